@@ -1,0 +1,1 @@
+"""How stable an estimate is: designs, resampling, variance ledger, agreement, tests."""

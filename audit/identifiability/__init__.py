@@ -1,0 +1,1 @@
+"""How many circuits, interpretations, algorithms and mappings fit equally well."""

@@ -1,0 +1,1 @@
+"""Neuron explanations with bootstrap sets: concept labels and linear explanations."""

@@ -1,0 +1,1 @@
+"""One estimate: graph, model access, per-example edge scores, selection, evaluation."""

@@ -1,0 +1,154 @@
+"""The nouns of one estimate: scores, circuits, methods, finders, faithfulness.
+
+Arrays are numpy on this side of the model, so that `audit` and `reports` never need torch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+
+from circuitvar.circuits.graph import Graph
+
+if TYPE_CHECKING:
+    from circuitvar.circuits.model import Model
+    from circuitvar.tasks.types import Batch, Metric
+
+Ablation = Literal["patching", "mean", "mean-positional", "zero"]
+ABLATIONS: tuple[Ablation, ...] = ("patching", "mean", "mean-positional", "zero")
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """Everything that can change a score besides model, data and metric. Recorded in every file."""
+
+    ablation: Ablation = "patching"
+    steps: int = 5
+    """Integration steps of the integrated-gradient methods."""
+    rule: Literal["left", "midpoint", "gauss-legendre"] = "left"
+    """Integration rule; `left` is the published one (corrupted end included, clean end not)."""
+    edges: tuple[int, ...] | None = None
+    """Columns of `Graph.edges` to score; None is all of them."""
+    seed: int = 0
+    """Only for methods that draw random numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeScores:
+    """Per-example edge scores: the central object of the suite.
+
+    Positive = patching the edge damages the behaviour, in units of the metric (DESIGN: damage).
+    """
+
+    graph: Graph
+    values: Float32[np.ndarray, "example edge"]
+    metric_clean: Float[np.ndarray, " example"]
+    metric_corrupt: Float[np.ndarray, " example"]
+    method: str
+    metric: str
+    templates: tuple[str, ...]
+    """Cluster id per example."""
+    columns: tuple[int, ...] | None = None
+    """Which `Graph.edges` the columns are; None is all, in order."""
+    provenance: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def mean(self) -> Float[np.ndarray, " edge"]:
+        """Score of each edge: the mean over examples, accumulated in float64."""
+        return self.values.mean(axis=0, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Circuit:
+    """A set of edges and how it was chosen."""
+
+    graph: Graph
+    kept: Bool[np.ndarray, " edge"]
+    rule: str
+    """How it was chosen, in words a methods section can print, e.g. `top-n |score|, n=100`."""
+    requested: int
+    """Edges asked for."""
+    selected: int
+    """Edges chosen before dangling ones were removed."""
+
+    @property
+    def size(self) -> int:
+        """Edges left after dangling ones were removed."""
+        return int(self.kept.sum())
+
+    @property
+    def edge_names(self) -> tuple[str, ...]:
+        return tuple(self.graph.edge_names[i] for i in np.flatnonzero(self.kept))
+
+
+class ScoreFn(Protocol):
+    """Score every edge on every example of one batch (already small enough for memory)."""
+
+    def __call__(
+        self, model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+    ) -> Float[np.ndarray, "example edge"]: ...
+
+
+@dataclass(frozen=True)
+class Method:
+    """An attribution method: a plain function and what a reader must know about it."""
+
+    key: str
+    title: str
+    fn: ScoreFn
+    citation: str
+    """Author year, arXiv id."""
+    exact: bool = False
+    linear: bool = True
+    """True when the score of a data set is the mean of the scores of its examples."""
+    unit: Literal["metric", "native"] = "metric"
+    """`native`: another scale than damage in metric units; compared by rank only."""
+    ablations: tuple[Ablation, ...] = ("patching",)
+    """Ablation values for which the method is defined."""
+    cost: str = ""
+    """Rough cost per batch in words, e.g. `2 forwards + 1 backward`."""
+
+
+class FinderFn(Protocol):
+    """Examples in, circuit out: for methods that are not a mean over examples."""
+
+    def __call__(
+        self, model: "Model", batch: "Batch", *, metric: "Metric", size: int, seed: int
+    ) -> Circuit: ...
+
+
+@dataclass(frozen=True)
+class Finder:
+    """A discovery procedure that is re-run per perturbation."""
+
+    key: str
+    title: str
+    fn: FinderFn
+    citation: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Faithfulness:
+    """A circuit run on held-out examples, one number per example."""
+
+    circuit: Float[np.ndarray, " example"]
+    full: Float[np.ndarray, " example"]
+    empty: Float[np.ndarray, " example"]
+    """Metric with every edge patched: the corrupted run under counterfactual patching."""
+    flipped: Bool[np.ndarray, " example"]
+    """True where the circuit's predicted token differs from the full model's."""
+    correct: Bool[np.ndarray, " example"]
+    """True where the circuit's best answer beats its best wrong answer."""
+    kl: Float[np.ndarray, " example"]
+    """KL(full model || circuit) of next-token distributions, in nats."""
+    metric: str
+    ablation: Ablation
+    templates: tuple[str, ...]
+
+    @property
+    def value(self) -> float:
+        """Ratio of means: (m(C) - m(empty)) / (m(full) - m(empty))."""
+        gap = self.full.mean() - self.empty.mean()
+        return float((self.circuit.mean() - self.empty.mean()) / gap)

@@ -1,0 +1,1 @@
+"""What the reader sees: tables, figures, page, card, command line."""

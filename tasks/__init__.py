@@ -1,0 +1,1 @@
+"""What is asked of the model: prompt pairs, corruptions, metrics, concepts, the pocket models."""

@@ -1,0 +1,132 @@
+"""The nouns of a task: prompt pairs, token batches, metrics, corruptions, tasks.
+
+Everything here is a frozen record of plain values and functions. Nothing loads a model,
+reads a file or draws a random number.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class PromptPair:
+    """One example: a clean prompt, its corrupted twin, and what counts as right and wrong."""
+
+    clean: str
+    corrupt: str
+    """Same number of tokens as `clean`; what the patched value of an edge comes from."""
+    answers: tuple[str, ...]
+    """Continuations that are right on the clean prompt, with their leading space if any."""
+    wrong_answers: tuple[str, ...]
+    template: str = ""
+    """Cluster id: prompts that share it are not independent draws."""
+    roles: tuple[tuple[str, int, int], ...] = ()
+    """(role, start, end): character spans of `clean` that play a named role."""
+    attributes: tuple[tuple[str, str], ...] = ()
+    """(name, value): slot values and design labels, e.g. ("order", "ABBA")."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Tokenized examples. `tasks.tokens` builds, slices and pads them."""
+
+    clean: Int[Tensor, "batch pos"]
+    corrupt: Int[Tensor, "batch pos"]
+    mask: Bool[Tensor, "batch pos"]
+    """True on real tokens. Clean and corrupted twins share it: they have equal length."""
+    answers: Int[Tensor, "batch answer"]
+    """Token ids, padded with -1 where an example has fewer answers than the widest."""
+    wrong_answers: Int[Tensor, "batch wrong"]
+    last: Int[Tensor, " batch"]
+    """Position whose next-token logits are read."""
+    index: Int[Tensor, " batch"]
+    """Example ids: position in the data set the batch was cut from."""
+    templates: tuple[str, ...]
+    """Cluster id per example."""
+    roles: Mapping[str, Bool[Tensor, "batch pos"]] = field(default_factory=dict)
+    """Role name -> the token positions that play it."""
+
+    def __len__(self) -> int:
+        return self.clean.shape[0]
+
+
+class MetricFn(Protocol):
+    """Logits at the read-out position -> one number per example."""
+
+    def __call__(
+        self,
+        logits: Float[Tensor, "batch vocab"],
+        batch: Batch,
+        reference: Float[Tensor, "batch vocab"] | None = None,
+    ) -> Float[Tensor, " batch"]: ...
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is measured on the output, one number per example."""
+
+    key: str
+    title: str
+    fn: MetricFn
+    unit: str
+    """`logits`, `probability`, `nats` or `share`."""
+    higher_is_better: bool = True
+    """False for losses: the effect of an edge is then metric(patched) - metric(clean)."""
+    answers_only: bool = False
+    """True when only the logits of answer and wrong-answer tokens are read, so that `fn`
+    may be called on those columns alone with ids remapped to columns."""
+    needs_reference: bool = False
+    """True when `fn` compares with the full model's clean logits."""
+    differentiable: bool = True
+
+
+class Sample(Protocol):
+    """Draw prompt pairs. Same `rng` state, same pairs."""
+
+    def __call__(
+        self,
+        n: int,
+        *,
+        rng: np.random.Generator,
+        templates: tuple[str, ...] | None = None,
+        corruption: str | None = None,
+        pool: str = "all",
+    ) -> tuple[PromptPair, ...]: ...
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """A named recipe that turns a clean prompt into its corrupted twin."""
+
+    key: str
+    rationale: str
+    """One line: which information it removes and which it keeps."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A behaviour to audit: how to draw examples and how to score the answer."""
+
+    key: str
+    title: str
+    sample: Sample
+    templates: tuple[str, ...]
+    """Template ids, in the order of the file."""
+    corruptions: tuple[Corruption, ...]
+    """The first one is the default."""
+    metric: str = "logit_diff"
+    """Key of the metric this task is usually judged by."""
+    pools: tuple[str, ...] = ("all", "a", "b")
+    """Slot pools; "a" and "b" are disjoint halves (the meta-dataset), "all" their union."""
+    pocket: bool = False
+    """True when the pocket tokenizer and models cover the task."""
+    source: str = ""
+    licence: str = ""
+    version: int = 1
+    known_edges: frozenset[str] = frozenset()
+    """True circuit as edge names, for planted tasks."""
