@@ -6,6 +6,7 @@ the source is written before the destination reads. Column order of every score 
 `Graph.edges`: row-major over `exists[src, dst]`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -130,7 +131,7 @@ class Graph:
     def destination_index(self) -> dict[str, int]:
         return {node.name: i for i, node in enumerate(self.destinations)}
 
-    def columns(self, names: "tuple[str, ...] | list[str] | frozenset[str]") -> Int[np.ndarray, " n"]:
+    def columns(self, names: Collection[str]) -> Int[np.ndarray, " n"]:
         """Columns of the named edges, in the order given.
 
         Raises
