@@ -1,0 +1,159 @@
+"""Score-then-select: turn edge scores into a circuit by rank or by threshold.
+
+Scores are arrays [edge] or [replicate, edge] in the order of `Graph.edges`. Ranking is by |score|
+unless `absolute=False`, which ranks by signed damage (edges that support the behaviour first).
+Ties go to the edge with the smaller column, so the same scores give the same circuit everywhere.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from circuitvar.circuits.graph import Graph
+from circuitvar.circuits.prune import prune_dangling
+from circuitvar.circuits.types import Circuit
+
+
+def strength(
+    scores: Float[np.ndarray, "*rows edge"], *, absolute: bool = True
+) -> Float[np.ndarray, "*rows edge"]:
+    """What edges are ranked by: |score|, or the signed score.
+
+    Raises
+    ------
+    ValueError
+        If a score is NaN.
+    """
+    values = np.asarray(scores)
+    if np.isnan(values).any():
+        where = np.argwhere(np.isnan(values))[0]
+        raise ValueError(
+            f"score at {tuple(int(i) for i in where)} is NaN: scores must be numbers; "
+            "rescore, or drop the edge from the graph"
+        )
+    return np.abs(values) if absolute else values
+
+
+def check_size(n: int, n_edges: int) -> None:
+    if not 0 <= n <= n_edges:
+        raise ValueError(f"n must be between 0 and the number of edges, {n_edges}; got {n}")
+
+
+def top_n_masks(
+    scores: Float[np.ndarray, "replicate edge"], n: int, *, absolute: bool = True
+) -> Bool[np.ndarray, "replicate edge"]:
+    """The `n` highest-ranked edges of every row, before any pruning.
+
+    Exactly `n` per row; ties at the boundary go to the smaller column. O(edges) per row.
+
+    >>> top_n_masks(np.array([[3.0, -4.0, 1.0, 3.0]]), 2).astype(int)
+    array([[1, 1, 0, 0]])
+
+    Raises
+    ------
+    ValueError
+        If a score is NaN or `n` is not between 0 and the number of edges.
+    """
+    values = strength(np.atleast_2d(np.asarray(scores)), absolute=absolute)
+    n_edges = values.shape[1]
+    check_size(n, n_edges)
+    if n == 0 or n == n_edges:
+        return np.full(values.shape, n == n_edges)
+    boundary = np.partition(values, n_edges - n, axis=1)[:, n_edges - n]
+    kept = values >= boundary[:, None]
+    for row in np.flatnonzero(kept.sum(axis=1) > n):
+        tied = np.flatnonzero(values[row] == boundary[row])
+        surplus = int(kept[row].sum()) - n
+        kept[row, tied[len(tied) - surplus :]] = False
+    return kept
+
+
+def circuit_from_mask(
+    graph: Graph,
+    mask: Bool[np.ndarray, " edge"],
+    *,
+    rule: str,
+    requested: int | None = None,
+    prune: bool = True,
+) -> Circuit:
+    """A circuit from chosen edges; `rule` says in words how they were chosen.
+
+    Raises
+    ------
+    ValueError
+        If the mask does not have one entry per edge of the graph.
+    """
+    mask = np.asarray(mask, dtype=bool)
+    if mask.shape != (graph.n_edges,):
+        raise ValueError(f"mask must have {graph.n_edges} entries, got shape {mask.shape}")
+    selected = int(mask.sum())
+    return Circuit(
+        graph=graph,
+        kept=prune_dangling(graph, mask) if prune else mask.copy(),
+        rule=rule,
+        requested=selected if requested is None else requested,
+        selected=selected,
+    )
+
+
+def score_word(absolute: bool) -> str:
+    """How the ranking is called in a rule's text."""
+    return "|score|" if absolute else "score"
+
+
+def top_n(
+    graph: Graph,
+    scores: Float[np.ndarray, " edge"],
+    n: int,
+    *,
+    absolute: bool = True,
+    prune: bool = True,
+) -> Circuit:
+    """The `n` highest-ranked edges, minus dangling ones.
+
+    >>> graph = Graph(n_layers=1, n_heads=1)
+    >>> circuit = top_n(graph, np.arange(graph.n_edges, dtype=float), 5)
+    >>> circuit.requested, circuit.selected, circuit.size
+    (5, 5, 3)
+    """
+    mask = top_n_masks(np.asarray(scores)[None], n, absolute=absolute)[0]
+    rule = f"top-n {score_word(absolute)}, n={n}"
+    return circuit_from_mask(graph, mask, rule=rule, requested=n, prune=prune)
+
+
+def top_fraction(
+    graph: Graph,
+    scores: Float[np.ndarray, " edge"],
+    fraction: float,
+    *,
+    absolute: bool = True,
+    prune: bool = True,
+) -> Circuit:
+    """The highest-ranked share of all edges, rounded to the nearest edge, minus dangling ones.
+
+    Raises
+    ------
+    ValueError
+        If `fraction` is not between 0 and 1.
+    """
+    if not 0.0 <= fraction <= 1.0:
+        raise ValueError(f"fraction must be between 0 and 1, got {fraction}")
+    n = round(fraction * graph.n_edges)
+    mask = top_n_masks(np.asarray(scores)[None], n, absolute=absolute)[0]
+    rule = f"top {100 * fraction:g} % of edges by {score_word(absolute)}, n={n}"
+    return circuit_from_mask(graph, mask, rule=rule, requested=n, prune=prune)
+
+
+def threshold(
+    graph: Graph,
+    scores: Float[np.ndarray, " edge"],
+    cut: float,
+    *,
+    absolute: bool = True,
+    prune: bool = True,
+) -> Circuit:
+    """Edges whose score is at least `cut`, in the unit of the scores, minus dangling ones.
+
+    All edges tied at the cut are kept, so the size is whatever the scores give.
+    """
+    mask = strength(scores, absolute=absolute) >= cut
+    return circuit_from_mask(graph, mask, rule=f"{score_word(absolute)} >= {cut:g}", prune=prune)
