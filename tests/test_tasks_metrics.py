@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from circuitvar.tasks.batching import TokenRow, pack
 from circuitvar.tasks.metrics import METRICS, damage, get_metric
 from circuitvar.tasks.types import Batch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def batch(answers: list[tuple[int, ...]], wrong: list[tuple[int, ...]]) -> Batch:

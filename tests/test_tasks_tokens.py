@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from circuitvar.tasks.batching import TokenRow, pack
 from circuitvar.tasks.tokens import chunks, take, to_device, tokenize
 from circuitvar.tasks.types import PromptPair
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tests.toy_tokenizers import byte_tokenizer, word_tokenizer
 
 WORDS = "When Mary John Paul went , gave to the year 17 32 01 33 34 35 02 isn't"
@@ -21,6 +22,8 @@ GOOD = PromptPair(
     template="t1",
     roles=(("IO", 5, 9), ("S1", 10, 14), ("S2", 21, 25)),
 )
+BYTES = replace(GOOD, answers=("Mary",), wrong_answers=("John",))
+"""For a tokenizer of single bytes, where a leading space would be everyone's first token."""
 CASES = [
     (replace(GOOD, corrupt="When Mary went"), "clean and corrupted lengths differ", "8 and 3"),
     (replace(GOOD, corrupt=GOOD.clean), "clean and corrupted prompts are the same", "When"),
@@ -57,7 +60,7 @@ def test_too_few_pairs_say_how_many_and_why():
 def test_context_counts_the_bos():
     tokenizer = word_tokenizer(WORDS)
     assert len(tokenize([GOOD], tokenizer, max_length=9).batch) == 1
-    with pytest.raises(ValueError, match="longer than the context.*8 tokens, 7 allowed"):
+    with pytest.raises(ValueError, match=r"longer than the context.*8 tokens, 7 allowed"):
         tokenize([GOOD], tokenizer, max_length=8)
 
 
@@ -83,18 +86,18 @@ def test_a_tokenizer_without_bos_gets_none_unless_it_is_required():
 
 
 def test_a_bos_written_in_the_prompt_is_not_doubled():
-    tokenizer = byte_tokenizer([GOOD.clean], vocab_size=257)
+    tokenizer = byte_tokenizer([BYTES.clean], vocab_size=257)
     head = tokenizer.bos_token
-    written = replace(GOOD, clean=head + GOOD.clean, corrupt=head + GOOD.corrupt, roles=())
-    plain = tokenize([replace(GOOD, roles=())], tokenizer).batch
+    written = replace(BYTES, clean=head + BYTES.clean, corrupt=head + BYTES.corrupt, roles=())
+    plain = tokenize([replace(BYTES, roles=())], tokenizer).batch
     torch.testing.assert_close(tokenize([written], tokenizer).batch.clean, plain.clean)
 
 
 def test_bpe_answers_are_read_in_context_and_first_token_only():
-    tokenizer = byte_tokenizer([GOOD.clean], vocab_size=257)
-    done = tokenize([GOOD], tokenizer)
+    tokenizer = byte_tokenizer([BYTES.clean], vocab_size=257)
+    done = tokenize([BYTES], tokenizer)
     row = done.batch
-    joint = tokenizer(GOOD.clean + " Mary", add_special_tokens=False)["input_ids"]
+    joint = tokenizer(BYTES.clean + "Mary", add_special_tokens=False)["input_ids"]
     assert row.answers[0, 0] == joint[int(row.last[0])]
     assert done.first_token_only == 2
     assert done.bos == "<|endoftext|>"
