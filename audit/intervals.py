@@ -1,0 +1,124 @@
+"""Intervals that several statistics share: t, row jackknife, infinitesimal jackknife, JAB.
+
+Pairs of runs are dependent and replicates of one data set share its error, so none of these
+treats pairs or replicates as the independent units: the unit is a run, a prompt or a template.
+"""
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import t as student_t
+
+from circuitvar.audit.types import Estimate
+
+ResampleInterval = Literal["ij", "jab"]
+
+
+def check_level(level: float) -> None:
+    """Refuse a confidence level outside (0, 1)."""
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; a confidence level lies between 0 and 1, e.g. 0.95")
+
+
+def t_interval(
+    name: str,
+    value: float,
+    se: float,
+    *,
+    df: float,
+    n: int,
+    level: float = 0.95,
+    interval: str,
+    estimand: str = "",
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+    draws: Float[np.ndarray, " draw"] | None = None,
+) -> Estimate:
+    """value ± t(df) * se, clipped to the range the statistic can take.
+
+    >>> e = t_interval("mean", 1.0, 0.5, df=4, n=5, interval="t")
+    >>> round(e.low, 4), round(e.high, 4)
+    (-0.3882, 2.3882)
+    """
+    check_level(level)
+    low = high = float("nan")
+    if df >= 1 and np.isfinite(se) and np.isfinite(value):
+        half = float(student_t.ppf(0.5 + level / 2, df)) * se
+        low, high = max(value - half, bounds[0]), min(value + half, bounds[1])
+    return Estimate(
+        name, float(value), float(se), low, high, level, n, interval, estimand, draws=draws
+    )
+
+
+def row_jackknife_se(leave_one_out: Float[np.ndarray, " run"]) -> float:
+    """SE from leave-one-run-out values: SE² = (M-1)/M * sum (v_(-i) - mean)². NaN below 3 runs."""
+    runs = len(leave_one_out)
+    if runs < 3:
+        return float("nan")
+    centred = leave_one_out - leave_one_out.mean()
+    return float(np.sqrt((runs - 1) / runs * (centred @ centred)))
+
+
+def unit_influence(
+    counts: Float[np.ndarray, "replicate unit"], projections: Float[np.ndarray, " replicate"]
+) -> Float[np.ndarray, " unit"]:
+    """Infinitesimal-jackknife terms C_i = (1/B) sum_b (N_bi - 1) t_b.
+
+    `counts` N: how often replicate b holds unit i (mean 1, variance about 1, as under the
+    bootstrap; Efron 2014). `projections` t_b: first-order contribution of replicate b to the
+    statistic. C_i is also the influence of unit i: about the change when its weight grows by one.
+
+    Raises
+    ------
+    ValueError
+        When the counts do not have unit mean and roughly unit variance.
+    """
+    if counts.shape[0] != len(projections):
+        raise ValueError(
+            f"{counts.shape[0]} rows of counts for {len(projections)} replicates; "
+            "pass the counts of the resamples that made the replicates"
+        )
+    spread = float(counts.var(axis=0, dtype=np.float64).mean())
+    if not 0.5 <= spread <= 2 or abs(float(counts.mean(dtype=np.float64)) - 1) > 0.1:
+        raise ValueError(
+            f"resampling counts have mean {counts.mean():.2f} and variance {spread:.2f}; the "
+            "infinitesimal jackknife needs mean 1 and variance near 1: use bootstrap, poisson, "
+            "bayesian or half samples"
+        )
+    total = projections.astype(np.float64) @ counts.astype(np.float64)
+    return (total - projections.sum(dtype=np.float64)) / len(projections)
+
+
+def resample_se(
+    counts: Float[np.ndarray, "replicate unit"],
+    projections: Float[np.ndarray, " replicate"],
+    *,
+    method: ResampleInterval = "ij",
+    without_unit: Float[np.ndarray, " unit"] | None = None,
+) -> float:
+    """SE of a statistic computed from B resamples of one data set, bias-corrected.
+
+        SE²_IJ  = sum_i C_i² - n v      (Efron 2014; Wager et al. 2014)
+        SE²_JAB = (n-1)/n * sum_i (s_(i) - mean)² - (e - 1) n v
+
+    with v = sum_b t_b² / B² the Monte-Carlo variance and s_(i) the statistic over the replicates
+    that lack unit i (`without_unit`, needed by `jab`). NaN where the Monte-Carlo noise exceeds
+    the signal (B too small), so that no interval is claimed.
+    """
+    replicates, units = counts.shape
+    noise = float(projections.astype(np.float64) @ projections) / replicates**2
+    if method == "ij":
+        terms = unit_influence(counts, projections)
+        variance = float(terms @ terms) - units * noise
+    elif method == "jab":
+        if without_unit is None:
+            raise ValueError("method 'jab' needs `without_unit`; pass it or use method='ij'")
+        if not np.isfinite(without_unit).all():
+            return float("nan")
+        centred = without_unit - without_unit.mean()
+        variance = (units - 1) / units * float(centred @ centred) - (np.e - 1) * units * noise
+    else:
+        raise ValueError(f"method is {method!r}; choose 'ij' or 'jab'")
+    if noise == 0 and abs(variance) < 1e-15:
+        return 0.0
+    return float(np.sqrt(variance)) if variance > 0 else float("nan")

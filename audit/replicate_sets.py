@@ -1,0 +1,172 @@
+"""From weights and per-example scores to one edge set per replicate, streamed.
+
+W @ S in chunks of replicates, top-k per row, counts and packed bits: no more than one chunk of
+scores is alive, so 1000 replicates of 32,491 edges cost about 1 CPU-second and 100 MB, and a
+memory-mapped matrix of millions of edges streams through a few gigabytes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+Selector = Callable[[Float[np.ndarray, "replicate edge"]], Bool[np.ndarray, "replicate edge"]]
+
+
+@dataclass(frozen=True, eq=False)
+class RunSets:
+    """Edge sets of many runs, one bit per run and edge."""
+
+    packed: UInt8[np.ndarray, "run byte"]
+    counts: Int[np.ndarray, " edge"]
+    """Runs that keep each edge."""
+
+    @property
+    def runs(self) -> int:
+        return len(self.packed)
+
+    @property
+    def n_edges(self) -> int:
+        return len(self.counts)
+
+    @property
+    def inclusion(self) -> Float[np.ndarray, " edge"]:
+        """Share of runs that keep each edge."""
+        return self.counts / self.runs
+
+    @cached_property
+    def sizes(self) -> Int[np.ndarray, " run"]:
+        return np.bitwise_count(self.packed).sum(axis=1, dtype=np.int64)
+
+    @cached_property
+    def contested(self) -> Int[np.ndarray, " column"]:
+        """Edges that some runs keep and others do not; only these carry information."""
+        return np.flatnonzero((self.counts > 0) & (self.counts < self.runs))
+
+    @cached_property
+    def always(self) -> int:
+        """Number of edges that every run keeps."""
+        return int((self.counts == self.runs).sum())
+
+    def masks(
+        self, columns: Int[np.ndarray, " column"] | None = None
+    ) -> Bool[np.ndarray, "run column"]:
+        """Selection matrix of the given edges; None is all of them."""
+        if columns is None:
+            return np.unpackbits(self.packed, axis=1, count=self.n_edges).astype(bool)
+        columns = np.asarray(columns)
+        shift = (7 - (columns & 7)).astype(np.uint8)
+        return ((self.packed[:, columns >> 3] >> shift) & 1).astype(bool)
+
+
+def pack(masks: Bool[np.ndarray, "run edge"]) -> RunSets:
+    """RunSets of a selection matrix."""
+    masks = np.asarray(masks, dtype=bool)
+    return RunSets(np.packbits(masks, axis=1), masks.sum(axis=0, dtype=np.int64))
+
+
+def top_k_masks(
+    scores: Float[np.ndarray, "replicate edge"], size: int, *, signed: bool = False
+) -> Bool[np.ndarray, "replicate edge"]:
+    """The `size` edges of largest |score| (or score, if `signed`) in each row.
+
+    Ties at the cut go to the lower edge index. An edge whose score is exactly 0 is never kept, so
+    a row may hold fewer than `size`: masked edges must not fill up a circuit.
+
+    >>> top_k_masks(np.array([[0.0, -2.0, 1.0, 1.0]]), 2).tolist()
+    [[False, True, True, False]]
+    """
+    masks = np.empty(scores.shape, dtype=bool)
+    for row, mask in zip(scores, masks, strict=True):
+        _top_k_row(row if signed else np.abs(row), row, size, mask)
+    return masks
+
+
+def _top_k_row(value, row, size: int, mask) -> None:
+    """Write the top-k mask of one row; `value` is what is ranked, `row` the score itself."""
+    if size >= len(value):
+        np.not_equal(row, 0, out=mask)
+        return
+    cut = np.partition(value, len(value) - size)[len(value) - size]
+    np.greater_equal(value, cut, out=mask)
+    surplus = int(np.count_nonzero(mask)) - size
+    if surplus > 0:
+        mask[np.flatnonzero(value == cut)[-surplus:]] = False
+    if cut <= 0:
+        mask &= row != 0
+
+
+def replicate_sets(
+    scores: Float[np.ndarray, "example edge"],
+    weights: Float[np.ndarray, "replicate example"],
+    *,
+    size: int | None = None,
+    signed: bool = False,
+    select: Selector | None = None,
+    chunk: int | None = None,
+    memory_mb: float = 64.0,
+) -> RunSets:
+    """Edge set of every replicate: select(weights @ scores), row by row.
+
+    `size`: keep that many edges by |score| (`top_k_masks`); or `select`: any rule from scores
+    [replicate, edge] to masks. `chunk` replicates are alive at a time, by default as many as fit
+    `memory_mb`. float32 products may move an edge that is tied to about 1e-6 across the cut
+    between BLAS builds; pass float64 scores where that matters. Rows of zero weight keep nothing.
+
+    Raises
+    ------
+    ValueError
+        On shapes that do not fit, a size outside 1..E, or scores that are not finite.
+    """
+    _check(scores, weights, size, select)
+    n_edges = scores.shape[1]
+    if chunk is None:
+        chunk = max(1, int(memory_mb * 2**20 / (max(n_edges, 1) * scores.dtype.itemsize)))
+    dtype = np.result_type(scores.dtype, np.float32)
+    weights = np.asarray(weights, dtype=dtype)
+    buffer = np.empty((min(chunk, len(weights)), n_edges), dtype=dtype)
+    packed = np.empty((len(weights), -(-n_edges // 8)), dtype=np.uint8)
+    counts, mask = np.zeros(n_edges, dtype=np.int64), np.empty(n_edges, dtype=bool)
+    for start in range(0, len(weights), chunk):
+        block = weights[start : start + chunk]
+        means = np.matmul(block, scores, out=buffer[: len(block)])
+        _require_finite(means, scores)
+        chosen = None if select is None else select(means) & np.any(block, axis=1, keepdims=True)
+        if select is None and not signed:
+            np.abs(means, out=means)
+        for i, row in enumerate(means):
+            if chosen is None:
+                _top_k_row(row, row, size or 0, mask)
+            else:
+                mask = chosen[i]
+            counts += mask
+            packed[start + i] = np.packbits(mask)
+    return RunSets(packed, counts)
+
+
+def _check(scores, weights, size, select) -> None:
+    if scores.ndim != 2 or weights.ndim != 2 or weights.shape[1] != scores.shape[0]:
+        raise ValueError(
+            f"weights {weights.shape} do not fit scores {scores.shape}; "
+            "pass weights [replicate, example] and scores [example, edge]"
+        )
+    if (size is None) == (select is None):
+        raise ValueError("give either `size` (edges to keep) or `select` (a rule), not both")
+    if size is not None and not 1 <= size <= scores.shape[1]:
+        raise ValueError(
+            f"size is {size}; a circuit keeps between 1 and {scores.shape[1]} edges of this graph"
+        )
+
+
+def _require_finite(means, scores) -> None:
+    """One NaN spoils every mean that touches it, so the means are enough to detect it."""
+    if np.isfinite(means.sum(dtype=np.float64)):
+        return
+    if np.isfinite(means).all():
+        return
+    column = int(np.flatnonzero(~np.isfinite(means).all(axis=0))[0])
+    bad = np.flatnonzero(~np.isfinite(scores[:, column]))
+    where = f"example {int(bad[0])}, edge {column}" if len(bad) else f"edge {column}"
+    raise ValueError(f"scores are not finite at {where}; drop that example or fix the method")

@@ -1,0 +1,198 @@
+"""Every resampling scheme as a weight matrix, so that replicate means are one product W @ scores.
+
+Units are prompts, or clusters (templates) when `clusters` names one per example: prompts that
+share a template are not independent, and resampling them one by one overstates stability more
+than any other choice. Rows of `weights` sum to 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Int
+
+Clusters = Sequence[object] | np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class Resamples:
+    """B resamples of one set of examples."""
+
+    weights: Float32[np.ndarray, "replicate example"]
+    """Weight of each example in each replicate; rows sum to 1 (to 0 if nothing was kept)."""
+    counts: Float32[np.ndarray, "replicate unit"]
+    """Multiplicity of each unit in each replicate, as `intervals.resample_se` needs it."""
+    scheme: str
+    unit: str
+    """`prompt` or `template`."""
+    size: float
+    """Units per replicate that a fresh sample of equal precision would hold."""
+
+    @property
+    def replicates(self) -> int:
+        return len(self.weights)
+
+
+def unit_of_example(n: int, clusters: Clusters = None) -> Int[np.ndarray, " example"]:
+    """Unit number of each example: its own, or that of its cluster in order of first appearance.
+
+    >>> unit_of_example(4, ["b", "a", "b", "c"])
+    array([0, 1, 0, 2])
+    """
+    if n < 1:
+        raise ValueError(f"{n} examples cannot be resampled; pass at least 1")
+    if clusters is None:
+        return np.arange(n)
+    if len(clusters) != n:
+        raise ValueError(f"{len(clusters)} cluster ids for {n} examples; give one per example")
+    seen: dict[object, int] = {}
+    return np.array([seen.setdefault(cluster, len(seen)) for cluster in clusters])
+
+
+def from_counts(
+    counts: Float[np.ndarray, "replicate unit"],
+    units: Int[np.ndarray, " example"],
+    *,
+    scheme: str,
+    unit: str,
+    size: float | None = None,
+) -> Resamples:
+    """Resamples in which every example carries the multiplicity of its unit, renormalised."""
+    counts = np.asarray(counts, dtype=np.float32)
+    weights = counts[:, units]
+    total = weights.sum(axis=1, keepdims=True, dtype=np.float64)
+    np.divide(weights, total, out=weights, where=total > 0)
+    return Resamples(weights, counts, scheme, unit, counts.shape[1] if size is None else size)
+
+
+def _start(n: int, replicates: int, clusters: Clusters, least: int, scheme: str):
+    if replicates < 1:
+        raise ValueError(f"replicates is {replicates}; {scheme} needs at least 1")
+    units = unit_of_example(n, clusters)
+    number, unit = int(units.max()) + 1, "prompt" if clusters is None else "template"
+    if number < least:
+        raise ValueError(
+            f"{scheme} needs at least {least} {unit}s and got {number}; "
+            + ("add prompts" if clusters is None else "resample prompts (clusters=None) instead")
+        )
+    return units, number, unit
+
+
+def bootstrap(
+    n: int, replicates: int, *, rng: np.random.Generator, clusters: Clusters = None
+) -> Resamples:
+    """Draw as many units as there are, with replacement.
+
+    >>> r = bootstrap(5, 3, rng=np.random.default_rng(0))
+    >>> r.counts.sum(axis=1).tolist()
+    [5.0, 5.0, 5.0]
+    """
+    units, number, unit = _start(n, replicates, clusters, 1, "bootstrap")
+    drawn = rng.integers(number, size=(replicates, number))
+    flat = (drawn + number * np.arange(replicates)[:, None]).ravel()
+    counts = np.bincount(flat, minlength=replicates * number).reshape(replicates, number)
+    return from_counts(counts, units, scheme="bootstrap", unit=unit)
+
+
+def stratified_bootstrap(
+    n: int, replicates: int, *, strata: Sequence[object], rng: np.random.Generator
+) -> Resamples:
+    """Bootstrap prompts within each stratum, keeping stratum sizes: templates held fixed."""
+    group = unit_of_example(n, strata)
+    counts = np.zeros((replicates, n), dtype=np.float32)
+    for stratum in range(int(group.max()) + 1):
+        inside = np.flatnonzero(group == stratum)
+        counts[:, inside] = bootstrap(len(inside), replicates, rng=rng).counts
+    return from_counts(counts, np.arange(n), scheme="stratified bootstrap", unit="prompt")
+
+
+def poisson(
+    n: int, replicates: int, *, rng: np.random.Generator, clusters: Clusters = None
+) -> Resamples:
+    """Independent Poisson(1) multiplicities, renormalised; rows without any unit are redrawn."""
+    units, number, unit = _start(n, replicates, clusters, 1, "poisson")
+    counts = rng.poisson(1.0, size=(replicates, number))
+    while (empty := counts.sum(axis=1) == 0).any():
+        counts[empty] = rng.poisson(1.0, size=(int(empty.sum()), number))
+    return from_counts(counts, units, scheme="poisson bootstrap", unit=unit)
+
+
+def bayesian(
+    n: int, replicates: int, *, rng: np.random.Generator, clusters: Clusters = None
+) -> Resamples:
+    """Dirichlet(1, ..., 1) weights (Rubin 1981)."""
+    units, number, unit = _start(n, replicates, clusters, 1, "bayesian")
+    counts = rng.standard_exponential(size=(replicates, number))
+    counts *= number / counts.sum(axis=1, keepdims=True)
+    return from_counts(counts, units, scheme="bayesian bootstrap", unit=unit)
+
+
+def half_samples(
+    n: int, replicates: int, *, rng: np.random.Generator, clusters: Clusters = None
+) -> Resamples:
+    """Random halves without replacement; they overlap, so as agreement they behave like the
+    bootstrap. For unbiased agreement use `complementary_halves`."""
+    units, number, unit = _start(n, replicates, clusters, 2, "half samples")
+    kept = subset_counts(number, replicates, number // 2, rng=rng)
+    return from_counts(
+        kept * (number / (number // 2)), units, scheme="half samples", unit=unit, size=number // 2
+    )
+
+
+def complementary_halves(
+    n: int, pairs: int, *, rng: np.random.Generator, clusters: Clusters = None
+) -> Resamples:
+    """Rows 2r and 2r+1 are the two disjoint halves of pair r: the only halves whose agreement is
+    unbiased for fresh samples of half the size."""
+    units, number, unit = _start(n, pairs, clusters, 2, "complementary halves")
+    first = subset_counts(number, pairs, number // 2, rng=rng)
+    counts = np.stack([first, 1 - first], axis=1).reshape(2 * pairs, number)
+    counts *= number / counts.sum(axis=1, keepdims=True)
+    return from_counts(counts, units, scheme="complementary halves", unit=unit, size=number / 2)
+
+
+def subsamples(
+    n: int, replicates: int, m: int, *, rng: np.random.Generator, clusters: Clusters = None
+) -> Resamples:
+    """m units out of n without replacement."""
+    units, number, unit = _start(n, replicates, clusters, m, f"subsamples of {m}")
+    kept = subset_counts(number, replicates, m, rng=rng)
+    return from_counts(kept, units, scheme=f"{m} of {number}", unit=unit, size=m)
+
+
+def disjoint_blocks(
+    n: int, size: int, *, rng: np.random.Generator, clusters: Clusters = None
+) -> Resamples:
+    """Randomly ordered units cut into floor(units / size) disjoint blocks: independent samples of
+    that size, so their agreement is unbiased."""
+    units, number, unit = _start(n, 1, clusters, 2 * max(size, 1), f"blocks of {size}")
+    blocks = number // size
+    counts = np.zeros((blocks, number), dtype=np.float32)
+    order = rng.permutation(number)[: blocks * size]
+    counts[np.repeat(np.arange(blocks), size), order] = 1
+    return from_counts(counts, units, scheme=f"blocks of {size}", unit=unit, size=size)
+
+
+def deletions(
+    n: int, replicates: int, p_delete: float, *, rng: np.random.Generator, clusters: Clusters = None
+) -> Resamples:
+    """Delete each unit independently with probability `p_delete`. A replicate that lost every
+    unit keeps zero weights: it must select nothing."""
+    if not 0 < p_delete < 1:
+        raise ValueError(f"p_delete is {p_delete}; it is a probability between 0 and 1")
+    units, number, unit = _start(n, replicates, clusters, 1, "deletion")
+    kept = rng.random((replicates, number)) >= p_delete
+    expected = number * (1 - p_delete)
+    return from_counts(kept, units, scheme=f"delete {p_delete:g}", unit=unit, size=expected)
+
+
+def subset_counts(
+    units: int, replicates: int, size: int, *, rng: np.random.Generator
+) -> Float32[np.ndarray, "replicate unit"]:
+    """0/1 rows with exactly `size` ones, uniform over subsets."""
+    if not 1 <= size <= units:
+        raise ValueError(f"cannot take {size} of {units} units; choose between 1 and {units}")
+    order = rng.permuted(np.broadcast_to(np.arange(units), (replicates, units)), axis=1)
+    counts = np.zeros((replicates, units), dtype=np.float32)
+    np.put_along_axis(counts, order[:, :size], 1.0, axis=1)
+    return counts
