@@ -1,0 +1,133 @@
+"""Figures of single edges and prompts: exact against approximate, SNR against |score|, influence.
+
+One function per figure; a tidy frame in, a matplotlib figure out. No statistics happen here.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from circuitvar.reports.checks import require_columns
+from circuitvar.reports.style import (
+    BLUE,
+    CLASS_COLOURS,
+    GREY,
+    VERMILION,
+    literal,
+    new_figure,
+    paper_style,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+RASTER_ABOVE = 2000
+"""More points than this are drawn as pixels inside the vector figure, to keep files small."""
+
+
+def exact_scatter(frame: pd.DataFrame, *, note: str = "") -> "Figure":
+    """Approximate score against exact effect per edge, with the line of equality.
+
+    Columns: score, exact; class where known. Edges without an exact effect are left out.
+    `note` is printed in the corner: the rank correlation, computed by the audit.
+    """
+    require_columns(frame, ["score", "exact"], "exact against approximate scatter")
+    exact, score = (frame[name].to_numpy(dtype=float) for name in ("exact", "score"))
+    known = np.isfinite(exact) & np.isfinite(score)
+    exact, score = exact[known], score[known]
+    with paper_style():
+        figure, axes = new_figure(4.4, 3.6)
+        _scatter_by_class(axes, _classes(frame)[known], exact, score)
+        both = np.r_[exact, score, 0.0]
+        span = (float(both.min()), float(both.max()))
+        axes.plot(span, span, "--", color=GREY, linewidth=0.9, zorder=1, label="equality")
+        linear = _signed_log_threshold(exact)
+        axes.set_xscale("symlog", linthresh=linear)
+        axes.set_yscale("symlog", linthresh=linear)
+        _thin_ticks(axes)
+        axes.set_xlabel("exact effect (patching the edge)")
+        axes.set_ylabel("score of the method")
+        if note:
+            axes.text(0.03, 0.97, literal(note), transform=axes.transAxes, va="top", fontsize=8)
+        figure.legend(loc="outside upper center", ncols=4)
+    return figure
+
+
+def snr_scatter(frame: pd.DataFrame) -> "Figure":
+    """Signal-to-noise ratio |mean| / SE against |score| per edge; |SNR| = 1.96 marked.
+
+    Columns: score, snr; class where known.
+    """
+    require_columns(frame, ["score", "snr"], "SNR scatter")
+    size, snr = (np.abs(frame[name].to_numpy(dtype=float)) for name in ("score", "snr"))
+    shown = (size > 0) & (snr > 0) & np.isfinite(size) & np.isfinite(snr)
+    with paper_style():
+        figure, axes = new_figure(4.8, 3.4)
+        _scatter_by_class(axes, _classes(frame)[shown], size[shown], snr[shown])
+        axes.axhline(1.96, color=VERMILION, linewidth=0.9, linestyle="--", label="|SNR| = 1.96")
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("|score|")
+        axes.set_ylabel("|mean| / SE")
+        figure.legend(loc="outside upper center", ncols=4)
+    return figure
+
+
+def prompt_influence(frame: pd.DataFrame, *, top: int = 20) -> "Figure":
+    """The prompts that move phi most when left out, largest first.
+
+    Columns: example, influence; template where known. `top` bounds the rows drawn.
+    """
+    require_columns(frame, ["example", "influence"], "prompt influence")
+    order = np.argsort(-np.abs(frame["influence"].to_numpy(dtype=float)), kind="stable")
+    part = frame.iloc[order[:top]]
+    rows = np.arange(len(part))[::-1]
+    labels = [f"prompt {example}" for example in part["example"]]
+    if "template" in part:
+        pairs = zip(labels, part["template"], strict=True)
+        labels = [f"{name} ({str(template)[:24]})" for name, template in pairs]
+    with paper_style():
+        figure, axes = new_figure(5.6, 0.9 + 0.19 * len(part))
+        colours = np.where(part["influence"] >= 0, BLUE, VERMILION)
+        axes.barh(rows, part["influence"], color=list(colours), height=0.72)
+        axes.axvline(0, color=GREY, linewidth=0.8)
+        axes.set_yticks(rows, labels, fontsize=7, parse_math=False)
+        axes.set_ylim(-0.7, len(part) - 0.3)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel("influence on φ")
+    return figure
+
+
+def _classes(frame: pd.DataFrame) -> np.ndarray:
+    return frame["class"].to_numpy(dtype=str) if "class" in frame else np.full(len(frame), "")
+
+
+def _scatter_by_class(axes: "Axes", classes: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
+    raster = len(x) > RASTER_ABOVE
+    for name in ("noise", "contingent", "core", ""):
+        here = classes == name
+        if here.any():
+            axes.scatter(
+                x[here],
+                y[here],
+                s=5 if name == "noise" else 11,
+                color=CLASS_COLOURS.get(name, BLUE),
+                alpha=0.5 if name == "noise" else 0.9,
+                linewidths=0,
+                rasterized=raster,
+                label=name or None,
+            )
+
+
+def _signed_log_threshold(values: np.ndarray) -> float:
+    """Where a signed log axis turns linear: the median size, so that half the edges are spread."""
+    sizes = np.abs(values[values != 0])
+    return float(np.median(sizes)) if sizes.size else 1.0
+
+
+def _thin_ticks(axes: "Axes") -> None:
+    for axis in (axes.xaxis, axes.yaxis):
+        ticks = axis.get_major_locator()
+        ticks.numticks = 7  # type: ignore[attr-defined]

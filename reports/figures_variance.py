@@ -1,0 +1,140 @@
+"""Figures of where variance comes from: ledger bars, specification curve, cross-faithfulness.
+
+One function per figure; a tidy frame in, a matplotlib figure out. No statistics happen here.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from circuitvar.reports.checks import require_columns
+from circuitvar.reports.style import (
+    BLUE,
+    GREY,
+    LAYER_COLOURS,
+    VERMILION,
+    literal,
+    new_figure,
+    paper_style,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NOT_CHOICES = ("value", "low", "high", "se", "default")
+"""Columns of a specification frame that are results, not choices."""
+
+
+def ledger_bars(frame: pd.DataFrame) -> "Figure":
+    """Variance shares stacked per group of edges; negative estimates go left of zero.
+
+    Columns: component, share; group and layer where known.
+    """
+    require_columns(frame, ["component", "share"], "variance ledger")
+    frame = frame.assign(
+        group=frame["group"] if "group" in frame else "all edges",
+        layer=frame["layer"] if "layer" in frame else "",
+    )
+    groups = list(dict.fromkeys(frame["group"]))
+    with paper_style():
+        figure, axes = new_figure(6.0, 1.6 + 0.5 * len(groups))
+        ends = {(group, sign): 0.0 for group in groups for sign in (True, False)}
+        used: dict[str, int] = {}
+        keys = frame["layer"].astype(str), frame["component"].astype(str)
+        for layer, name in dict.fromkeys(zip(*keys, strict=True)):
+            part = frame[(keys[0] == layer) & (keys[1] == name)]
+            used[layer] = used.get(layer, 0) + 1
+            label = literal(f"{layer} {name}".strip())
+            for row, share in zip(part["group"], part["share"], strict=True):
+                start = ends[row, share >= 0]
+                axes.barh(
+                    groups.index(row),
+                    share,
+                    left=start,
+                    height=0.6,
+                    color=LAYER_COLOURS.get(layer, GREY),
+                    # Components of one layer share a colour and differ by lightness.
+                    alpha=max(1.0 - 0.3 * (used[layer] - 1), 0.25),
+                    edgecolor="white",
+                    linewidth=0.7,
+                    label=label,
+                )
+                label = None
+                ends[row, share >= 0] = start + share
+        axes.axvline(0, color=GREY, linewidth=0.8)
+        axes.set_yticks(range(len(groups)), [str(group) for group in groups], parse_math=False)
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel("share of variance")
+        figure.legend(loc="outside upper center", ncols=3)
+    return figure
+
+
+def specification_curve(frame: pd.DataFrame, *, value_label: str = "value") -> "Figure":
+    """Every analytic specification, sorted by outcome, above the choices it makes.
+
+    Columns: value; low, high and default where known; every other column is one choice.
+    Simonsohn, Simmons and Nelson 2020, https://doi.org/10.1038/s41562-020-0912-z.
+    """
+    require_columns(frame, ["value"], "specification curve")
+    choices = [str(name) for name in frame.columns if name not in NOT_CHOICES]
+    frame = frame.sort_values("value", kind="stable").reset_index(drop=True)
+    levels = [(name, level) for name in choices for level in dict.fromkeys(frame[name])]
+    x = np.arange(1, len(frame) + 1)
+    with paper_style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6.0, 2.4 + 0.19 * len(levels)))
+        ratio = [2.0, max(0.19 * len(levels), 0.4)]
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=ratio)
+        if {"low", "high"} <= set(frame.columns):
+            upper.vlines(x, frame["low"], frame["high"], color=GREY, linewidth=1.2)
+        upper.plot(x, frame["value"], "o", color=BLUE, markersize=3.5)
+        chosen = frame["default"].astype(bool) if "default" in frame else np.zeros(len(x), bool)
+        if np.any(chosen):
+            upper.plot(x[chosen], frame["value"][chosen], "D", color=VERMILION, label="default")
+            upper.legend(loc="upper left")
+        upper.set_ylabel(value_label)
+        for row, (name, level) in enumerate(levels):
+            lower.plot(x, np.full(len(x), row), ".", color="#e3e3e3", markersize=4)
+            on = (frame[name] == level).to_numpy()
+            lower.plot(x[on], np.full(int(on.sum()), row), "s", color=BLUE, markersize=3.2)
+        labels = [f"{name}: {level}" for name, level in levels]
+        lower.set_yticks(range(len(levels)), labels, fontsize=7, parse_math=False)
+        lower.set_ylim(len(levels) - 0.4, -0.6)
+        lower.grid(visible=False)
+        lower.xaxis.get_major_locator().set_params(integer=True)
+        lower.set_xlabel("specifications, lowest outcome first")
+    return figure
+
+
+def cross_faithfulness_matrix(frame: pd.DataFrame) -> "Figure":
+    """Faithfulness of the circuit found on one set of prompts, run on another.
+
+    Columns: circuit (rows), prompts (columns), faithfulness.
+    """
+    require_columns(frame, ["circuit", "prompts", "faithfulness"], "cross-faithfulness matrix")
+    rows = list(dict.fromkeys(frame["circuit"].astype(str)))
+    cols = list(dict.fromkeys(frame["prompts"].astype(str)))
+    square = (
+        frame.assign(circuit=frame["circuit"].astype(str), prompts=frame["prompts"].astype(str))
+        .pivot(index="circuit", columns="prompts", values="faithfulness")
+        .reindex(index=rows, columns=cols)
+        .to_numpy(float)
+    )
+    with paper_style():
+        figure, axes = new_figure(4.9, 4.0)
+        low, high = min(0.0, float(np.nanmin(square))), max(1.0, float(np.nanmax(square)))
+        drawn = axes.imshow(square, vmin=low, vmax=high, interpolation="nearest")
+        figure.colorbar(drawn, ax=axes, label="faithfulness")
+        axes.grid(visible=False)
+        axes.set_xticks(range(len(cols)), cols, rotation=60, ha="right", parse_math=False)
+        axes.set_yticks(range(len(rows)), rows, parse_math=False)
+        axes.set_xlabel("run on")
+        axes.set_ylabel("found on")
+        if max(len(rows), len(cols)) <= 12:
+            for (i, j), value in np.ndenumerate(square):
+                colour = "white" if value < low + 0.6 * (high - low) else "#2b2b2b"
+                axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)
+    return figure

@@ -1,0 +1,74 @@
+"""One look for every figure: colours safe for colour-blind readers, thin axes, no global state.
+
+Figures are built on `matplotlib.figure.Figure`, never on pyplot, so that importing or calling this
+package neither opens windows nor changes a user's own settings.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STYLE_FILE = Path(__file__).with_name("circuitvar.mplstyle")
+
+BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, GREY = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#7F7F7F",
+)
+"""Okabe and Ito, Color Universal Design (2008), black replaced by a grey."""
+
+CLASS_COLOURS = {"core": BLUE, "contingent": ORANGE, "noise": GREY}
+LAYER_COLOURS = {
+    "L0": BLUE,
+    "L1": SKY,
+    "L2": GREEN,
+    "L3": ORANGE,
+    "L4": VERMILION,
+    "L5": PINK,
+    "": GREY,
+}
+INK = "#2b2b2b"
+"""Text and axes; the page recolours it in dark mode."""
+GRID = "#d9d9d9"
+
+
+@contextmanager
+def paper_style() -> Iterator[None]:
+    """The style of the package, for figures made or saved inside the block."""
+    from matplotlib import rc_context
+
+    with rc_context(fname=STYLE_FILE):
+        yield
+
+
+def new_figure(width: float = 5.2, height: float = 3.2) -> "tuple[Figure, Axes]":
+    """An empty figure with one axes; sizes in inches. Call inside `paper_style`."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    return figure, figure.add_subplot()
+
+
+def literal(text: object) -> str:
+    """Text that matplotlib must not read as mathematics.
+
+    >>> literal("cost $5")
+    'cost \\\\$5'
+    """
+    return str(text).replace("$", r"\$")
+
+
+def save_figure(figure: "Figure", path: Path) -> None:
+    """Write PNG, PDF or SVG by suffix, with no date inside: same figure, same bytes."""
+    dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+    with paper_style():
+        figure.savefig(path, metadata=dates.get(path.suffix, {}))
