@@ -102,14 +102,16 @@ def resample_se(
         SE²_JAB = (n-1)/n * sum_i (s_(i) - mean)² - (e - 1) n v
 
     with v = sum_b t_b² / B² the Monte-Carlo variance and s_(i) the statistic over the replicates
-    that lack unit i (`without_unit`, needed by `jab`). NaN where the Monte-Carlo noise exceeds
-    the signal (B too small), so that no interval is claimed.
+    that lack unit i (`without_unit`, needed by `jab`). Our addition: the variance is not taken
+    below two standard deviations of the subtracted term, 2 sqrt(2n) v, so that too few
+    replicates give a wide interval and not a lucky one.
     """
     replicates, units = counts.shape
     noise = float(projections.astype(np.float64) @ projections) / replicates**2
     if method == "ij":
         terms = unit_influence(counts, projections)
         variance = float(terms @ terms) - units * noise
+        floor = 2 * np.sqrt(2 * units) * noise
     elif method == "jab":
         if without_unit is None:
             raise ValueError("method 'jab' needs `without_unit`; pass it or use method='ij'")
@@ -117,8 +119,7 @@ def resample_se(
             return float("nan")
         centred = without_unit - without_unit.mean()
         variance = (units - 1) / units * float(centred @ centred) - (np.e - 1) * units * noise
+        floor = 2 * (np.e - 1) * np.sqrt(2 * units) * noise
     else:
         raise ValueError(f"method is {method!r}; choose 'ij' or 'jab'")
-    if noise == 0 and abs(variance) < 1e-15:
-        return 0.0
-    return float(np.sqrt(variance)) if variance > 0 else float("nan")
+    return float(np.sqrt(max(variance, floor, 0.0)))
