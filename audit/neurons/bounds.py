@@ -1,0 +1,144 @@
+"""Finite-sample intervals for similarities, with exact constants.
+
+Assumes independent samples and an activity threshold fixed beforehand. Where a metric is a
+binomial share given its denominator the interval is exact (Clopper-Pearson); the distribution-free
+half-widths (Hoeffding, two-sample U-statistic) are wider and are named as such. Uniform over M
+concepts and N units: use delta / (M N). Dependent rows: `clustered_ratio_half_width`.
+Our derivations, in the setting of Yan, Oikarinen & Weng (2512.18092).
+"""
+
+import math
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+Counts = Float[np.ndarray, "*shape"]
+EXACT_METRICS = (
+    "accuracy",
+    "p_concept_given_active",
+    "p_active_given_concept",
+    "iou",
+    "f1",
+    "balanced_accuracy",
+    "inverse_balanced_accuracy",
+)
+
+
+def clopper_pearson(hits: Counts, trials: Counts, *, delta: float = 0.05) -> tuple[Counts, Counts]:
+    """Exact binomial interval at level 1 - delta; [0, 1] without trials.
+
+    >>> low, high = clopper_pearson(np.array([0]), np.array([10]))
+    >>> low.tolist(), high.round(4).tolist()
+    ([0.0], [0.3085])
+    """
+    hits, trials = np.asarray(hits, float), np.asarray(trials, float)
+    if (hits < 0).any() or (hits > trials + 1e-9).any():
+        raise ValueError("hits must lie between 0 and trials; check the counts passed.")
+    with np.errstate(invalid="ignore"):
+        low = stats.beta.ppf(delta / 2, hits, trials - hits + 1)
+        high = stats.beta.ppf(1 - delta / 2, hits + 1, trials - hits)
+    low = np.where(hits <= 0, 0.0, low)
+    high = np.where(hits >= trials, 1.0, high)
+    return low, high
+
+
+def hoeffding_half_width(trials: Counts, *, delta: float = 0.05) -> Counts:
+    """sqrt(ln(2/delta) / (2 n)) for a share of n independent trials (n random: given n)."""
+    with np.errstate(divide="ignore"):
+        return np.sqrt(math.log(2 / delta) / (2 * np.asarray(trials, float)))
+
+
+def auroc_half_width(positives: Counts, negatives: Counts, *, delta: float = 0.05) -> Counts:
+    """Hoeffding's two-sample U-statistic bound: sqrt(ln(2/delta) / (2 min(n_1, n_0)))."""
+    return hoeffding_half_width(np.minimum(positives, negatives), delta=delta)
+
+
+def auroc_mcdiarmid_half_width(
+    positives: Counts, negatives: Counts, *, delta: float = 0.05
+) -> Counts:
+    """McDiarmid: sqrt(ln(2/delta) (1/n_1 + 1/n_0) / 2); never tighter than `auroc_half_width`."""
+    with np.errstate(divide="ignore"):
+        rate = 1 / np.asarray(positives, float) + 1 / np.asarray(negatives, float)
+    return np.sqrt(math.log(2 / delta) * rate / 2)
+
+
+def clustered_ratio_half_width(
+    denominators: Counts, n_clusters: int, largest: float, *, delta: float = 0.05
+) -> Counts:
+    """Distribution-free half-width of a ratio of sums over independent clusters.
+
+    For r = E[TP_g] / E[U_g] with 0 <= TP_g <= U_g <= L, the sum of TP_g - r U_g has mean zero and
+    terms in an interval of length L, so |r_hat - r| <= L sqrt(G ln(2/delta) / 2) / sum U_g.
+    `largest` is L, the number of rows a cluster can have, fixed by the design.
+    """
+    with np.errstate(divide="ignore"):
+        return largest * math.sqrt(n_clusters * math.log(2 / delta) / 2) / np.asarray(denominators)
+
+
+def dkw_term(n: int, *, delta: float = 0.05) -> float:
+    """Extra width for accuracy when the threshold is an in-sample quantile (DKW inequality)."""
+    return math.sqrt(math.log(2 / delta) / (2 * n))
+
+
+def similarity_interval(
+    metric: str, n: Counts, active: Counts, concept: Counts, both: Counts, *, delta: float = 0.05
+) -> tuple[Counts, Counts]:
+    """Exact interval of one metric from its four counts (given the denominator).
+
+    IoU: given the union U, TP is Binomial(U, IoU). F1 is its monotone image 2x / (1 + x).
+    Balanced accuracies average two independent shares at delta / 2 each.
+
+    Raises:
+        ValueError: the metric has no finite-sample interval; use the cluster bootstrap.
+    """
+    true_negative = n - active - concept + both
+    if metric == "accuracy":
+        return clopper_pearson(both + true_negative, n, delta=delta)
+    if metric == "p_concept_given_active":
+        return clopper_pearson(both, active, delta=delta)
+    if metric == "p_active_given_concept":
+        return clopper_pearson(both, concept, delta=delta)
+    if metric in ("iou", "f1"):
+        low, high = clopper_pearson(both, active + concept - both, delta=delta)
+        return (low, high) if metric == "iou" else (2 * low / (1 + low), 2 * high / (1 + high))
+    if metric in ("balanced_accuracy", "inverse_balanced_accuracy"):
+        given = active if metric == "balanced_accuracy" else concept
+        one = clopper_pearson(both, given, delta=delta / 2)
+        zero = clopper_pearson(true_negative, n - given, delta=delta / 2)
+        return (one[0] + zero[0]) / 2, (one[1] + zero[1]) / 2
+    raise ValueError(
+        f"{metric} has no finite-sample interval; use one of {', '.join(EXACT_METRICS)} or the "
+        "cluster bootstrap."
+    )
+
+
+def denominators(metric: str, n: Counts, active: Counts, concept: Counts, both: Counts) -> Counts:
+    """The count that a share-type metric conditions on."""
+    table = {
+        "accuracy": n,
+        "p_concept_given_active": active,
+        "p_active_given_concept": concept,
+        "iou": active + concept - both,
+    }
+    if metric not in table:
+        raise ValueError(f"{metric} is not a single share; use one of {', '.join(table)}.")
+    return np.broadcast_to(np.asarray(table[metric], float), np.shape(both))
+
+
+def required_n(
+    half_width: float, *, concepts: int = 1, units: int = 1, frequency: float = 1.0,
+    delta: float = 0.05,
+) -> int:  # fmt: skip
+    """Prompts needed for a distribution-free half-width, uniform over concepts and units.
+
+    `frequency` is the share of prompts in the metric's denominator: 1 for accuracy, the concept
+    frequency for P(active | concept), the rarer class for AUROC.
+
+    >>> required_n(0.1), required_n(0.05, concepts=50)
+    (185, 1521)
+    """
+    if not 0 < half_width < 1 or not 0 < frequency <= 1 or not 0 < delta < 1:
+        raise ValueError("half_width, delta must lie in (0, 1) and frequency in (0, 1].")
+    exact = math.log(2 * concepts * units / delta) / (2 * half_width**2)
+    return math.ceil(math.ceil(exact) / frequency)

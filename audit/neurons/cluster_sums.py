@@ -1,0 +1,178 @@
+"""Sums per cluster: computed once, they turn a cluster bootstrap into one matrix product.
+
+Every moment metric is a function of sums over samples. With the sums of each cluster g in
+`T[cluster, concept, unit]`, all K bootstrap replicates are `W[replicate, cluster] @ T`, so no
+replicate touches the activations again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import sparse
+
+from circuitvar.audit.neurons.types import Moments, ProbingSet
+
+LOG_FLOOR = 1e-3
+"""Concept values are clipped here before the logarithm of WPMI."""
+REPLICATE_BLOCK = 32
+"""Replicates per block of element-wise work: a block of 64 units stays in the cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Concept columns as sparse maps from samples to (cluster, concept) sums."""
+
+    cluster: sparse.csr_array
+    """`[cluster, sample]`: weighted membership."""
+    concept: sparse.csr_array
+    """`[cluster x concept, sample]`: weight times concept value."""
+    log: sparse.csr_array | None
+    """The same with log P(concept); None unless WPMI is asked for."""
+    values: Float[np.ndarray, "sample concept"]
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterSums:
+    """Sums of one chunk of units per cluster; field names as in `Moments`."""
+
+    n: Float[np.ndarray, " cluster"]
+    concept: Float[np.ndarray, "cluster concept"]
+    concept2: Float[np.ndarray, "cluster concept"]
+    active: Float[np.ndarray, "cluster unit"]
+    unit: Float[np.ndarray, "cluster unit"]
+    unit2: Float[np.ndarray, "cluster unit"]
+    both: Float[np.ndarray, "cluster concept unit"]
+    cross: Float[np.ndarray, "cluster concept unit"]
+    log_both: Float[np.ndarray, "cluster concept unit"] | None
+    mean: Float[np.ndarray, " unit"]
+    sd: Float[np.ndarray, " unit"]
+
+
+def concept_columns(data: ProbingSet, *, with_log: bool = False) -> Columns:
+    """Lay out the concept columns of a probing set for `cluster_sums`."""
+    n_concepts, n_groups = data.n_concepts, data.n_groups
+    weights = data.weights.astype(np.float32)
+    samples = np.arange(data.n_samples)
+
+    def spread(values: Float[np.ndarray, "sample concept"]) -> sparse.csr_array:
+        rows, columns = np.nonzero(values)
+        return sparse.csr_array(
+            (
+                values[rows, columns] * weights[rows],
+                (data.groups[rows] * n_concepts + columns, rows),
+            ),
+            shape=(n_groups * n_concepts, data.n_samples),
+        )
+
+    return Columns(
+        cluster=sparse.csr_array(
+            (weights, (data.groups, samples)), shape=(n_groups, data.n_samples)
+        ),
+        concept=spread(data.concepts),
+        log=spread(np.log(np.clip(data.concepts, LOG_FLOOR, 1.0))) if with_log else None,
+        values=data.concepts,
+    )
+
+
+def active_rows(
+    block: Float[np.ndarray, "sample unit"], *, quantile: float | None, threshold: float
+) -> Bool[np.ndarray, "sample unit"]:
+    """Where each unit counts as active: above its own upper `quantile`, else above `threshold`.
+
+    The comparison is strict, so a constant unit is never active and ties at the quantile stay
+    inactive. An in-sample quantile is not fixed beforehand; `bounds` says what that costs.
+    """
+    if quantile is None:
+        return block > threshold
+    if not 0 < quantile < 1:
+        raise ValueError(f"active quantile is {quantile}; pass a share of samples in (0, 1).")
+    return block > np.quantile(block, 1 - quantile, axis=0, method="inverted_cdf")
+
+
+def cluster_sums(
+    columns: Columns,
+    block: Float[np.ndarray, "sample unit"],
+    active: Bool[np.ndarray, "sample unit"],
+) -> ClusterSums:
+    """Sum one chunk of units over the samples of each cluster, concept by concept."""
+    mean = block.mean(axis=0, dtype=np.float64)
+    sd = block.std(axis=0, dtype=np.float64)
+    scale = np.where(sd > 1e-7 * np.maximum(np.abs(mean), 1e-30), sd, 0.0)
+    inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
+    z = ((block - mean.astype(np.float32)) * inverse.astype(np.float32)).astype(np.float32)
+    on = active.astype(np.float32)
+    n_groups, n_units = columns.cluster.shape[0], block.shape[1]
+
+    def by_concept(matrix: sparse.csr_array, values: np.ndarray) -> np.ndarray:
+        return (matrix @ values).reshape(n_groups, -1, n_units)
+
+    values = columns.values
+    return ClusterSums(
+        n=columns.cluster.sum(axis=1),
+        concept=columns.cluster @ values,
+        concept2=columns.cluster @ (values * values),
+        active=columns.cluster @ on,
+        unit=columns.cluster @ z,
+        unit2=columns.cluster @ (z * z),
+        both=by_concept(columns.concept, on),
+        cross=by_concept(columns.concept, z),
+        log_both=None if columns.log is None else by_concept(columns.log, on),
+        mean=mean,
+        sd=scale,
+    )
+
+
+def weighted_moments(
+    sums: ClusterSums,
+    weights: Float[np.ndarray, "replicate cluster"],
+    *,
+    block: int = REPLICATE_BLOCK,
+) -> Iterator[tuple[slice, Moments]]:
+    """Moments of every weight vector, in blocks of replicates.
+
+    >>> from circuitvar.audit.neurons.probing_set import probing_set
+    >>> data = probing_set([[0.0], [1.0], [1.0]], [[0], [1], [0]])
+    >>> sums = cluster_sums(concept_columns(data), data.acts.astype(np.float32), data.acts > 0)
+    >>> [(_, m)] = weighted_moments(sums, np.ones((1, 3)))
+    >>> float(m.both[0, 0, 0])
+    1.0
+    """
+    w = np.ascontiguousarray(weights, dtype=np.float32)
+    shape = (w.shape[0], *sums.both.shape[1:])
+
+    def total(part: np.ndarray) -> np.ndarray:
+        return w @ part.astype(np.float32, copy=False)
+
+    def full(part: np.ndarray) -> np.ndarray:
+        return (w @ part.reshape(part.shape[0], -1)).reshape(shape)
+
+    n, concept, concept2 = total(sums.n), total(sums.concept), total(sums.concept2)
+    active, unit, unit2 = total(sums.active), total(sums.unit), total(sums.unit2)
+    both, cross = full(sums.both), full(sums.cross)
+    log_both = None if sums.log_both is None else full(sums.log_both)
+    for start in range(0, len(w), block):
+        rows = slice(start, min(start + block, len(w)))
+        yield (
+            rows,
+            Moments(
+                n=n[rows, None, None],
+                active=active[rows, None, :],
+                concept=concept[rows, :, None],
+                concept2=concept2[rows, :, None],
+                unit=unit[rows, None, :],
+                unit2=unit2[rows, None, :],
+                both=both[rows],
+                cross=cross[rows],
+                log_both=None if log_both is None else log_both[rows],
+                mean=sums.mean.astype(np.float32),
+                sd=sums.sd.astype(np.float32),
+            ),
+        )
+
+
+def chunk_size(data: ProbingSet, replicates: int, *, budget: int = 48 * 2**20) -> int:
+    """Units per chunk so that sums and products of one chunk stay near `budget` bytes."""
+    per_unit = 8 * data.n_concepts * (data.n_groups + replicates) + 8 * data.n_samples
+    return int(np.clip(budget // per_unit, 1, 64))

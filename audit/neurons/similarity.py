@@ -1,0 +1,91 @@
+"""Point scores of every unit against every concept, for any metric and any sample weights."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from circuitvar.audit.neurons import rank_metrics
+from circuitvar.audit.neurons.cluster_sums import (
+    active_rows,
+    chunk_size,
+    cluster_sums,
+    concept_columns,
+    weighted_moments,
+)
+from circuitvar.audit.neurons.probing_set import unit_chunks
+from circuitvar.audit.neurons.similarity_metrics import DEFAULT_RANKING, get_similarity
+from circuitvar.audit.neurons.types import ProbingSet
+
+
+def similarity(
+    data: ProbingSet,
+    metrics: Sequence[str] = DEFAULT_RANKING,
+    *,
+    quantile: float | None = 0.05,
+    threshold: float = 0.0,
+) -> dict[str, Float[np.ndarray, "unit concept"]]:
+    """Score all units against all concepts; NaN where a metric is undefined.
+
+    Args:
+        quantile: share of samples on which a unit counts as active (thresholded metrics).
+        threshold: activation above which a unit is active when `quantile` is None.
+
+    >>> from circuitvar.audit.neurons.probing_set import probing_set
+    >>> data = probing_set([[0.0], [2.0], [2.0], [0.0]], [[0], [1], [1], [1]])
+    >>> round(float(similarity(data, ["iou"], quantile=None)["iou"][0, 0]), 3)
+    0.667
+    """
+    moment_keys = [key for key in metrics if get_similarity(key).reads == "moments"]
+    rank_keys = [key for key in metrics if get_similarity(key).reads == "ranks"]
+    require_binary(data.concepts, metrics)
+    scores = {key: np.full((data.n_units, data.n_concepts), np.nan) for key in metrics}
+    columns = concept_columns(data, with_log="wpmi" in metrics)
+    ones = np.ones((1, data.n_groups), dtype=np.float32)
+    for units, block in unit_chunks(data, chunk_size(data, 1)):
+        if moment_keys:
+            on = active_rows(block, quantile=quantile, threshold=threshold)
+            [(_, moments)] = weighted_moments(cluster_sums(columns, block, on), ones)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                for key in moment_keys:
+                    scores[key][units] = get_similarity(key).fn(moments)[0].T
+        for key in rank_keys:
+            scores[key][units] = rank_scores(key, block, data.concepts, data.weights)
+    return scores
+
+
+def rank_scores(
+    key: str,
+    block: Float[np.ndarray, "sample unit"],
+    concepts: Float[np.ndarray, "sample concept"],
+    weights: Float[np.ndarray, " sample"],
+) -> Float[np.ndarray, "unit concept"]:
+    """Exact rank metrics, one sort per unit."""
+    function = {
+        "auroc": rank_metrics.auroc,
+        "spearman": rank_metrics.spearman,
+        "inverse_auprc": rank_metrics.average_precision,
+    }[key]
+    labels = concepts.astype(np.float64)
+    constant = block.min(axis=0) == block.max(axis=0)
+    out = np.stack([function(column.astype(np.float64), labels, weights) for column in block.T])
+    out[constant] = np.nan
+    return out
+
+
+def require_binary(
+    concepts: Float[np.ndarray, "sample concept"], metrics: Sequence[str]
+) -> Bool[np.ndarray, " concept"]:
+    """Which concept columns are 0/1; AUPRC's closed form and inverse AUPRC need all of them to be.
+
+    Raises:
+        ValueError: a metric that needs labels was asked for on graded concepts.
+    """
+    binary = ((concepts == 0) | (concepts == 1)).all(axis=0)
+    strict = sorted({"auprc", "inverse_auprc"} & set(metrics))
+    if strict and not binary.all():
+        raise ValueError(
+            f"{strict[0]} needs 0/1 concepts but column {int(np.flatnonzero(~binary)[0])} is "
+            "graded; threshold the column or leave the metric out."
+        )
+    return binary
