@@ -49,7 +49,8 @@ class Model:
         return TransformerBridge.boot_transformers(
             self.name,
             hf_model=twin,
-            tokenizer=self.tokenizer,
+            # A copy, because the bridge sets padding and special tokens on it.
+            tokenizer=copy.deepcopy(self.tokenizer) or _number_tokenizer(),
             device=self.device,
             dtype=DTYPES[self.dtype],
         )
@@ -203,6 +204,15 @@ def _load_tokenizer(source: str, revision: str | None) -> Any:
     if folder.is_dir() and not any((folder / file).is_file() for file in files):
         return None
     return AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
+
+
+def _number_tokenizer() -> Any:
+    """Stands in where a model has none, because a bridge cannot be built without a tokenizer."""
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.WordLevel({"0": 0}, unk_token="0"))
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="0", pad_token="0")
 
 
 @contextmanager
