@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Bool, Int
 
-from circuitvar.audit.identifiability.branch_and_count import Cylinders, valid_cylinders
 from circuitvar.audit.identifiability.boolean_net import layer_masks
+from circuitvar.audit.identifiability.branch_and_count import Cylinders, valid_cylinders
 from circuitvar.audit.identifiability.question import Question
 from circuitvar.audit.identifiability.space import in_space
 from circuitvar.audit.identifiability.types import Count, Space
