@@ -1,6 +1,7 @@
-"""Distances between two top-k lists that need not hold the same edges (Fagin, Kumar, Sivakumar 2003).
+"""Distances between two top-k lists that need not hold the same edges.
 
-0 for identical lists and 1 for disjoint ones, after normalising.
+Fagin, Kumar and Sivakumar, Comparing top k lists (2003). 0 for identical lists and 1 for disjoint
+ones, after normalising.
 """
 
 from collections.abc import Hashable, Sequence

@@ -28,7 +28,7 @@ def spearman(a: Scores, b: Scores, *, only: Bool[np.ndarray, " edge"] | None = N
 
 def kendall(a: Scores, b: Scores) -> float:
     """Kendall tau-b. NaN for constant scores."""
-    return float(kendalltau(a, b).statistic)
+    return float(kendalltau(a, b)[0])  # pyright: ignore[reportArgumentType]
 
 
 def weighted_tau(a: Scores, b: Scores) -> float:
@@ -37,7 +37,7 @@ def weighted_tau(a: Scores, b: Scores) -> float:
     first, second = np.abs(a), np.abs(b)
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
-    return float(weightedtau(first, second).statistic)  # pyright: ignore[reportAttributeAccessIssue]
+    return float(weightedtau(first, second)[0])  # pyright: ignore[reportArgumentType]
 
 
 def mean_spearman(scores: Float[np.ndarray, "run edge"]) -> float:

@@ -108,7 +108,8 @@ def _matching_offset(target: float, last: int, r: float) -> float:
         return float("inf")
     if excess(-60.0) > 0:
         return float(np.exp(-60.0))
-    return float(np.exp(brentq(excess, -60.0, 30.0, xtol=1e-13)))
+    root = brentq(excess, -60.0, 30.0, xtol=1e-13)
+    return float(np.exp(root))  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def _tail_of_law(a: float, target: float, last: int, first: int, r: float) -> float:
