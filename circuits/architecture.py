@@ -21,7 +21,12 @@ FAMILIES = ("gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "gemma2", 
 
 
 class NoMLP(nn.Module):
-    """Stands for a missing MLP in hand-set attention-only models: adds nothing."""
+    """Stands for a missing MLP in hand-set attention-only GPT-2 models: adds nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Named parts that the TransformerLens bridge of GPT-2 looks for; never run.
+        self.c_fc, self.c_proj = nn.Identity(), nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.zeros_like(x)

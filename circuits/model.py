@@ -46,7 +46,9 @@ class Model:
 
         shared = {id(t): t for t in (*self.hf.parameters(), *self.hf.buffers())}
         twin: Any = copy.deepcopy(self.hf, shared)
-        return TransformerBridge.boot_transformers(
+        # The bridge picks its adapter by class name, which only saved configurations carry.
+        twin.config.architectures = [type(self.hf).__name__]
+        bridge = TransformerBridge.boot_transformers(
             self.name,
             hf_model=twin,
             # A copy, because the bridge sets padding and special tokens on it.
@@ -54,6 +56,11 @@ class Model:
             device=self.device,
             dtype=DTYPES[self.dtype],
         )
+        for module in bridge.modules():
+            if isinstance(getattr(module, "original_component", None), nn.Identity):
+                # Hand-set models without norms: call the identity, do not recompute a norm.
+                module.use_native_layernorm_autograd = True
+        return bridge
 
     @cached_property
     def digest(self) -> str:
