@@ -30,6 +30,8 @@ class Settings:
     """Complementary-half pairs, at template level and at prompt level."""
     exact: int = 48
     """Prompts on which every edge is also patched exactly; 0 skips the comparison."""
+    random: int = 50
+    """Random circuits of the same size to compare with."""
     fresh: int = 5
     """Independent data sets of `n` prompts; 0 skips the axis."""
     level: float = 0.95
@@ -62,6 +64,7 @@ _LEAST = {
     "size": 1,
     "bootstrap": 10,
     "pairs": 2,
+    "random": 10,
     "exact": 0,
     "fresh": 0,
     "steps": 1,

@@ -30,6 +30,8 @@ class Bars:
     """Rank agreement of two methods."""
     beats_random: float = 0.9
     """Share of random circuits of the same size to beat (Shi et al., arXiv 2410.13032)."""
+    faithfulness: float = 0.8
+    """Share of the clean-corrupt gap that a circuit keeps on held-out prompts."""
     function: float = 0.9
     """Share of its own faithfulness that a circuit keeps on another data set."""
     compression: float = 0.5

@@ -1,0 +1,163 @@
+"""Every model call of an audit, in one place: what is measured before statistics begin."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from circuitvar.audit.prompts import (
+    data_hash,
+    discovery_pairs,
+    fresh_pairs,
+    heldout_pairs,
+    spread_over_templates,
+)
+from circuitvar.audit.settings import Settings
+from circuitvar.circuits.behaviour import Behaviour, measure_behaviour
+from circuitvar.circuits.methods import METHODS, get_method
+from circuitvar.circuits.model import Model
+from circuitvar.circuits.score import score_edges
+from circuitvar.circuits.types import EdgeScores, Method, ScoreOptions
+from circuitvar.tasks.metrics import get_metric
+from circuitvar.tasks.tokens import Tokenized, take, tokenize
+from circuitvar.tasks.types import Batch, Metric, PromptPair, Task
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """Scores and batches of one audit."""
+
+    task: Task
+    metric: Metric
+    method: Method
+    scores: EdgeScores
+    """Discovery prompts, `[example, edge]`."""
+    heldout: Batch
+    behaviour: Behaviour
+    exact: EdgeScores | None = None
+    exact_rows: Int[np.ndarray, " example"] | None = None
+    """Rows of `scores` that the exact scores belong to."""
+    fresh: Float[np.ndarray, "run edge"] | None = None
+    """Mean scores of independent data sets."""
+    seeds: Float[np.ndarray, "run edge"] | None = None
+    """Mean scores of models that differ in their training seed, the audited one first."""
+    seed_names: tuple[str, ...] = ()
+    data: str = ""
+    """sha256 of the discovery prompts."""
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Prompts that could not be used, by reason."""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def _batch(pairs: tuple[PromptPair, ...], model: Model) -> Tokenized:
+    return tokenize(pairs, model.tokenizer, max_length=model.context)
+
+
+def collect(
+    task: Task,
+    model: Model,
+    settings: Settings,
+    *,
+    other_seeds: tuple[Model, ...] = (),
+    methods: tuple[Method, ...] = METHODS,
+    allow_weak: bool = False,
+    progress: Progress | None = None,
+) -> Collected:
+    """Score the discovery prompts, their exact subset, the fresh data sets and the other seeds.
+
+    `other_seeds`: models of the same shape trained from other seeds.
+
+    Raises
+    ------
+    ValueError
+        The model does not do the task (unless `allow_weak`), a name is unknown, or a seed model
+        has another shape.
+    """
+    metric = get_metric(settings.metric or task.metric)
+    method = get_method(settings.method, methods)
+    options = ScoreOptions(ablation=settings.ablation, steps=settings.steps, seed=settings.seed)
+    pairs = discovery_pairs(task, settings)
+    tokenized = _batch(pairs, model)
+    batch = tokenized.batch
+    heldout = _batch(heldout_pairs(task, settings, pairs), model).batch
+    behaviour = measure_behaviour(model, heldout, metric, allow_weak=allow_weak)
+    clock = _Clock()
+
+    def score(
+        stage: str, on: Model, rows: Batch, how: Method, opts: ScoreOptions = options
+    ) -> EdgeScores:
+        report = None if progress is None else lambda done, total: progress(stage, done, total)
+        return score_edges(on, rows, how, metric=metric, options=opts, progress=report)
+
+    scores = score(f"{method.key} on {len(batch)} prompts", model, batch, method)
+    clock.lap("scoring")
+    exact, exact_rows = None, None
+    if settings.exact:
+        exact_rows = spread_over_templates(batch.templates, settings.exact)
+        exact = score(
+            f"exact patching on {len(exact_rows)} prompts",
+            model,
+            take(batch, exact_rows),
+            get_method("exact", methods),
+            replace(options, edges=None),
+        )
+        clock.lap("exact")
+    fresh = _means(
+        score(f"fresh data {i + 1} of {settings.fresh}", model, fresh_batch, method)
+        for i in range(settings.fresh)
+        for fresh_batch in [_batch(fresh_pairs(task, settings, i), model).batch]
+    )
+    clock.lap("fresh data")
+    _check_shapes(model, other_seeds)
+    seeds = _means(
+        scores if other is model else score(f"training seed {other.name}", other, batch, method)
+        for other in ((model, *other_seeds) if other_seeds else ())
+    )
+    clock.lap("training seeds")
+    return Collected(
+        task=task,
+        metric=metric,
+        method=method,
+        scores=scores,
+        heldout=heldout,
+        behaviour=behaviour,
+        exact=exact,
+        exact_rows=exact_rows,
+        fresh=fresh,
+        seeds=seeds,
+        seed_names=(model.name, *(m.name for m in other_seeds)) if other_seeds else (),
+        data=data_hash(pairs),
+        dropped=dict(tokenized.dropped["reason"].value_counts()) if len(tokenized.dropped) else {},
+        seconds=clock.seconds,
+    )
+
+
+def _means(runs) -> Float[np.ndarray, "run edge"] | None:
+    rows = [run.mean for run in runs]
+    return np.stack(rows) if rows else None
+
+
+def _check_shapes(model: Model, others: tuple[Model, ...]) -> None:
+    for other in others:
+        if other.graph != model.graph:
+            raise ValueError(
+                f"training-seed model {other.name!r} has {other.graph.n_edges} edges, "
+                f"{model.name!r} has {model.graph.n_edges}; seeds must share one architecture"
+            )
+
+
+class _Clock:
+    """Wall seconds per stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.seconds[stage] = now - self._last
+        self._last = now

@@ -1,0 +1,51 @@
+"""One row per edge: what it does, how sure that is, and how often it would be found again."""
+
+import numpy as np
+import pandas as pd
+
+from circuitvar.audit.edge_summary import edge_summary
+from circuitvar.audit.inclusion import classify
+from circuitvar.audit.ratio import LEAST_TEMPLATES
+from circuitvar.audit.types import Axis
+from circuitvar.circuits.types import Circuit, EdgeScores
+
+
+def edge_table(
+    scores: EdgeScores,
+    circuit: Circuit,
+    axes: tuple[Axis, ...],
+    *,
+    exact: EdgeScores | None = None,
+) -> pd.DataFrame:
+    """Columns edge, src, dst, score, se, snr, sign_consistency, rank, in_circuit, class, exact,
+    inclusion_<axis>.
+
+    `score` is mean damage in metric units. `se` is over templates where there are enough of them,
+    else over prompts. `class` comes from the first axis: core, contingent or noise.
+    """
+    graph = scores.graph
+    many = len(set(scores.templates)) >= LEAST_TEMPLATES
+    summary = edge_summary(scores.values, clusters=scores.templates if many else None)
+    order = np.argsort(-np.abs(summary.mean), kind="stable")
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(1, len(order) + 1)
+    frame = pd.DataFrame(
+        {
+            "edge": graph.edge_names,
+            "src": [edge.src.name for edge in graph.edges],
+            "dst": [edge.dst.name for edge in graph.edges],
+            "score": summary.mean,
+            "se": summary.se,
+            "snr": summary.snr,
+            "sign_consistency": summary.sign_consistency,
+            "rank": rank,
+            "in_circuit": circuit.kept,
+            "class": classify(axes[0].inclusion),
+        }
+    )
+    if exact is not None:
+        frame["exact"] = exact.mean
+        frame["exact_se"] = edge_summary(exact.values).se
+    for axis in axes:
+        frame[f"inclusion_{axis.key}"] = axis.inclusion
+    return frame

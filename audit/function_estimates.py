@@ -1,0 +1,59 @@
+"""What a circuit does, as estimates: faithfulness, circuit error, accuracy, KL to the model."""
+
+import numpy as np
+
+from circuitvar.audit.ratio import ratio_of_means
+from circuitvar.audit.types import Estimate
+from circuitvar.circuits.types import Faithfulness
+
+
+def function_estimates(run: Faithfulness, *, level: float = 0.95) -> tuple[Estimate, ...]:
+    """Estimates of one circuit on held-out prompts.
+
+    Faithfulness is (m(C) - m(empty)) / (m(full) - m(empty)), ratio of means (MIB, arXiv
+    2504.13151) and mean of ratios (Miller et al., arXiv 2407.08734); they differ when some
+    prompts have a small gap, which the mean of ratios cannot survive. Circuit error is the share
+    of prompts whose predicted token differs from the full model's.
+    """
+    gap = run.full - run.empty
+    gain = run.circuit - run.empty
+    common = {"templates": run.templates, "level": level}
+    share = {"bounds": (0.0, 1.0), **common}
+    kept = np.abs(gap) > 0
+    ratios = np.divide(gain, gap, out=np.full(gap.shape, np.nan), where=kept)
+    kept_templates = tuple(t for t, keep in zip(run.templates, kept, strict=True) if keep)
+    return (
+        ratio_of_means(
+            "faithfulness",
+            gain,
+            gap,
+            estimand=f"share of the clean-corrupt {run.metric} gap kept by the circuit",
+            **common,
+        ),
+        ratio_of_means(
+            "faithfulness (mean of ratios)",
+            ratios[kept],
+            templates=kept_templates,
+            level=level,
+            estimand="per-prompt faithfulness, averaged",
+        ),
+        ratio_of_means(
+            "circuit error",
+            run.flipped.astype(float),
+            estimand="share of prompts whose prediction differs from the full model's",
+            **share,
+        ),
+        ratio_of_means(
+            "circuit accuracy",
+            run.correct.astype(float),
+            estimand="share of prompts where the circuit prefers the right answer",
+            **share,
+        ),
+        ratio_of_means(
+            "KL to the full model",
+            run.kl,
+            bounds=(0.0, np.inf),
+            estimand="nats, next-token distribution",
+            **common,
+        ),
+    )

@@ -1,0 +1,124 @@
+"""The perturbation axes of one audit, each a set of circuits that could have been found instead."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from circuitvar.audit.axis import bootstrap_axis, halves_axis, runs_axis
+from circuitvar.audit.collect import Collected
+from circuitvar.audit.match_heads import seed_axis_matched
+from circuitvar.audit.replicate_sets import RunSets
+from circuitvar.audit.settings import Settings
+from circuitvar.audit.streams import stream
+from circuitvar.audit.types import Axis
+from circuitvar.audit.weights import Resamples, bootstrap
+from circuitvar.circuits.select import top_n_masks
+
+FEW_TEMPLATES = 4
+"""Below this many templates no axis is built on them: halves of two templates say nothing."""
+
+
+def circuit_size(n_edges: int, size: int | None) -> int:
+    """Edges to keep: as asked, else a tenth of the graph and at most 200.
+
+    Raises
+    ------
+    ValueError
+        More edges were asked for than the graph has.
+    """
+    if size is None:
+        return max(1, min(200, n_edges // 10))
+    if size > n_edges:
+        raise ValueError(f"size = {size} but the graph has {n_edges} edges; ask for fewer")
+    return size
+
+
+def perturbation_axes(
+    collected: Collected, settings: Settings, size: int
+) -> tuple[tuple[Axis, ...], RunSets, Resamples]:
+    """Every axis the collected scores support, and the bootstrap replicates behind one of them.
+
+    Only fresh data and training seeds needed model calls beyond the discovery scores; the others
+    are computed from the per-example matrix, which gives the same circuits as re-running would.
+    """
+    scores = collected.scores.values
+    templates = collected.scores.templates
+    n_templates = len(set(templates))
+    top = {"size": size, "signed": settings.signed, "level": settings.level}
+    axes = []
+    if n_templates >= FEW_TEMPLATES:
+        rng = stream(settings.seed, "halves", "template")
+        axes.append(halves_axis(scores, rng=rng, clusters=templates, pairs=settings.pairs, **top))
+    rng = stream(settings.seed, "halves", "prompt")
+    axes.append(halves_axis(scores, rng=rng, pairs=settings.pairs, **top))
+    rng = stream(settings.seed, "bootstrap")
+    resamples = bootstrap(len(scores), settings.bootstrap, rng=rng)
+    boot, sets = bootstrap_axis(scores, resamples, **top)
+    axes.append(boot)
+    if n_templates >= FEW_TEMPLATES:
+        axes.append(paraphrase_axis(collected, settings, size))
+    for key, title, unit, means, note in (
+        ("fresh-data", "Fresh data sets", "data set", collected.fresh, FRESH_NOTE),
+        ("seed", "Training seeds", "training seed", collected.seeds, SEED_NOTE),
+    ):
+        if means is not None:
+            masks = top_n_masks(means, size, absolute=not settings.signed)
+            axes.append(
+                runs_axis(masks, key=key, title=title, unit=unit, level=settings.level, note=note)
+            )
+    graph = collected.scores.graph
+    if collected.seeds is not None and graph.kv_heads == graph.n_heads:
+        rng = stream(settings.seed, "match heads")
+        axes.append(
+            seed_axis_matched(
+                graph, collected.seeds, size, rng=rng, signed=settings.signed, level=settings.level
+            )
+        )
+    return tuple(axes), sets, resamples
+
+
+FRESH_NOTE = "Independent draws of the same size, alternating between disjoint word lists."
+SEED_NOTE = (
+    "Heads of models trained from different seeds have no common names: the same head number is "
+    "another head, so low overlap is expected even if both models work alike."
+)
+
+
+def template_means(
+    scores: Float[np.ndarray, "example edge"], templates: tuple[str, ...]
+) -> tuple[Float[np.ndarray, "run edge"], tuple[str, ...]]:
+    """Mean score per template, and the template ids in order of first appearance."""
+    names = tuple(dict.fromkeys(templates))
+    label = np.array(templates)
+    rows = [scores[label == name].mean(axis=0, dtype=np.float64) for name in names]
+    return np.stack(rows), names
+
+
+def paraphrase_axis(collected: Collected, settings: Settings, size: int) -> Axis:
+    """One circuit per template; the note says what the same number of random groups gives.
+
+    Circuits of small groups differ by sampling alone. The gap between templates and random groups
+    of the same sizes is what wording adds.
+    """
+    scores, templates = collected.scores.values, collected.scores.templates
+    absolute = not settings.signed
+    means, names = template_means(scores, templates)
+    shuffled = stream(settings.seed, "paraphrase", "groups").permutation(np.array(templates))
+    random_means, _ = template_means(scores, tuple(shuffled.tolist()))
+
+    def axis(masks: Bool[np.ndarray, "run edge"], note: str = "") -> Axis:
+        return runs_axis(
+            masks,
+            key="paraphrase",
+            title="Paraphrases (one circuit per template)",
+            unit="template",
+            level=settings.level,
+            note=note,
+        )
+
+    random_groups = axis(top_n_masks(random_means, size, absolute=absolute))
+    note = (
+        f"{len(names)} templates of about {len(templates) // len(names)} prompts; random groups of "
+        f"the same sizes give phi {random_groups.phi.value:.3f} and Jaccard "
+        f"{random_groups.jaccard.value:.3f}, the difference is what wording adds."
+    )
+    return axis(top_n_masks(means, size, absolute=absolute), note)

@@ -1,0 +1,69 @@
+"""Ratios of means over clustered examples, with a delete-one-unit jackknife interval.
+
+Faithfulness, circuit error, accuracy and mean KL are all ratios of sums over examples. The unit
+that is left out is the template where there are enough templates, else the prompt.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from circuitvar.audit.intervals import row_jackknife_se, t_interval
+from circuitvar.audit.types import Estimate
+from circuitvar.audit.weights import unit_of_example
+
+LEAST_TEMPLATES = 8
+"""Fewer templates than this are too few for a t interval; prompts are then the unit."""
+
+
+def sampling_units(
+    n: int, templates: tuple[str, ...] | None
+) -> tuple[Int[np.ndarray, " example"], str]:
+    """Unit number of each example and what a unit is: `template` or `prompt`.
+
+    >>> sampling_units(3, ("x", "x", "y"))[1]
+    'prompt'
+    """
+    if templates is not None and len(set(templates)) >= LEAST_TEMPLATES:
+        return unit_of_example(n, templates), "template"
+    return np.arange(n), "prompt"
+
+
+def ratio_of_means(
+    name: str,
+    numerator: Float[np.ndarray, " example"],
+    denominator: Float[np.ndarray, " example"] | float = 1.0,
+    *,
+    templates: tuple[str, ...] | None = None,
+    level: float = 0.95,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+    estimand: str = "",
+) -> Estimate:
+    """sum(numerator) / sum(denominator) with value ± t(units - 1) * jackknife SE.
+
+    With the default denominator it is a mean. NaN where the denominators sum to zero.
+
+    >>> e = ratio_of_means("mean", np.array([1.0, 2.0, 3.0, 6.0]))
+    >>> e.value, round(e.se, 4)
+    (3.0, 1.0801)
+    """
+    top = np.asarray(numerator, dtype=np.float64)
+    bottom = np.broadcast_to(np.asarray(denominator, dtype=np.float64), top.shape)
+    unit, kind = sampling_units(len(top), templates)
+    tops = np.bincount(unit, weights=top)
+    bottoms = np.bincount(unit, weights=bottom)
+    total = bottoms.sum()
+    value = tops.sum() / total if total else float("nan")
+    rest = total - bottoms
+    left_out = np.full(len(tops), np.nan)
+    np.divide(tops.sum() - tops, rest, out=left_out, where=rest != 0)
+    return t_interval(
+        name,
+        float(value),
+        row_jackknife_se(left_out),
+        df=len(tops) - 1,
+        n=len(tops),
+        level=level,
+        interval=f"delete-one-{kind} jackknife t",
+        estimand=estimand,
+        bounds=bounds,
+    )

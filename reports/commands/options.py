@@ -1,0 +1,51 @@
+"""Options that several commands share: one spelling, one help text, one default."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+TaskName = Annotated[
+    str, typer.Argument(help="Task key (see `circuitvar tasks`) or your own `module:attribute`.")
+]
+ModelName = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="Hub name, local checkpoint folder, or a pocket model (`pocket`, `pocket:3`).",
+    ),
+]
+Revision = Annotated[
+    str | None, typer.Option("--revision", help="Branch, tag or commit of a hub model.")
+]
+Device = Annotated[str, typer.Option("--device", help="`cpu`, `cuda`, `cuda:1` or `mps`.")]
+Dtype = Annotated[str, typer.Option("--dtype", help="Weights: `float32`, `bfloat16` or `float16`.")]
+MethodKey = Annotated[
+    str,
+    typer.Option("--method", help="Method key (see `circuitvar methods`) or `module:attribute`."),
+]
+MetricKey = Annotated[
+    str | None, typer.Option("--metric", help="Metric key; the task's own when omitted.")
+]
+CorruptionKey = Annotated[
+    str | None,
+    typer.Option(
+        "--corruption", help="How corrupted twins are made; the task's first when omitted."
+    ),
+]
+AblationKey = Annotated[
+    str,
+    typer.Option("--ablation", help="Patched value: patching, mean, mean-positional or zero."),
+]
+Steps = Annotated[int, typer.Option("--steps", help="Integration steps of eap-ig methods.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made if missing.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
+DataFile = Annotated[
+    Path | None,
+    typer.Option("--data", help="Your own prompts: CSV, JSONL or parquet, instead of a task."),
+]
+AllowWeak = Annotated[
+    bool,
+    typer.Option("--allow-weak", help="Go on although the model does not do the task; reported."),
+]

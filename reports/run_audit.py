@@ -1,0 +1,81 @@
+"""From names on a command line to a folder with a report: load, audit, write, summarise."""
+
+import time
+from pathlib import Path
+
+from circuitvar.audit.audit import audit_circuit
+from circuitvar.audit.settings import Settings
+from circuitvar.audit.types import Audit
+from circuitvar.circuits.model import load_model
+from circuitvar.reports.progress import show_progress
+from circuitvar.reports.provenance import provenance
+from circuitvar.reports.summary import print_summary
+from circuitvar.reports.write import check_writable, write_report
+from circuitvar.tasks.catalog import TASKS, get_task
+from circuitvar.tasks.types import Task
+
+
+def resolve_task(name: str | None, data: Path | None) -> Task:
+    """The task a command names: a key, a user's `module:attribute`, or a file of prompts.
+
+    Raises
+    ------
+    ValueError
+        Neither or both of task and file were given, or the name is unknown.
+    """
+    if (name is None) == (data is None):
+        raise ValueError(
+            "give either a task or --data FILE"
+            + (f"; tasks are {', '.join(t.key for t in TASKS)}" if name is None else ", not both")
+        )
+    if data is not None:
+        from circuitvar.tasks.readers import task_from_file
+
+        return task_from_file(data)
+    if ":" in str(name):
+        from circuitvar.tasks.plugin import load_task
+
+        return load_task(str(name))
+    return get_task(str(name))
+
+
+def run_audit(
+    task: Task,
+    settings: Settings,
+    *,
+    model: str = "pocket",
+    seed_models: tuple[str, ...] = (),
+    out: Path,
+    revision: str | None = None,
+    device: str = "cpu",
+    dtype: str = "float32",
+    allow_weak: bool = False,
+    quiet: bool = False,
+) -> Audit:
+    """Audit one circuit and write its report into `out`.
+
+    Raises
+    ------
+    ValueError
+        A name or number a user can mend; nothing is written then.
+    """
+    check_writable(out)
+    started = time.perf_counter()
+    loaded = load_model(model, device=device, dtype=dtype, revision=revision)
+    others = tuple(load_model(name, device=device, dtype=dtype) for name in seed_models)
+    with show_progress(quiet=quiet) as progress:
+        result = audit_circuit(
+            task,
+            loaded,
+            settings,
+            other_seeds=others,
+            allow_weak=allow_weak,
+            progress=progress,
+            provenance=provenance(loaded, others),
+        )
+        progress("writing the report", 0, 1)
+        paths = write_report(result, out, seconds=time.perf_counter() - started)
+        progress("writing the report", 1, 1)
+    if not quiet:
+        print_summary(result, out, paths)
+    return result
