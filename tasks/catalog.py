@@ -1,0 +1,33 @@
+"""The tasks that ship with the suite, by key."""
+
+import difflib
+
+from circuitvar.tasks.agreement import AGREEMENT
+from circuitvar.tasks.capital import CAPITAL
+from circuitvar.tasks.greater_than import GREATER_THAN
+from circuitvar.tasks.induction import INDUCTION
+from circuitvar.tasks.ioi import IOI
+from circuitvar.tasks.pronoun import PRONOUN
+from circuitvar.tasks.types import Task
+
+TASKS: tuple[Task, ...] = (IOI, GREATER_THAN, AGREEMENT, PRONOUN, INDUCTION, CAPITAL)
+
+
+def get_task(key: str) -> Task:
+    """The shipped task called `key`.
+
+    >>> get_task("ioi").title
+    'Indirect object identification'
+
+    Raises
+    ------
+    ValueError
+        No task has this key.
+    """
+    for task in TASKS:
+        if task.key == key:
+            return task
+    known = [task.key for task in TASKS]
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"unknown task {key!r}: choose one of {', '.join(known)}{hint}")

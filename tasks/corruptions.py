@@ -1,0 +1,96 @@
+"""Corruptions that need no knowledge of the task: random words, and noise on embeddings.
+
+`random-token` rewrites text. `gaussian-noise` does not: the corrupted tokens equal the clean ones
+and the model side adds `noise * amplitude * embedding SD` to the embeddings of marked positions.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from circuitvar.tasks.types import Batch, Corruption
+from circuitvar.tasks.words import NOUNS
+
+RANDOM_TOKEN = Corruption(
+    "random-token",
+    "Replaces the task's key words by unrelated words: removes their identity, keeps the wording.",
+)
+
+
+def random_token(text: str, spans: Sequence[tuple[int, int]], *, rng: np.random.Generator) -> str:
+    """`text` with each span replaced by a random noun, digits by as many random digits."""
+    for start, end in sorted(spans, reverse=True):
+        old, new = text[start:end], text[start:end]
+        while new == old:
+            if old.isdigit():
+                new = "".join(str(d) for d in rng.integers(10, size=len(old)))
+            else:
+                new = NOUNS[rng.integers(len(NOUNS))]
+        text = text[:start] + new + text[end:]
+    return text
+
+
+@dataclass(frozen=True)
+class GaussianNoise:
+    """Noise on the embeddings of marked tokens (Meng et al. 2022, arXiv 2202.05262, sec. 2.1)."""
+
+    amplitude: float = 3.0
+    """In units of the standard deviation of the model's token-embedding entries; 3 is published."""
+    roles: tuple[str, ...] = ()
+    """Positions that get noise: the union of these roles of the batch."""
+    seed: int = 0
+
+    @property
+    def key(self) -> str:
+        return f"gaussian-noise:{self.amplitude:g}:{'+'.join(self.roles)}:{self.seed}"
+
+    @property
+    def rationale(self) -> str:
+        return "Blurs the marked tokens' embeddings: removes their identity by degrees."
+
+
+def noise_positions(batch: Batch, noise: GaussianNoise) -> Bool[Tensor, "batch pos"]:
+    """Where the noise goes.
+
+    Raises
+    ------
+    ValueError
+        No role named, or the batch does not have one of them.
+    """
+    known = ", ".join(batch.roles) or "none"
+    if not noise.roles:
+        raise ValueError(f"gaussian-noise needs at least one role; the batch has: {known}")
+    for role in noise.roles:
+        if role not in batch.roles:
+            raise ValueError(f"gaussian-noise names role {role!r}, but the batch has: {known}")
+    return torch.stack([batch.roles[role] for role in noise.roles]).any(dim=0)
+
+
+def embedding_noise(
+    batch: Batch, noise: GaussianNoise, *, width: int, embedding_sd: float
+) -> Float[Tensor, "batch pos d_model"]:
+    """What to add to the clean embeddings: amplitude * embedding_sd * N(0, 1) at marked positions.
+
+    Drawn per example from (seed, example id) and counted from the example's first real token, so
+    batch size, order and padding cannot change it.
+    """
+    where = noise_positions(batch, noise).cpu().numpy()
+    first = batch.mask.int().argmax(dim=1).tolist()
+    values = np.zeros((*where.shape, width), dtype=np.float32)
+    for row, example in enumerate(batch.index.tolist()):
+        digest = hashlib.sha256(f"{noise.seed}:{example}".encode()).digest()
+        rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+        length = where.shape[1] - first[row]
+        values[row, first[row] :] = rng.standard_normal((length, width), dtype=np.float32)
+    values *= where[:, :, None] * np.float32(noise.amplitude * embedding_sd)
+    return torch.from_numpy(values).to(batch.clean.device)
+
+
+def same_tokens(batch: Batch) -> Batch:
+    """The batch with clean tokens on both sides: what `gaussian-noise` is added to."""
+    return replace(batch, corrupt=batch.clean)

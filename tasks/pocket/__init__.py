@@ -1,0 +1,1 @@
+"""Pocket models: small GPT-2-architecture checkpoints that do all pocket tasks, offline."""

@@ -1,0 +1,119 @@
+"""Filling templates and drawing prompt pairs: the part that every language task shares.
+
+A template is text with `{NAME}` slots. A slot in capitals is also a role: its character span
+travels with the prompt. Families are drawn in balanced random order, slot values independently.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from circuitvar.tasks.types import Corruption, PromptPair
+
+Span = tuple[str, int, int]
+_SLOT = re.compile(r"\{([^}]+)\}")
+_WORD = re.compile(r"\s*(\w+|[^\w\s])")
+
+
+@dataclass(frozen=True)
+class Template:
+    """One paraphrase family."""
+
+    id: str
+    text: str
+
+
+MakePair = Callable[[Template, str, str, np.random.Generator], PromptPair]
+"""(template, corruption key, pool, rng) -> one pair."""
+
+
+def families(prefix: str, *texts: str) -> tuple[Template, ...]:
+    """Templates numbered in the order given: `ioi-01`, `ioi-02`, ..."""
+    return tuple(Template(f"{prefix}-{i:02d}", text) for i, text in enumerate(texts, start=1))
+
+
+def render(text: str, values: Mapping[str, str]) -> tuple[str, tuple[Span, ...]]:
+    """The filled template and the span of every slot named in capitals.
+
+    >>> render("The {place} of {IO}", {"place": "house", "IO": "Mary"})
+    ('The house of Mary', (('IO', 13, 17),))
+    """
+    out, spans, done, length = [], [], 0, 0
+    for match in _SLOT.finditer(text):
+        name, value = match[1], values[match[1]]
+        before = text[done : match.start()]
+        length += len(before)
+        if name == name.upper():
+            spans.append((name, length, length + len(value)))
+        out += [before, value]
+        length, done = length + len(value), match.end()
+    return "".join((*out, text[done:])), tuple(spans)
+
+
+def next_word(text: str, end: int) -> tuple[int, int]:
+    """Span of the word or punctuation mark that follows character `end`."""
+    match = _WORD.match(text, end)
+    return match.span(1) if match else (end, end)
+
+
+def pick(rng: np.random.Generator, items: Sequence[str], k: int = 1) -> list[str]:
+    """`k` different items in random order."""
+    return [items[int(i)] for i in rng.permutation(len(items))[:k]]
+
+
+def half(items: tuple[str, ...], pool: str) -> tuple[str, ...]:
+    """Pool `a` is every other item from the first, `b` every other from the second, `all` both."""
+    return {"all": items, "a": items[::2], "b": items[1::2]}[pool]
+
+
+def _check(what: str, received: str, allowed: Sequence[str], task: str) -> None:
+    if received not in allowed:
+        close = difflib.get_close_matches(received, allowed, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(
+            f"task {task!r} has no {what} {received!r}: choose from {', '.join(allowed)}{hint}"
+        )
+
+
+def draw_pairs(
+    n: int,
+    make: MakePair,
+    *,
+    rng: np.random.Generator,
+    task: str,
+    all_templates: Sequence[Template],
+    templates: Sequence[str] | None,
+    corruptions: Sequence[Corruption],
+    corruption: str | None,
+    pool: str,
+    pools: Sequence[str] = ("all", "a", "b"),
+) -> tuple[PromptPair, ...]:
+    """`n` pairs whose template counts differ by at most one.
+
+    Raises
+    ------
+    ValueError
+        Negative `n`, or a template, corruption or pool that the task does not have.
+    """
+    if n < 0:
+        raise ValueError(f"cannot draw {n} examples of task {task!r}: n must be 0 or more")
+    by_id = {template.id: template for template in all_templates}
+    wanted = tuple(by_id) if templates is None else tuple(templates)
+    if not wanted:
+        raise ValueError(
+            f"no template of task {task!r} is selected: name at least one or pass None"
+        )
+    for name in wanted:
+        _check("template", name, tuple(by_id), task)
+    keys = tuple(c.key for c in corruptions)
+    key = keys[0] if corruption is None else corruption
+    _check("corruption", key, keys, task)
+    _check("pool", pool, pools, task)
+    pairs: list[PromptPair] = []
+    while len(pairs) < n:
+        for i in rng.permutation(len(wanted))[: n - len(pairs)]:
+            pairs.append(make(by_id[wanted[i]], key, pool, rng))
+    return tuple(pairs)
