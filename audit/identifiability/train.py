@@ -76,7 +76,7 @@ def train_nets(
     if not len(seeds):
         raise ValueError("seeds is empty; give at least one, e.g. range(100)")
     streams = [np.random.default_rng([7, s]) for s in seeds]
-    parameters = _initial(widths, streams)
+    parameters = _initial(widths, seeds)
     data = [_draw(tables, recipe, rng) for rng in streams]
     losses, epochs = _fit(parameters, data, streams, recipe)
     names = tuple(g if isinstance(g, str) else "".join(map(str, g)) for g in gates)
@@ -100,14 +100,16 @@ def _tables(gates: Sequence[str | Sequence[int]], recipe: Recipe) -> np.ndarray:
     return np.array(tables)
 
 
-def _initial(widths: Sequence[int], streams: Sequence[np.random.Generator]) -> list[Tensor]:
-    """Weights and biases uniform within 1/sqrt(inputs), the torch default for linear layers."""
+def _initial(widths: Sequence[int], seeds: Sequence[int]) -> list[Tensor]:
+    """Weights and biases uniform within 1/sqrt(inputs): what torch.nn.Linear draws, layer by layer,
+    after `manual_seed(seed)`, so that seed s starts where seed s of the released code starts."""
+    streams = [torch.Generator().manual_seed(int(s)) for s in seeds]
     out = []
     for src, dst in zip(widths[:-1], widths[1:], strict=True):
         bound = 1 / np.sqrt(src)
         for shape in ((dst, src), (dst,)):
-            draws = np.array([rng.uniform(-bound, bound, shape) for rng in streams])
-            out.append(torch.tensor(draws, dtype=torch.float32, requires_grad=True))
+            draws = [torch.empty(shape).uniform_(-bound, bound, generator=g) for g in streams]
+            out.append(torch.stack(draws).requires_grad_())
     return out
 
 
