@@ -31,6 +31,8 @@ class Columns:
     log: sparse.csr_array | None
     """The same with log P(concept); None unless WPMI is asked for."""
     values: Float[np.ndarray, "sample concept"]
+    sizes: Float[np.ndarray, " cluster"]
+    """Total weight of each cluster."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +75,7 @@ def concept_columns(data: ProbingSet, *, with_log: bool = False) -> Columns:
         concept=spread(data.concepts),
         log=spread(np.log(np.clip(data.concepts, LOG_FLOOR, 1.0))) if with_log else None,
         values=data.concepts,
+        sizes=np.bincount(data.groups, weights=data.weights, minlength=n_groups),
     )
 
 
@@ -97,20 +100,16 @@ def cluster_sums(
     active: Bool[np.ndarray, "sample unit"],
 ) -> ClusterSums:
     """Sum one chunk of units over the samples of each cluster, concept by concept."""
-    mean = block.mean(axis=0, dtype=np.float64)
-    sd = block.std(axis=0, dtype=np.float64)
-    scale = np.where(sd > 1e-7 * np.maximum(np.abs(mean), 1e-30), sd, 0.0)
-    inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
-    z = ((block - mean.astype(np.float32)) * inverse.astype(np.float32)).astype(np.float32)
+    mean, scale, z = _standardise(block)
     on = active.astype(np.float32)
-    n_groups, n_units = columns.cluster.shape[0], block.shape[1]
+    n_groups, n_units = len(columns.sizes), block.shape[1]
 
     def by_concept(matrix: sparse.csr_array, values: np.ndarray) -> np.ndarray:
         return (matrix @ values).reshape(n_groups, -1, n_units)
 
     values = columns.values
     return ClusterSums(
-        n=columns.cluster.sum(axis=1),
+        n=columns.sizes,
         concept=columns.cluster @ values,
         concept2=columns.cluster @ (values * values),
         active=columns.cluster @ on,
@@ -170,6 +169,47 @@ def weighted_moments(
                 sd=sums.sd.astype(np.float32),
             ),
         )
+
+
+def sample_moments(
+    block: Float[np.ndarray, "sample unit"],
+    active: Bool[np.ndarray, "sample unit"],
+    concepts: Float[np.ndarray, "sample concept"],
+    weights: Float[np.ndarray, " sample"],
+    *,
+    with_log: bool = False,
+) -> Moments:
+    """Moments of one weighting straight from the samples: the oracle of `weighted_moments`."""
+    mean, scale, z = _standardise(block)
+    w = weights.astype(np.float32)
+    on = active.astype(np.float32)
+    weighted = w[:, None] * concepts
+    logs = np.log(np.clip(concepts, LOG_FLOOR, 1.0)) * w[:, None] if with_log else None
+    return Moments(
+        n=np.full((1, 1, 1), w.sum(), dtype=np.float32),
+        active=(w @ on)[None, None, :],
+        concept=weighted.sum(axis=0)[None, :, None],
+        concept2=(weighted * concepts).sum(axis=0)[None, :, None],
+        unit=(w @ z)[None, None, :],
+        unit2=(w @ (z * z))[None, None, :],
+        both=(weighted.T @ on)[None],
+        cross=(weighted.T @ z)[None],
+        log_both=None if logs is None else (logs.T @ on)[None],
+        mean=mean.astype(np.float32),
+        sd=scale.astype(np.float32),
+    )
+
+
+def _standardise(
+    block: Float[np.ndarray, "sample unit"],
+) -> tuple[np.ndarray, np.ndarray, Float[np.ndarray, "sample unit"]]:
+    """Mean, sd (0 for a constant unit) and standardised activations."""
+    mean = block.mean(axis=0, dtype=np.float64)
+    sd = block.std(axis=0, dtype=np.float64)
+    scale = np.where(sd > 1e-7 * np.maximum(np.abs(mean), 1e-30), sd, 0.0)
+    inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
+    z = (block - mean.astype(np.float32)) * inverse.astype(np.float32)
+    return mean, scale, z.astype(np.float32)
 
 
 def chunk_size(data: ProbingSet, replicates: int, *, budget: int = 48 * 2**20) -> int:

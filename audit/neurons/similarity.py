@@ -9,9 +9,7 @@ from circuitvar.audit.neurons import rank_metrics
 from circuitvar.audit.neurons.cluster_sums import (
     active_rows,
     chunk_size,
-    cluster_sums,
-    concept_columns,
-    weighted_moments,
+    sample_moments,
 )
 from circuitvar.audit.neurons.probing_set import unit_chunks
 from circuitvar.audit.neurons.similarity_metrics import DEFAULT_RANKING, get_similarity
@@ -36,19 +34,19 @@ def similarity(
     >>> round(float(similarity(data, ["iou"], quantile=None)["iou"][0, 0]), 3)
     0.667
     """
-    moment_keys = [key for key in metrics if get_similarity(key).reads == "moments"]
-    rank_keys = [key for key in metrics if get_similarity(key).reads == "ranks"]
+    formulas = {key: fn for key in metrics if (fn := get_similarity(key).fn) is not None}
+    rank_keys = [key for key in metrics if key not in formulas]
     require_binary(data.concepts, metrics)
     scores = {key: np.full((data.n_units, data.n_concepts), np.nan) for key in metrics}
-    columns = concept_columns(data, with_log="wpmi" in metrics)
-    ones = np.ones((1, data.n_groups), dtype=np.float32)
     for units, block in unit_chunks(data, chunk_size(data, 1)):
-        if moment_keys:
+        if formulas:
             on = active_rows(block, quantile=quantile, threshold=threshold)
-            [(_, moments)] = weighted_moments(cluster_sums(columns, block, on), ones)
+            moments = sample_moments(
+                block, on, data.concepts, data.weights, with_log="wpmi" in metrics
+            )
             with np.errstate(divide="ignore", invalid="ignore"):
-                for key in moment_keys:
-                    scores[key][units] = get_similarity(key).fn(moments)[0].T
+                for key, formula in formulas.items():
+                    scores[key][units] = formula(moments)[0].T
         for key in rank_keys:
             scores[key][units] = rank_scores(key, block, data.concepts, data.weights)
     return scores

@@ -1,0 +1,189 @@
+"""Read concept labels written by other tools, so that their labels can be audited.
+
+The user brings activations and a concept matrix; a label file says which concept another tool
+gave to which unit. Every reader returns a tidy frame: layer, unit, rank, concept, weight, score.
+Layouts: CLIP-Dissect CSV, Linear-Explanations CSV, OpenAI neuron explainer JSON lines, delphi
+(one JSON explanation per latent, optional score files).
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+
+COLUMNS = ["layer", "unit", "rank", "concept", "weight", "score"]
+
+
+def read_clip_dissect(path: str | Path) -> pd.DataFrame:
+    """CLIP-Dissect `layer,unit,description,similarity`: one label per unit."""
+    table = _csv(path, ("layer", "unit", "description"))
+    score = table["similarity"] if "similarity" in table else float("nan")
+    return _frame(
+        layer=table["layer"].astype(str),
+        unit=table["unit"].astype(int),
+        rank=0,
+        concept=table["description"].astype(str),
+        weight=1.0,
+        score=score,
+    )
+
+
+def read_linear_explanations(path: str | Path) -> pd.DataFrame:
+    """Linear-Explanations `layer,unit,...,weight0,concept0,...,bias`: one row per used concept.
+
+    Unused slots (weight 0, concept "0") are skipped. Explanations of maximal length may carry a
+    wrong last concept, a defect of the released code; they are returned as written.
+    """
+    table = _csv(path, ("layer", "unit", "weight0", "concept0"))
+    slots = sorted(int(c.removeprefix("concept")) for c in table if re.fullmatch(r"concept\d+", c))
+    score = next((c for c in ("sim correlation", "val correlation") if c in table), None)
+    frames = []
+    for slot in slots:
+        used = table[table[f"weight{slot}"].astype(float) != 0]
+        frames.append(
+            _frame(
+                layer=used["layer"].astype(str),
+                unit=used["unit"].astype(int),
+                rank=slot,
+                concept=used[f"concept{slot}"].astype(str),
+                weight=used[f"weight{slot}"].astype(float),
+                score=used[score].astype(float) if score else float("nan"),
+            )
+        )
+    joined = pd.concat(frames, ignore_index=True)
+    return joined.sort_values(["layer", "unit", "rank"], ignore_index=True)
+
+
+def read_openai_explanations(path: str | Path) -> pd.DataFrame:
+    """OpenAI neuron explainer: JSON lines with `neuron_id` and `scored_explanations`.
+
+    `path` is one file or a folder of `layer/neuron.jsonl` files. Score = ev_correlation_score.
+    """
+    rows = []
+    for file in _files(path, "*.jsonl"):
+        for record in _json_lines(file):
+            try:
+                layer, unit = _neuron_id(record["neuron_id"])
+                entries = record["scored_explanations"]
+            except (KeyError, TypeError):
+                raise ValueError(
+                    f"{file} has no neuron_id and scored_explanations; pass files written by the "
+                    "neuron explainer."
+                ) from None
+            for rank, entry in enumerate(entries):
+                score = (entry.get("scored_simulation") or {}).get("ev_correlation_score")
+                value = float("nan") if score is None else float(score)
+                rows.append((str(layer), unit, rank, entry["explanation"].strip(), 1.0, value))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def read_delphi(path: str | Path, *, scores: str | Path | None = None) -> pd.DataFrame:
+    """delphi explanations: files `<module>_latent<k>.txt` or `.json`, each one JSON value.
+
+    Args:
+        scores: folder of score files with the same names: JSON lists of examples with
+            `activating` and `prediction`; the score is their balanced accuracy. Examples without
+            a prediction are left out.
+    """
+    rows = []
+    for file in _files(path, "*latent*"):
+        module, _, latent = file.stem.rpartition("latent")
+        if file.suffix not in (".txt", ".json") or not latent.isdigit():
+            continue
+        layer = module.rstrip("_")
+        text = _json(file)
+        if isinstance(text, dict):
+            text = text.get("explanation", "")
+        matches = sorted(Path(scores).glob(f"{file.stem}.*")) if scores is not None else []
+        score = _balanced_accuracy(_json(matches[0]), matches[0]) if matches else float("nan")
+        rows.append((layer, int(latent), 0, str(text).strip(), 1.0, score))
+    if not rows:
+        raise ValueError(f"{path} holds no '<module>_latent<k>' explanation files.")
+    return pd.DataFrame(rows, columns=COLUMNS).sort_values(["layer", "unit"], ignore_index=True)
+
+
+def label_columns(
+    labels: pd.DataFrame, units: Sequence[int], names: Sequence[str], *, layer: str | None = None
+) -> Int[np.ndarray, " unit"]:
+    """Concept column of each unit's first label, -1 where the file or the matrix lacks it.
+
+    Names are matched after lower-casing and trimming.
+
+    >>> frame = pd.DataFrame([("l", 3, 0, "Red", 1.0, 0.5)], columns=COLUMNS)
+    >>> label_columns(frame, [3, 4], ["blue", "red"]).tolist()
+    [1, -1]
+    """
+    first = labels[labels["rank"] == 0]
+    layers = sorted(set(first["layer"]))
+    if layer is None and len(layers) > 1:
+        raise ValueError(f"the label file has layers {', '.join(layers)}; pass layer=.")
+    if layer is not None:
+        first = first[first["layer"] == layer]
+    column = {name.strip().lower(): i for i, name in enumerate(names)}
+    of = dict(zip(first["unit"], first["concept"], strict=True))
+    return np.array([column.get(str(of.get(u, "")).strip().lower(), -1) for u in units])
+
+
+def _csv(path: str | Path, needed: Sequence[str]) -> pd.DataFrame:
+    table = pd.read_csv(path)
+    lacking = [name for name in needed if name not in table]
+    if lacking:
+        raise ValueError(f"{path} lacks the columns {', '.join(lacking)}; is it another layout?")
+    return table
+
+
+def _frame(**columns) -> pd.DataFrame:
+    return pd.DataFrame(columns)[COLUMNS].reset_index(drop=True)
+
+
+def _files(path: str | Path, pattern: str) -> list[Path]:
+    root = Path(path)
+    if root.is_file():
+        return [root]
+    files = sorted(f for f in root.rglob(pattern) if f.is_file())
+    if not files:
+        raise ValueError(f"{path} is neither a file nor a folder with {pattern} files.")
+    return files
+
+
+def _json(file: Path):
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{file} is not valid JSON: {error.msg}.") from None
+
+
+def _json_lines(file: Path) -> list:
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        return [json.loads(line) for line in lines]
+    except json.JSONDecodeError:
+        return [_json(file)]
+
+
+def _neuron_id(value) -> tuple[int, int]:
+    if isinstance(value, dict):
+        return int(value["layer_index"]), int(value["neuron_index"])
+    layer, unit = value
+    return int(layer), int(unit)
+
+
+def _balanced_accuracy(examples, file: Path) -> float:
+    if not isinstance(examples, list):
+        raise ValueError(f"{file} is not a list of scored examples.")
+    pairs = [
+        (bool(e["activating"]), float(e["prediction"]) >= 0.5)
+        for e in examples
+        if e.get("prediction") is not None
+    ]
+    shares = []
+    for truth in (True, False):
+        said = [guess == truth for label, guess in pairs if label == truth]
+        if not said:
+            return float("nan")
+        shares.append(sum(said) / len(said))
+    return sum(shares) / 2

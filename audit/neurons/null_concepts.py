@@ -1,0 +1,74 @@
+"""How high the best of M concepts scores by chance: matched-frequency null columns.
+
+A concept that varies inside clusters is shuffled inside each cluster, so it keeps its count in
+every prompt; a concept constant inside clusters is shuffled across clusters. The best of M such
+columns is the bar a held-out score must clear. Columns that are the same function of the position
+in every prompt stay testable, which label permutation within template and position would not allow.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from circuitvar.audit.neurons.cluster_sums import active_rows, chunk_size, sample_moments
+from circuitvar.audit.neurons.probing_set import unit_chunks
+from circuitvar.audit.neurons.similarity_metrics import get_similarity
+from circuitvar.audit.neurons.types import ProbingSet
+
+
+def null_concepts(
+    data: ProbingSet, *, rng: np.random.Generator
+) -> Float[np.ndarray, "sample concept"]:
+    """One null column per concept, with the same values per cluster or the same clusters."""
+    out = np.empty_like(data.concepts)
+    order = np.argsort(data.groups, kind="stable")
+    groups = data.groups[order]
+    first = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
+    constant = _constant_in_clusters(data.concepts[order], first)
+    across = rng.permutation(data.n_groups)
+    clusters = data.concepts[order][first]
+    out[:, constant] = clusters[across][data.groups][:, constant]
+    for column in np.flatnonzero(~constant):
+        shuffled = order[np.lexsort((rng.random(len(order)), groups))]
+        out[order, column] = data.concepts[shuffled, column]
+    return out
+
+
+def null_best(
+    data: ProbingSet,
+    metric: str,
+    *,
+    rng: np.random.Generator,
+    draws: int = 40,
+    level: float = 0.95,
+    eligible: Bool[np.ndarray, " concept"] | None = None,
+    quantile: float | None = 0.05,
+    threshold: float = 0.0,
+) -> Float[np.ndarray, " unit"]:
+    """The `level` quantile, per unit, of the best similarity over a full set of null concepts."""
+    fn = get_similarity(metric).fn
+    if fn is None:
+        raise ValueError(f"{metric} needs sorting; use a moment metric for the null.")
+    keep = np.ones(data.n_concepts, dtype=bool) if eligible is None else eligible
+    nulls = [null_concepts(data, rng=rng)[:, keep] for _ in range(draws)]
+    best = np.full((draws, data.n_units), np.nan)
+    for units, block in unit_chunks(data, chunk_size(data, 1)):
+        on = active_rows(block, quantile=quantile, threshold=threshold)
+        for draw, concepts in enumerate(nulls):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                scores = fn(
+                    sample_moments(block, on, concepts, data.weights, with_log=metric == "wpmi")
+                )
+            best[draw, units] = np.where(np.isnan(scores[0]), -np.inf, scores[0]).max(axis=0)
+    best[~np.isfinite(best)] = np.nan
+    out = np.full(data.n_units, np.nan)
+    defined = ~np.isnan(best).any(axis=0)
+    out[defined] = np.quantile(best[:, defined], level, axis=0, method="higher")
+    return out
+
+
+def _constant_in_clusters(
+    ordered: Float[np.ndarray, "sample concept"], first: np.ndarray
+) -> Bool[np.ndarray, " concept"]:
+    low = np.minimum.reduceat(ordered, first, axis=0)
+    high = np.maximum.reduceat(ordered, first, axis=0)
+    return (low == high).all(axis=0)
