@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from circuitvar.audit.inclusion import CLASSES, classify
 from circuitvar.audit.types import Audit, Axis, Component, Estimate, Verdict
-from circuitvar.reports.tables import edge_classes
 
 FORMAT = 1
 KIND = "circuitvar stability card"
@@ -79,7 +79,7 @@ def verdict_entry(verdict: Verdict) -> dict[str, Any]:
 
 def axis_entry(axis: Axis) -> dict[str, Any]:
     """One axis; `kept_by` says how many edges were kept by how many runs."""
-    classes = edge_classes(axis.inclusion)
+    classes = classify(axis.inclusion)
     counts, edges = np.unique(np.rint(axis.inclusion * axis.runs).astype(int), return_counts=True)
     return {
         "key": axis.key,
@@ -91,7 +91,7 @@ def axis_entry(axis: Axis) -> dict[str, Any]:
         "jaccard_cv": plain(axis.jaccard_cv),
         "chance": plain(axis.chance),
         "sizes": plain(np.asarray(axis.sizes, dtype=float)),
-        "classes": {name: int((classes == name).sum()) for name in ("core", "contingent", "noise")},
+        "classes": {name: int((classes == name).sum()) for name in CLASSES},
         "kept_by": [
             {"runs": int(count), "edges": int(n)} for count, n in zip(counts, edges, strict=True)
         ],

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from circuitvar.audit.inclusion import CORE, NOISE
 from circuitvar.reports.checks import require_columns
 from circuitvar.reports.style import (
     BLUE,
     CLASS_COLOURS,
     GREY,
-    INK,
+    ON_BRIGHT,
+    ON_DARK,
     VERMILION,
     literal,
     new_figure,
     paper_style,
 )
-from circuitvar.reports.tables import CORE, NOISE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,10 +71,10 @@ def inclusion_curve(frame: pd.DataFrame) -> "Figure":
     """
     require_columns(frame, ["perturbation", "rank", "inclusion"], "inclusion curve")
     bands = (("noise", 0.0, NOISE), ("contingent", NOISE, CORE), ("core", CORE, 1.0))
-    kept = frame[frame["inclusion"] > 0]
+    kept = np.asarray(frame["rank"])[np.asarray(frame["inclusion"]) > 0]
     with paper_style():
         figure, axes = new_figure()
-        last = 1.03 * max(float(kept["rank"].to_numpy().max(initial=1)), 10.0)
+        last = 1.03 * max(float(kept.max(initial=1)), 10.0)
         for name, low, high in bands:
             axes.axhspan(low, high, color=CLASS_COLOURS[name], alpha=0.10, linewidth=0)
             axes.text(last, (low + high) / 2, f"{name} ", ha="right", va="center", fontsize=8)
@@ -123,7 +124,7 @@ def sample_size_curve(frame: pd.DataFrame) -> "Figure":
     with paper_style():
         figure, axes = new_figure()
         for kind, part in frame[is_forecast].groupby("kind", sort=False):
-            part = part.iloc[np.argsort(part["n"].to_numpy(), kind="stable")]
+            part = part.iloc[np.argsort(np.asarray(part["n"]), kind="stable")]
             axes.plot(part["n"], part["phi"], "-", color=BLUE, label=literal(kind))
             axes.fill_between(
                 part["n"], part["low"], part["high"], color=BLUE, alpha=0.18, linewidth=0
@@ -185,5 +186,5 @@ def _write_values(axes, values: np.ndarray) -> None:
                 ha="center",
                 va="center",
                 fontsize=7,
-                color="white" if value < 0.6 else INK,
+                color=ON_DARK if value < 0.6 else ON_BRIGHT,
             )

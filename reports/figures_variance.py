@@ -12,7 +12,11 @@ from circuitvar.reports.checks import require_columns
 from circuitvar.reports.style import (
     BLUE,
     GREY,
+    GRID,
     LAYER_COLOURS,
+    ON_BRIGHT,
+    ON_DARK,
+    PAPER,
     VERMILION,
     literal,
     new_figure,
@@ -56,7 +60,7 @@ def ledger_bars(frame: pd.DataFrame) -> "Figure":
                     color=LAYER_COLOURS.get(layer, GREY),
                     # Components of one layer share a colour and differ by lightness.
                     alpha=max(1.0 - 0.3 * (used[layer] - 1), 0.25),
-                    edgecolor="white",
+                    edgecolor=PAPER,
                     linewidth=0.7,
                     label=label,
                 )
@@ -97,7 +101,7 @@ def specification_curve(frame: pd.DataFrame, *, value_label: str = "value") -> "
             upper.legend(loc="upper left")
         upper.set_ylabel(value_label)
         for row, (name, level) in enumerate(levels):
-            lower.plot(x, np.full(len(x), row), ".", color="#e3e3e3", markersize=4)
+            lower.plot(x, np.full(len(x), row), ".", color=GRID, markersize=4)
             on = (frame[name] == level).to_numpy()
             lower.plot(x[on], np.full(int(on.sum()), row), "s", color=BLUE, markersize=3.2)
         labels = [f"{name}: {level}" for name, level in levels]
@@ -135,6 +139,6 @@ def cross_faithfulness_matrix(frame: pd.DataFrame) -> "Figure":
         axes.set_ylabel("found on")
         if max(len(rows), len(cols)) <= 12:
             for (i, j), value in np.ndenumerate(square):
-                colour = "white" if value < low + 0.6 * (high - low) else "#2b2b2b"
+                colour = ON_DARK if value < low + 0.6 * (high - low) else ON_BRIGHT
                 axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)
     return figure

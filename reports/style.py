@@ -39,6 +39,10 @@ LAYER_COLOURS = {
 INK = "#2b2b2b"
 """Text and axes; the page recolours it in dark mode."""
 GRID = "#d9d9d9"
+PAPER = "#ffffff"
+"""Gaps between bars: the colour of the page behind the figure."""
+ON_DARK, ON_BRIGHT = "#fdfdfd", "#111111"
+"""Text on coloured cells; the same in light and dark mode."""
 
 
 @contextmanager

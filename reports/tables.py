@@ -9,27 +9,14 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from circuitvar.audit.inclusion import classify
 from circuitvar.audit.types import Audit, Axis, Estimate
-
-CORE = 0.9
-"""Inclusion frequency from which an edge counts as core."""
-NOISE = 0.1
-"""Inclusion frequency below which an edge counts as noise."""
 
 LABELS = ("model", "task", "method", "metric", "ablation")
 """Provenance entries that identify an audit, in the order tables show them."""
 
 _SECTIONS = ("settings", "options", "data")
 """Parts of a provenance that are looked into when an entry is not at the top."""
-
-
-def edge_classes(inclusion: np.ndarray) -> np.ndarray:
-    """`core` (>= 0.9), `contingent` or `noise` (< 0.1) per edge, from inclusion frequencies.
-
-    >>> edge_classes(np.array([0.95, 0.5, 0.05])).tolist()
-    ['core', 'contingent', 'noise']
-    """
-    return np.select([inclusion >= CORE, inclusion >= NOISE], ["core", "contingent"], "noise")
 
 
 def labels_of(audit: Audit) -> dict[str, str]:
@@ -70,7 +57,7 @@ def estimate_columns(prefix: str, estimate: Estimate) -> dict[str, object]:
 
 def axis_row(axis: Axis) -> dict[str, object]:
     """One axis of stability as a flat row."""
-    classes = edge_classes(axis.inclusion)
+    classes = classify(axis.inclusion)
     return {
         "axis": axis.key,
         "perturbation": axis.title,
