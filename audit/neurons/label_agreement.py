@@ -69,9 +69,7 @@ def agreement_table(
     return pd.concat(frames, ignore_index=True)
 
 
-def label_ledger(
-    runs: Mapping[str, Labels], reference: Int[np.ndarray, " unit"]
-) -> pd.DataFrame:
+def label_ledger(runs: Mapping[str, Labels], reference: Int[np.ndarray, " unit"]) -> pd.DataFrame:
     """One row per axis: runs, mean disagreement between its runs, flip rate, share of the total.
 
     Axes are varied one at a time around the same baseline, so shares compare main effects of one
