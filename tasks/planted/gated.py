@@ -1,0 +1,168 @@
+"""A circuit that depends on the template: a marker word decides which of two heads answers.
+
+`a0.h0` carries the marker to the last position; there the query of `a1.h0` opens on `copy` and the
+query of `a1.h1` on `opposite`. An open head attends to the signal word: `a1.h0` writes that word,
+`a1.h1` its opposite. A closed head looks at `<bos>` and writes nothing. Attention saturates (ratio
+exp(-40), below float32 resolution). `a0.h1`, `a0.h2` and `a1.h2` are decoys that copy the signal
+into a part of the stream that no logit reads.
+"""
+
+import numpy as np
+
+from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer, blocks
+from circuitvar.tasks.templates import Template, draw_pairs, half, pick, render
+from circuitvar.tasks.types import Corruption, PromptPair, Task
+
+PAIRS = (
+    ("big", "small"),
+    ("hot", "cold"),
+    ("wet", "dry"),
+    ("old", "young"),
+    ("fast", "slow"),
+    ("loud", "quiet"),
+    ("rich", "poor"),
+    ("hard", "soft"),
+)
+WORDS = tuple(word for pair in PAIRS for word in pair)
+OPPOSITE = {**dict(PAIRS), **{b: a for a, b in PAIRS}}
+GATES = ("copy", "opposite")
+FILLERS = ("the", "a", "say", "of")
+VOCABULARY = (*SPECIAL, *WORDS, *GATES, *FILLERS, "=")
+GAIN = 4.0
+"""Logit of the word a head writes."""
+OPEN, SINK = 80.0, 40.0
+"""Attention scores of the signal under an open gate and of `<bos>`; everything else scores 0."""
+
+FRAMES = (
+    "{MARKER} {SIGNAL} =",
+    "{SIGNAL} {MARKER} =",
+    "say {MARKER} of the {SIGNAL} =",
+    "the {SIGNAL} say {MARKER} =",
+)
+TEMPLATES = tuple(
+    Template(f"gated-{gate}-{i}", frame) for gate in GATES for i, frame in enumerate(FRAMES, 1)
+)
+CORRUPTIONS = (
+    Corruption("signal", "Another signal word, same marker: shows the head that answers."),
+    Corruption("marker", "The other marker, same signal: shows the gate."),
+)
+
+
+def _weights() -> Weights:
+    n, bos = len(WORDS), VOCABULARY.index("<bos>")
+    part, d_model = blocks(
+        signal=n, is_signal=1, marker=2, is_marker=1, bos=1, gate=2, out=n, junk=9
+    )
+    embed = np.zeros((len(VOCABULARY), d_model))
+    embed[len(SPECIAL) : len(SPECIAL) + n, part["signal"]] = np.eye(n)
+    embed[len(SPECIAL) : len(SPECIAL) + n, part["is_signal"]] = 1.0
+    for i, gate in enumerate(GATES):
+        embed[VOCABULARY.index(gate), part["marker"].start + i] = 1.0
+        embed[VOCABULARY.index(gate), part["is_marker"]] = 1.0
+    embed[bos, part["bos"]] = 1.0
+    first, second = blank_layer(3, d_model), blank_layer(3, d_model)
+    first.q_bias[0, 0] = SINK
+    first.k[0, part["is_marker"], 0] = 1.0
+    first.v[0, part["marker"], :2] = np.eye(2)
+    first.o[0, :2, part["gate"]] = np.eye(2)
+    written = np.eye(n), np.eye(n)[[WORDS.index(OPPOSITE[word]) for word in WORDS]]
+    for head in range(2):
+        second.q[head, part["gate"].start + head, 0] = OPEN
+        second.k[head, part["is_signal"], 0] = 1.0
+        second.q_bias[head, 1] = SINK
+        second.k[head, part["bos"], 1] = 1.0
+        second.v[head, part["signal"]] = np.eye(n)
+        second.o[head, :, part["out"]] = GAIN * written[head]
+    for layer, head in ((first, 1), (first, 2), (second, 2)):
+        layer.q_bias[head, 0] = SINK
+        layer.k[head, part["is_signal"], 0] = 1.0
+        layer.v[head, part["signal"]] = np.eye(n)
+        layer.o[head, :9, part["junk"]] = 10 * np.eye(9)
+    unembed = np.zeros((d_model, len(VOCABULARY)))
+    unembed[part["out"], len(SPECIAL) : len(SPECIAL) + n] = np.eye(n)
+    return Weights(embed, np.zeros((8, d_model)), (first, second), unembed)
+
+
+def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generator) -> PromptPair:
+    gate = template.id.split("-")[1]
+    pairs = half(tuple(" ".join(pair) for pair in PAIRS), pool)
+    signal, other = (pair.split()[rng.integers(2)] for pair in pick(rng, pairs, 2))
+    answer = {"copy": signal, "opposite": OPPOSITE[signal]}
+    clean = {"MARKER": gate, "SIGNAL": signal}
+    if corruption == "signal":
+        wrong = {"copy": other, "opposite": OPPOSITE[other]}[gate]
+        twin = {**clean, "SIGNAL": other}
+    else:
+        wrong = OPPOSITE[answer[gate]]
+        twin = {**clean, "MARKER": GATES[1 - GATES.index(gate)]}
+    text, roles = render(template.text, clean)
+    return PromptPair(
+        clean=text,
+        corrupt=render(template.text, twin)[0],
+        answers=(f" {answer[gate]}",),
+        wrong_answers=(f" {wrong}",),
+        template=template.id,
+        roles=roles,
+        attributes=(("gate", gate), ("corruption", corruption)),
+    )
+
+
+def sample(
+    n: int,
+    *,
+    rng: np.random.Generator,
+    templates: tuple[str, ...] | None = None,
+    corruption: str | None = None,
+    pool: str = "all",
+) -> tuple[PromptPair, ...]:
+    """Draw prompts that ask for a word or for its opposite."""
+    return draw_pairs(
+        n,
+        _pair,
+        rng=rng,
+        task="planted-gated",
+        all_templates=TEMPLATES,
+        templates=templates,
+        corruptions=CORRUPTIONS,
+        corruption=corruption,
+        pool=pool,
+    )
+
+
+def true_effects(gate: str, corruption: str) -> dict[str, float]:
+    """Effects under one marker. Losing the answer costs GAIN; the wrong answer instead, 2 GAIN.
+
+    Under `signal` the gate is the same in both runs, so that only the answering head is seen.
+    Under `marker` either query alone costs GAIN: it closes the right head or opens the wrong one.
+    """
+    open_head = GATES.index(gate)
+    if corruption == "signal":
+        return {f"input->a1.h{open_head}<v>": 2 * GAIN, f"a1.h{open_head}->logits": 2 * GAIN}
+    queries = {f"a0.h0->a1.h{head}<q>": GAIN for head in range(2)}
+    return {"input->a0.h0<v>": 2 * GAIN, **queries, "a1.h0->logits": GAIN, "a1.h1->logits": GAIN}
+
+
+def effects(pair: PromptPair) -> dict[str, float]:
+    """Depends on the marker and the corruption."""
+    labels = dict(pair.attributes)
+    return true_effects(labels["gate"], labels["corruption"])
+
+
+TASK = Task(
+    key="planted-gated",
+    title="Planted: gated by the template",
+    sample=sample,
+    templates=tuple(template.id for template in TEMPLATES),
+    corruptions=CORRUPTIONS,
+    source="made for this suite",
+    licence="Apache-2.0",
+    known_edges=frozenset(edge for gate in GATES for edge in true_effects(gate, "signal")),
+)
+GATED = Planted(
+    key="gated",
+    title="Circuit gated by the template",
+    task=TASK,
+    vocabulary=VOCABULARY,
+    weights=_weights,
+    effects=effects,
+)
