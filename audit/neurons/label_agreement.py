@@ -88,7 +88,7 @@ def label_ledger(runs: Mapping[str, Labels], reference: Int[np.ndarray, " unit"]
                 "flip_rate": float(flip_rate(labels, reference).mean()) if kept.any() else np.nan,
             }
         )
-    table = pd.DataFrame(rows)
-    total = float(table["disagreement"].sum()) if len(table) else 0.0
-    table["share"] = table["disagreement"] / total if total > 0 else 0.0
-    return table
+    total = sum(row["disagreement"] for row in rows)
+    for row in rows:
+        row["share"] = row["disagreement"] / total if total > 0 else 0.0
+    return pd.DataFrame(rows)

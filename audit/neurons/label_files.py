@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -128,7 +129,7 @@ def label_columns(
     return np.array([column.get(str(of.get(u, "")).strip().lower(), -1) for u in units])
 
 
-def _csv(path: str | Path, needed: Sequence[str]) -> pd.DataFrame:
+def _csv(path: str | Path, needed: Sequence[str]) -> Any:
     table = pd.read_csv(path)
     lacking = [name for name in needed if name not in table]
     if lacking:
@@ -136,8 +137,8 @@ def _csv(path: str | Path, needed: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def _frame(**columns) -> pd.DataFrame:
-    return pd.DataFrame(columns)[COLUMNS].reset_index(drop=True)
+def _frame(**columns: Any) -> pd.DataFrame:
+    return pd.DataFrame(columns, columns=COLUMNS).reset_index(drop=True)
 
 
 def _files(path: str | Path, pattern: str) -> list[Path]:

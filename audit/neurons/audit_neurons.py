@@ -1,0 +1,298 @@
+"""The whole neuron audit: arrays in, frames out."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from circuitvar.audit.neurons.activation_ranges import polysemantic, range_map
+from circuitvar.audit.neurons.aliases import alias_classes, alias_table
+from circuitvar.audit.neurons.bootstrap_votes import effective_concepts, vote_share_error
+from circuitvar.audit.neurons.cluster_resampling import cluster_weights, concept_prompts
+from circuitvar.audit.neurons.concept_audit import (
+    ConceptOptions,
+    UnitResult,
+    audit_units,
+    powered_concepts,
+    unit_verdict,
+    weight_rows,
+)
+from circuitvar.audit.neurons.inclusion_frequency import inclusion_frequency, inclusion_table
+from circuitvar.audit.neurons.label_agreement import label_ledger
+from circuitvar.audit.neurons.linear_explanation import (
+    LinearExplanations,
+    LinearOptions,
+    explanation_text,
+    linear_explanations,
+    linear_table,
+)
+from circuitvar.audit.neurons.metric_self_check import metric_self_check
+from circuitvar.audit.neurons.null_concepts import null_best
+from circuitvar.audit.neurons.perturbations import (
+    PerturbationOptions,
+    class_members,
+    perturbed_labels,
+)
+from circuitvar.audit.neurons.probing_set import as_numpy, take_samples
+from circuitvar.audit.neurons.types import NeuronAudit, ProbingSet
+
+VERDICTS = ("stable", "ambiguous", "unidentified")
+
+
+@dataclass(frozen=True)
+class NeuronOptions:
+    """What the audit runs; None leaves a part out."""
+
+    concepts: ConceptOptions = field(default_factory=ConceptOptions)
+    linear: LinearOptions | None = field(default_factory=LinearOptions)
+    inclusion_replicates: int = 50
+    perturbations: PerturbationOptions | None = field(default_factory=PerturbationOptions)
+    self_check: bool = True
+    range_units: int = 8
+    """Units with a range map: the best-explained ones."""
+    seed: int = 0
+
+
+def audit_neurons(data: ProbingSet, options: NeuronOptions | None = None) -> NeuronAudit:
+    """Label every unit, say how stable each label is, and explain units linearly.
+
+    >>> from circuitvar.audit.neurons.probing_set import probing_set
+    >>> rng = np.random.default_rng(0)
+    >>> labels = rng.integers(0, 2, (400, 4))
+    >>> data = probing_set(labels[:, [2]] + 0.2 * rng.normal(size=(400, 1)), labels,
+    ...                    names=["a", "b", "c", "d"])
+    >>> audit_neurons(data).units[["label", "verdict"]].values.tolist()
+    [['c', 'stable']]
+    """
+    options = options or NeuronOptions()
+    concept = options.concepts
+    streams = np.random.default_rng(options.seed).spawn(7)
+    prompts = concept_prompts(data.concepts, data.groups)
+    eligible = powered_concepts(prompts, concept)
+    if not eligible.any():
+        raise ValueError(
+            f"no concept occurs in and is absent from {concept.min_prompts} prompts; add prompts "
+            "or lower min_prompts."
+        )
+    classes = alias_classes(
+        data.concepts, data.names, weights=data.weights, threshold=concept.alias_threshold
+    )
+    members = class_members(classes.members, eligible)
+    names = [classes.names[classes.of[group[0]]] for group in members]
+    rows = weight_rows(data, concept, rng=streams[0])
+    results = audit_units(data, members, rows, concept)
+    null = _null(data, rows.score_half, eligible, concept, rng=streams[1])
+    units = _unit_frame(data, results, names, null, concept)
+    best = np.array([np.nan_to_num(r.score, nan=-np.inf).argmax() for r in results])
+    defined = np.array([np.isfinite(r.score).any() for r in results])
+    labels = np.where(defined, np.array([group[0] for group in members])[best], -1)
+    metrics = pd.DataFrame()
+    if options.self_check and defined.any():
+        metrics = metric_self_check(
+            data, labels, rng=streams[2], quantile=concept.quantile, threshold=concept.threshold
+        )
+    tables: dict[str, pd.DataFrame] = {}
+    if options.linear is not None:
+        tables |= _linear_tables(data, members, names, options, units, rngs=streams[3:5])
+    tables["ranges"] = _range_tables(data, units, options, rng=streams[5])
+    if options.perturbations is not None and defined.any():
+        runs, levels = perturbed_labels(
+            data,
+            concept.metrics[0],
+            rng=streams[6],
+            members=members,
+            options=options.perturbations,
+            quantile=concept.quantile,
+        )
+        reference = np.where(defined, best, -1)
+        tables["ledger"] = label_ledger(runs, reference)
+        tables["perturbations"] = _flip_table(runs, levels, reference)
+    return NeuronAudit(
+        units=units,
+        votes=_vote_frame(data, results, names, units),
+        aliases=alias_table(classes, data.names, prompts, eligible),
+        metrics=metrics,
+        tables=tables,
+        options=asdict(options)
+        | {"samples": data.n_samples, "clusters": data.n_groups, "strata": len(data.strata_names)},
+    )
+
+
+def _null(
+    data: ProbingSet,
+    half: Bool[np.ndarray, " cluster"],
+    eligible: Bool[np.ndarray, " concept"],
+    options: ConceptOptions,
+    *,
+    rng: np.random.Generator,
+) -> Float[np.ndarray, " unit"]:
+    """Null maxima on the half that scores labels; with one cluster there is no such half."""
+    if not half.any():
+        return np.full(data.n_units, np.inf)
+    return null_best(
+        take_samples(data, np.flatnonzero(half[data.groups])),
+        options.metrics[0],
+        rng=rng,
+        draws=options.null_draws,
+        eligible=eligible,
+        quantile=options.quantile,
+        threshold=options.threshold,
+    )
+
+
+def _unit_frame(
+    data: ProbingSet,
+    results: Sequence[UnitResult],
+    names: Sequence[str],
+    null: Float[np.ndarray, " unit"],
+    options: ConceptOptions,
+) -> pd.DataFrame:
+    error = vote_share_error(options.replicates, len(names))
+    rows = []
+    for unit, r in enumerate(results):
+        known = bool(np.isfinite(r.score).any())
+        top = int(np.nanargmax(r.score)) if known else -1
+        share = float(r.share[top]) if known else float("nan")
+        certificate = r.certificate
+        rows.append(
+            {
+                "unit": data.units[unit],
+                "label": names[top] if known else "",
+                "verdict": unit_verdict(r, float(null[unit]), vote_bar=options.vote_bar),
+                "metric": options.metrics[0],
+                "score": float(r.score[top]) if known else float("nan"),
+                "vote": share,
+                "vote_low": max(share - error, 0.0),
+                "vote_high": min(share + error, 1.0),
+                "effective_concepts": float(effective_concepts(r.share[:, None])[0]),
+                "set_maxt": _members(r.sets.maxt, names, r.score),
+                "size_maxt": int(r.sets.maxt.sum()),
+                "size_vote": int(r.sets.vote.sum()),
+                "size_conf": int(r.sets.conf.sum()),
+                "size_new": int(r.sets.new.sum()),
+                "size_ci": -1 if r.sets.ci is None else int(r.sets.ci.sum()),
+                "margin": r.margin,
+                "held_out": r.held_out,
+                "held_low": r.held_low,
+                "held_high": r.held_high,
+                "null_max": float(null[unit]),
+                "metric_agreement": r.metric_agreement,
+                "template_agreement": r.template_agreement,
+                "identified": bool(certificate.identified) if certificate else False,
+                "faithful_at_least": certificate.faithful_at_least if certificate else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _members(mask: np.ndarray, names: Sequence[str], score: np.ndarray) -> str:
+    order = [i for i in np.argsort(-np.nan_to_num(score, nan=-np.inf)) if mask[i]]
+    return "; ".join(names[i] for i in order)
+
+
+def _vote_frame(
+    data: ProbingSet, results: Sequence[UnitResult], names: Sequence[str], units: pd.DataFrame
+) -> pd.DataFrame:
+    """Classes with votes or in a set; for unidentified units only the five with most votes."""
+    rows = []
+    for unit, (r, verdict) in enumerate(zip(results, units["verdict"], strict=True)):
+        order = np.argsort(-r.share, kind="stable")
+        shown = [i for i in order if r.share[i] >= 0.01 or r.sets.maxt[i] or r.sets.new[i]]
+        for i in shown[: 5 if verdict == "unidentified" else None]:
+            rows.append(
+                {
+                    "unit": data.units[unit],
+                    "concept": names[i],
+                    "vote": float(r.share[i]),
+                    "score": float(r.score[i]),
+                    "s_vote": bool(r.sets.vote[i]),
+                    "s_conf": bool(r.sets.conf[i]),
+                    "s_new": bool(r.sets.new[i]),
+                    "s_maxt": bool(r.sets.maxt[i]),
+                    "s_ci": None if r.sets.ci is None else bool(r.sets.ci[i]),
+                }
+            )
+    columns = ["unit", "concept", "vote", "score", "s_vote", "s_conf", "s_new", "s_maxt", "s_ci"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def representative_columns(
+    data: ProbingSet, members: Sequence[Sequence[int]], names: Sequence[str]
+) -> ProbingSet:
+    """One column per alias class, so that linear fits are identified."""
+    first = [group[0] for group in members]
+    return ProbingSet(
+        acts=data.acts,
+        concepts=np.ascontiguousarray(data.concepts[:, first]),
+        groups=data.groups,
+        strata=data.strata,
+        weights=data.weights,
+        units=data.units,
+        names=tuple(names),
+        strata_names=data.strata_names,
+    )
+
+
+def _linear_tables(
+    data: ProbingSet,
+    members: Sequence[Sequence[int]],
+    names: Sequence[str],
+    options: NeuronOptions,
+    units: pd.DataFrame,
+    *,
+    rngs: Sequence[np.random.Generator],
+) -> dict[str, pd.DataFrame]:
+    """Explanations, inclusion frequencies; adds `linear_*` columns to the unit frame."""
+    distinct = representative_columns(data, members, names)
+    strata = len(np.unique(data.strata))
+    held_out = max(1, round(0.2 * strata)) if strata >= 3 else 0
+    found: LinearExplanations = linear_explanations(
+        distinct, rng=rngs[0], options=options.linear, held_out=held_out
+    )
+    units["linear"] = [explanation_text(found, u) for u in range(data.n_units)]
+    units["linear_length"] = found.length
+    units["linear_validation"] = found.validation
+    units["linear_test"] = found.test
+    units["linear_transfer"] = found.transfer
+    tables = {"linear": linear_table(found)}
+    if options.inclusion_replicates:
+        stability = inclusion_frequency(
+            distinct,
+            rng=rngs[1],
+            replicates=options.inclusion_replicates,
+            options=options.linear,
+        )
+        tables["inclusion"] = inclusion_table(stability, distinct)
+    return tables
+
+
+def _range_tables(
+    data: ProbingSet, units: pd.DataFrame, options: NeuronOptions, *, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Range maps of the units with the highest held-out score; marks them in the unit frame."""
+    order = np.argsort(-units["held_out"].fillna(-np.inf).to_numpy(), kind="stable")
+    weights = cluster_weights(data.strata, 200, rng=rng)
+    flags: list[bool | None] = [None] * data.n_units
+    frames = []
+    for unit in order[: options.range_units].tolist():
+        values = np.asarray(as_numpy(data.acts[:, unit]), dtype=np.float64)
+        if values.max() > values.min():
+            table = range_map(data, values, weights)
+            flags[unit] = polysemantic(table)
+            frames.append(table.assign(unit=data.units[unit]))
+    units["polysemantic"] = pd.array(flags, dtype="boolean")
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _flip_table(runs, levels, reference: np.ndarray) -> pd.DataFrame:
+    """One row per perturbation level: share of units whose label changed."""
+    kept = reference >= 0
+    return pd.DataFrame(
+        [
+            {"axis": axis, "level": level, "flip_rate": float((row != reference)[kept].mean())}
+            for axis, labels in runs.items()
+            for level, row in zip(levels[axis], labels, strict=True)
+        ]
+    )
