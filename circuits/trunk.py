@@ -5,7 +5,9 @@ embedding or q/k norms; z is the per-head result before the output projection. T
 stream is never split per head. The unembedding runs at one position, on the tokens needed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
@@ -120,18 +122,28 @@ def attend(layer: Layer, q: Tensor, k: Tensor, v: Tensor, context: Context, inde
 
 
 def run_layer(
-    architecture: Architecture, context: Context, index: int, x: Tensor
+    architecture: Architecture,
+    context: Context,
+    index: int,
+    x: Tensor,
+    *,
+    attn_out: Tensor | None = None,
+    mlp_out: Tensor | None = None,
 ) -> tuple[Float[Tensor, "batch pos d_model"], LayerTrace]:
-    """One decoder layer: the stream it leaves behind and its trace."""
+    """One decoder layer: the stream it leaves behind and its trace.
+
+    `attn_out` and `mlp_out` replace what attention or the MLP adds to the stream.
+    """
     layer = architecture.layers[index]
     normed = layer.attn_norm(x)
     projected = tuple(projection(normed) for projection in layer.projections)
     q, k, v = split_heads(architecture, layer, projected)
     z = attend(layer, q, k, v, context, index)
     attn_raw = layer.output(z.flatten(-2))
-    after = x + post_norm(layer.attn_post_norm, attn_raw)
+    after = x + (post_norm(layer.attn_post_norm, attn_raw) if attn_out is None else attn_out)
     mid = x if architecture.parallel else after
     mlp_in, mlp_raw, mlp = run_mlp(layer, mid)
+    mlp = mlp if mlp_out is None else mlp_out
     return after + mlp, LayerTrace(x, projected, q, k, v, z, attn_raw, mid, mlp_in, mlp_raw, mlp)
 
 
@@ -151,12 +163,20 @@ def post_norm(norm: torch.nn.Module | None, raw: Tensor) -> Tensor:
 
 
 def run(
-    architecture: Architecture, embeddings: Tensor, x: Tensor, context: Context, *, start: int = 0
+    architecture: Architecture,
+    embeddings: Tensor,
+    x: Tensor,
+    context: Context,
+    *,
+    replaced: Mapping[int, Mapping[str, Tensor]] = MappingProxyType({}),
 ) -> Trace:
-    """The trunk from the stream `x` entering layer `start` to the stream before the final norm."""
+    """The trunk from the stream `x` entering layer 0 to the stream before the final norm.
+
+    `replaced`: layer -> keyword arguments of `run_layer`.
+    """
     layers = []
-    for index in range(start, len(architecture.layers)):
-        x, trace = run_layer(architecture, context, index, x)
+    for index in range(len(architecture.layers)):
+        x, trace = run_layer(architecture, context, index, x, **replaced.get(index, {}))
         layers.append(trace)
     return Trace(embeddings=embeddings, layers=tuple(layers), final=x)
 

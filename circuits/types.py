@@ -14,6 +14,7 @@ from circuitvar.circuits.graph import Graph
 
 if TYPE_CHECKING:
     from circuitvar.circuits.model import Model
+    from circuitvar.circuits.sources import Writes
     from circuitvar.tasks.types import Batch, Metric
 
 Ablation = Literal["patching", "mean", "mean-positional", "zero"]
@@ -33,6 +34,9 @@ class ScoreOptions:
     """Columns of `Graph.edges` to score; None is all of them."""
     seed: int = 0
     """Only for methods that draw random numbers."""
+    means: "Writes | None" = field(default=None, repr=False, compare=False)
+    """Filled in by `score_edges` for mean ablation: what every source writes on average over the
+    corrupted prompts of the whole data set, so that scores do not depend on the batching."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +148,10 @@ class Faithfulness:
     kl: Float[np.ndarray, " example"]
     """KL(full model || circuit) of next-token distributions, in nats."""
     metric: str
-    ablation: Ablation
+    ablation: Ablation | Literal["optimal"]
     templates: tuple[str, ...]
+    choices: Mapping[str, str] = field(default_factory=dict)
+    """How the circuit was run: the six choices of Miller et al. 2024 (arXiv 2407.08734)."""
 
     @property
     def value(self) -> float:

@@ -1,0 +1,128 @@
+"""Steps that all gradient methods share: check, run both prompts, differentiate, contract.
+
+One fused pass per point of a path: gradients are taken at the linear outputs of q, k and v and
+at the normed input of each MLP, and pulled back to the residual stream afterwards.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from circuitvar.circuits.architecture import enter
+from circuitvar.circuits.contract import PathGradients, contract, gradients
+from circuitvar.circuits.sources import (
+    Writes,
+    differences,
+    first_difference,
+    mean_writes,
+    spread,
+    writes,
+)
+from circuitvar.circuits.trunk import Trace, at_last, logits_at, metric_at, run
+from circuitvar.circuits.types import ScoreOptions
+
+if TYPE_CHECKING:
+    from circuitvar.circuits.model import Model
+    from circuitvar.tasks.types import Batch, Metric
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A run with the graph kept for one backward pass."""
+
+    trace: Trace
+    metric: Float[Tensor, " batch"]
+
+
+def check_differentiable(metric: "Metric", method: str) -> None:
+    """Refuse metrics that have no gradient."""
+    if not metric.differentiable:
+        raise ValueError(
+            f"metric {metric.key!r} has no gradient, so {method!r} cannot score it; use the "
+            "method 'exact', or a metric such as logit_diff."
+        )
+
+
+def window_of(batch: "Batch", options: ScoreOptions) -> slice:
+    """Positions at which patching can matter: from the first difference to the last read-out."""
+    patching = options.ablation == "patching"
+    start = first_difference(batch.clean, batch.corrupt, batch.last) if patching else 0
+    return slice(start, int(batch.last.max()) + 1)
+
+
+@torch.no_grad()
+def plain_run(model: "Model", tokens: Tensor, batch: "Batch") -> Trace:
+    """A run without gradients."""
+    embeddings = model.architecture.embed(tokens)
+    x, context = enter(model.architecture, embeddings, batch.mask)
+    return run(model.architecture, embeddings, x, context)
+
+
+def point(
+    model: "Model",
+    batch: "Batch",
+    metric: "Metric",
+    embeddings: Float[Tensor, "batch pos d_model"],
+    reference: Tensor | None,
+    **replaced: object,
+) -> Point:
+    """A run on `embeddings` that can be differentiated."""
+    architecture = model.architecture
+    embeddings = embeddings.detach().requires_grad_()
+    x, context = enter(architecture, embeddings, batch.mask)
+    trace = run(architecture, embeddings, x, context, **replaced)  # type: ignore[arg-type]
+    if reference is None and metric.needs_reference:
+        reference = clean_logits(model, batch, trace)
+    value = metric_at(architecture, at_last(trace.final, batch.last), batch, metric, reference)
+    return Point(trace, value)
+
+
+@torch.no_grad()
+def clean_logits(model: "Model", batch: "Batch", trace: Trace) -> Float[Tensor, "batch vocab"]:
+    """The full model's logits at the read-out position, for metrics that compare with them."""
+    return logits_at(model.architecture, at_last(trace.final.detach(), batch.last))
+
+
+def differentiate(
+    model: "Model", at: Point, window: slice, *, weight: float = 1.0
+) -> PathGradients:
+    """Gradients of each example's metric; examples do not interact, so one sum serves all."""
+    return gradients(model.architecture, at.trace, weight * at.metric.sum(), window)
+
+
+@torch.no_grad()
+def patch_values(
+    model: "Model", batch: "Batch", options: ScoreOptions, corrupt: Trace | None = None
+) -> Writes | None:
+    """What patched sources write: another run's outputs, means, or nothing (None is zeros)."""
+    architecture = model.architecture
+    if options.ablation == "zero":
+        return None
+    if options.ablation == "patching":
+        return writes(architecture, corrupt or plain_run(model, batch.corrupt, batch))
+    means = options.means
+    if means is None:
+        positional = options.ablation == "mean-positional"
+        means = mean_writes(architecture, batch.corrupt, batch.mask, positional=positional)
+    return spread(means, batch.mask)
+
+
+@torch.no_grad()
+def edge_scores(
+    model: "Model",
+    metric: "Metric",
+    clean: Writes,
+    patch: Writes | None,
+    path: PathGradients,
+    window: slice,
+) -> Float[Tensor, "batch edge"]:
+    """Contract gradients with source differences: damage per edge, in units of the metric."""
+    deltas = differences(model.architecture, clean, patch, window)
+    pairs = contract(model.architecture, deltas, path)
+    graph = model.graph
+    flat = torch.from_numpy(graph.edge_src * len(graph.destinations) + graph.edge_dst)
+    edges = pairs.flatten(1)[:, flat.to(pairs.device)]
+    return -edges if metric.higher_is_better else edges
