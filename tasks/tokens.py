@@ -3,18 +3,20 @@
 Rules, the same for every tokenizer:
 * The tokenizer's BOS is prepended exactly once if it has one (GPT-2's is `<|endoftext|>`).
 * Clean and corrupted prompts must have equally many tokens, none unknown, none past the context.
-* An answer is the first token that follows the prompt when prompt + answer are tokenized jointly.
+* Prompt + answer are tokenized jointly; the first token that tells right from wrong is read
+  (`tasks.answers`).
 * Role spans become token positions through the offset mapping.
 A pair that breaks a rule is dropped with its reason; too few left is an error.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from circuitvar.tasks.answers import Unusable, answer_tokens
 from circuitvar.tasks.batching import PaddingSide, TokenRow, chunks, pack, take, to_device
 from circuitvar.tasks.types import Batch, PromptPair, Task
 
@@ -37,20 +39,18 @@ class Tokenized:
     bos: str | None
     """Text of the token prepended to every prompt, None if the tokenizer has none."""
     first_token_only: int
-    """Answers and wrong answers longer than one token, of which only the first is read."""
+    """Answers and wrong answers that go on after the one token that is read."""
     removed_answers: int
-    """Candidates taken out of kept pairs: they merge with the end of the prompt, or an answer
-    and a wrong answer start with the same token."""
+    """Candidates of kept pairs that are not read: they merge with the end of the prompt, or an
+    answer and a wrong answer start with the same token."""
+    extended_prompts: int
+    """Pairs whose candidates all start with the same tokens, which were added to both prompts."""
 
 
 @dataclass(frozen=True)
 class _Bos:
     id: int | None
     text: str | None
-
-
-class _Unusable(Exception):
-    """Why one pair cannot be used: (reason, detail)."""
 
 
 def _bos(tokenizer: "PreTrainedTokenizerBase", prepend_bos: bool | None) -> _Bos:
@@ -77,60 +77,57 @@ def _prompt_tokens(
 ) -> tuple[list[int], list[int]]:
     clean, corrupt = ids[pair.clean], ids[pair.corrupt]
     if not clean or not corrupt:
-        raise _Unusable("empty prompt", "no tokens")
+        raise Unusable("empty prompt", "no tokens")
     if pair.clean == pair.corrupt:
-        raise _Unusable("clean and corrupted prompts are the same", repr(pair.clean))
+        raise Unusable("clean and corrupted prompts are the same", "nothing is removed")
     if unknown is not None and unknown in (*clean, *corrupt):
-        raise _Unusable("unknown token", f"in {pair.clean!r} or {pair.corrupt!r}")
+        raise Unusable("unknown token", f"in this or {pair.corrupt!r}")
     if len(clean) != len(corrupt):
-        raise _Unusable(
+        raise Unusable(
             "clean and corrupted lengths differ", f"{len(clean)} and {len(corrupt)} tokens"
         )
     if limit is not None and len(clean) > limit:
-        raise _Unusable("longer than the context", f"{len(clean)} tokens, {limit} allowed")
+        raise Unusable("longer than the context", f"{len(clean)} tokens, {limit} allowed")
     return clean, corrupt
 
 
-def _answer_tokens(
-    prompt: list[int], joint: Sequence[list[int]], unknown: int | None
-) -> tuple[list[int], int]:
-    """First tokens after `prompt`, and how many of the answers were longer than that."""
-    after = [ids[len(prompt) :] for ids in joint if ids[: len(prompt)] == prompt]
-    after = [ids for ids in after if ids and ids[0] != unknown]
-    return list(dict.fromkeys(ids[0] for ids in after)), sum(len(ids) > 1 for ids in after)
+@dataclass(frozen=True)
+class _Read:
+    """One usable pair: its tokens without BOS, and what was done to its answers."""
+
+    row: TokenRow
+    longer: int
+    removed: int
+    extended: bool
 
 
-def _row(
+def _read(
     pair: PromptPair,
     index: int,
     ids: Mapping[str, list[int]],
     unknown: int | None,
     limit: int | None,
-) -> tuple[TokenRow, int, int]:
-    """The pair as token ids without BOS, its longer answers, and its removed answers."""
+) -> _Read:
     clean, corrupt = _prompt_tokens(pair, ids, unknown, limit)
     if not pair.answers:
-        raise _Unusable("no answer", "the pair names no right answer")
-    right, longer = _answer_tokens(clean, [ids[pair.clean + a] for a in pair.answers], unknown)
-    wrong, more = _answer_tokens(clean, [ids[pair.clean + a] for a in pair.wrong_answers], unknown)
-    if not right or (pair.wrong_answers and not wrong):
-        side = "wrong answer" if right else "answer"
-        raise _Unusable(
-            f"{side} merges with the end of the prompt or is unknown",
-            f"{(pair.wrong_answers if right else pair.answers)[0]!r} after {pair.clean[-12:]!r}",
-        )
-    shared = set(right) & set(wrong)
-    answers = tuple(token for token in right if token not in shared)
-    wrong_answers = tuple(token for token in wrong if token not in shared)
-    if shared and not (answers and wrong_answers):
-        raise _Unusable(
-            "answer equals wrong answer in its first token",
-            f"{pair.answers[0]!r} and {pair.wrong_answers[0]!r}",
-        )
-    removed = len(set(pair.answers)) + len(set(pair.wrong_answers))
-    removed -= len(answers) + len(wrong_answers)
-    row = TokenRow(tuple(clean), tuple(corrupt), answers, wrong_answers, index, pair.template)
-    return row, longer + more, removed
+        raise Unusable("no answer", "the pair names no right answer")
+    found = answer_tokens(
+        clean,
+        [ids[pair.clean + answer] for answer in pair.answers],
+        [ids[pair.clean + answer] for answer in pair.wrong_answers],
+        unknown=unknown,
+    )
+    if limit is not None and len(clean) + len(found.prefix) > limit:
+        raise Unusable("longer than the context", "with the shared start of the answers")
+    row = TokenRow(
+        (*clean, *found.prefix),
+        (*corrupt, *found.prefix),
+        found.right,
+        found.wrong,
+        index,
+        pair.template,
+    )
+    return _Read(row, found.longer, found.removed, bool(found.prefix))
 
 
 def _role_positions(
@@ -199,8 +196,8 @@ def tokenize(
     """Prompt pairs as a padded batch, with a table of those that cannot be used.
 
     `max_length` is the model's context in tokens, BOS included. `prepend_bos=None` prepends the
-    tokenizer's BOS where it has one. Answers are single tokens or, where longer, their first
-    token in context; a candidate whose first token is both right and wrong is taken out of both.
+    tokenizer's BOS where it has one. Answers are read at the first token that differs; a candidate
+    whose token is both right and wrong is taken out of both.
 
     Raises
     ------
@@ -219,26 +216,31 @@ def tokenize(
     ids = _encode(tokenizer, texts)
     # Some tokenizers (GPT-2) name their BOS as the unknown token; their text is never unknown.
     unknown: Any = tokenizer.unk_token_id if tokenizer.unk_token_id != bos.id else None
-    rows, lost, longer, removed = [], [], 0, 0
+    read, lost = [], []
     for index, pair in enumerate(pairs):
         try:
-            row, more, out = _row(pair, index, ids, unknown, limit)
-        except _Unusable as why:
-            lost.append((index, pair.template, *why.args))
-            continue
-        rows.append(row)
-        longer, removed = longer + more, removed + out
+            read.append(_read(pair, index, ids, unknown, limit))
+        except Unusable as why:
+            shown = f"{pair.clean!r} -> {pair.answers[:2]} not {pair.wrong_answers[:2]}"
+            lost.append((index, pair.template, why.args[0], f"{why.args[1]}: {shown}"))
     dropped = pd.DataFrame(lost, columns=["row", "template", "reason", "detail"])
-    if len(rows) < max(minimum, 1):
+    if len(read) < max(minimum, 1):
         raise (
-            _too_few(len(rows), max(minimum, 1), dropped)
+            _too_few(len(read), max(minimum, 1), dropped)
             if lost
             else ValueError(f"{len(pairs)} prompt pairs were given and {minimum} are needed")
         )
-    rows = _with_roles(rows, pairs, tokenizer, bos)
+    rows = _with_roles([one.row for one in read], pairs, tokenizer, bos)
     pad: Any = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    batch = pack(rows, pad_id=pad, padding_side=padding_side)
-    return Tokenized(batch, tuple(r.index for r in rows), dropped, bos.text, longer, removed)
+    return Tokenized(
+        batch=pack(rows, pad_id=pad, padding_side=padding_side),
+        kept=tuple(row.index for row in rows),
+        dropped=dropped,
+        bos=bos.text,
+        first_token_only=sum(one.longer for one in read),
+        removed_answers=sum(one.removed for one in read),
+        extended_prompts=sum(one.extended for one in read),
+    )
 
 
 def sample_batch(
@@ -272,12 +274,5 @@ def sample_batch(
         pairs = (*pairs, *task.sample((oversample - 1) * n, rng=rng, **options))
         done = tokenize(pairs, tokenizer, minimum=n, **keep)
     rows = done.kept[:n]
-    cut = Tokenized(
-        take(done.batch, slice(0, n)),
-        rows,
-        done.dropped,
-        done.bos,
-        done.first_token_only,
-        done.removed_answers,
-    )
+    cut = replace(done, batch=take(done.batch, slice(0, n)), kept=rows)
     return cut, tuple(pairs[i] for i in rows)

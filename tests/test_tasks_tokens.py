@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from circuitvar.tasks.answers import Unusable, answer_tokens
 from circuitvar.tasks.batching import TokenRow, pack
 from circuitvar.tasks.tokens import chunks, take, to_device, tokenize
 from circuitvar.tasks.types import PromptPair
@@ -173,3 +174,50 @@ def test_packing_errors_are_clear():
         pack(rows(1), padding_side="up")  # pyright: ignore
     with pytest.raises(ValueError, match="chunk size must be at least 1, not 0"):
         list(chunks(pack(rows(1)), 0))
+
+
+def test_a_shared_start_of_the_answers_joins_the_prompt():
+    pair = PromptPair("the year", "gave year", (" 17 33",), (" 17 34",), roles=(("Y", 4, 8),))
+    tokenizer = word_tokenizer(WORDS)
+    done = tokenize([pair], tokenizer)
+    words = tokenizer.convert_ids_to_tokens(done.batch.clean[0].tolist())
+    assert words == ["<bos>", "the", "year", "17"]
+    assert tokenizer.convert_ids_to_tokens(done.batch.corrupt[0].tolist())[-1] == "17"
+    assert tokenizer.convert_ids_to_tokens(done.batch.answers[0].tolist()) == ["33"]
+    assert tokenizer.convert_ids_to_tokens(done.batch.wrong_answers[0].tolist()) == ["34"]
+    assert done.extended_prompts == 1
+    assert done.batch.roles["Y"].tolist() == [[False, False, True, False]]
+    with pytest.raises(ValueError, match="longer than the context.*with the shared start"):
+        tokenize([pair], tokenizer, max_length=3)
+
+
+ANSWER_CASES = [
+    ([[1, 2]], [[1, 3]], (2,), (3,), (), 0, 0),
+    ([[1, 2, 9]], [[1, 3]], (2,), (3,), (), 1, 0),
+    ([[1, 5, 2]], [[1, 5, 3]], (2,), (3,), (5,), 0, 0),
+    ([[1, 2], [1, 3]], [[1, 3], [1, 4]], (2,), (4,), (), 0, 2),
+    ([[1, 2], [7, 3]], [[1, 4]], (2,), (4,), (), 0, 1),
+    ([[1, 2, 5], [1, 2, 6]], [[1, 4]], (2,), (4,), (), 2, 1),
+    ([[1, 2]], [], (2,), (), (), 0, 0),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", *"abcde"), ANSWER_CASES)
+def test_answer_tokens_by_hand(right, wrong, a, b, c, d, e):
+    found = answer_tokens([1], right, wrong)
+    assert (found.right, found.wrong, found.prefix, found.longer, found.removed) == (a, b, c, d, e)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "reason"),
+    [
+        ([[1, 2]], [[1, 2]], "answer equals wrong answer"),
+        ([[1, 2]], [[1, 2, 3]], "answer equals wrong answer"),
+        ([[1, 2], [1, 3]], [[1, 2, 5], [1, 3, 5]], "answer equals wrong answer"),
+        ([[7, 2]], [[1, 2]], "answer merges"),
+        ([[1, 2]], [[1, 0]], "wrong answer merges .* or is unknown"),
+    ],
+)
+def test_candidates_that_cannot_be_read(right, wrong, reason):
+    with pytest.raises(Unusable, match=reason):
+        answer_tokens([1], right, wrong, unknown=0)
