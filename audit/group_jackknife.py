@@ -36,7 +36,7 @@ def group_jackknife(
     >>> y = np.arange(10.0)
     >>> e, = group_jackknife(lambda w: np.array([w @ y]), 10, names=("mean",),
     ...                      rng=np.random.default_rng(0))
-    >>> round(e.value, 6), round(e.se, 6), round(y.std(ddof=1) / 10**0.5, 6)
+    >>> round(e.value, 6), round(e.se, 6), round(float(y.std(ddof=1)) / 10**0.5, 6)
     (4.5, 0.957427, 0.957427)
     """
     units = unit_of_example(n, clusters)

@@ -44,7 +44,7 @@ def t_interval(
     low = high = float("nan")
     if df >= 1 and np.isfinite(se) and np.isfinite(value):
         half = float(student_t.ppf(0.5 + level / 2, df)) * se
-        low, high = max(value - half, bounds[0]), min(value + half, bounds[1])
+        low, high = max(float(value) - half, bounds[0]), min(float(value) + half, bounds[1])
     return Estimate(
         name, float(value), float(se), low, high, level, n, interval, estimand, draws=draws
     )

@@ -131,8 +131,9 @@ def replicate_sets(
     counts, mask = np.zeros(n_edges, dtype=np.int64), np.empty(n_edges, dtype=bool)
     for start in range(0, len(weights), chunk):
         block = weights[start : start + chunk]
-        means = np.matmul(block, scores, out=buffer[: len(block)])
-        _require_finite(means, scores)
+        with np.errstate(invalid="ignore"):  # 0 * inf: reported by name just below
+            means = np.matmul(block, scores, out=buffer[: len(block)])
+            _require_finite(means, scores)
         chosen = None if select is None else select(means) & np.any(block, axis=1, keepdims=True)
         if select is None and not signed:
             np.abs(means, out=means)
