@@ -53,7 +53,9 @@ def ids_of(planted: Planted, text: str) -> list[int]:
 
 
 def logit_diff(planted: Planted, pair: PromptPair, logits: np.ndarray) -> float:
-    right, wrong = (planted.vocabulary.index(w[0].strip()) for w in (pair.answers, pair.wrong_answers))
+    right, wrong = (
+        planted.vocabulary.index(w[0].strip()) for w in (pair.answers, pair.wrong_answers)
+    )
     return float(logits[right] - logits[wrong])
 
 
@@ -71,6 +73,4 @@ def oracle_effects(
 ) -> np.ndarray:
     """Exact effect of every edge by brute force, [edge]."""
     clean = patched_logit_diff(planted, weights, pair)
-    return np.array(
-        [clean - patched_logit_diff(planted, weights, pair, {edge}) for edge in edges]
-    )
+    return np.array([clean - patched_logit_diff(planted, weights, pair, {edge}) for edge in edges])
