@@ -50,7 +50,9 @@ def exact_scatter(frame: pd.DataFrame, *, note: str = "") -> "Figure":
         axes.set_xlabel("exact effect (patching the edge)")
         axes.set_ylabel("score of the method")
         if note:
-            axes.text(0.03, 0.97, literal(note), transform=axes.transAxes, va="top", fontsize=8)
+            axes.text(
+                0.03, 0.97, literal(note, width=60), transform=axes.transAxes, va="top", fontsize=8
+            )
         figure.legend(loc="outside upper center", ncols=4)
     return figure
 
@@ -84,16 +86,16 @@ def prompt_influence(frame: pd.DataFrame, *, top: int = 20) -> "Figure":
     order = np.argsort(-np.abs(frame["influence"].to_numpy(dtype=float)), kind="stable")
     part = frame.iloc[order[:top]]
     rows = np.arange(len(part))[::-1]
-    labels = [f"prompt {example}" for example in part["example"]]
+    labels = [f"prompt {literal(example)}" for example in part["example"]]
     if "template" in part:
         pairs = zip(labels, part["template"], strict=True)
-        labels = [f"{name} ({str(template)[:24]})" for name, template in pairs]
+        labels = [f"{name} ({literal(template, width=24)})" for name, template in pairs]
     with paper_style():
         figure, axes = new_figure(5.6, 0.9 + 0.19 * len(part))
         colours = np.where(part["influence"] >= 0, BLUE, VERMILION)
         axes.barh(rows, part["influence"], color=list(colours), height=0.72)
         axes.axvline(0, color=GREY, linewidth=0.8)
-        axes.set_yticks(rows, labels, fontsize=7, parse_math=False)
+        axes.set_yticks(rows, labels, fontsize=7)
         axes.set_ylim(-0.7, len(part) - 0.3)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("influence on φ")

@@ -52,10 +52,10 @@ def forest_plot(frame: pd.DataFrame) -> "Figure":
             frame["chance"], rows - 0.14, "|", color=GREY, markersize=9, label="chance Jaccard"
         )
         labels = [
-            f"{row['perturbation']}\n{row['unit']}, {row['runs']} runs"
+            f"{literal(row['perturbation'])}\n{literal(row['unit'])}, {row['runs']} runs"
             for row in frame.to_dict("records")
         ]
-        axes.set_yticks(rows, labels, parse_math=False)
+        axes.set_yticks(rows, labels)
         axes.set_xlim(min(0.0, float(np.nanmin(frame["phi"])) - 0.02), 1.02)
         axes.set_ylim(-0.6, len(frame) - 0.4)
         axes.grid(axis="y", visible=False)
@@ -164,9 +164,10 @@ def similarity_heat_map(frame: pd.DataFrame) -> "Figure":
         drawn = axes.imshow(square.to_numpy(float), vmin=0, vmax=1, interpolation="nearest")
         figure.colorbar(drawn, ax=axes, label="Jaccard")
         axes.grid(visible=False)
+        labels = [literal(name, width=20) for name in names]
         if len(names) <= 24:
-            axes.set_xticks(range(len(names)), names, rotation=60, ha="right", parse_math=False)
-            axes.set_yticks(range(len(names)), names, parse_math=False)
+            axes.set_xticks(range(len(names)), labels, rotation=60, ha="right")
+            axes.set_yticks(range(len(names)), labels)
         else:
             axes.set_xlabel(f"{len(names)} runs")
             axes.set_ylabel("runs, in the same order")

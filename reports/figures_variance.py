@@ -67,7 +67,7 @@ def ledger_bars(frame: pd.DataFrame) -> "Figure":
                 label = None
                 ends[row, share >= 0] = start + share
         axes.axvline(0, color=GREY, linewidth=0.8)
-        axes.set_yticks(range(len(groups)), [str(group) for group in groups], parse_math=False)
+        axes.set_yticks(range(len(groups)), [literal(group) for group in groups])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("share of variance")
@@ -104,8 +104,8 @@ def specification_curve(frame: pd.DataFrame, *, value_label: str = "value") -> "
             lower.plot(x, np.full(len(x), row), ".", color=GRID, markersize=4)
             on = (frame[name] == level).to_numpy()
             lower.plot(x[on], np.full(int(on.sum()), row), "s", color=BLUE, markersize=3.2)
-        labels = [f"{name}: {level}" for name, level in levels]
-        lower.set_yticks(range(len(levels)), labels, fontsize=7, parse_math=False)
+        labels = [literal(f"{name}: {level}") for name, level in levels]
+        lower.set_yticks(range(len(levels)), labels, fontsize=7)
         lower.set_ylim(len(levels) - 0.4, -0.6)
         lower.grid(visible=False)
         lower.xaxis.get_major_locator().set_params(integer=True)
@@ -133,8 +133,10 @@ def cross_faithfulness_matrix(frame: pd.DataFrame) -> "Figure":
         drawn = axes.imshow(square, vmin=low, vmax=high, interpolation="nearest")
         figure.colorbar(drawn, ax=axes, label="faithfulness")
         axes.grid(visible=False)
-        axes.set_xticks(range(len(cols)), cols, rotation=60, ha="right", parse_math=False)
-        axes.set_yticks(range(len(rows)), rows, parse_math=False)
+        axes.set_xticks(
+            range(len(cols)), [literal(name, width=20) for name in cols], rotation=60, ha="right"
+        )
+        axes.set_yticks(range(len(rows)), [literal(name, width=20) for name in rows])
         axes.set_xlabel("run on")
         axes.set_ylabel("found on")
         if max(len(rows), len(cols)) <= 12:

@@ -9,12 +9,19 @@ import re
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
-from circuitvar.reports.style import GRID, INK, PAPER, paper_style
+from circuitvar.reports.style import BLUE, GRID, INK, PAPER, SKY, paper_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_VARIABLES = {INK: "var(--ink)", GRID: "var(--grid)", PAPER: "var(--paper)"}
+_VARIABLES = {
+    INK: "var(--ink)",
+    GRID: "var(--grid)",
+    PAPER: "var(--paper)",
+    # matplotlib writes hexadecimal colours in lower case.
+    BLUE.lower(): "var(--core)",
+    SKY.lower(): "var(--sky)",
+}
 
 
 def inline_svg(figure: "Figure", *, key: str, title: str) -> str:

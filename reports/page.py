@@ -39,6 +39,10 @@ MAX_ROWS = 200
 """Rows of a further table that the page prints; the CSV has them all."""
 
 
+FurtherTable = tuple[str, list[str], list[list[str]], int]
+"""Title, headings, rows shown, rows in all."""
+
+
 def report_page(
     audit: Audit,
     *,

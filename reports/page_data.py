@@ -48,9 +48,10 @@ def column_title(key: str) -> str:
 def edge_columns(edges: pd.DataFrame) -> list[dict[str, Any]]:
     """Every column of the edge frame except the names, ready for JSON."""
     columns = []
-    for key in edges.columns:
-        if key in ("edge", "src", "dst"):
-            continue
+    headline = inclusion_column(edges)
+    first = [key for key in ("class", headline, *TITLES) if key in edges.columns]
+    rest = [key for key in edges.columns if key not in ("edge", "src", "dst")]
+    for key in dict.fromkeys([*first, *rest]):
         values = edges[key]
         entry: dict[str, Any] = {"key": str(key), "title": column_title(str(key))}
         if values.dtype == bool:

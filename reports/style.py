@@ -62,13 +62,15 @@ def new_figure(width: float = 5.2, height: float = 3.2) -> "tuple[Figure, Axes]"
     return figure, figure.add_subplot()
 
 
-def literal(text: object) -> str:
-    """Text that matplotlib must not read as mathematics.
+def literal(text: object, *, width: int = 32) -> str:
+    """A label that matplotlib must not read as mathematics, cut to `width` characters.
 
-    >>> literal("cost $5")
-    'cost \\\\$5'
+    >>> literal("a very long template name that says it all"), literal("$x$")
+    ('a very long template name that …', '\\\\$x\\\\$')
     """
-    return str(text).replace("$", r"\$")
+    line = " ".join(str(text).split())
+    line = line if len(line) <= width else line[: width - 1] + "…"
+    return line.replace("$", r"\$")
 
 
 def save_figure(figure: "Figure", path: Path) -> None:

@@ -72,18 +72,18 @@
   // ---- the drawing ---------------------------------------------------------------------------
   const canvas = $("canvas"), pen = canvas.getContext("2d"), box = $("drawing"), tip = $("tip");
   const slider = $("threshold"), find = $("find"), axisChoice = $("axis");
-  const LEFT = 34, TOP = 30, ROW = 30;
+  const LEFT = 34, TOP = 44;
   const right = Math.max(...nodes.map((node) => node.x)), below = Math.max(...nodes.map((node) => node.y));
   const heads = new Map(); // label -> where the node is drawn; q, k and v ends share one.
   nodes.forEach((node) => heads.set(node.label, { label: node.label, x: node.x, y: node.y }));
-  let width = 0, height = 0, column = 0, visible = [], hovered = -1;
+  let width = 0, height = 0, column = 0, line = 30, half = 6, roomy = false, visible = [], hovered = -1;
   const px = (node) => LEFT + node.x * column;
-  const py = (node) => TOP + node.y * ROW;
+  const py = (node) => TOP + node.y * line;
   const enter = { q: -5, k: 0, v: 5, "": 0 }; // q, k and v arrive at slightly different heights.
 
   function curve(e) {
     const a = nodes[src[e]], b = nodes[dst[e]];
-    const x0 = px(a) + 6, y0 = py(a), x1 = px(b) - 6, y1 = py(b) + enter[b.slot];
+    const x0 = px(a) + half, y0 = py(a), x1 = px(b) - half, y1 = py(b) + enter[b.slot];
     const bend = Math.max(12, (x1 - x0) * 0.45);
     return [x0, y0, x0 + bend, y0, x1 - bend, y1, x1, y1];
   }
@@ -113,8 +113,11 @@
   function size() {
     const ratio = Math.min(devicePixelRatio || 1, 2);
     width = Math.max(box.clientWidth, 60 + right * 24, 560);
-    height = TOP + below * ROW + 34;
     column = (width - 2 * LEFT) / Math.max(right, 1);
+    line = Math.max(27, Math.min(64, 380 / (below + 1)));
+    height = TOP + below * line + 28;
+    roomy = column >= 38; // Room for names inside the nodes.
+    half = roomy ? Math.min(22, 0.4 * column) : 6;
     canvas.width = width * ratio;
     canvas.height = height * ratio;
     canvas.style.width = width + "px";
@@ -140,7 +143,7 @@
     pen.textAlign = "center";
     pen.fillStyle = colours.dim;
     for (let x = 1; x < right; x += 2)
-      if (column > 22 || ((x - 1) / 2) % 2 === 0) pen.fillText("L" + (x - 1) / 2, LEFT + (x + 0.5) * column, 14);
+      if (column > 24 || ((x - 1) / 2) % 2 === 0) pen.fillText("layer " + (x - 1) / 2, LEFT + (x + 0.5) * column, 16);
     const crowd = Math.min(1, Math.max(0.12, 160 / (visible.length || 1)));
     for (const e of visible) stroke(e, colours.at(strength[e]), 0.6 + 1.8 * strength[e], 0.25 + 0.75 * crowd * strength[e]);
     const chosen = hovered >= 0 ? hovered : picked;
@@ -149,21 +152,23 @@
     pen.setLineDash([]);
     const used = new Set();
     for (const e of visible) { used.add(nodes[src[e]].label); used.add(nodes[dst[e]].label); }
-    const room = column >= 34;
+    pen.textBaseline = "middle";
+    pen.font = (column < 46 ? "9px" : "11px") + " system-ui, sans-serif";
     for (const head of heads.values()) {
-      const on = used.has(head.label);
+      const on = used.has(head.label), x = px(head), y = py(head);
       pen.beginPath();
-      pen.arc(px(head), py(head), on ? 5.5 : 3, 0, 7);
-      pen.fillStyle = on ? colours.ink : colours.grid;
+      if (roomy) pen.roundRect(x - half, y - 9, 2 * half, 18, 5);
+      else pen.arc(x, y, on ? 5 : 3, 0, 7);
+      pen.fillStyle = roomy ? colours.paper : on ? colours.ink : colours.grid;
       pen.fill();
-      if ((room && on) || head.label === "input" || head.label === "logits") {
-        pen.lineWidth = 3;
-        pen.strokeStyle = colours.paper;
-        pen.fillStyle = colours.ink;
-        pen.strokeText(head.label, px(head), py(head) - 9);
-        pen.fillText(head.label, px(head), py(head) - 9);
-      }
+      if (!roomy) continue;
+      pen.lineWidth = 1;
+      pen.strokeStyle = on ? colours.ink : colours.grid;
+      pen.stroke();
+      pen.fillStyle = on ? colours.ink : colours.dim;
+      pen.fillText(head.label, x, y + 0.5, 2 * half - 2);
     }
+    pen.textBaseline = "alphabetic";
   }
   function nearest(x, y) {
     let best = -1, least = 49; // within 7 pixels
@@ -185,7 +190,7 @@
     return best;
   }
   function nodeAt(x, y) {
-    for (const head of heads.values()) if ((px(head) - x) ** 2 + (py(head) - y) ** 2 < 81) return head;
+    for (const head of heads.values()) if (Math.abs(px(head) - x) <= half + 1 && Math.abs(py(head) - y) <= 9) return head;
     return null;
   }
   function describe(x, y) {
@@ -345,7 +350,7 @@
 
   // A threshold that shows a readable number of edges: the core first, more when there is room.
   const counts = [90, 50, 30, 10].map((p) => [p, strength.filter((s) => s !== null && s >= p / 100).length]);
-  slider.value = (counts.filter(([, count]) => count <= 400).pop() || counts[0])[0];
+  slider.value = (counts.filter(([, count]) => count <= 150).pop() || counts[0])[0];
   size();
   choose();
   sort();

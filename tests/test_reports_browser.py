@@ -1,0 +1,137 @@
+"""The page in a real browser: loads without errors or network, and its controls work."""
+
+import pytest
+
+from circuitvar.reports.page import report_page
+from tests.toy_audit import GPT2_SMALL, toy_audit
+from tests.toy_browser import CHROMIUM, Browser
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium on this machine; install the Debian package `chromium`"
+)
+
+READY = "document.documentElement?.dataset.ready === 'yes'"
+FRAME = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(report_page(toy_audit(GPT2_SMALL, k=500), figures=[]), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(page):
+    with Browser() as tab:
+        tab.open(page, ready=READY)
+        yield tab
+        assert tab.errors == []
+
+
+def set_value(tab, element, value, event="input"):
+    tab.run(
+        f"(() => {{ const it = document.getElementById('{element}'); it.value = {value!r};"
+        f"it.dispatchEvent(new Event('{event}', {{bubbles: true}})); }})()"
+    )
+    tab.run(FRAME)
+
+
+def text_of(tab, element):
+    return tab.run(f"document.getElementById('{element}').textContent")
+
+
+def first_rows(tab, n=3):
+    return tab.run(
+        f"[...document.querySelectorAll('#table tr[data-edge]')].slice(0, {n})"
+        ".map(row => row.cells[0].textContent)"
+    )
+
+
+def test_loads_alone_and_without_errors(browser, page):
+    assert browser.errors == []
+    assert set(browser.requests) <= {page.resolve().as_uri()}
+
+
+def test_only_the_rows_in_view_exist(browser):
+    assert 0 < browser.run("document.querySelectorAll('#table tr[data-edge]').length") < 100
+    height = browser.run("document.getElementById('table').offsetHeight")
+    assert height > 32_491 * 28
+
+
+def test_slider_thresholds_the_drawing(browser):
+    edges = toy_audit(GPT2_SMALL, k=500).edges
+    for share in (50, 100):
+        set_value(browser, "threshold", share)
+        kept = int((edges["inclusion_halves-template"] >= share / 100).sum())
+        assert text_of(browser, "shown").startswith(f"{kept:,} of 32,491 edges")
+    set_value(browser, "find", "a3.h4->m3")
+    assert "match" in text_of(browser, "shown")
+    set_value(browser, "find", "")
+
+
+def test_table_filters_and_sorts(browser):
+    edges = toy_audit(GPT2_SMALL, k=500).edges
+    set_value(browser, "filter", "A11.h0 M3->")
+    wanted = edges["edge"].str.contains("a11.h0", regex=False) & edges["edge"].str.contains("m3->")
+    assert text_of(browser, "count").startswith(f"{int(wanted.sum())} of")
+    set_value(browser, "filter", "")
+    browser.run(
+        "[...document.querySelectorAll('#table thead button')]"
+        ".find(button => button.textContent.startsWith('Score')).click()"
+    )
+    expected = edges.sort_values("score", ascending=False)["edge"].head(3).tolist()
+    assert first_rows(browser) == expected
+    browser.run("document.querySelector('#table [aria-sort=descending] button').click()")
+    assert first_rows(browser) == edges.sort_values("score")["edge"].head(3).tolist()
+
+
+def test_scrolling_to_the_end_shows_the_last_rows(browser):
+    browser.run(
+        "(() => { const rows = document.getElementById('rows');"
+        "rows.scrollTop = rows.scrollHeight; })()"
+    )
+    browser.run(FRAME)
+    shown = browser.run(
+        "[...document.querySelectorAll('#table tr[data-edge]')].pop().ariaRowIndex"
+        " || [...document.querySelectorAll('#table tr[data-edge]')].pop()"
+        ".getAttribute('aria-rowindex')"
+    )
+    assert int(shown) == 32_492
+
+
+def test_keyboard_steps_through_edges(browser):
+    press = (
+        "document.getElementById('canvas').dispatchEvent("
+        "new KeyboardEvent('keydown', {{key: '{}', bubbles: true}}))"
+    )
+    set_value(browser, "threshold", 90)
+    browser.run(press.format("ArrowRight"))
+    first = text_of(browser, "picked")
+    browser.run(press.format("ArrowRight"))
+    second = text_of(browser, "picked")
+    assert "->" in first and "->" in second and first != second
+    browser.run(press.format("ArrowLeft"))
+    assert text_of(browser, "picked") == first
+    browser.run(press.format("Escape"))
+    assert text_of(browser, "picked") == ""
+
+
+def test_theme_button_switches_and_copy_selects(browser):
+    before = browser.run("getComputedStyle(document.body).backgroundColor")
+    browser.run("document.getElementById('theme').click()")
+    assert browser.run("getComputedStyle(document.body).backgroundColor") != before
+
+
+def test_hostile_names_run_nothing(tmp_path):
+    from tests.test_reports_page import hostile_page
+
+    path = tmp_path / "hostile.html"
+    path.write_text(hostile_page(), encoding="utf-8")
+    with Browser() as tab:
+        tab.open(path, ready=READY)
+        set_value(tab, "threshold", 0)
+        tab.run("document.querySelector('#table tr[data-edge]').click()")
+        assert tab.run("window.owned === undefined")
+        assert tab.run("document.querySelectorAll('img, iframe, object, main script').length") == 0
+        assert tab.errors == []
