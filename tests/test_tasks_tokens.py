@@ -187,7 +187,7 @@ def test_a_shared_start_of_the_answers_joins_the_prompt():
     assert tokenizer.convert_ids_to_tokens(done.batch.wrong_answers[0].tolist()) == ["34"]
     assert done.extended_prompts == 1
     assert done.batch.roles["Y"].tolist() == [[False, False, True, False]]
-    with pytest.raises(ValueError, match="longer than the context.*with the shared start"):
+    with pytest.raises(ValueError, match=r"longer than the context.*with the shared start"):
         tokenize([pair], tokenizer, max_length=3)
 
 
