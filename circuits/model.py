@@ -76,9 +76,9 @@ class Model:
 def load_model(
     name: str, *, device: str = "cpu", dtype: str = "float32", revision: str | None = None
 ) -> Model:
-    """Load a decoder by hub name, local folder, or pocket seed (`pocket`, `pocket:3`).
+    """Load a decoder by hub name, local folder, pocket seed or planted key.
 
-    A folder without tokenizer files loads with `tokenizer=None`.
+    Pocket models are named `pocket` or `pocket:3`, planted ones `planted:two-route`. A folder without tokenizer files loads with `tokenizer=None`.
 
     Raises
     ------
@@ -89,6 +89,10 @@ def load_model(
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}.")
     _check_device(device)
+    if name.startswith("planted:"):
+        from circuitvar.circuits.planted import load_planted
+
+        return load_planted(name, device=device, dtype=dtype)
     source = _resolve(name)
     hf = _load_weights(source, name, dtype=dtype, revision=revision).to(device)
     tokenizer = _load_tokenizer(source, revision)
