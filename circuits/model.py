@@ -78,7 +78,8 @@ def load_model(
 ) -> Model:
     """Load a decoder by hub name, local folder, pocket seed or planted key.
 
-    Pocket models are named `pocket` or `pocket:3`, planted ones `planted:two-route`. A folder without tokenizer files loads with `tokenizer=None`.
+    Pocket models are named `pocket` or `pocket:3`, planted ones `planted:two-route`.
+    A folder without tokenizer files loads with `tokenizer=None`.
 
     Raises
     ------
