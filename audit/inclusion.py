@@ -51,8 +51,9 @@ def gaussian_inclusion(
     """Phi((|mean| - threshold) / se): what bootstrap inclusion frequencies should be close to for
     edge means; a free check of the resampling."""
     distance = np.abs(mean) - threshold
-    z = np.divide(distance, se, out=np.sign(distance) * np.inf, where=se > 0)
-    return norm.cdf(np.nan_to_num(z, nan=0.0))
+    z = np.select([distance > 0, distance < 0], [np.inf, -np.inf], 0.0)
+    np.divide(distance, se, out=z, where=se > 0)
+    return norm.cdf(z)
 
 
 def selection_variance(inclusion: Float[np.ndarray, " edge"]) -> Float[np.ndarray, " edge"]:

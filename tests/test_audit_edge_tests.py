@@ -1,0 +1,162 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from circuitvar.audit import edge_summary as es
+from circuitvar.audit import edge_tests as et
+from circuitvar.audit.inclusion import classify, clopper_pearson, gaussian_inclusion
+from circuitvar.audit.inner_outer import bonferroni, inner_outer
+from circuitvar.audit.weights import bootstrap
+from tests.toy_scores import planted
+
+
+def test_summary_equals_numpy():
+    scores = np.random.default_rng(0).normal(size=(20, 7))
+    s = es.edge_summary(scores, columns_at_once=3)
+    np.testing.assert_allclose(s.mean, scores.mean(axis=0))
+    np.testing.assert_allclose(s.sd, scores.std(axis=0, ddof=1))
+    np.testing.assert_allclose(s.se, stats.sem(scores, axis=0))
+    np.testing.assert_allclose(s.snr, np.abs(s.mean) / s.se)
+    same = (np.sign(scores) == np.sign(scores.mean(axis=0))).mean(axis=0)
+    np.testing.assert_allclose(s.sign_consistency, same)
+    p = [stats.binomtest(round(x * 20), 20).pvalue for x in same]
+    np.testing.assert_allclose(es.sign_test(s), p, atol=1e-12)
+
+
+def test_cluster_se_of_equal_clusters_is_the_se_of_cluster_means():
+    scores, label = planted(np.random.default_rng(0), n=40, templates=8)
+    means = np.stack([scores[label == t].mean(axis=0) for t in range(8)])
+    clustered = es.edge_summary(scores, clusters=label)
+    np.testing.assert_allclose(clustered.se, stats.sem(means, axis=0))
+    assert clustered.units == 8
+    assert clustered.se.mean() > 1.3 * es.edge_summary(scores).se.mean()
+
+
+def test_degenerate_summaries():
+    assert np.isnan(es.edge_summary(np.ones((1, 2))).se).all()
+    assert np.isnan(es.edge_summary(np.ones((3, 2)), clusters=["a"] * 3).se).all()
+    constant = es.edge_summary(np.array([[0.0, 2.0]] * 3))
+    np.testing.assert_array_equal(constant.snr, [np.nan, np.inf])
+    np.testing.assert_array_equal(es.edge_summary(np.array([[1.0], [-1.0], [0.1]])).cv, [np.nan])
+
+
+def test_log_cv_se_of_a_gamma_law():
+    values = np.random.default_rng(0).gamma(4, size=200_000)
+    assert 0.5 * es.log_cv_se(values) * np.sqrt(1000) == pytest.approx(0.0280, abs=5e-4)
+    assert np.isnan(es.log_cv_se(np.ones(5)))
+
+
+def test_median_of_means_resists_an_outlier():
+    scores = np.ones((40, 1))
+    scores[3] = 1e6
+    value = es.median_of_means(scores, rng=np.random.default_rng(0))
+    np.testing.assert_allclose(value, [1.0])
+
+
+def test_magnitude_without_direction():
+    scores = np.array([[5.0, 1], [-4, 1], [5, 1], [-4, 1]])
+    flag = es.magnitude_without_direction(es.edge_summary(scores), top=2)
+    assert flag.tolist() == [True, False]
+
+
+def _slow_step_down(scores, weights, summary):
+    t = np.abs(summary.mean) / summary.se
+    star = np.abs(weights @ scores - summary.mean) / summary.se
+    order = np.argsort(-t, kind="stable")
+    p, running = np.empty(len(t)), 0.0
+    for j, e in enumerate(order):
+        exceed = (star[:, order[j:]].max(axis=1) >= t[e]).sum()
+        running = max(running, (1 + exceed) / (len(star) + 1))
+        p[e] = running
+    return p
+
+
+@pytest.mark.parametrize("chunk", [7, 500])
+def test_max_t_equals_the_slow_step_down(chunk):
+    rng = np.random.default_rng(0)
+    scores = planted(rng, n=30, edges=25, gap=0.6)
+    summary, r = es.edge_summary(scores), bootstrap(30, 99, rng=rng)
+    found = et.max_t(scores, r, summary, chunk=chunk)
+    np.testing.assert_allclose(found.step_down, _slow_step_down(scores, r.weights, summary))
+    assert (found.step_down <= found.single_step + 1e-12).all()
+    star = (np.abs(r.weights @ scores - summary.mean) / summary.se).max(axis=1)
+    assert found.critical == pytest.approx(np.quantile(star, 0.95, method="higher"), rel=1e-5)
+
+
+def test_max_t_ignores_constant_edges():
+    rng = np.random.default_rng(0)
+    scores = planted(rng, n=30, edges=10, gap=5.0)
+    scores[:, 4] = 1.0
+    found = et.max_t(scores, bootstrap(30, 50, rng=rng), es.edge_summary(scores))
+    assert np.isnan(found.step_down[4])
+    assert np.isfinite(np.delete(found.step_down, 4)).all()
+
+
+def test_minimum_effect_rejects_less():
+    rng = np.random.default_rng(0)
+    scores = planted(rng, gap=2.0)
+    summary, r = es.edge_summary(scores), bootstrap(60, 199, rng=rng)
+    assert et.max_t(scores, r, summary).rejected[:10].all()
+    assert not et.max_t(scores, r, summary, minimum_effect=1.9).rejected.any()
+    p = et.t_test(summary)
+    np.testing.assert_allclose(p, stats.ttest_1samp(scores, 0.0).pvalue)
+    with pytest.raises(ValueError, match="0 or more"):
+        et.t_test(summary, minimum_effect=-1)
+    with pytest.raises(ValueError, match="same clusters"):
+        et.max_t(scores, r, es.edge_summary(scores, clusters=np.arange(60) % 6))
+
+
+def test_false_discovery_keeps_nan():
+    p = np.array([0.01, np.nan, 0.04])
+    np.testing.assert_allclose(et.false_discovery(p), [0.02, np.nan, 0.04])
+    by = et.false_discovery(p, dependent=True)
+    np.testing.assert_allclose(by, [0.03, np.nan, 0.06])
+    assert np.isnan(et.false_discovery(np.full(2, np.nan))).all()
+
+
+def test_inner_outer_equals_its_definition():
+    rng = np.random.default_rng(0)
+    mean, se = rng.normal(size=50), rng.uniform(0.05, 0.3, size=50)
+    found = inner_outer(mean, se, size=12, critical=1.5)
+    low, high = np.maximum(0, np.abs(mean) - 1.5 * se), np.abs(mean) + 1.5 * se
+    inner = [sum(high[f] > low[e] for f in range(50) if f != e) <= 11 for e in range(50)]
+    outer = [(low > high[e]).sum() <= 11 for e in range(50)]
+    np.testing.assert_array_equal(found.inner, inner)
+    np.testing.assert_array_equal(found.outer, outer)
+    assert not (found.inner & ~found.outer).any()
+
+
+def test_inner_outer_degenerate():
+    mean = np.array([3.0, 2.0, 1.0])
+    exact = inner_outer(mean, np.zeros(3), size=2, critical=3.0)
+    assert exact.inner.tolist() == exact.outer.tolist() == [True, True, False]
+    everything = inner_outer(mean, np.ones(3), size=3, critical=9.0)
+    assert everything.inner.all()
+    with pytest.raises(ValueError, match="between 1 and 3"):
+        inner_outer(mean, np.ones(3), size=4, critical=1.0)
+    with pytest.raises(ValueError, match="at least 2 independent units"):
+        inner_outer(mean, np.full(3, np.nan), size=1, critical=1.0)
+    assert bonferroni(32491, units=1000) == pytest.approx(4.835, abs=5e-4)
+
+
+def test_classes_and_binomial_interval():
+    assert classify(np.array([0.95, 0.9, 0.5, 0.1, 0.05])).tolist() == [
+        "core", "core", "contingent", "contingent", "noise",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match=r"noise=0\.9, core=0\.5"):
+        classify(np.ones(1), core=0.5, noise=0.9)
+    low, high = clopper_pearson(np.arange(11), 10)
+    for k in range(11):
+        ci = stats.binomtest(k, 10).proportion_ci()
+        np.testing.assert_allclose([low[k], high[k]], [ci.low, ci.high])
+
+
+def test_gaussian_inclusion_is_close_to_the_bootstrap():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(80, 30)) + rng.normal(size=30)
+    s = es.edge_summary(scores)
+    means = np.abs(bootstrap(80, 2000, rng=rng).weights @ scores)
+    frequency = (means > 0.8).mean(axis=0)
+    np.testing.assert_allclose(gaussian_inclusion(s.mean, s.se, 0.8), frequency, atol=0.06)
+    edge = gaussian_inclusion(np.array([1.0, 0.5, 0.8]), np.zeros(3), 0.8)
+    np.testing.assert_array_equal(edge, [1, 0, 0.5])
