@@ -10,21 +10,22 @@ import numpy as np
 from circuitvar.tasks.corruptions import RANDOM_TOKEN, random_token
 from circuitvar.tasks.templates import Template, draw_pairs, families, half, pick, render
 from circuitvar.tasks.types import Corruption, PromptPair, Task
+from circuitvar.tasks.words import NAMES, PLACES
 
 TEMPLATES = families(
     "capital",
     "The capital of {COUNTRY} is",
-    "The capital city of {COUNTRY} is called",
+    "{name} says that the capital city of {COUNTRY} is called",
     "If you fly to {COUNTRY}, the capital you land in is",
-    "People in {COUNTRY} have a capital city named",
+    "At the {place}, we heard that {COUNTRY} has a capital city named",
     "Today {COUNTRY} is governed from the city of",
-    "Everyone who visits {COUNTRY} should see its capital,",
+    "{name} visited {COUNTRY} and liked its capital,",
     "Q: What is the capital of {COUNTRY}? A:",
     "The government of {COUNTRY} sits in",
     "On a map of {COUNTRY}, the star marks",
-    "The embassy for {COUNTRY} was opened in its capital,",
-    "The main office of the state of {COUNTRY} is in",
-    "We left {COUNTRY} from its capital city,",
+    "The embassy for {COUNTRY} has a {place} in its capital,",
+    "The main {place} of the state of {COUNTRY} is in",
+    "{name} left {COUNTRY} from its capital city,",
 )
 CAPITALS = {
     "France": "Paris", "Germany": "Berlin", "Italy": "Rome", "Spain": "Madrid",
@@ -44,16 +45,17 @@ CORRUPTIONS = (
     Corruption("other-country", "Another country: the answer becomes its capital."),
     RANDOM_TOKEN,
 )
-LEXICON = (*COUNTRIES, *CAPITALS.values())
+LEXICON = (*COUNTRIES, *CAPITALS.values(), *NAMES, *PLACES)
 
 
 def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generator) -> PromptPair:
     country, other = pick(rng, half(COUNTRIES, pool), 2)
-    clean, roles = render(template.text, {"COUNTRY": country})
+    slots = {"name": pick(rng, half(NAMES, pool))[0], "place": pick(rng, half(PLACES, pool))[0]}
+    clean, roles = render(template.text, slots | {"COUNTRY": country})
     if corruption == RANDOM_TOKEN.key:
         corrupt = random_token(clean, [(low, high) for _, low, high in roles], rng=rng)
     else:
-        corrupt, _ = render(template.text, {"COUNTRY": other})
+        corrupt, _ = render(template.text, slots | {"COUNTRY": other})
     return PromptPair(
         clean,
         corrupt,
@@ -61,7 +63,7 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
         wrong_answers=(f" {CAPITALS[other]}",),
         template=template.id,
         roles=roles,
-        attributes=(("country", country), ("other", other)),
+        attributes=(("country", country), ("other", other), *slots.items()),
     )
 
 
