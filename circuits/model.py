@@ -62,6 +62,12 @@ class Model:
                 module.use_native_layernorm_autograd = True
         return bridge
 
+    @property
+    def context(self) -> int | None:
+        """Longest prompt in tokens, None where the architecture sets no limit."""
+        config: Any = self.hf.config
+        return getattr(config.get_text_config(), "max_position_embeddings", None)
+
     @cached_property
     def digest(self) -> str:
         """sha256 of every tensor of the model, with names, types and shapes."""
