@@ -49,8 +49,10 @@ def list_algorithms(
     Raises:
         ValueError: unknown variant, a height below 0, more than 200,000 trees.
 
-    >>> len(list_algorithms("xor", variant="paper")), [str(a) for a in list_algorithms("and", height=1)]
-    (56, ['(A*B)', '(A+B)'])
+    >>> len(list_algorithms("xor", variant="paper"))
+    56
+    >>> [str(a) for a in list_algorithms("and", height=1)]
+    ['(A*B)', '¬(¬A+¬B)']
     """
     if variant not in ("complete", "paper") or height < 0:
         raise ValueError(
@@ -61,7 +63,10 @@ def list_algorithms(
     n_inputs = int(np.log2(len(table)))
     names = tuple(chr(ord("A") + i) for i in range(n_inputs))
     target = _pack(table)
-    values = {name: _pack((np.arange(len(table)) >> (n_inputs - 1 - i)) & 1) for i, name in enumerate(names)}
+    values = {
+        name: _pack((np.arange(len(table)) >> (n_inputs - 1 - i)) & 1)
+        for i, name in enumerate(names)
+    }
     found = []
     for level in _trees(names, height, variant):
         for tree in level:

@@ -5,6 +5,7 @@ destination, source by source. Everything is float64 on the exact float32 weight
 lie within 1e-6 of a decision boundary.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -49,11 +50,17 @@ def make_net(
         )
     for i, (wi, bi) in enumerate(zip(w, b, strict=True)):
         if wi.ndim != 2 or bi.shape != wi.shape[:1]:
-            raise ValueError(f"layer {i}: weight {wi.shape}, bias {bi.shape}; need (dst, src) and (dst,)")
+            raise ValueError(
+                f"layer {i}: weight {wi.shape}, bias {bi.shape}; need (dst, src) and (dst,)"
+            )
         if i and wi.shape[1] != w[i - 1].shape[0]:
-            raise ValueError(f"layer {i} reads {wi.shape[1]} units, layer {i - 1} has {w[i - 1].shape[0]}")
+            raise ValueError(
+                f"layer {i} reads {wi.shape[1]} units, layer {i - 1} has {w[i - 1].shape[0]}"
+            )
         if not (np.isfinite(wi).all() and np.isfinite(bi).all()):
-            raise ValueError(f"layer {i} holds NaN or infinite weights; train again or drop this net")
+            raise ValueError(
+                f"layer {i} holds NaN or infinite weights; train again or drop this net"
+            )
     return BooleanNet(w, b, float(slope))
 
 
@@ -119,7 +126,7 @@ def layer_masks(
 ) -> tuple[Bool[np.ndarray, "circuit dst src"], ...]:
     """Edge columns as one mask per layer."""
     out, at = [], 0
-    for src, dst in zip(widths[:-1], widths[1:], strict=True):
+    for src, dst in itertools.pairwise(widths):
         out.append(kept[:, at : at + src * dst].reshape(-1, dst, src))
         at += src * dst
     return tuple(out)
@@ -144,9 +151,7 @@ def run_circuits(
     return tuple(np.concatenate(layer) for layer in zip(*parts, strict=True))
 
 
-def _run(
-    net: BooleanNet, kept: np.ndarray, rows: Rows, fill: Sequence[Rows]
-) -> list[np.ndarray]:
+def _run(net: BooleanNet, kept: np.ndarray, rows: Rows, fill: Sequence[Rows]) -> list[np.ndarray]:
     h = np.broadcast_to(rows, (len(kept), *rows.shape))
     layers = [np.asarray(h)]
     for i, mask in enumerate(layer_masks(kept, net.widths)):

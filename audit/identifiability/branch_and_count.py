@@ -76,12 +76,19 @@ def hidden_prefixes(question: Question) -> tuple[Prefixes, ...]:
                 + (chosen * net.weights[layer]) @ (values[i] - question.fill[layer].T)
             )
             alive = chosen.any(axis=2)
-            parts.append((
-                np.column_stack([np.repeat(kept[i : i + 1], len(chosen), 0), chosen.reshape(len(chosen), -1)]),
-                alive,
-                hidden[i] + alive.sum(axis=1),
-                leaky(pre, net.slope),
-            ))
+            parts.append(
+                (
+                    np.column_stack(
+                        [
+                            np.repeat(kept[i : i + 1], len(chosen), 0),
+                            chosen.reshape(len(chosen), -1),
+                        ]
+                    ),
+                    alive,
+                    hidden[i] + alive.sum(axis=1),
+                    leaky(pre, net.slope),
+                )
+            )
         kept, on, hidden, values = (np.concatenate(p) for p in zip(*parts, strict=True))
     return tuple(_group(kept, on, hidden, values, n) for n in np.unique(on.sum(axis=1)))
 
@@ -89,9 +96,7 @@ def hidden_prefixes(question: Question) -> tuple[Prefixes, ...]:
 def _group(kept, on, hidden, values, n: int) -> Prefixes:
     rows = np.flatnonzero(on.sum(axis=1) == n)
     parents = np.nonzero(on[rows])[1].reshape(len(rows), n)
-    return Prefixes(
-        kept[rows], hidden[rows], parents, values[rows[:, None], parents], int(n)
-    )
+    return Prefixes(kept[rows], hidden[rows], parents, values[rows[:, None], parents], int(n))
 
 
 def _matrices(dst: int, src: int, prefixes: int) -> np.ndarray:
@@ -239,7 +244,8 @@ def _contributions(question: Question, prefixes: Prefixes) -> np.ndarray:
         parent = prefixes.parents[:, bit]
         step = w.T[parent][:, :, None] * (prefixes.values[:, bit] - fill.T[parent])[:, None, :]
         pre = np.concatenate([pre, pre + step[:, :, None, :]], axis=2)
-    gain = (leaky(pre, net.slope) - question.fill[-1].T[None, :, None, :]) * out[None, :, None, None]
+    gain = (leaky(pre, net.slope) - question.fill[-1].T[None, :, None, :]) * out[
+        None, :, None, None
+    ]
     gain[:, :, 0] = 0.0
     return gain
-

@@ -4,6 +4,7 @@ It is the oracle of `branch_and_count` and the only way to apply criteria that a
 (accuracy over noisy rows, agreement under interventions).
 """
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,7 +28,7 @@ def all_topologies(widths: Sequence[int]) -> Bool[np.ndarray, "circuit edge"]:
     >>> len(all_topologies((2, 2, 2, 1)))
     69
     """
-    n_edges = sum(a * b for a, b in zip(widths[:-1], widths[1:], strict=True))
+    n_edges = sum(a * b for a, b in itertools.pairwise(widths))
     if n_edges > MAX_EDGES:
         raise ValueError(
             f"{n_edges} edges give 2^{n_edges} masks; brute force stops at {MAX_EDGES} edges, "
@@ -44,7 +45,7 @@ def is_topology(
     """Whether each mask meets the conditions on its nodes."""
     masks = layer_masks(kept, widths)
     fine = masks[0].any(axis=1).all(axis=1) & masks[-1].any(axis=2).all(axis=1)
-    for before, after in zip(masks[:-1], masks[1:], strict=True):
+    for before, after in itertools.pairwise(masks):
         fine &= (before.any(axis=2) == after.any(axis=1)).all(axis=1)
     return fine
 

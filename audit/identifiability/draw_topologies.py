@@ -43,7 +43,7 @@ def draw_topologies(
                 some = rows[active == b]
                 now[some] = _subsets(len(some), width, int(b), rng)
                 matrix = _matrices(len(some), int(b), int(a), rng)
-                at, dst = np.nonzero(now[some])
+                _at, dst = np.nonzero(now[some])
                 dst = dst.reshape(len(some), b)
                 src = np.nonzero(before[some])[1].reshape(len(some), a)
                 edges[some[:, None, None], dst[:, :, None], src[:, None, :]] = matrix

@@ -5,6 +5,8 @@ source is put into the run on the base, in the net and in the circuit alike. A n
 circuit does nothing there, so it must do nothing in the net: exclusions have to be justified too.
 """
 
+import itertools
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -31,7 +33,7 @@ def interchange_agreement(
     if question.ablation == "interchange":
         raise ValueError("agreement builds its own pairs; use zero or mean ablation")
     widths = question.net.widths
-    full = np.ones((1, sum(a * b for a, b in zip(widths[:-1], widths[1:], strict=True))), bool)
+    full = np.ones((1, sum(a * b for a, b in itertools.pairwise(widths))), bool)
     same = [
         _labels(question, kept, layer, node) == _labels(question, full, layer, node)
         for layer in range(1, len(widths) - 1)

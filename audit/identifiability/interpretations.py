@@ -69,9 +69,7 @@ def _threshold_tables(values: np.ndarray) -> list[list[tuple[int, ...]]]:
     if n_rows <= 62:
         packed = above.transpose(0, 3, 1, 2).astype(np.int64) @ (1 << np.arange(n_rows))
     else:
-        packed = above.transpose(0, 3, 1, 2).astype(object) @ (
-            1 << np.arange(n_rows, dtype=object)
-        )
+        packed = above.transpose(0, 3, 1, 2).astype(object) @ (1 << np.arange(n_rows, dtype=object))
     codes, gaps = packed.tolist(), gap.transpose(0, 2, 1).tolist()
     return [
         [tuple(t for t, g in zip(ts, gs, strict=True) if g) for ts, gs in zip(cs, gg, strict=True)]
@@ -88,8 +86,7 @@ def _one_circuit(tables, target: int, masks, n_rows: int) -> Interpretations:
         last = layer == len(masks) - 1
         options = [(target,)] if last else [tables[layer][i] for i in active[layer]]
         readers = [
-            tuple(place[p] for p in np.flatnonzero(masks[layer][i]).tolist())
-            for i in active[layer]
+            tuple(place[p] for p in np.flatnonzero(masks[layer][i]).tolist()) for i in active[layer]
         ]
         new: dict[tuple[int, ...], tuple[int, int]] = {}
         for before, (completed, opened) in state.items():

@@ -65,9 +65,7 @@ def pose(
     if ablation == "interchange":
         base, source = (i.ravel() for i in np.indices((len(x), len(x))))
         fill = tuple(layer[source] for layer in full[:-1])
-        return Question(
-            net, x[base], y[base], fill, low[base], high[base], criterion, ablation
-        )
+        return Question(net, x[base], y[base], fill, low[base], high[base], criterion, ablation)
     scale = 1.0 if ablation == "mean" else 0.0
     fill = tuple(np.broadcast_to(scale * a.mean(axis=0), a.shape).copy() for a in full[:-1])
     return Question(net, x, y, fill, low, high, criterion, ablation)
@@ -77,7 +75,9 @@ def _distinct_rows(n_inputs: int, gate: str | Sequence[int], rows: np.ndarray | 
     if rows is None:
         y = truth_table(gate)
         if len(y) != 2**n_inputs:
-            raise ValueError(f"a net with {n_inputs} inputs needs {2**n_inputs} labels; got {len(y)}")
+            raise ValueError(
+                f"a net with {n_inputs} inputs needs {2**n_inputs} labels; got {len(y)}"
+            )
         return input_rows(n_inputs), y
     x, y = np.asarray(rows, dtype=np.float64), np.asarray(gate)
     if isinstance(gate, str) or x.ndim != 2 or x.shape[1] != n_inputs or y.shape != x.shape[:1]:

@@ -32,7 +32,9 @@ def valid_by_size(
     total: dict[int, int] = {}
     for (edges, _), ways in topologies_by_size(widths).items():
         total[edges] = total.get(edges, 0) + ways
-    listed = np.bincount(list_valid(question, max_edges=exact_up_to).sum(axis=1), minlength=max(total) + 1)
+    listed = np.bincount(
+        list_valid(question, max_edges=exact_up_to).sum(axis=1), minlength=max(total) + 1
+    )
     drawn, hits = np.zeros(max(total) + 1, int), np.zeros(max(total) + 1, int)
     if max(total) > exact_up_to:
         for at in range(0, n, CHUNK):

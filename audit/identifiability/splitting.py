@@ -41,9 +41,9 @@ def split_valid(
     if repeats < 2 or not 0 < keep < 1:
         raise ValueError(f"need at least 2 repeats and 0 < keep < 1; got {repeats} and {keep}")
     total = count_topologies(question.net.widths)
-    values = np.array([
-        total * _one_run(question, n, moves, keep, stream) for stream in rng.spawn(repeats)
-    ])
+    values = np.array(
+        [total * _one_run(question, n, moves, keep, stream) for stream in rng.spawn(repeats)]
+    )
     half = float(stdtrit(repeats - 1, 0.5 + level / 2)) * values.std(ddof=1) / np.sqrt(repeats)
     return Count(
         "valid circuits", float(values.mean()), "estimate", "whole",

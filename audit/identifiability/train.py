@@ -5,6 +5,7 @@ mean squared error, AdamW, 4000 draws of rows with replacement, batches of 100, 
 training loss of an epoch is below the target or has not improved for three epochs.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -105,7 +106,7 @@ def _initial(widths: Sequence[int], seeds: Sequence[int]) -> list[Tensor]:
     after `manual_seed(seed)`, so that seed s starts where seed s of the released code starts."""
     streams = [torch.Generator().manual_seed(int(s)) for s in seeds]
     out = []
-    for src, dst in zip(widths[:-1], widths[1:], strict=True):
+    for src, dst in itertools.pairwise(widths):
         bound = 1 / np.sqrt(src)
         for shape in ((dst, src), (dst,)):
             draws = [torch.empty(shape).uniform_(-bound, bound, generator=g) for g in streams]
@@ -121,7 +122,11 @@ def _draw(tables: np.ndarray, recipe: Recipe, rng: np.random.Generator):
         raise ValueError(f"row_weights needs {n_rows} positive numbers; got {recipe.row_weights}")
     row = rng.choice(n_rows, size=recipe.draws, p=weights / weights.sum())
     x = input_rows(int(np.log2(n_rows)))
-    noisy = None if recipe.noise == 0 else x[row] + recipe.noise * rng.normal(size=(len(row), x.shape[1]))
+    noisy = (
+        None
+        if recipe.noise == 0
+        else x[row] + recipe.noise * rng.normal(size=(len(row), x.shape[1]))
+    )
     labels = tables[:, rng.permutation(row) if recipe.shuffle_labels else row].T
     return row, noisy, labels.astype(np.float64)
 
@@ -135,7 +140,10 @@ def _epoch_batches(data, streams, tables_rows: int, recipe: Recipe):
         picks = [o[at : at + size] for o in orders]
         if plain:
             # Without noise a batch is its row counts: same loss, far fewer rows.
-            counts = [np.bincount(d[0][p], minlength=tables_rows) / len(p) for d, p in zip(data, picks, strict=True)]
+            counts = [
+                np.bincount(d[0][p], minlength=tables_rows) / len(p)
+                for d, p in zip(data, picks, strict=True)
+            ]
             yield None, None, np.array(counts)
         else:
             x = [d[1][p] if d[1] is not None else d[0][p] for d, p in zip(data, picks, strict=True)]
@@ -147,8 +155,13 @@ def _fit(parameters: list[Tensor], data, streams, recipe: Recipe):
     """Train in place; each seed's slice is frozen at the epoch where it stops."""
     n, n_inputs = len(streams), parameters[0].shape[2]
     grid = input_rows(n_inputs)
-    table = np.stack([data[0][2][np.flatnonzero(data[0][0] == r)[:1]].mean(axis=0) for r in range(len(grid))])
-    grid_x, grid_y = torch.tensor(grid, dtype=torch.float32), torch.tensor(table, dtype=torch.float32)
+    table = np.stack(
+        [data[0][2][np.flatnonzero(data[0][0] == r)[:1]].mean(axis=0) for r in range(len(grid))]
+    )
+    grid_x, grid_y = (
+        torch.tensor(grid, dtype=torch.float32),
+        torch.tensor(table, dtype=torch.float32),
+    )
     optimizer = torch.optim.AdamW(
         parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, foreach=True
     )
