@@ -155,7 +155,7 @@ def perturbed_attention(
     head: int,
     delta: Float[Tensor, "n batch pos d_model"],
 ) -> Float[Tensor, "row pos_out d_model"]:
-    """Stream plus attention output when one q, k or v destination, and no other, reads x + delta."""
+    """Stream plus attention output when only one q, k or v destination reads x + delta."""
     architecture, layer = clean.architecture, clean.architecture.layers[index]
     part, n, last_only = clean.trace.layers[index], len(delta), index == clean.n_layers - 1
     group = architecture.n_heads // architecture.n_kv_heads
