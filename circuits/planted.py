@@ -1,5 +1,7 @@
 """Planted models ready to be scored: known circuits for testing methods and the audit itself."""
 
+from typing import Any
+
 from circuitvar.circuits.architecture import NoMLP
 from circuitvar.circuits.model import DTYPES, Model, wrap
 from circuitvar.tasks.planted.catalog import get_planted
@@ -24,7 +26,7 @@ def load_planted(key: str, *, device: str = "cpu", dtype: str = "float32") -> Mo
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}.")
     weights = planted.weights()
-    hf = build_gpt2(weights)
+    hf: Any = build_gpt2(weights)
     for block, layer in zip(hf.transformer.h, weights.layers, strict=True):
         if not layer.mlp_in.shape[1]:
             block.mlp = NoMLP()

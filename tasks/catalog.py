@@ -7,6 +7,7 @@ from circuitvar.tasks.capital import CAPITAL
 from circuitvar.tasks.greater_than import GREATER_THAN
 from circuitvar.tasks.induction import INDUCTION
 from circuitvar.tasks.ioi import IOI
+from circuitvar.tasks.planted.catalog import PLANTED_TASKS
 from circuitvar.tasks.pronoun import PRONOUN
 from circuitvar.tasks.types import Task
 
@@ -14,7 +15,7 @@ TASKS: tuple[Task, ...] = (IOI, GREATER_THAN, AGREEMENT, PRONOUN, INDUCTION, CAP
 
 
 def get_task(key: str) -> Task:
-    """The shipped task called `key`.
+    """The shipped task called `key`; tasks of planted models are found too.
 
     >>> get_task("ioi").title
     'Indirect object identification'
@@ -24,10 +25,11 @@ def get_task(key: str) -> Task:
     ValueError
         No task has this key.
     """
-    for task in TASKS:
+    tasks = (*TASKS, *PLANTED_TASKS)
+    for task in tasks:
         if task.key == key:
             return task
-    known = [task.key for task in TASKS]
+    known = [task.key for task in tasks]
     close = difflib.get_close_matches(key, known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise ValueError(f"unknown task {key!r}: choose one of {', '.join(known)}{hint}")

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from circuitvar.audit.nogueira import phi
 from circuitvar.circuits import reference
 from circuitvar.circuits.eap import eap
 from circuitvar.circuits.eap_ig_inputs import eap_ig_inputs
 from circuitvar.circuits.evaluate import evaluate
 from circuitvar.circuits.model import Model, load_model
 from circuitvar.circuits.planted import load_planted
-from circuitvar.circuits.select import top_n
+from circuitvar.circuits.select import top_n, top_n_masks
 from circuitvar.circuits.types import Circuit, ScoreOptions
 from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.planted import noise, two_route
@@ -199,6 +200,17 @@ def test_circuits_run_as_the_numpy_model_says(key):
         rest = set(model.graph.edge_names) - kept
         expected = [patched_logit_diff(planted, planted.weights(), p, rest) for p in pairs]
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
+
+
+def test_stability_of_redundant_routes_is_the_documented_value_and_not_one():
+    graph, planted = model_of("two-route").graph, get_planted("two-route")
+    rng = np.random.default_rng(0)
+    means = [
+        true_matrix("two-route", planted.task.sample(24, rng=rng)).mean(axis=0) for _ in range(300)
+    ]
+    found = phi(top_n_masks(np.array(means), 4))
+    assert found == pytest.approx(two_route.phi_of_top_four(graph.n_edges), abs=0.03)
+    assert round(two_route.phi_of_top_four(graph.n_edges), 3) == 0.611
 
 
 # --- known noise --------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from circuitvar.circuits.graph import Graph
+from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.planted import gated, induction, noise, two_route
 from circuitvar.tasks.planted.catalog import PLANTED, PLANTED_TASKS, get_planted
 from circuitvar.tasks.planted.gpt2 import build_gpt2, word_tokenizer
@@ -142,6 +143,8 @@ def test_unknown_names_are_refused_with_the_allowed_ones():
 
 def test_keys_are_distinct_and_tasks_carry_them():
     assert [task.key for task in PLANTED_TASKS] == [f"planted-{p.key}" for p in PLANTED]
+    for planted in PLANTED:
+        assert get_task(planted.task.key) is planted.task
 
 
 # --- integer: every number by hand --------------------------------------------------------
