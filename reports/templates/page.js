@@ -345,8 +345,21 @@
   filter.addEventListener("input", later(sift));
   level.addEventListener("change", sift);
   onPick.push(fill);
-  addEventListener("beforeprint", () => { printing = true; root.dataset.printing = ""; fill(); draw(); });
-  addEventListener("afterprint", () => { printing = false; delete root.dataset.printing; fill(); draw(); });
+  let chosenTheme;
+  addEventListener("beforeprint", () => { // Paper is white: draw the canvas in light colours.
+    chosenTheme = root.dataset.theme;
+    root.dataset.theme = "light";
+    printing = true;
+    fill();
+    draw();
+  });
+  addEventListener("afterprint", () => {
+    if (chosenTheme) root.dataset.theme = chosenTheme;
+    else delete root.dataset.theme;
+    printing = false;
+    fill();
+    draw();
+  });
 
   // A threshold that shows a readable number of edges: the core first, more when there is room.
   const counts = [90, 50, 30, 10].map((p) => [p, strength.filter((s) => s !== null && s >= p / 100).length]);
