@@ -43,7 +43,7 @@ VERDICTS = ("stable", "ambiguous", "unidentified")
 
 @dataclass(frozen=True)
 class NeuronOptions:
-    """What the audit runs; None leaves a part out."""
+    """What the audit runs; None leaves a part out. The self-check uses stable labels if any."""
 
     concepts: ConceptOptions = field(default_factory=ConceptOptions)
     linear: LinearOptions | None = field(default_factory=LinearOptions)
@@ -90,8 +90,13 @@ def audit_neurons(data: ProbingSet, options: NeuronOptions | None = None) -> Neu
     labels = np.where(defined, np.array([group[0] for group in members])[best], -1)
     metrics = pd.DataFrame()
     if options.self_check and defined.any():
+        trusted = np.where(units["verdict"] == "stable", labels, -1)
         metrics = metric_self_check(
-            data, labels, rng=streams[2], quantile=concept.quantile, threshold=concept.threshold
+            data,
+            trusted if (trusted >= 0).any() else labels,
+            rng=streams[2],
+            quantile=concept.quantile,
+            threshold=concept.threshold,
         )
     tables: dict[str, pd.DataFrame] = {}
     if options.linear is not None:
@@ -189,7 +194,7 @@ def _unit_frame(
 
 def _members(mask: np.ndarray, names: Sequence[str], score: np.ndarray) -> str:
     order = [i for i in np.argsort(-np.nan_to_num(score, nan=-np.inf)) if mask[i]]
-    return "; ".join(names[i] for i in order)
+    return "; ".join(str(names[i]) for i in order)
 
 
 def _vote_frame(

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from circuitvar.audit.neurons.cluster_sums import (
     REPLICATE_BLOCK,
     Columns,
-    active_rows,
+    activity,
     chunk_size,
     cluster_sums,
     concept_columns,
@@ -55,7 +55,7 @@ def bootstrap_votes(
     columns = concept_columns(data, with_log="wpmi" in metrics)
     parts: dict[str, list[Votes]] = {key: [] for key in metrics}
     for _, block in unit_chunks(data, chunk_size(data, len(weights))):
-        on = active_rows(block, quantile=quantile, threshold=threshold)
+        on = activity(block, metrics, quantile=quantile, threshold=threshold)
         counts = {key: VoteCount(key, len(weights)) for key in metrics}
         for rows, scores in replicate_scores(data, columns, block, on, weights, metrics):
             for key, values in scores.items():
@@ -69,7 +69,7 @@ def replicate_scores(
     data: ProbingSet,
     columns: Columns,
     block: Float[np.ndarray, "sample unit"],
-    active: Bool[np.ndarray, "sample unit"],
+    active: Bool[np.ndarray, "sample unit"] | None,
     weights: Float[np.ndarray, "replicate cluster"],
     metrics: Sequence[str],
 ) -> Iterator[tuple[slice, dict[str, Float[np.ndarray, "replicate concept unit"]]]]:
@@ -102,7 +102,7 @@ def _rank_replicates(
         ranked = ProbingSet(
             ranks, concepts, data.groups, data.strata, data.weights, data.units, data.names
         )
-        sums = cluster_sums(concept_columns(ranked), ranks, np.zeros(ranks.shape, dtype=bool))
+        sums = cluster_sums(concept_columns(ranked), ranks, None)
         return np.concatenate([pearson(m) for _, m in weighted_moments(sums, weights)])
     if key != "auroc":
         raise ValueError(

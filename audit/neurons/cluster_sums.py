@@ -5,13 +5,15 @@ Every moment metric is a function of sums over samples. With the sums of each cl
 replicate touches the activations again.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy import sparse
 
+from circuitvar.audit.neurons.similarity_metrics import get_similarity
 from circuitvar.audit.neurons.types import Moments, ProbingSet
 
 LOG_FLOOR = 1e-3
@@ -45,7 +47,8 @@ class ClusterSums:
     active: Float[np.ndarray, "cluster unit"]
     unit: Float[np.ndarray, "cluster unit"]
     unit2: Float[np.ndarray, "cluster unit"]
-    both: Float[np.ndarray, "cluster concept unit"]
+    both: Float[np.ndarray, "cluster concept unit"] | None
+    """None when no metric of interest binarises the unit."""
     cross: Float[np.ndarray, "cluster concept unit"]
     log_both: Float[np.ndarray, "cluster concept unit"] | None
     mean: Float[np.ndarray, " unit"]
@@ -91,33 +94,50 @@ def active_rows(
         return block > threshold
     if not 0 < quantile < 1:
         raise ValueError(f"active quantile is {quantile}; pass a share of samples in (0, 1).")
-    return block > np.quantile(block, 1 - quantile, axis=0, method="inverted_cdf")
+    rank = min(math.ceil((1 - quantile) * len(block) - 1e-9), len(block)) - 1
+    limit = np.partition(np.ascontiguousarray(block.T), max(rank, 0), axis=1)[:, max(rank, 0)]
+    return block > limit
+
+
+def activity(
+    block: Float[np.ndarray, "sample unit"],
+    metrics: Sequence[str],
+    *,
+    quantile: float | None,
+    threshold: float,
+) -> Bool[np.ndarray, "sample unit"] | None:
+    """`active_rows` when a metric binarises the unit, else None, which saves half of the work."""
+    if not any(get_similarity(key).thresholded for key in metrics):
+        return None
+    return active_rows(block, quantile=quantile, threshold=threshold)
 
 
 def cluster_sums(
     columns: Columns,
     block: Float[np.ndarray, "sample unit"],
-    active: Bool[np.ndarray, "sample unit"],
+    active: Bool[np.ndarray, "sample unit"] | None,
 ) -> ClusterSums:
     """Sum one chunk of units over the samples of each cluster, concept by concept."""
     mean, scale, z = _standardise(block)
-    on = active.astype(np.float32)
     n_groups, n_units = len(columns.sizes), block.shape[1]
+    on = np.zeros((len(block), 0), np.float32) if active is None else active.astype(np.float32)
 
     def by_concept(matrix: sparse.csr_array, values: np.ndarray) -> np.ndarray:
         return (matrix @ values).reshape(n_groups, -1, n_units)
+
+    binary = active is not None
 
     values = columns.values
     return ClusterSums(
         n=columns.sizes,
         concept=columns.cluster @ values,
         concept2=columns.cluster @ (values * values),
-        active=columns.cluster @ on,
+        active=columns.cluster @ on if binary else np.zeros((n_groups, n_units), np.float32),
         unit=columns.cluster @ z,
         unit2=columns.cluster @ (z * z),
-        both=by_concept(columns.concept, on),
+        both=by_concept(columns.concept, on) if binary else None,
         cross=by_concept(columns.concept, z),
-        log_both=None if columns.log is None else by_concept(columns.log, on),
+        log_both=None if columns.log is None or not binary else by_concept(columns.log, on),
         mean=mean,
         sd=scale,
     )
@@ -139,7 +159,7 @@ def weighted_moments(
     1.0
     """
     w = np.ascontiguousarray(weights, dtype=np.float32)
-    shape = (w.shape[0], *sums.both.shape[1:])
+    shape = (w.shape[0], *sums.cross.shape[1:])
 
     def total(part: np.ndarray) -> np.ndarray:
         return w @ part.astype(np.float32, copy=False)
@@ -149,7 +169,8 @@ def weighted_moments(
 
     n, concept, concept2 = total(sums.n), total(sums.concept), total(sums.concept2)
     active, unit, unit2 = total(sums.active), total(sums.unit), total(sums.unit2)
-    both, cross = full(sums.both), full(sums.cross)
+    cross = full(sums.cross)
+    both = np.broadcast_to(np.float32(0), shape) if sums.both is None else full(sums.both)
     log_both = None if sums.log_both is None else full(sums.log_both)
     for start in range(0, len(w), block):
         rows = slice(start, min(start + block, len(w)))

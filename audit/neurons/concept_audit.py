@@ -134,7 +134,14 @@ def audit_units(
         scores = np.concatenate(
             [
                 class_scores(found[primary], members)
-                for _, found in replicate_scores(data, columns, block, on, rows.weights, [primary])
+                for _, found in replicate_scores(
+                    data,
+                    columns,
+                    block,
+                    on if get_similarity(primary).thresholded else None,
+                    rows.weights,
+                    [primary],
+                )
             ]
         )
         agreeing = {}

@@ -79,7 +79,7 @@ def metric_self_check(
     metrics: Sequence[str] = tuple(m.key for m in SIMILARITIES),
     quantile: float | None = 0.05,
     threshold: float = 0.0,
-    max_units: int = 256,
+    max_units: int = 64,
 ) -> pd.DataFrame:
     """Run both tests on labelled units and list which metrics may rank.
 

@@ -49,16 +49,15 @@ def null_best(
     if fn is None:
         raise ValueError(f"{metric} needs sorting; use a moment metric for the null.")
     keep = np.ones(data.n_concepts, dtype=bool) if eligible is None else eligible
-    nulls = [null_concepts(data, rng=rng)[:, keep] for _ in range(draws)]
+    columns = int(keep.sum())
+    nulls = np.concatenate([null_concepts(data, rng=rng)[:, keep] for _ in range(draws)], axis=1)
     best = np.full((draws, data.n_units), np.nan)
-    for units, block in unit_chunks(data, chunk_size(data, 1)):
+    for units, block in unit_chunks(data, chunk_size(data, draws)):
         on = active_rows(block, quantile=quantile, threshold=threshold)
-        for draw, concepts in enumerate(nulls):
-            with np.errstate(divide="ignore", invalid="ignore"):
-                scores = fn(
-                    sample_moments(block, on, concepts, data.weights, with_log=metric == "wpmi")
-                )
-            best[draw, units] = np.where(np.isnan(scores[0]), -np.inf, scores[0]).max(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scores = fn(sample_moments(block, on, nulls, data.weights, with_log=metric == "wpmi"))
+        scores = np.where(np.isnan(scores[0]), -np.inf, scores[0])
+        best[:, units] = scores.reshape(draws, columns, -1).max(axis=1)
     best[~np.isfinite(best)] = np.nan
     out = np.full(data.n_units, np.nan)
     defined = ~np.isnan(best).any(axis=0)

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 
 from circuitvar.audit.neurons.bootstrap_votes import Members, class_scores, replicate_scores
 from circuitvar.audit.neurons.cluster_resampling import cluster_weights
-from circuitvar.audit.neurons.cluster_sums import active_rows, chunk_size, concept_columns
+from circuitvar.audit.neurons.cluster_sums import activity, chunk_size, concept_columns
 from circuitvar.audit.neurons.probing_set import as_numpy, unit_chunks
 from circuitvar.audit.neurons.types import ProbingSet
 
@@ -51,7 +51,7 @@ def winning_classes(
     columns = concept_columns(data, with_log=metric == "wpmi")
     out = np.empty((len(weights), data.n_units), dtype=np.int64)
     for units, block in unit_chunks(data, chunk_size(data, len(weights))):
-        on = active_rows(block, quantile=quantile, threshold=threshold)
+        on = activity(block, [metric], quantile=quantile, threshold=threshold)
         for rows, scores in replicate_scores(data, columns, block, on, weights, [metric]):
             values = class_scores(scores[metric], members)
             values = np.where(np.isnan(values), -np.inf, values)

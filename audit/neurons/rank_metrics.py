@@ -77,14 +77,16 @@ def midranks(values: Float[np.ndarray, "sample column"], weights: Column) -> np.
     return np.stack([tie_ranks(column, weights) / total for column in values.T], axis=1)
 
 
-def spearman(values: Column, concepts: Matrix, weights: Column) -> Float[np.ndarray, " concept"]:
+def spearman(
+    values: Float[np.ndarray, "sample unit"], concepts: Matrix, weights: Column
+) -> Float[np.ndarray, "unit concept"]:
     """Pearson correlation of weighted mid-ranks."""
-    x = midranks(values[:, None], weights)[:, 0]
-    y = midranks(concepts, weights)
     share = weights / weights.sum()
+    x, y = midranks(values, weights), midranks(concepts, weights)
     x, y = x - share @ x, y - share @ y
-    scale = np.sqrt((share @ (x * x)) * (share @ (y * y)))
-    return np.divide((share * x) @ y, scale, out=np.full(y.shape[1], np.nan), where=scale > 1e-12)
+    scale = np.sqrt(np.outer(share @ (x * x), share @ (y * y)))
+    cover = (share[:, None] * x).T @ y
+    return np.divide(cover, scale, out=np.full(cover.shape, np.nan), where=scale > 1e-12)
 
 
 def average_precision(score: Column, labels: Matrix, weights: Column) -> np.ndarray:

@@ -59,14 +59,17 @@ def rank_scores(
     weights: Float[np.ndarray, " sample"],
 ) -> Float[np.ndarray, "unit concept"]:
     """Exact rank metrics, one sort per unit."""
-    function = {
-        "auroc": rank_metrics.auroc,
-        "spearman": rank_metrics.spearman,
-        "inverse_auprc": rank_metrics.average_precision,
-    }[key]
     labels = concepts.astype(np.float64)
     constant = block.min(axis=0) == block.max(axis=0)
-    out = np.stack([function(column.astype(np.float64), labels, weights) for column in block.T])
+    if key == "spearman":
+        out = rank_metrics.spearman(block, labels, weights)
+    else:
+        function = {
+            "auroc": rank_metrics.auroc,
+            "inverse_auprc": rank_metrics.average_precision,
+        }[key]
+        columns = block.T.astype(np.float64)
+        out = np.stack([function(column, labels, weights) for column in columns])
     out[constant] = np.nan
     return out
 
