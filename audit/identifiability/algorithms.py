@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Bool
 
-from circuitvar.audit.identifiability.gates import truth_table
+from circuitvar.audit.identifiability.gates import input_rows, truth_table
 
 Tree = str | tuple
 """An input name, ("*", left, right) for AND, ("+", left, right) for OR, ("not", operand)."""
@@ -64,8 +64,7 @@ def list_algorithms(
     names = tuple(chr(ord("A") + i) for i in range(n_inputs))
     target = _pack(table)
     values = {
-        name: _pack((np.arange(len(table)) >> (n_inputs - 1 - i)) & 1)
-        for i, name in enumerate(names)
+        name: _pack(column) for name, column in zip(names, input_rows(n_inputs).T, strict=True)
     }
     found = []
     for level in _trees(names, height, variant):
@@ -156,12 +155,14 @@ def _trees(names: tuple[str, ...], height: int, variant: str) -> list[list[Tree]
     return levels
 
 
-def _negations(tree: Tree, node: int, values: Mapping[str, int], ones: int) -> dict:
+def _negations(
+    tree: Tree, node: int, values: Mapping[str, int], ones: int
+) -> dict[tuple[int, int], tuple[int, ...]]:
     """(truth table, number of NOTs) -> the first set of nodes to negate that gives it."""
+    plain: dict[tuple[int, int], tuple[int, ...]] = {}
     if isinstance(tree, str):
-        plain = {(values[tree], 0): ()}
+        plain[values[tree], 0] = ()
     else:
-        plain = {}
         left = _negations(tree[1], node + 1, values, ones)
         right = _negations(tree[2], node + 1 + _size(tree[1]), values, ones)
         for (t1, n1), nodes1 in left.items():

@@ -44,10 +44,11 @@ def is_topology(
 ) -> Bool[np.ndarray, " circuit"]:
     """Whether each mask meets the conditions on its nodes."""
     masks = layer_masks(kept, widths)
-    fine = masks[0].any(axis=1).all(axis=1) & masks[-1].any(axis=2).all(axis=1)
+    fine = np.asarray(masks[0].any(axis=1)).all(axis=1)
+    fine &= np.asarray(masks[-1].any(axis=2)).all(axis=1)
     for before, after in itertools.pairwise(masks):
         fine &= (before.any(axis=2) == after.any(axis=1)).all(axis=1)
-    return fine
+    return np.asarray(fine)
 
 
 def brute_force_valid(question: Question) -> Bool[np.ndarray, "circuit edge"]:

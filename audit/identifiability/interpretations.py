@@ -2,10 +2,10 @@
 
 Reading (grounding) as in the code released with arXiv 2502.20914: each gap between consecutive
 distinct values of a neuron is a threshold and gives a truth table; a later neuron's table must be
-a function of its active parents' tables. Input patterns of a neuron that never occur are don't-cares: the
-released code counts every completion as another interpretation (`completed`); `open` counts each
-consistent assignment of tables once. Neurons of a layer are independent given the layer before,
-so a pass over layers with the tuple of tables as state counts both.
+a function of its active parents' tables. Parent patterns that never occur are don't-cares: the
+released code counts every completion (`completed`); `open` counts each consistent assignment of
+tables once. Neurons of a layer are independent given the layer before, so one pass over the
+layers, with the tuple of tables as state, counts both.
 """
 
 from dataclasses import dataclass

@@ -122,4 +122,4 @@ def is_valid(
 ) -> Bool[np.ndarray, " circuit"]:
     """Whether each circuit passes the criterion, by running it."""
     out = run_circuits(question.net, kept, question.rows, question.fill)[-1][..., 0]
-    return ((out >= question.low) & (out <= question.high)).all(axis=1)
+    return np.asarray(((out >= question.low) & (out <= question.high)).all(axis=1))

@@ -35,7 +35,7 @@ def valid_by_size(
     listed = np.bincount(
         list_valid(question, max_edges=exact_up_to).sum(axis=1), minlength=max(total) + 1
     )
-    drawn, hits = np.zeros(max(total) + 1, int), np.zeros(max(total) + 1, int)
+    drawn, hits = np.zeros((2, max(total) + 1), dtype=int)
     if max(total) > exact_up_to:
         for at in range(0, n, CHUNK):
             kept = draw_topologies(widths, min(CHUNK, n - at), rng=rng)

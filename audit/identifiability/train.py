@@ -79,7 +79,7 @@ def train_nets(
     streams = [np.random.default_rng([7, s]) for s in seeds]
     parameters = _initial(widths, seeds)
     data = [_draw(tables, recipe, rng) for rng in streams]
-    losses, epochs = _fit(parameters, data, streams, recipe)
+    losses, epochs = _fit(parameters, data, streams, tables, recipe)
     names = tuple(g if isinstance(g, str) else "".join(map(str, g)) for g in gates)
     return tuple(
         _finish(_slice(parameters, i, recipe.slope), names, s, losses[i], epochs[i], tables, recipe)
@@ -122,46 +122,37 @@ def _draw(tables: np.ndarray, recipe: Recipe, rng: np.random.Generator):
         raise ValueError(f"row_weights needs {n_rows} positive numbers; got {recipe.row_weights}")
     row = rng.choice(n_rows, size=recipe.draws, p=weights / weights.sum())
     x = input_rows(int(np.log2(n_rows)))
-    noisy = (
-        None
-        if recipe.noise == 0
-        else x[row] + recipe.noise * rng.normal(size=(len(row), x.shape[1]))
-    )
+    noise = recipe.noise * rng.normal(size=(len(row), x.shape[1])) if recipe.noise else None
+    noisy = None if noise is None else x[row] + noise
     labels = tables[:, rng.permutation(row) if recipe.shuffle_labels else row].T
     return row, noisy, labels.astype(np.float64)
 
 
-def _epoch_batches(data, streams, tables_rows: int, recipe: Recipe):
-    """One epoch of (inputs, targets, weights), each (seed, row, ...)."""
+def _epoch_batches(data, streams, n_rows: int, recipe: Recipe):
+    """One epoch of (inputs, targets, weights), each (seed, row, ...).
+
+    Without noise a batch is its row counts (inputs and targets are None): same loss, fewer rows.
+    """
     size = recipe.batch
     orders = [rng.permutation(recipe.draws) for rng in streams]
     plain = recipe.noise == 0 and not recipe.shuffle_labels
     for at in range(0, recipe.draws, size):
-        picks = [o[at : at + size] for o in orders]
+        picks = list(zip(data, [o[at : at + size] for o in orders], strict=True))
+        n = len(picks[0][1])
         if plain:
-            # Without noise a batch is its row counts: same loss, far fewer rows.
-            counts = [
-                np.bincount(d[0][p], minlength=tables_rows) / len(p)
-                for d, p in zip(data, picks, strict=True)
-            ]
-            yield None, None, np.array(counts)
+            counts = [np.bincount(row[p], minlength=n_rows) for (row, _, _), p in picks]
+            yield None, None, np.array(counts) / n
         else:
-            x = [d[1][p] if d[1] is not None else d[0][p] for d, p in zip(data, picks, strict=True)]
-            y = [d[2][p] for d, p in zip(data, picks, strict=True)]
-            yield np.array(x), np.array(y), np.full((len(data), len(picks[0])), 1 / len(picks[0]))
+            x = [row[p] if noisy is None else noisy[p] for (row, noisy, _), p in picks]
+            y = [labels[p] for (_, _, labels), p in picks]
+            yield np.array(x), np.array(y), np.full((len(data), n), 1 / n)
 
 
-def _fit(parameters: list[Tensor], data, streams, recipe: Recipe):
+def _fit(parameters: list[Tensor], data, streams, tables: np.ndarray, recipe: Recipe):
     """Train in place; each seed's slice is frozen at the epoch where it stops."""
-    n, n_inputs = len(streams), parameters[0].shape[2]
-    grid = input_rows(n_inputs)
-    table = np.stack(
-        [data[0][2][np.flatnonzero(data[0][0] == r)[:1]].mean(axis=0) for r in range(len(grid))]
-    )
-    grid_x, grid_y = (
-        torch.tensor(grid, dtype=torch.float32),
-        torch.tensor(table, dtype=torch.float32),
-    )
+    n, grid = len(streams), input_rows(parameters[0].shape[2])
+    grid_x = torch.tensor(grid, dtype=torch.float32)
+    grid_y = torch.tensor(tables.T, dtype=torch.float32)
     optimizer = torch.optim.AdamW(
         parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, foreach=True
     )

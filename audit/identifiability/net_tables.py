@@ -1,0 +1,266 @@
+"""All identifiability numbers of one trained net, as tidy rows.
+
+Every row of `counts` names the quantity, the criterion, the ablation and the space, and says
+whether the number is exact, an estimate with its interval, or a lower bound.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log2
+
+import numpy as np
+import pandas as pd
+
+from circuitvar.audit.identifiability.algorithms import list_algorithms
+from circuitvar.audit.identifiability.boolean_net import BooleanNet, edge_names
+from circuitvar.audit.identifiability.brute_force import MAX_EDGES, all_topologies
+from circuitvar.audit.identifiability.count_valid import ValidCounts, count_valid
+from circuitvar.audit.identifiability.degeneracy import compare_degeneracy
+from circuitvar.audit.identifiability.estimate_valid import estimate_valid
+from circuitvar.audit.identifiability.greedy_prune import prune_greedily
+from circuitvar.audit.identifiability.interchange_agreement import interchange_agreement
+from circuitvar.audit.identifiability.interpretations import count_interpretations
+from circuitvar.audit.identifiability.list_valid import (
+    count_minimal,
+    inclusion_minimal,
+    list_valid,
+    only_in_space,
+)
+from circuitvar.audit.identifiability.mappings import Swaps, minimal_mappings
+from circuitvar.audit.identifiability.marginals import edge_marginals
+from circuitvar.audit.identifiability.question import Question, is_valid, pose
+from circuitvar.audit.identifiability.sample_valid import pairwise_jaccard, sample_valid
+from circuitvar.audit.identifiability.space import count_topologies
+from circuitvar.audit.identifiability.types import SPACES, Count, Criterion, NetAblation
+
+Frames = dict[str, pd.DataFrame]
+EXACT_WIDTH = 5
+"""Widest net counted exactly (depth 2): seconds; width 6 takes minutes, so it is estimated."""
+
+
+@dataclass(frozen=True)
+class NetOptions:
+    """What is counted for each net."""
+
+    ablations: tuple[NetAblation, ...] = ("zero", "mean", "interchange")
+    deltas: tuple[float, ...] = (1e-6, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5)
+    interpretations: bool = True
+    """Exact at width 3 and below, over all valid circuits of both spaces; wider nets get the
+    median over sampled valid circuits."""
+    mappings: bool = True
+    variants: tuple[str, ...] = ("all pairs", "paper")
+    draws: int = 400_000
+    """Monte Carlo draws where counting is out of reach."""
+    samples: int = 400
+    """Valid circuits sampled, and discovery re-runs, for the overlap comparison."""
+
+
+def net_tables(
+    net: BooleanNet,
+    gate: str | Sequence[int],
+    *,
+    options: NetOptions | None = None,
+    rng: np.random.Generator,
+) -> Frames:
+    """Frames `counts`, `tolerance`, `sizes`, `edges`, `overlap` of one single-output net.
+
+    >>> from circuitvar.audit.identifiability.boolean_net import make_net
+    >>> copy = make_net([np.eye(1), np.eye(1)], [np.zeros(1), np.zeros(1)])
+    >>> frames = net_tables(copy, [0, 1], rng=np.random.default_rng(0))
+    >>> frames["counts"].query("quantity == 'valid circuits'").value.unique().tolist()
+    [1.0, 0.0]
+    """
+    options = options or NetOptions()
+    frames: dict[str, list[dict]] = {
+        k: [] for k in ("counts", "tolerance", "sizes", "edges", "overlap")
+    }
+    exact = max(net.widths[1:-1]) <= EXACT_WIDTH
+    for ablation in options.ablations:
+        question = pose(net, gate, ablation=ablation)
+        if exact:
+            _exact(question, options, frames, rng)
+        else:
+            for space in SPACES:
+                count = estimate_valid(question, n=options.draws, space=space, rng=rng)
+                frames["counts"].append(_row(count, question))
+        _tolerance(question, gate, options, frames, exact, rng)
+    if exact and {"zero", "mean"} <= set(options.ablations):
+        frames["counts"] += _under_both(net, gate)
+    if options.mappings:
+        frames["counts"] += _mapping_rows(net, gate, options)
+    return {name: pd.DataFrame(rows) for name, rows in frames.items()}
+
+
+def _row(count: Count, question: Question, **more: object) -> dict:
+    total = count_topologies(question.net.widths, count.space)
+    value = float(count.value)
+    return {
+        "quantity": count.name,
+        "criterion": question.criterion.title,
+        "ablation": question.ablation,
+        "space": count.space,
+        "value": value,
+        "known": count.known,
+        "low": count.low,
+        "high": count.high,
+        "level": count.level,
+        "n": count.n,
+        "bits": count.bits,
+        "space_bits": log2(total) if total else float("nan"),
+        "how": count.how,
+        **more,
+    }
+
+
+def _exact(question: Question, options: NetOptions, frames: dict, rng) -> None:
+    counted = count_valid(question)
+    rows = frames["counts"]
+    rows += [_row(c, question) for c in counted.counts()]
+    for space in SPACES:
+        frames["sizes"] += [
+            {"ablation": question.ablation, "space": space, "edges": e, "valid": float(n)}
+            for e, n in counted.by_size(space).items()
+        ]
+    whole = counted.count().value
+    if whole == 0:
+        return
+    size, smallest = counted.smallest()
+    rows += [_row(smallest, question), _plain("smallest size", size, question)]
+    rows.append(_row(count_minimal(question, limit=500_000), question))
+    marginals = edge_marginals(question)
+    names = edge_names(question.net.widths)
+    frames["edges"] += [
+        {"ablation": question.ablation, "edge": name, "inclusion": float(p)}
+        for name, p in zip(names, marginals.inclusion, strict=True)
+    ]
+    rows.append(_plain("backbone edges", int(marginals.backbone.sum()), question))
+    rows.append(_plain("union edges", int(marginals.union.sum()), question))
+    frames["overlap"] += _overlap(question, counted, options, rng)
+    if question.ablation != "interchange":
+        rows += _agreement(question)
+        if options.interpretations:
+            rows += _interpretations(question, rng)
+
+
+def _plain(name: str, value: float, question: Question) -> dict:
+    return _row(Count(name, value, "exact", how="counted"), question, bits=float("nan"))
+
+
+def _agreement(question: Question) -> list[dict]:
+    """Valid circuits that also agree under interchange interventions; brute force sizes only."""
+    if question.net.n_edges > MAX_EDGES:
+        return []
+    kept = all_topologies(question.net.widths)
+    kept = kept[is_valid(question, kept)]
+    strict = kept[interchange_agreement(question, kept) == 1]
+    return [
+        _row(
+            Count("valid circuits, IIA 1", len(only_in_space(question, strict, s)), "exact", s),
+            question,
+        )
+        for s in SPACES
+    ]
+
+
+def _interpretations(question: Question, rng) -> list[dict]:
+    if max(question.net.widths[1:-1]) > 3:
+        kept = sample_valid(question, 20, rng=rng)
+        per = count_interpretations(question, kept)
+        return [
+            _row(
+                Count(f"interpretations per circuit, median ({how})", float(np.median(values)),
+                      "estimate", n=len(kept), low=float(min(values)), high=float(max(values)),
+                      level=float("nan"), how="uniform valid circuits; low and high are the range"),
+                question,
+            )
+            for how, values in (
+                ("completed", [i.completed for i in per]), ("open", [i.open for i in per])
+            )
+        ]  # fmt: skip
+    kept = list_valid(question)
+    rows = []
+    for space in SPACES:
+        per = count_interpretations(question, only_in_space(question, kept, space))
+        for how, value in (
+            ("completed", sum(i.completed for i in per)),
+            ("open", sum(i.open for i in per)),
+        ):
+            count = Count(f"interpretations ({how})", value, "exact", space, how="layer pass")
+            rows.append(_row(count, question))
+    return rows
+
+
+def _overlap(question: Question, counted: ValidCounts, options: NetOptions, rng) -> list[dict]:
+    """Jaccard of found, of equally valid, and of minimal circuits."""
+    if not is_valid(question, np.ones((1, question.net.n_edges), dtype=bool))[0]:
+        return []
+    valid = sample_valid(question, options.samples, rng=rng)
+    found = prune_greedily(question, options.samples, rng=rng)
+    both = compare_degeneracy(found, valid)
+    rows = [
+        ("found by greedy pruning", both.found, both.found_sizes),
+        ("equally valid", both.valid, both.valid_sizes),
+    ]
+    if counted.count().value <= 10_000:
+        minimal = inclusion_minimal(list_valid(question))
+        if len(minimal) > 1:
+            sizes = minimal.sum(axis=1)
+            spread = (float(sizes.mean()), float(sizes.std()))
+            rows.append(("inclusion-minimal", pairwise_jaccard(minimal), spread))
+    return [
+        {
+            "ablation": question.ablation,
+            "circuits": name,
+            "jaccard": overlap.mean,
+            "se": overlap.se,
+            "pairs": overlap.pairs,
+            "size_mean": size[0],
+            "size_sd": size[1],
+            "chance": both.chance,
+        }
+        for name, overlap, size in rows
+    ]
+
+
+def _tolerance(question, gate, options: NetOptions, frames: dict, exact: bool, rng) -> None:
+    for delta in options.deltas:
+        near = pose(
+            question.net, gate, criterion=Criterion("delta", delta), ablation=question.ablation
+        )
+        counts = (
+            count_valid(near).counts()
+            if exact
+            else (estimate_valid(near, n=options.draws // 4, rng=rng),)
+        )
+        frames["tolerance"] += [_row(c, near, delta=delta) for c in counts]
+
+
+def _under_both(net: BooleanNet, gate) -> list[dict]:
+    zero, mean = pose(net, gate), pose(net, gate, ablation="mean")
+    if count_valid(zero).count().value > 500_000:
+        return []
+    kept = list_valid(zero)
+    n = int(is_valid(mean, kept).sum())
+    row = _row(Count("valid under zero and mean ablation", n, "exact", how="listed"), zero)
+    return [{**row, "ablation": "zero and mean"}]
+
+
+def _mapping_rows(net: BooleanNet, gate, options: NetOptions) -> list[dict]:
+    """Algorithms with a valid mapping and minimal mappings, per variant of the test."""
+    if max(net.widths[1:-1]) > EXACT_WIDTH or net.widths[0] > 2:
+        return []
+    swaps, rows = Swaps(net), []
+    for variant in options.variants:
+        kind = "paper" if variant == "paper" else "complete"
+        algorithms = list_algorithms(gate, height=len(net.widths) - 1, variant=kind)
+        number = [len(minimal_mappings(swaps, a, variant=variant)) for a in algorithms]
+        for name, value in (
+            ("algorithms tested", len(algorithms)),
+            ("algorithms aligned", sum(n > 0 for n in number)),
+            ("minimal mappings", sum(number)),
+        ):
+            rows.append({
+                "quantity": name, "criterion": f"IIA 1, {variant}", "ablation": "none",
+                "space": "neuron sets", "value": float(value), "known": "exact", "how": "enumerated",
+            })  # fmt: skip
+    return rows
