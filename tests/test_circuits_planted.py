@@ -8,9 +8,12 @@ import torch
 
 from circuitvar.audit.nogueira import phi
 from circuitvar.circuits import reference
+from circuitvar.circuits.clean_corrupted import clean_corrupted
 from circuitvar.circuits.eap import eap
+from circuitvar.circuits.eap_ig_activations import eap_ig_activations
 from circuitvar.circuits.eap_ig_inputs import eap_ig_inputs
 from circuitvar.circuits.evaluate import evaluate
+from circuitvar.circuits.exact import exact
 from circuitvar.circuits.model import Model, load_model
 from circuitvar.circuits.planted import load_planted
 from circuitvar.circuits.select import top_n, top_n_masks
@@ -101,9 +104,11 @@ def test_unknown_planted_names_are_refused():
 
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize(("key", "corruption"), CASES)
-def test_reference_patching_finds_the_true_effects(key, corruption, side):
-    _, batch, true = draw(key, 4, side=side, corruption=corruption)
-    found = scores_of(reference.exact, key, batch)
+@pytest.mark.parametrize("method", [reference.exact, exact], ids=["reference", "fast"])
+def test_exact_patching_finds_the_true_effects(key, corruption, side, method):
+    n = 1 if key == "noise" else 3
+    _, batch, true = draw(key, n, side=side, corruption=corruption)
+    found = scores_of(method, key, batch)
     np.testing.assert_allclose(found, true, rtol=1e-6, atol=1e-5)
     np.testing.assert_allclose(found[true == 0], 0, atol=1e-6)
 
@@ -112,7 +117,7 @@ def test_reference_patching_finds_the_true_effects(key, corruption, side):
 def test_top_n_of_exact_scores_is_the_known_circuit(key):
     planted, graph = get_planted(key), model_of(key).graph
     _, batch, _ = draw(key, 16)
-    scores = scores_of(reference.exact, key, batch).mean(axis=0)
+    scores = scores_of(exact, key, batch).mean(axis=0)
     circuit = top_n(graph, scores, len(planted.task.known_edges))
     assert frozenset(circuit.edge_names) == planted.task.known_edges
 
@@ -123,7 +128,7 @@ def test_circuit_of_the_gated_model_depends_on_the_template(gate, corruption):
     model = model_of("gated")
     templates = tuple(t for t in get_planted("gated").task.templates if gate in t)
     _, batch, _ = draw("gated", 8, templates=templates, corruption=corruption)
-    scores = scores_of(reference.exact, "gated", batch).mean(axis=0)
+    scores = scores_of(exact, "gated", batch).mean(axis=0)
     known = true_effects(gate, corruption)
     circuit = top_n(model.graph, scores, len(known))
     assert set(circuit.edge_names) == set(known)
@@ -133,10 +138,19 @@ def test_circuit_of_the_gated_model_depends_on_the_template(gate, corruption):
 
 
 @pytest.mark.parametrize("key", LINEAR)
-@pytest.mark.parametrize("method", [eap, eap_ig_inputs, reference.eap])
+@pytest.mark.parametrize("method", [exact, eap, reference.eap, eap_ig_inputs, clean_corrupted])
 def test_gradient_methods_are_exact_on_linear_models(key, method):
     _, batch, true = draw(key, 6)
     np.testing.assert_allclose(scores_of(method, key, batch), true, rtol=1e-5, atol=1e-5)
+
+
+def test_ig_activations_shrinks_edges_whose_path_it_replaces_even_on_linear_models():
+    """The published method replaces one of three groups at a time (embeddings, heads of layer 0,
+    heads of layer 1); the gradient does not flow through the replaced group."""
+    _, batch, true = draw("noise", 6)
+    share = [1.0 if edge.dst.kind == "logits" else 2 / 3 for edge in model_of("noise").graph.edges]
+    found = scores_of(eap_ig_activations, "noise", batch)
+    np.testing.assert_allclose(found, true * share, rtol=1e-5, atol=1e-5)
 
 
 def test_eap_misses_the_saturated_edges_of_the_induction_circuit():
@@ -219,7 +233,7 @@ def test_stability_of_redundant_routes_is_the_documented_value_and_not_one():
 def test_scores_of_the_noise_model_have_the_stated_mean_and_variance_components():
     per_template, templates = 60, noise.N_TEMPLATES
     _, batch, true = draw("noise", per_template * templates)
-    scores = scores_of(eap, "noise", batch)
+    scores = scores_of(exact, "noise", batch)
     np.testing.assert_allclose(scores, true, rtol=1e-5, atol=1e-5)
     group = np.array([noise.TASK.templates.index(name) for name in batch.templates])
     by_template = np.array([scores[group == g].mean(axis=0) for g in range(templates)])
