@@ -24,7 +24,6 @@ from circuitvar.audit.size_curve import size_curve
 from circuitvar.audit.types import Audit, Estimate
 from circuitvar.audit.verdict import Bars
 from circuitvar.circuits.evaluate import evaluate
-from circuitvar.circuits.methods import METHODS
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.select import top_n, top_n_masks
 from circuitvar.circuits.types import Circuit, Method
@@ -41,7 +40,7 @@ def audit_circuit(
     settings: Settings | None = None,
     *,
     other_seeds: tuple[Model, ...] = (),
-    methods: tuple[Method, ...] = METHODS,
+    method: Method | None = None,
     bars: Bars | None = None,
     allow_weak: bool = False,
     progress: Progress | None = None,
@@ -66,7 +65,7 @@ def audit_circuit(
         model,
         settings,
         other_seeds=other_seeds,
-        methods=methods,
+        method=method,
         allow_weak=allow_weak,
         progress=progress,
     )

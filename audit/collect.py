@@ -16,7 +16,7 @@ from circuitvar.audit.prompts import (
 )
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.behaviour import Behaviour, measure_behaviour
-from circuitvar.circuits.methods import METHODS, get_method
+from circuitvar.circuits.methods import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.score import score_edges
 from circuitvar.circuits.types import EdgeScores, Method, ScoreOptions
@@ -63,13 +63,14 @@ def collect(
     settings: Settings,
     *,
     other_seeds: tuple[Model, ...] = (),
-    methods: tuple[Method, ...] = METHODS,
+    method: Method | None = None,
     allow_weak: bool = False,
     progress: Progress | None = None,
 ) -> Collected:
     """Score the discovery prompts, their exact subset, the fresh data sets and the other seeds.
 
-    `other_seeds`: models of the same shape trained from other seeds.
+    `other_seeds`: models of the same shape trained from other seeds. `method`: your own record
+    instead of the one that `settings.method` names.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def collect(
         has another shape.
     """
     metric = get_metric(settings.metric or task.metric)
-    method = get_method(settings.method, methods)
+    method = method or get_method(settings.method)
     options = ScoreOptions(ablation=settings.ablation, steps=settings.steps, seed=settings.seed)
     pairs = discovery_pairs(task, settings)
     tokenized = _batch(pairs, model)
@@ -102,7 +103,7 @@ def collect(
             f"exact patching on {len(exact_rows)} prompts",
             model,
             take(batch, exact_rows),
-            get_method("exact", methods),
+            get_method("exact"),
             replace(options, edges=None),
         )
         clock.lap("exact")
