@@ -11,11 +11,16 @@ from scipy.stats import binom
 
 from circuitvar.circuits.hypothesis import HypothesisTest, share_interval
 
+TIE = 1e-5
+"""Differences up to this share of the mean |score| are rounding of float32, hence ties."""
+
 
 def count_wins(
     circuit: Float[np.ndarray, " example"], full: Float[np.ndarray, " example"]
 ) -> tuple[float, int]:
     """(K, ties): examples on which the circuit scores higher; a tie counts one half.
+
+    Without a tolerance, a circuit equal to the model could be rejected on rounding alone.
 
     Raises
     ------
@@ -31,8 +36,9 @@ def count_wins(
     difference = circuit - full
     if np.isnan(difference).any():
         raise ValueError(f"score of example {int(np.argmax(np.isnan(difference)))} is NaN")
-    ties = int((difference == 0).sum())
-    return float((difference > 0).sum()) + ties / 2, ties
+    tied = np.abs(difference) <= TIE * np.abs(full).mean()
+    ties = int(tied.sum())
+    return float((difference[~tied] > 0).sum()) + ties / 2, ties
 
 
 def non_equivalence_p(wins: float, n: int, epsilon: float) -> float:

@@ -79,6 +79,16 @@ def test_a_circuit_identical_to_the_model_is_equivalent_and_a_constant_gap_is_no
     assert not tost(full + 0.5, full).rejected
 
 
+def test_rounding_is_neither_a_win_nor_a_signal():
+    rng = np.random.default_rng(0)
+    full = rng.normal(size=100)
+    assert not equivalence_test(full + 1e-7 * (1 + full**2), full).rejected
+    leftover = 3.0 + 1e-7 * full
+    result = independence_test(leftover, full, rng=rng, permutations=99)
+    assert result.p == 1.0
+    assert "constant" in result.note
+
+
 def test_equivalence_works_above_a_thousand_examples():
     full = np.random.default_rng(1).normal(size=3000)
     noise = np.random.default_rng(2).normal(size=3000)

@@ -1,0 +1,168 @@
+"""The tests of a circuit on a model: a true circuit passes, random ones do not."""
+
+import numpy as np
+import pytest
+import torch
+
+from circuitvar.circuits.circuit_scores import circuit_scores
+from circuitvar.circuits.circuit_tests import run_circuit_tests
+from circuitvar.circuits.evaluate import completeness, evaluate, evaluate_masks
+from circuitvar.circuits.model import load_model
+from circuitvar.circuits.null_circuits import random_connected
+from circuitvar.circuits.null_model import random_weight_model
+from circuitvar.circuits.select import circuit_from_mask
+from circuitvar.tasks.planted.catalog import get_planted
+from circuitvar.tasks.tokens import sample_batch, tokenize
+from circuitvar.tasks.types import PromptPair
+from tests.toy_scoring import toy_batch, toy_model
+
+
+@pytest.mark.parametrize("metric", ["logit_diff", "kl"])
+def test_scores_of_circuits_equal_their_evaluation(metric):
+    model, batch = toy_model("gpt2"), toy_batch(n=5)
+    masks = np.random.default_rng(0).random((4, model.graph.n_edges)) < 0.5
+    scores, full = circuit_scores(model, masks, batch, metric=metric, batch_size=2)
+    results = evaluate_masks(model, masks, batch, metric=metric)
+    np.testing.assert_allclose(scores, [r.circuit for r in results], atol=1e-4)
+    np.testing.assert_allclose(full, results[0].full, atol=1e-4)
+
+
+def test_frame_has_every_test_and_power_next_to_every_non_rejection():
+    model, batch = toy_model("gpt2"), toy_batch(n=12)
+    rng = np.random.default_rng(0)
+    kept = random_connected(model.graph, 30, 1, rng=rng)[0]
+    circuit = circuit_from_mask(model.graph, kept, rule="random connected")
+    result = run_circuit_tests(
+        model, circuit, batch, metric="logit_diff", rng=rng, draws=30, permutations=99
+    )
+    frame = result.frame
+    assert list(frame["test"]) == [
+        "equivalence",
+        "equivalence (TOST)",
+        "independence",
+        "sufficiency",
+        "partial necessity",
+        "minimality",
+    ]
+    for row in frame.itertuples():
+        assert 0 <= row.power <= 1
+        assert row.rejected or "power" in row.reading
+    assert len(result.minimality) == 30
+    assert set(result.minimality["edge"]) == set(circuit.edge_names)
+    # One of many random circuits of its size is not better than 90 % of them.
+    assert not frame.set_index("test").loc["sufficiency", "rejected"]
+
+
+def test_same_seed_same_result_and_large_circuits_are_sampled():
+    model, batch = toy_model("gpt2"), toy_batch(n=8)
+    kept = random_connected(model.graph, 40, 1, rng=np.random.default_rng(1))[0]
+    circuit = circuit_from_mask(model.graph, kept, rule="random connected")
+    frames = [
+        run_circuit_tests(
+            model,
+            circuit,
+            batch,
+            metric="logit_diff",
+            rng=np.random.default_rng(5),
+            draws=10,
+            permutations=39,
+            max_edges=7,
+        )
+        for _ in range(2)
+    ]
+    assert frames[0].frame.equals(frames[1].frame)
+    assert len(frames[0].minimality) == 7
+
+
+def test_empty_and_whole_circuits_are_refused():
+    model = toy_model("gpt2")
+    for value in (False, True):
+        circuit = circuit_from_mask(
+            model.graph, np.full(model.graph.n_edges, value), rule="all or nothing"
+        )
+        with pytest.raises(ValueError, match="an empty circuit or the whole graph"):
+            run_circuit_tests(
+                model, circuit, toy_batch(), metric="kl", rng=np.random.default_rng(0)
+            )
+
+
+def test_random_weight_model_keeps_every_matrix_up_to_order_and_changes_the_logits():
+    model = toy_model("gpt2")
+    other = random_weight_model(model, rng=np.random.default_rng(0))
+    for (name, a), b in zip(model.hf.named_parameters(), other.hf.parameters(), strict=True):
+        if a.ndim >= 2:
+            np.testing.assert_array_equal(
+                a.detach().flatten().sort()[0], b.detach().flatten().sort()[0]
+            )
+        else:
+            assert torch.equal(a, b), name
+    batch = toy_batch()
+    assert not torch.allclose(model.hf(batch.clean).logits, other.hf(batch.clean).logits, atol=0.1)
+    again = random_weight_model(model, rng=np.random.default_rng(0))
+    assert again.digest == other.digest != model.digest
+
+
+@pytest.fixture(scope="module")
+def planted_induction():
+    planted = get_planted("induction")
+    model = load_model("planted:induction")
+    batch = sample_batch(planted.task, 120, model.tokenizer, rng=np.random.default_rng(0))[0].batch
+    return model, batch, np.isin(model.graph.edge_names, list(planted.task.known_edges))
+
+
+def test_the_planted_circuit_passes_where_random_ones_of_its_size_fail(planted_induction):
+    model, batch, kept = planted_induction
+    verdicts = {}
+    random = random_connected(model.graph, int(kept.sum()), 1, rng=np.random.default_rng(3))[0]
+    for name, mask in (("planted", kept), ("random", random)):
+        circuit = circuit_from_mask(model.graph, mask, rule=name)
+        result = run_circuit_tests(
+            model, circuit, batch, metric="logit_diff", rng=np.random.default_rng(0)
+        )
+        verdicts[name] = result.frame.set_index("test")["rejected"].to_dict()
+    # Rejection is bad news for equivalence, independence and minimality, good news elsewhere.
+    assert verdicts["planted"] | {"partial necessity": None} == {
+        "equivalence": False,
+        "equivalence (TOST)": True,
+        "independence": False,
+        "sufficiency": True,
+        "partial necessity": None,
+        "minimality": False,
+    }
+    assert verdicts["random"]["equivalence"]
+    assert verdicts["random"]["minimality"]
+    assert not verdicts["random"]["equivalence (TOST)"]
+    assert not verdicts["random"]["sufficiency"]
+    assert not verdicts["random"]["partial necessity"]
+
+
+def test_the_planted_circuit_is_faithful_and_complete(planted_induction):
+    model, batch, kept = planted_induction
+    circuit = circuit_from_mask(model.graph, kept, rule="planted")
+    assert circuit.size == kept.sum()
+    assert evaluate(model, circuit, batch, metric="logit_diff").value == pytest.approx(1.0)
+    left = completeness(model, circuit, batch, metric="logit_diff")
+    assert left.value == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("edges", "metric"),
+    [
+        # Word vector (4, 1): m0 reads it alone and writes (9, -1); -13 = (1 - 1) - (4 + 9).
+        (("input->logits", "input->m0", "m0->logits"), -13.0),
+        # The head alone writes (4, 9).
+        (("input->a0.h0<v>", "a0.h0->logits"), 5.0),
+        # m1 reads the word alone: (4, 1) M1 = (3, 6).
+        (("input->m1", "m1->logits"), 3.0),
+    ],
+)
+def test_faithfulness_of_the_integer_model_by_hand(edges, metric):
+    model = load_model("planted:integer")
+    pair = PromptPair("one", "none", (" yes",), (" no",))
+    batch = tokenize([pair], model.tokenizer).batch
+    mask = np.isin(model.graph.edge_names, edges)
+    circuit = circuit_from_mask(model.graph, mask, rule="by hand")
+    result = evaluate(model, circuit, batch, metric="logit_diff")
+    assert (result.full[0], result.empty[0]) == (pytest.approx(102.0), pytest.approx(0.0))
+    assert result.circuit[0] == pytest.approx(metric)
+    assert result.value == pytest.approx(metric / 102)
