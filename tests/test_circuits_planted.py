@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from circuitvar.audit.nogueira import phi
+from circuitvar.audit.variance_components import within_between
 from circuitvar.circuits import reference
 from circuitvar.circuits.clean_corrupted import clean_corrupted
 from circuitvar.circuits.eap import eap
@@ -233,13 +234,16 @@ def test_stability_of_redundant_routes_is_the_documented_value_and_not_one():
 def test_scores_of_the_noise_model_have_the_stated_mean_and_variance_components():
     per_template, templates = 60, noise.N_TEMPLATES
     _, batch, true = draw("noise", per_template * templates)
-    scores = scores_of(exact, "noise", batch)
+    scores = scores_of(exact, "noise", batch).astype(np.float64)
     np.testing.assert_allclose(scores, true, rtol=1e-5, atol=1e-5)
     group = np.array([noise.TASK.templates.index(name) for name in batch.templates])
     by_template = np.array([scores[group == g].mean(axis=0) for g in range(templates)])
     residual = scores - by_template[group]
     within = (residual**2).sum(axis=0) / (len(scores) - templates)
     between = by_template.var(axis=0, ddof=1) - within / per_template
+    np.testing.assert_allclose(
+        within_between(scores, batch.templates)[0].values, [between, within], atol=1e-6
+    )
     for channel in noise.CHANNELS:
         columns = model_of("noise").graph.columns(channel.edges)
         of_mean = channel.within**2 / per_template
