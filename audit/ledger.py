@@ -271,3 +271,11 @@ def _share_interval(parts, i, inside, share, level) -> Estimate:
         parts[i].source, share, row_jackknife_se(shares), df=len(own) - 1, n=len(own),
         level=level, interval="delete-a-group jackknife",
     )  # fmt: skip
+
+
+def dominant(frame: pd.DataFrame, *, group: str = "all") -> str:
+    """The source with the largest share of an edge group: where to spend effort."""
+    chosen = frame[frame["group"] == group]
+    if not len(chosen) or bool(chosen["share"].isna().all()):
+        return "undefined"
+    return str(chosen.loc[chosen["share"].idxmax(), "source"])
