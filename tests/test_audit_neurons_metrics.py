@@ -84,7 +84,9 @@ def test_spearman_matches_scipy(sample):
     from scipy.stats import spearmanr
 
     f, c, _ = sample
-    assert scores(f, c, keys=["spearman"])["spearman"] == pytest.approx(spearmanr(f, c)[0], abs=1e-9)
+    assert scores(f, c, keys=["spearman"])["spearman"] == pytest.approx(
+        spearmanr(f, c)[0], abs=1e-9
+    )
 
 
 def test_integer_weights_equal_repetition(sample):
