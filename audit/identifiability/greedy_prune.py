@@ -44,7 +44,7 @@ def remove_dangling(
     """Drop edges into nodes without an out-edge and out of nodes without an in-edge."""
     masks = [m.copy() for m in layer_masks(kept, widths)]
     for i in range(1, len(masks)):
-        masks[i] &= masks[i - 1].any(axis=2)[:, None, :]
+        masks[i] &= np.any(masks[i - 1], axis=2)[:, None, :]
     for i in range(len(masks) - 2, -1, -1):
-        masks[i] &= masks[i + 1].any(axis=1)[:, :, None]
+        masks[i] &= np.any(masks[i + 1], axis=1)[:, :, None]
     return np.column_stack([m.reshape(len(kept), -1) for m in masks])

@@ -259,8 +259,15 @@ def _mapping_rows(net: BooleanNet, gate, options: NetOptions) -> list[dict]:
             ("algorithms aligned", sum(n > 0 for n in number)),
             ("minimal mappings", sum(number)),
         ):
-            rows.append({
-                "quantity": name, "criterion": f"IIA 1, {variant}", "ablation": "none",
-                "space": "neuron sets", "value": float(value), "known": "exact", "how": "enumerated",
-            })  # fmt: skip
+            rows.append(
+                {
+                    "quantity": name,
+                    "criterion": f"IIA 1, {variant}",
+                    "ablation": "none",
+                    "space": "neuron sets",
+                    "value": float(value),
+                    "known": "exact",
+                    "how": "enumerated",
+                }
+            )
     return rows

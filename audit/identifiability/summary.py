@@ -1,0 +1,68 @@
+"""Counts over trained nets, summarised: medians with intervals, and how often a count is one."""
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+from scipy.stats import binom
+
+KEYS = ["width", "gate", "quantity", "criterion", "ablation", "space"]
+
+
+def summarize_counts(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """One row per width, gate, quantity, criterion, ablation and space, over nets.
+
+    Columns: nets, mean with a Student t interval, median with a distribution-free interval from
+    order statistics (binomial), sd, min, max, unique (share of nets where the count is exactly
+    one), none (share where it is zero), known (the weakest label among the nets).
+
+    >>> import pandas as pd
+    >>> one = dict(width=3, gate="xor", quantity="valid circuits", criterion="label",
+    ...            ablation="zero", space="whole", known="exact")
+    >>> frame = pd.DataFrame([{**one, "value": v} for v in (1, 3, 8)])
+    >>> summarize_counts(frame)[["nets", "median", "unique"]].values.tolist()
+    [[3.0, 3.0, 0.3333333333333333]]
+    """
+    weakest = {"exact": 0, "estimate": 1, "lower bound": 2}
+    rows = []
+    for key, part in counts.groupby(KEYS, sort=False, dropna=False):
+        values = np.sort(part["value"].to_numpy(dtype=float))
+        n, mean = len(values), float(values.mean())
+        sd = float(values.std(ddof=1)) if n > 1 else float("nan")
+        half = float(stdtrit(n - 1, 0.5 + level / 2)) * sd / np.sqrt(n) if n > 1 else float("nan")
+        low, high = median_interval(values, level)
+        rows.append(
+            {
+                **dict(zip(KEYS, key, strict=True)),
+                "nets": n,
+                "mean": mean,
+                "mean_low": mean - half,
+                "mean_high": mean + half,
+                "median": float(np.median(values)),
+                "median_low": low,
+                "median_high": high,
+                "sd": sd,
+                "min": float(values[0]),
+                "max": float(values[-1]),
+                "unique": float((values == 1).mean()),
+                "none": float((values == 0).mean()),
+                "known": max(part["known"], key=lambda k: weakest[k]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def median_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Interval for the median from order statistics; NaN where the sample is too small for it.
+
+    >>> median_interval(np.arange(1.0, 21.0))
+    (6.0, 15.0)
+    """
+    ordered = np.sort(values)
+    n = len(ordered)
+    # Largest j with P(Binomial(n, 1/2) < j) <= (1 - level) / 2.
+    j = int(binom.ppf((1 - level) / 2, n, 0.5))
+    if binom.cdf(j, n, 0.5) > (1 - level) / 2:
+        j -= 1
+    if j < 0:
+        return float("nan"), float("nan")
+    return float(ordered[j]), float(ordered[n - 1 - j])

@@ -1,0 +1,147 @@
+"""Figures of an identifiability audit: counts by width, tolerance curves, edge marginals, overlap.
+
+One function per figure; a tidy frame in, a matplotlib figure out. No statistics happen here
+beyond medians and quartiles of what the frame holds.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from circuitvar.reports.checks import require_columns
+from circuitvar.reports.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    VERMILION,
+    new_figure,
+    paper_style,
+    save_figure,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = {"whole": BLUE, "node rule": GREEN, "paper": ORANGE}
+LABELS = {
+    "whole": "whole space",
+    "node rule": "a hidden node left out",
+    "paper": "space of the released code",
+}
+
+
+def counts_by_width(summary: pd.DataFrame, *, quantity: str = "valid circuits") -> "Figure":
+    """Median count by width and space, with its interval; both spaces always shown."""
+    require_columns(summary, ["width", "space", "median", "median_low", "median_high"], "summary")
+    part = summary[
+        (summary["quantity"] == quantity)
+        & (summary["ablation"] == "zero")
+        & (summary["criterion"] == "label")
+    ]
+    with paper_style():
+        figure, axes = new_figure(5.2, 3.2)
+        for shift, (space, colour) in enumerate(COLOURS.items()):
+            rows = part[part["space"] == space].sort_values("width")
+            if rows.empty:
+                continue
+            x = rows["width"].to_numpy(dtype=float) + 0.06 * (shift - 1)
+            y = rows["median"].to_numpy(dtype=float)
+            low = rows["median_low"].fillna(rows["median"]).to_numpy(dtype=float)
+            high = rows["median_high"].fillna(rows["median"]).to_numpy(dtype=float)
+            axes.errorbar(
+                x, y, yerr=[y - low, high - y], fmt="o-", color=colour, capsize=2,
+                label=LABELS[space],
+            )  # fmt: skip
+        axes.set_yscale("symlog", linthresh=1)
+        axes.set_xticks(sorted(part["width"].unique()))
+        axes.set_xlabel("width of the hidden layers")
+        axes.set_ylabel(f"{quantity} (median over nets)")
+        axes.axhline(1, color=GREY, linestyle=":", linewidth=1)
+        axes.legend()
+    return figure
+
+
+def tolerance_curve(tolerance: pd.DataFrame) -> "Figure":
+    """N(delta): circuits within delta of the full net, median and quartiles over nets."""
+    require_columns(tolerance, ["delta", "value", "ablation", "space"], "tolerance")
+    whole = tolerance[tolerance["space"] == "whole"]
+    with paper_style():
+        figure, axes = new_figure(5.2, 3.2)
+        for colour, (ablation, part) in zip(
+            (BLUE, VERMILION, GREEN), whole.groupby("ablation", sort=False), strict=False
+        ):
+            by_delta = part.groupby("delta")["value"].quantile([0.25, 0.5, 0.75]).unstack()
+            x = by_delta.index.to_numpy(dtype=float)
+            axes.plot(x, by_delta[0.5], "o-", color=colour, label=f"{ablation} ablation")
+            axes.fill_between(x, by_delta[0.25], by_delta[0.75], color=colour, alpha=0.2, lw=0)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("delta: allowed distance from the full net on every input")
+        axes.set_ylabel("circuits, whole space")
+        axes.legend()
+    return figure
+
+
+def edge_marginals_map(edges: pd.DataFrame, *, ablation: str = "zero") -> "Figure":
+    """Share of valid circuits that keep each edge: one row per net, one column per edge."""
+    require_columns(edges, ["edge", "inclusion", "ablation", "seed"], "edges")
+    part = edges[edges["ablation"] == ablation]
+    width = part["width"].min() if "width" in part else None
+    part = part if width is None else part[part["width"] == width]
+    order = list(dict.fromkeys(part["edge"]))
+    table = part.pivot_table(index="seed", columns="edge", values="inclusion")[order]
+    values = table.to_numpy()
+    with paper_style():
+        figure, axes = new_figure(2 + 0.22 * len(order), 1.6 + min(5.0, 0.06 * len(values)))
+        image = axes.imshow(values, aspect="auto", vmin=0, vmax=1, cmap="cividis")
+        axes.set_xticks(np.arange(len(order)), order, rotation=90, fontsize=7)
+        axes.set_ylabel("net (seed)")
+        axes.set_yticks([0, len(values) - 1], [str(table.index[0]), str(table.index[-1])])
+        figure.colorbar(image, ax=axes, label="share of valid circuits with the edge")
+    return figure
+
+
+def overlap_plot(overlap: pd.DataFrame) -> "Figure":
+    """Jaccard between found, equally valid and minimal circuits: one dot per net."""
+    require_columns(overlap, ["circuits", "jaccard", "ablation", "chance"], "overlap")
+    part = overlap[overlap["ablation"] == "zero"]
+    kinds = list(dict.fromkeys(part["circuits"]))
+    with paper_style():
+        figure, axes = new_figure(5.6, 1.2 + 0.6 * len(kinds))
+        for row, kind in enumerate(kinds):
+            values = part.loc[part["circuits"] == kind, "jaccard"].to_numpy(dtype=float)
+            offsets = np.linspace(-0.22, 0.22, len(values)) if len(values) > 1 else [0.0]
+            axes.plot(values, row + np.asarray(offsets), "o", ms=3, alpha=0.5, color=BLUE)
+            axes.plot([np.median(values)] * 2, [row - 0.32, row + 0.32], color=INK, lw=2)
+        axes.axvline(part["chance"].median(), color=GREY, linestyle=":", label="chance")
+        axes.set_yticks(range(len(kinds)), kinds)
+        axes.set_xlim(0, 1.02)
+        axes.set_xlabel("mean Jaccard between two circuits of one net")
+        axes.legend(loc="lower left")
+    return figure
+
+
+def write_figures(frames: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
+    """Draw every figure the frames have data for, as SVG and PNG."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = {
+        "counts_by_width": ("summary", counts_by_width),
+        "tolerance": ("tolerance", tolerance_curve),
+        "edge_marginals": ("edges", edge_marginals_map),
+        "overlap": ("overlap", overlap_plot),
+    }
+    written = []
+    for name, (source, draw) in drawn.items():
+        frame = frames.get(source)
+        if frame is None or frame.empty:
+            continue
+        figure = draw(frame)
+        for suffix in (".svg", ".png"):
+            save_figure(figure, folder / f"{name}{suffix}")
+            written.append(folder / f"{name}{suffix}")
+    return written
