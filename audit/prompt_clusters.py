@@ -2,7 +2,7 @@
 
 After Rai, Geva and Yao (arXiv 2605.09129): normalise, reduce by SVD, cluster, pick the number of
 clusters by silhouette. Ours is Ward's hierarchy, so it needs no start values, and one cluster is
-an answer: the silhouette must beat data whose components are shuffled independently.
+an answer: the silhouette must beat Gaussian data with the same principal variances.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class PromptClusters:
     silhouette: dict[int, float]
     """Mean silhouette for each number of clusters tried."""
     p_value: float
-    """Against shuffled components, for the best number."""
+    """Of the best silhouette against one Gaussian cluster."""
 
 
 def cluster_prompts(
@@ -46,9 +46,10 @@ def cluster_prompts(
     features = prompt_features(scores, components)
     best, silhouettes, labels = _best(features, max_clusters)
     null = np.empty(null_draws)
+    spread = features.std(axis=0)
     for i in range(null_draws):
-        shuffled = rng.permuted(features, axis=0)
-        null[i] = max(_best(shuffled, max_clusters)[1].values())
+        one_cluster = spread * rng.normal(size=features.shape)
+        null[i] = max(_best(one_cluster, max_clusters)[1].values())
     p = (1 + int((null >= silhouettes[best]).sum())) / (null_draws + 1)
     if p > alpha:
         return PromptClusters(np.zeros(len(scores), dtype=np.int64), 1, silhouettes, p)

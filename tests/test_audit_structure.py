@@ -1,0 +1,203 @@
+"""Influence, medians, nulls, prompt clusters, cross-faithfulness; the two planted models."""
+
+import numpy as np
+import pytest
+
+from circuitvar.audit import influence as inf
+from circuitvar.audit import null_models as nm
+from circuitvar.audit import prompt_clusters as pc
+from circuitvar.audit.axis import runs_axis
+from circuitvar.audit.cross_faithfulness import cross_faithfulness
+from circuitvar.audit.halves import halves_agreement
+from circuitvar.audit.jaccard import pairwise_jaccard
+from circuitvar.audit.ledger import dominant, ledger, sampling_parts
+from circuitvar.audit.median_circuit import majority, medoid, to_median
+from circuitvar.audit.nogueira import phi_of_resamples
+from circuitvar.audit.replicate_sets import replicate_sets, top_k_masks
+from circuitvar.audit.verdict import function_verdict, stability_verdicts, structure_and_function
+from circuitvar.audit.weights import bootstrap
+from circuitvar.circuits.types import Faithfulness
+from tests.toy_scores import planted
+
+
+def test_influence_terms_give_the_standard_error():
+    rng = np.random.default_rng(0)
+    scores = planted(rng, gap=0.6)
+    r = bootstrap(60, 3000, rng=rng)
+    sets = replicate_sets(scores, r.weights, size=10)
+    terms = inf.phi_influence(sets, r)
+    se = phi_of_resamples(sets.masks(), r.counts).se
+    assert np.sqrt((terms**2).sum()) > se
+    assert np.sqrt((terms**2).sum()) == pytest.approx(se, rel=0.5)
+    empty = replicate_sets(np.zeros((60, 5)), r.weights, size=2)
+    assert np.isnan(inf.phi_influence(empty, r)).all()
+
+
+def test_an_outlier_prompt_is_the_most_influential():
+    rng = np.random.default_rng(0)
+    scores = planted(rng, gap=0.8)
+    scores[7] = 30 * rng.normal(size=80)
+    r = bootstrap(60, 2000, rng=rng)
+    terms = inf.phi_influence(replicate_sets(scores, r.weights, size=10), r)
+    assert np.abs(terms).argmax() == 7
+    circuit = top_k_masks(scores.mean(axis=0)[None], 10)[0]
+    change = inf.membership_influence(scores, circuit, size=10)
+    assert change.argmax() == 7
+    assert np.abs(inf.mean_influence(scores, 3)).argmax() == 7
+
+
+def test_leave_one_out_sets_equal_deleting():
+    rng = np.random.default_rng(0)
+    scores = planted(rng, n=9, gap=0.5)
+    slow = [top_k_masks(np.delete(scores, i, axis=0).mean(axis=0)[None], 6)[0] for i in range(9)]
+    np.testing.assert_array_equal(inf.leave_one_out_sets(scores, size=6).masks(), slow)
+    with pytest.raises(ValueError, match="cannot be left out"):
+        inf.leave_one_out_sets(scores[:1], size=3)
+
+
+def test_medoid_and_majority():
+    masks = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1]], dtype=bool)
+    pairs = pairwise_jaccard(masks)
+    assert medoid(pairs) == 1
+    np.testing.assert_allclose(to_median(pairs), [2 / 3, 1, 0.5])
+    assert majority(masks).tolist() == [True, True, True, False]
+    assert medoid(np.full((2, 2), np.nan)) == 0
+    with pytest.raises(ValueError, match="no runs"):
+        medoid(np.empty((0, 0)))
+
+
+def _phi(scores, rng):
+    return halves_agreement(scores, size=10, rng=rng, pairs=5, jackknife_pairs=1).phi.value
+
+
+@pytest.mark.parametrize(
+    "null", [nm.sign_flipped, nm.centred_bootstrap, nm.shuffled_edges,
+             nm.shuffled_within(np.arange(80) % 4)],
+)  # fmt: skip
+def test_signal_beats_every_null(null):
+    rng = np.random.default_rng(0)
+    found = nm.compare_with_null(planted(rng, gap=3.0), _phi, null, draws=19, rng=rng)
+    assert found.p_value == 0.05
+    assert found.margin > 0.5
+
+
+def test_unequal_noise_is_stable_without_any_effect():
+    """Top-k of |mean| follows the noisy edges: only the structure-preserving null sees it."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(60, 80)) * np.where(np.arange(80) < 10, 8.0, 1.0)
+    kept = nm.compare_with_null(scores, _phi, nm.sign_flipped, draws=19, rng=rng)
+    gone = nm.compare_with_null(scores, _phi, nm.shuffled_edges, draws=19, rng=rng)
+    assert kept.observed > 0.5
+    assert kept.p_value > 0.05
+    assert gone.p_value == 0.05
+
+
+def test_nulls_keep_what_they_promise():
+    rng = np.random.default_rng(0)
+    scores, strata = rng.normal(2, 1, size=(30, 12)), np.arange(12) % 3
+    np.testing.assert_allclose(np.abs(nm.sign_flipped(scores, rng)), np.abs(scores))
+    rows = nm.shuffled_edges(scores, rng)
+    np.testing.assert_allclose(np.sort(rows, axis=1), np.sort(scores, axis=1))
+    within = nm.shuffled_within(strata)(scores, rng)
+    for s in range(3):
+        part = strata == s
+        np.testing.assert_allclose(np.sort(within[:, part]), np.sort(scores[:, part]))
+    with pytest.raises(ValueError, match="undefined"):
+        nm.compare_with_null(scores * 0, _phi, nm.sign_flipped, draws=3, rng=rng)
+
+
+def test_clusters_of_prompts_with_different_circuits():
+    rng = np.random.default_rng(0)
+    label = np.arange(40) % 2
+    mean = np.zeros((2, 60))
+    mean[0, :10], mean[1, 10:20] = 2.0, 2.0
+    found = pc.cluster_prompts(mean[label] + rng.normal(size=(40, 60)), rng=rng)
+    assert found.number == 2
+    assert pc.adjusted_rand(found.labels, label) == 1.0
+    same = pc.cluster_prompts(mean[0] + rng.normal(size=(40, 60)), rng=rng)
+    assert same.number == 1
+    assert not same.labels.any()
+
+
+def test_cluster_statistics_against_an_oracle():
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    points, labels = rng.normal(size=(25, 3)), rng.integers(3, size=25)
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    assert pc.silhouette(distances, labels) == pytest.approx(
+        metrics.silhouette_score(points, labels)
+    )
+    other = rng.integers(4, size=25)
+    expected = metrics.adjusted_rand_score(labels, other)
+    assert pc.adjusted_rand(labels, other) == pytest.approx(expected)
+    assert pc.adjusted_rand([0] * 5, [1] * 5) == 1.0
+
+
+def test_prompt_cluster_errors():
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="at least 4"):
+        pc.cluster_prompts(np.ones((3, 2)), rng=rng)
+    with pytest.raises(ValueError, match="not finite"):
+        pc.cluster_prompts(np.full((5, 2), np.nan), rng=rng)
+
+
+def _faithfulness(value, rng, n=80):
+    circuit = value * 3.0 + 0.3 * rng.normal(size=n)
+    flags = np.zeros(n, dtype=bool)
+    return Faithfulness(
+        circuit, np.full(n, 3.0), np.zeros(n), flags, ~flags, np.zeros(n), "logit_diff",
+        "patching", ("",) * n,
+    )  # fmt: skip
+
+
+def test_two_routes_are_unstable_structure_with_equal_function():
+    """Each run finds one of two routes at random; either carries the behaviour."""
+    rng = np.random.default_rng(0)
+    route = rng.random((30, 1)) < 0.5
+    masks = np.where(route, np.arange(100) < 10, (np.arange(100) >= 10) & (np.arange(100) < 20))
+    axis = runs_axis(masks, key="fresh-data", title="Fresh data", unit="data set")
+    structure = stability_verdicts(axis)[0]
+    circuits = {"a": frozenset(range(10)), "b": frozenset(range(10, 20))}
+    found = cross_faithfulness(
+        circuits, {"a": 0, "b": 1}, lambda circuit, data: _faithfulness(0.95, rng), rng=rng
+    )
+    function = function_verdict(found.worst, claim="Circuits serve each other's data")
+    assert structure_and_function(structure, function) == "unstable structure, equal function"
+    assert found.frame().shape == (4, 3)
+
+
+def test_circuits_that_fail_elsewhere_have_different_function():
+    rng = np.random.default_rng(0)
+    found = cross_faithfulness(
+        {"a": "a", "b": "b"}, {"a": "a", "b": "b"},
+        lambda circuit, data: _faithfulness(0.95 if circuit == data else 0.2, rng), rng=rng,
+    )  # fmt: skip
+    np.testing.assert_allclose(found.value, [[0.95, 0.2], [0.2, 0.95]], atol=0.05)
+    assert function_verdict(found.worst, claim="x").outcome == "fail"
+
+
+def test_retained_share_is_undefined_when_the_own_circuit_does_nothing():
+    rng = np.random.default_rng(0)
+    found = cross_faithfulness(
+        {"a": 1, "b": 1}, {"a": 1}, lambda c, d: _faithfulness(0.0, rng), rng=rng
+    )
+    assert np.isnan(found.retained[0].value)
+    lonely = cross_faithfulness({"a": 1}, {"x": 1}, lambda c, d: _faithfulness(1, rng), rng=rng)
+    with pytest.raises(ValueError, match="name them alike"):
+        _ = lonely.worst
+
+
+def test_template_gated_edges_are_named_between_template():
+    """Every template opens another set of edges."""
+    rng = np.random.default_rng(0)
+    label = np.arange(160) % 8
+    effect = np.zeros((8, 80))
+    for t in range(8):
+        effect[t, 10 * t : 10 * t + 10] = 2.0 * 1.6**t
+    scores = effect[label] + rng.normal(size=(160, 80))
+    parts = sampling_parts(scores, clusters=label, rng=rng)
+    assert dominant(ledger(parts)) == "between templates"
+    options = {"size": 10, "pairs": 20, "jackknife_pairs": 2, "rng": rng}
+    by_prompt = halves_agreement(scores, **options).phi.value
+    by_template = halves_agreement(scores, clusters=label, **options).phi.value
+    assert by_template < by_prompt - 0.2
