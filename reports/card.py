@@ -113,6 +113,14 @@ def edges_entry(audit: Audit) -> dict[str, Any]:
     return entry
 
 
+def random_entry(audit: Audit) -> list[float | None]:
+    """Faithfulness of the random circuits that one verdict compares with; empty without them."""
+    frame = audit.tables.get("random_circuits")
+    if frame is None or "faithfulness" not in frame:
+        return []
+    return plain(frame["faithfulness"].to_numpy(dtype=float))
+
+
 def checksum(entry: Any) -> str:
     """SHA-256 of the canonical JSON text (sorted keys, no spaces)."""
     text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -143,6 +151,7 @@ def make_card(audit: Audit, *, seconds: float | None = None) -> dict[str, Any]:
             "estimates": [estimate_entry(estimate) for estimate in audit.estimates],
             "components": [component_entry(component) for component in audit.components],
             "edges": edges_entry(audit),
+            "random_circuits": random_entry(audit),
             "time": times,
         }
     )

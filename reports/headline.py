@@ -1,6 +1,7 @@
 """What an audit found, in plain sentences: the first thing a reader sees."""
 
-from circuitvar.audit.types import Audit
+from circuitvar.audit.types import Audit, Verdict
+from circuitvar.reports.badge import overall_outcome
 from circuitvar.reports.rounding import show, show_interval
 from circuitvar.reports.stability_table import sentence_list
 
@@ -14,7 +15,7 @@ _SAID = {
 
 def verdict_tally(audit: Audit) -> str:
     """`Of 3 claims, 1 passes and 2 are undecided.`; empty when there are no verdicts."""
-    outcomes = [verdict.outcome for verdict in audit.verdicts]
+    outcomes = [outcome for _, outcome, _ in verdicts_by_claim(audit)]
     parts = [
         f"{outcomes.count(name)} {_SAID[name][outcomes.count(name) > 1]}"
         for name in _SAID
@@ -22,6 +23,17 @@ def verdict_tally(audit: Audit) -> str:
     ]
     claims = "claim" if len(outcomes) == 1 else "claims"
     return f"Of {len(outcomes)} {claims}, {sentence_list(parts)}." if parts else ""
+
+
+def verdicts_by_claim(audit: Audit) -> list[tuple[str, str, list[Verdict]]]:
+    """(claim, its outcome, its verdicts): a claim is as good as its worst verdict."""
+    claims: dict[str, list[Verdict]] = {}
+    for verdict in audit.verdicts:
+        claims.setdefault(verdict.claim, []).append(verdict)
+    return [
+        (claim, overall_outcome([verdict.outcome for verdict in found]), found)
+        for claim, found in claims.items()
+    ]
 
 
 def headline_sentences(audit: Audit) -> list[str]:

@@ -16,7 +16,7 @@ from circuitvar.audit.types import Audit
 from circuitvar.reports.bibliography import bibtex
 from circuitvar.reports.card import TIME_FIELDS, make_card, plain
 from circuitvar.reports.figures import FigureRecord, make_figures
-from circuitvar.reports.headline import headline_sentences
+from circuitvar.reports.headline import headline_sentences, verdicts_by_claim
 from circuitvar.reports.inline_svg import inline_svg
 from circuitvar.reports.methods_text import methods_paragraph
 from circuitvar.reports.page_data import page_data, script_json
@@ -31,9 +31,13 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).with_name("templates")
 
 DRAWN = frozenset(
-    "phi_by_k forecast similarity specifications influence cross_faithfulness ledger".split()
+    "phi_by_k forecast similarity specifications influence cross_faithfulness ledger "
+    "random_circuits".split()
 )
-"""Tables that a figure already shows."""
+"""Tables that a figure or a verdict already shows."""
+
+TILES = ("faithfulness", "circuit error", "rank correlation with exact")
+"""Estimates shown at the top, where the audit has them; others fill up."""
 
 MAX_ROWS = 200
 """Rows of a further table that the page prints; the CSV has them all."""
@@ -65,6 +69,7 @@ def report_page(
             audit=audit,
             labels=labels_of(audit),
             headline=headline_sentences(audit),
+            claims=verdicts_by_claim(audit),
             tiles=headline_tiles(audit),
             stability_heads=[column.title for column in STABILITY_COLUMNS],
             stability_kinds=[column.kind for column in STABILITY_COLUMNS],
@@ -120,7 +125,9 @@ def headline_tiles(audit: Audit) -> list[tuple[str, str, str]]:
         tiles.append(("φ", show(axis.phi.value, axis.phi.se), axis.title))
         chance = f"random circuits: {show(axis.chance)}"
         tiles.append(("mean Jaccard", show(axis.jaccard.value, axis.jaccard.se), chance))
-    for estimate in audit.estimates[:3]:
+    by_name = {estimate.name: estimate for estimate in audit.estimates}
+    names = dict.fromkeys([*(name for name in TILES if name in by_name), *by_name])
+    for estimate in [by_name[name] for name in names][:3]:
         interval = show_estimate(estimate).partition(" ")[2]
         tiles.append((estimate.name, show(estimate.value, estimate.se), interval))
     if "class" in audit.edges:

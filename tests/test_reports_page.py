@@ -95,7 +95,7 @@ def test_page_says_what_the_audit_says(page):
         assert verdict.claim in text and verdict.reason in text and verdict.bar in text
     for axis in audit.axes:
         assert axis.title in text
-    assert "Of 3 claims, 1 passes, 1 fails and 1 is undecided." in text
+    assert "Of 7 claims, 4 pass, 2 fail and 1 is undecided." in text
     assert page.count("<figure ") == 11
 
 
@@ -156,7 +156,7 @@ def test_layers_go_left_to_right():
 def test_tally_counts_every_outcome():
     audit = toy_audit()
     both = tuple(replace(v, outcome="no compression") for v in audit.verdicts)
-    assert verdict_tally(replace(audit, verdicts=both)) == "Of 3 claims, 3 are no compression."
+    assert verdict_tally(replace(audit, verdicts=both)) == "Of 7 claims, 7 are no compression."
     assert verdict_tally(replace(audit, verdicts=())) == ""
 
 

@@ -7,10 +7,14 @@ the simulated matrix by the plainest formula, so that reports are built on coher
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.types import Audit, Axis, Component, Estimate, Verdict
+from circuitvar.audit.claims import claims
+from circuitvar.audit.jaccard import mean_chance
+from circuitvar.audit.types import Audit, Axis, Component, Estimate
+from circuitvar.audit.verdict import Bars
 from circuitvar.circuits.graph import Graph
 
 POCKET = Graph(n_layers=4, n_heads=4)
+BARS = Bars()
 GPT2_SMALL = Graph(n_layers=12, n_heads=12)
 
 
@@ -60,7 +64,6 @@ def estimate(name: str, value: float, se: float, **more) -> Estimate:
 def axis_of(key, title, unit, selected, note="") -> Axis:
     runs = len(selected)
     pairs = jaccard_matrix(selected)[np.triu_indices(runs, 1)]
-    share = selected.sum() / selected.size
     return Axis(
         key=key,
         title=title,
@@ -73,7 +76,7 @@ def axis_of(key, title, unit, selected, note="") -> Axis:
             "jaccard", float(pairs.mean()), float(pairs.std() / np.sqrt(runs)), n=runs
         ),
         jaccard_cv=float(pairs.std() / pairs.mean()),
-        chance=share / (2 - share),
+        chance=mean_chance(selected.sum(axis=1), selected.shape[1]),
         inclusion=selected.mean(axis=0),
         sizes=selected.sum(axis=1).astype(float),
         note=note,
@@ -107,44 +110,25 @@ def toy_audit(graph: Graph = POCKET, *, n: int = 240, k: int = 40, seed: int = 0
         axis_of("paraphrase", "Paraphrase", "template", sets["paraphrase"]),
         axis_of("seed", "Training seed", "training seed", sets["seed"]),
     )
+    estimates = (
+        estimate("faithfulness", 0.874, 0.021, n=n, interval="bootstrap t"),
+        estimate("circuit error", 0.11, 0.03, n=n, interval="Wilson"),
+        estimate("KL to the full model", 0.21, 0.04, n=n, interval="bootstrap t"),
+        estimate("rank correlation with exact", 0.93, 0.012, n=n),
+    )
+    random = rng.normal(0.1, 0.2, size=100)
     return Audit(
         title="IOI on a simulated model",
         axes=axes,
-        verdicts=toy_verdicts(axes),
+        verdicts=claims(axes, estimates, random, method="eap-ig-inputs", bars=BARS, level=0.95),
         edges=toy_edges(graph, scores, truth, axes, k, rng),
-        estimates=(
-            estimate("faithfulness", 0.874, 0.021, n=n, interval="bootstrap t"),
-            estimate("circuit error", 0.11, 0.03, n=n, interval="Wilson"),
-            estimate("rank correlation with exact", 0.93, 0.012, n=n),
-        ),
+        estimates=estimates,
         components=toy_components(),
-        tables=toy_tables(graph, scores, template, sets, rng),
+        tables={
+            **toy_tables(graph, scores, template, sets, rng),
+            "random_circuits": pd.DataFrame({"faithfulness": random}),
+        },
         provenance=toy_provenance(graph, n, k, seed),
-    )
-
-
-def toy_verdicts(axes) -> tuple[Verdict, ...]:
-    worst = min(axes, key=lambda axis: axis.jaccard.value)
-    return (
-        Verdict(
-            "The circuit is stable over fresh halves of the data",
-            "phi > 0.90 (95% interval clear of the bar)",
-            "undecided",
-            f"phi = {axes[0].phi.value:.3f} [{axes[0].phi.low:.3f}, {axes[0].phi.high:.3f}]",
-            "about 900 prompts",
-        ),
-        Verdict(
-            "The circuit is faithful",
-            "faithfulness > 0.80",
-            "pass",
-            "faithfulness = 0.874 [0.833, 0.915]",
-        ),
-        Verdict(
-            f"The circuit is stable: {worst.title.lower()}",
-            "mean pairwise Jaccard > 0.80",
-            "fail",
-            f"Jaccard = {worst.jaccard.value:.3f}",
-        ),
     )
 
 
@@ -267,6 +251,8 @@ def toy_provenance(graph: Graph, n: int, k: int, seed: int) -> dict[str, object]
         "n_edges": graph.n_edges,
         "data_digest": "sha256:" + "1" * 64,
         "seed": seed,
+        "bars": dict(vars(BARS)),
+        "settings": {"level": 0.95},
         "device": "cpu",
         "dtype": "float32",
         "versions": {"circuitvar": "0.1.0", "torch": "2.13.0", "numpy": "2.4.0"},
