@@ -69,7 +69,8 @@ def half(items: tuple[str, ...], pool: str) -> tuple[str, ...]:
     return {"all": items, "a": items[::2], "b": items[1::2]}[pool]
 
 
-def _check(what: str, received: str, allowed: Sequence[str], task: str) -> None:
+def check_choice(what: str, received: str, allowed: Sequence[str], task: str) -> None:
+    """Raise a ValueError that names the allowed choices, unless `received` is one of them."""
     if received not in allowed:
         close = difflib.get_close_matches(received, allowed, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
@@ -107,11 +108,11 @@ def draw_pairs(
             f"no template of task {task!r} is selected: name at least one or pass None"
         )
     for name in wanted:
-        _check("template", name, tuple(by_id), task)
+        check_choice("template", name, tuple(by_id), task)
     keys = tuple(c.key for c in corruptions)
     key = keys[0] if corruption is None else corruption
-    _check("corruption", key, keys, task)
-    _check("pool", pool, pools, task)
+    check_choice("corruption", key, keys, task)
+    check_choice("pool", pool, pools, task)
     pairs: list[PromptPair] = []
     while len(pairs) < n:
         for i in rng.permutation(len(wanted))[: n - len(pairs)]:

@@ -4,7 +4,7 @@ Rules, the same for every tokenizer:
 * The tokenizer's BOS is prepended exactly once if it has one (GPT-2's is `<|endoftext|>`).
 * Clean and corrupted prompts must have equally many tokens, none unknown, none past the context.
 * Prompt + answer are tokenized jointly; the first token that tells right from wrong is read
-  (`tasks.answers`).
+  (`tasks.answers`). Attributes `answer_ids`, `wrong_answer_ids` give the ids instead of texts.
 * Role spans become token positions through the offset mapping.
 A pair that breaks a rule is dropped with its reason; too few left is an error.
 """
@@ -48,6 +48,16 @@ class Tokenized:
 
 
 @dataclass(frozen=True)
+class _Rules:
+    """What a tokenizer and a model allow."""
+
+    unknown: int | None
+    vocab_size: int
+    limit: int | None
+    """Context in tokens, without BOS."""
+
+
+@dataclass(frozen=True)
 class _Bos:
     id: int | None
     text: str | None
@@ -73,21 +83,21 @@ def _encode(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> dict[
 
 
 def _prompt_tokens(
-    pair: PromptPair, ids: Mapping[str, list[int]], unknown: int | None, limit: int | None
+    pair: PromptPair, ids: Mapping[str, list[int]], rules: _Rules
 ) -> tuple[list[int], list[int]]:
     clean, corrupt = ids[pair.clean], ids[pair.corrupt]
     if not clean or not corrupt:
         raise Unusable("empty prompt", "no tokens")
     if pair.clean == pair.corrupt:
         raise Unusable("clean and corrupted prompts are the same", "nothing is removed")
-    if unknown is not None and unknown in (*clean, *corrupt):
+    if rules.unknown is not None and rules.unknown in (*clean, *corrupt):
         raise Unusable("unknown token", f"in this or {pair.corrupt!r}")
     if len(clean) != len(corrupt):
         raise Unusable(
             "clean and corrupted lengths differ", f"{len(clean)} and {len(corrupt)} tokens"
         )
-    if limit is not None and len(clean) > limit:
-        raise Unusable("longer than the context", f"{len(clean)} tokens, {limit} allowed")
+    if rules.limit is not None and len(clean) > rules.limit:
+        raise Unusable("longer than the context", f"{len(clean)} tokens, {rules.limit} allowed")
     return clean, corrupt
 
 
@@ -101,23 +111,27 @@ class _Read:
     extended: bool
 
 
-def _read(
-    pair: PromptPair,
-    index: int,
-    ids: Mapping[str, list[int]],
-    unknown: int | None,
-    limit: int | None,
-) -> _Read:
-    clean, corrupt = _prompt_tokens(pair, ids, unknown, limit)
+def _read(pair: PromptPair, index: int, ids: Mapping[str, list[int]], rules: _Rules) -> _Read:
+    clean, corrupt = _prompt_tokens(pair, ids, rules)
+    given = dict(pair.attributes)
+    if "answer_ids" in given:
+        right, wrong = (
+            tuple(map(int, given.get(name, "").split()))
+            for name in ("answer_ids", "wrong_answer_ids")
+        )
+        if not right or max((*right, *wrong)) >= rules.vocab_size:
+            raise Unusable("answer id is not in the vocabulary", f"{rules.vocab_size} tokens")
+        row = TokenRow(tuple(clean), tuple(corrupt), right, wrong, index, pair.template)
+        return _Read(row, 0, 0, False)
     if not pair.answers:
         raise Unusable("no answer", "the pair names no right answer")
     found = answer_tokens(
         clean,
         [ids[pair.clean + answer] for answer in pair.answers],
         [ids[pair.clean + answer] for answer in pair.wrong_answers],
-        unknown=unknown,
+        unknown=rules.unknown,
     )
-    if limit is not None and len(clean) + len(found.prefix) > limit:
+    if rules.limit is not None and len(clean) + len(found.prefix) > rules.limit:
         raise Unusable("longer than the context", "with the shared start of the answers")
     row = TokenRow(
         (*clean, *found.prefix),
@@ -216,10 +230,11 @@ def tokenize(
     ids = _encode(tokenizer, texts)
     # Some tokenizers (GPT-2) name their BOS as the unknown token; their text is never unknown.
     unknown: Any = tokenizer.unk_token_id if tokenizer.unk_token_id != bos.id else None
+    rules = _Rules(unknown, len(tokenizer), limit)
     read, lost = [], []
     for index, pair in enumerate(pairs):
         try:
-            read.append(_read(pair, index, ids, unknown, limit))
+            read.append(_read(pair, index, ids, rules))
         except Unusable as why:
             shown = f"{pair.clean!r} -> {pair.answers[:2]} not {pair.wrong_answers[:2]}"
             lost.append((index, pair.template, why.args[0], f"{why.args[1]}: {shown}"))
