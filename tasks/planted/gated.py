@@ -26,7 +26,7 @@ PAIRS = (
 WORDS = tuple(word for pair in PAIRS for word in pair)
 OPPOSITE = {**dict(PAIRS), **{b: a for a, b in PAIRS}}
 GATES = ("copy", "opposite")
-FILLERS = ("the", "a", "say", "of")
+FILLERS = tuple(f"x{i}" for i in range(8))
 VOCABULARY = (*SPECIAL, *WORDS, *GATES, *FILLERS, "=")
 GAIN = 4.0
 """Logit of the word a head writes."""
@@ -34,10 +34,10 @@ OPEN, SINK = 80.0, 40.0
 """Attention scores of the signal under an open gate and of `<bos>`; everything else scores 0."""
 
 FRAMES = (
-    "{MARKER} {SIGNAL} =",
-    "{SIGNAL} {MARKER} =",
-    "say {MARKER} of the {SIGNAL} =",
-    "the {SIGNAL} say {MARKER} =",
+    "{x0} {MARKER} {x1} {SIGNAL} =",
+    "{x0} {SIGNAL} {MARKER} {x1} =",
+    "{MARKER} {x0} {x1} {SIGNAL} {x2} =",
+    "{SIGNAL} {x0} {x1} {x2} {MARKER} =",
 )
 TEMPLATES = tuple(
     Template(f"gated-{gate}-{i}", frame) for gate in GATES for i, frame in enumerate(FRAMES, 1)
@@ -83,23 +83,26 @@ def _weights() -> Weights:
     return Weights(embed, np.zeros((8, d_model)), (first, second), unembed)
 
 
+def _asked_for(gate: str, signal: str) -> str:
+    return signal if gate == "copy" else OPPOSITE[signal]
+
+
 def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generator) -> PromptPair:
     gate = template.id.split("-")[1]
     pairs = half(tuple(" ".join(pair) for pair in PAIRS), pool)
     signal, other = (pair.split()[rng.integers(2)] for pair in pick(rng, pairs, 2))
-    answer = {"copy": signal, "opposite": OPPOSITE[signal]}
-    clean = {"MARKER": gate, "SIGNAL": signal}
+    fill = {f"x{i}": word for i, word in enumerate(pick(rng, FILLERS, 3))}
+    clean = {"MARKER": gate, "SIGNAL": signal, **fill}
+    other_gate = GATES[1 - GATES.index(gate)]
     if corruption == "signal":
-        wrong = {"copy": other, "opposite": OPPOSITE[other]}[gate]
-        twin = {**clean, "SIGNAL": other}
+        twin, wrong = {**clean, "SIGNAL": other}, _asked_for(gate, other)
     else:
-        wrong = OPPOSITE[answer[gate]]
-        twin = {**clean, "MARKER": GATES[1 - GATES.index(gate)]}
+        twin, wrong = {**clean, "MARKER": other_gate}, _asked_for(other_gate, signal)
     text, roles = render(template.text, clean)
     return PromptPair(
         clean=text,
         corrupt=render(template.text, twin)[0],
-        answers=(f" {answer[gate]}",),
+        answers=(f" {_asked_for(gate, signal)}",),
         wrong_answers=(f" {wrong}",),
         template=template.id,
         roles=roles,
