@@ -174,7 +174,7 @@ def _layer(block: nn.Module) -> Layer:
         mlp_post_norm=block.post_feedforward_layernorm if post_normed else None,
         q_norm=getattr(attn, "q_norm", None),
         k_norm=getattr(attn, "k_norm", None),
-        scaling=float(attn.scaling),
+        scaling=float(_first(attn, ("scaling",), "a scale of attention scores")[1]),
         softcap=getattr(attn, "attn_logit_softcapping", None),
     )
 

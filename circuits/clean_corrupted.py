@@ -9,14 +9,13 @@ from torch import Tensor
 from circuitvar.circuits.contract import add, frozen
 from circuitvar.circuits.gradient_scores import (
     check_differentiable,
-    clean_logits,
     differentiate,
     edge_scores,
     point,
     window_of,
 )
 from circuitvar.circuits.sources import writes
-from circuitvar.circuits.types import ScoreOptions
+from circuitvar.circuits.types import Scored, ScoreOptions
 
 if TYPE_CHECKING:
     from circuitvar.circuits.model import Model
@@ -37,15 +36,22 @@ def clean_corrupted(
     ValueError
         The metric has no gradient.
     """
+    return clean_corrupted_run(model, batch, metric=metric, options=options).values
+
+
+def clean_corrupted_run(
+    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+) -> Scored:
+    """`clean_corrupted` with the metric of the runs it makes."""
     check_differentiable(metric, "clean-corrupted")
     architecture = model.architecture
     window = window_of(batch, options)
     with frozen(model.hf), torch.enable_grad():
         clean = point(model, batch, metric, architecture.embed(batch.clean), None)
-        reference = clean_logits(model, batch, clean.trace) if metric.needs_reference else None
         path = differentiate(model, clean, window)
-        corrupt = point(model, batch, metric, architecture.embed(batch.corrupt), reference)
+        corrupt = point(model, batch, metric, architecture.embed(batch.corrupt), clean.reference)
         path = add(path, differentiate(model, corrupt, window))
     with torch.no_grad():
         kept, patch = (writes(architecture, at.trace) for at in (clean, corrupt))
-    return edge_scores(model, metric, kept, patch, path, window)
+    values = edge_scores(model, metric, kept, patch, path, window)
+    return Scored(values, clean.metric.detach(), corrupt.metric.detach())

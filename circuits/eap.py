@@ -11,12 +11,14 @@ from circuitvar.circuits.gradient_scores import (
     check_differentiable,
     differentiate,
     edge_scores,
+    metric_of,
     patch_values,
+    plain_run,
     point,
     window_of,
 )
 from circuitvar.circuits.sources import writes
-from circuitvar.circuits.types import ScoreOptions
+from circuitvar.circuits.types import Scored, ScoreOptions
 
 if TYPE_CHECKING:
     from circuitvar.circuits.model import Model
@@ -38,6 +40,11 @@ def eap(
     ValueError
         The metric has no gradient, or its gradient at the clean run is zero by construction.
     """
+    return eap_run(model, batch, metric=metric, options=options).values
+
+
+def eap_run(model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions) -> Scored:
+    """`eap` with the metric of the runs it makes."""
     check_differentiable(metric, "eap")
     if metric.needs_reference:
         raise ValueError(
@@ -45,10 +52,13 @@ def eap(
             "every edge 0; use 'eap-ig-inputs', 'clean-corrupted' or 'exact'."
         )
     window = window_of(batch, options)
-    patch = patch_values(model, batch, options)
+    corrupt = plain_run(model, batch.corrupt, batch) if options.ablation == "patching" else None
+    patch = patch_values(model, batch, options, corrupt)
     with frozen(model.hf), torch.enable_grad():
         at = point(model, batch, metric, model.architecture.embed(batch.clean), None)
         path = differentiate(model, at, window)
     with torch.no_grad():
         clean = writes(model.architecture, at.trace)
-    return edge_scores(model, metric, clean, patch, path, window)
+    values = edge_scores(model, metric, clean, patch, path, window)
+    after = None if corrupt is None else metric_of(model, batch, metric, corrupt, None)
+    return Scored(values, at.metric.detach(), after)

@@ -13,12 +13,13 @@ from circuitvar.circuits.gradient_scores import (
     clean_logits,
     differentiate,
     edge_scores,
+    metric_of,
     plain_run,
     point,
     window_of,
 )
 from circuitvar.circuits.sources import writes
-from circuitvar.circuits.types import ScoreOptions
+from circuitvar.circuits.types import Scored, ScoreOptions
 
 if TYPE_CHECKING:
     from circuitvar.circuits.model import Model
@@ -60,6 +61,13 @@ def eap_ig_inputs(
     ValueError
         The metric has no gradient, fewer than one step, or an unknown rule.
     """
+    return eap_ig_inputs_run(model, batch, metric=metric, options=options).values
+
+
+def eap_ig_inputs_run(
+    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+) -> Scored:
+    """`eap_ig_inputs` with the metric of the runs it makes."""
     check_differentiable(metric, "eap-ig-inputs")
     alphas, weights = integration_rule(options.rule, options.steps)
     architecture = model.architecture
@@ -67,11 +75,12 @@ def eap_ig_inputs(
     clean_trace = plain_run(model, batch.clean, batch)
     reference = clean_logits(model, batch, clean_trace) if metric.needs_reference else None
     clean = writes(architecture, clean_trace)
+    before = metric_of(model, batch, metric, clean_trace, reference)
     start = architecture.embed(batch.corrupt).detach()
     line = clean_trace.embeddings - start
     del clean_trace
     path: PathGradients | None = None
-    patch = None
+    patch = after = None
     for alpha, weight in zip(alphas.tolist(), weights.tolist(), strict=True):
         with frozen(model.hf), torch.enable_grad():
             at = point(model, batch, metric, start + alpha * line, reference)
@@ -79,10 +88,12 @@ def eap_ig_inputs(
         if alpha == 0.0:
             # The first point is the corrupted run itself.
             with torch.no_grad():
-                patch = writes(architecture, at.trace)
+                patch, after = writes(architecture, at.trace), at.metric.detach()
         path = step if path is None else add(path, step)
         del at
     if patch is None:
-        patch = writes(architecture, plain_run(model, batch.corrupt, batch))
+        corrupt = plain_run(model, batch.corrupt, batch)
+        patch = writes(architecture, corrupt)
+        after = metric_of(model, batch, metric, corrupt, reference)
     assert path is not None
-    return edge_scores(model, metric, clean, patch, path, window)
+    return Scored(edge_scores(model, metric, clean, patch, path, window), before, after)

@@ -35,6 +35,7 @@ class Point:
 
     trace: Trace
     metric: Float[Tensor, " batch"]
+    reference: Float[Tensor, "batch vocab"] | None
 
 
 def check_differentiable(metric: "Metric", method: str) -> None:
@@ -77,7 +78,16 @@ def point(
     if reference is None and metric.needs_reference:
         reference = clean_logits(model, batch, trace)
     value = metric_at(architecture, at_last(trace.final, batch.last), batch, metric, reference)
-    return Point(trace, value)
+    return Point(trace, value, reference)
+
+
+@torch.no_grad()
+def metric_of(
+    model: "Model", batch: "Batch", metric: "Metric", trace: Trace, reference: Tensor | None
+) -> Float[Tensor, " batch"]:
+    """The metric of a finished run."""
+    x = at_last(trace.final.detach(), batch.last)
+    return metric_at(model.architecture, x, batch, metric, reference)
 
 
 @torch.no_grad()

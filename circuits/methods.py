@@ -3,10 +3,10 @@
 
 import importlib
 
-from circuitvar.circuits.clean_corrupted import clean_corrupted
-from circuitvar.circuits.eap import eap
+from circuitvar.circuits.clean_corrupted import clean_corrupted, clean_corrupted_run
+from circuitvar.circuits.eap import eap, eap_run
 from circuitvar.circuits.eap_ig_activations import eap_ig_activations
-from circuitvar.circuits.eap_ig_inputs import eap_ig_inputs
+from circuitvar.circuits.eap_ig_inputs import eap_ig_inputs, eap_ig_inputs_run
 from circuitvar.circuits.exact import exact
 from circuitvar.circuits.exact_node import exact_node
 from circuitvar.circuits.types import ABLATIONS, Method
@@ -37,6 +37,7 @@ METHODS: tuple[Method, ...] = (
         "Syed et al. 2023, arXiv 2310.10348",
         ablations=ABLATIONS,
         cost="2 forwards + 1 backward",
+        run=eap_run,
     ),
     Method(
         "eap-ig-inputs",
@@ -44,6 +45,7 @@ METHODS: tuple[Method, ...] = (
         eap_ig_inputs,
         "Hanna et al. 2024, arXiv 2403.17806",
         cost="1 forward + m (forward + backward)",
+        run=eap_ig_inputs_run,
     ),
     Method(
         "eap-ig-activations",
@@ -58,6 +60,7 @@ METHODS: tuple[Method, ...] = (
         clean_corrupted,
         "Hanna et al. 2024, arXiv 2403.17806",
         cost="2 forwards + 2 backwards",
+        run=clean_corrupted_run,
     ),
 )
 

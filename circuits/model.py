@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from circuitvar.circuits.architecture import Architecture, describe
+from circuitvar.circuits.architecture import FAMILIES, Architecture, describe
 from circuitvar.circuits.graph import Graph
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -114,6 +114,7 @@ def wrap(hf: nn.Module, *, name: str, tokenizer: Any = None, revision: str | Non
     ValueError
         The architecture is not understood, or its logits are not reproduced.
     """
+    from circuitvar.circuits.self_check import require_self_check
     from circuitvar.circuits.trunk import check_logits
 
     hf.eval()
@@ -133,6 +134,8 @@ def wrap(hf: nn.Module, *, name: str, tokenizer: Any = None, revision: str | Non
         revision=revision,
     )
     check_logits(model)
+    if architecture.base.config.model_type not in FAMILIES:  # type: ignore[union-attr]
+        require_self_check(model)
     return model
 
 

@@ -15,10 +15,9 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from circuitvar.circuits.gradient_scores import clean_logits, plain_run
+from circuitvar.circuits.gradient_scores import clean_logits, metric_of, plain_run
 from circuitvar.circuits.sources import mean_writes
-from circuitvar.circuits.trunk import at_last, metric_at
-from circuitvar.circuits.types import EdgeScores, Method, ScoreOptions
+from circuitvar.circuits.types import EdgeScores, Method, Scored, ScoreOptions
 
 if TYPE_CHECKING:
     from circuitvar.circuits.model import Model
@@ -69,9 +68,9 @@ def score_edges(
     for start in range(0, len(batch), size):
         rows = slice(start, min(start + size, len(batch)))
         part = cut(batch, rows)
-        scores = method.fn(model, part, metric=metric, options=options)
-        values[rows] = _checked(model, part, method, options, scores)
-        metrics[:, rows] = clean_and_corrupt(model, part, metric)
+        scored = _run(model, part, method, metric, options)
+        values[rows] = _checked(model, part, method, options, scored.values)
+        metrics[:, rows] = _metrics(model, part, metric, scored)
         if progress is not None:
             progress(rows.stop, len(batch))
     return EdgeScores(
@@ -140,6 +139,23 @@ def chunk_size(model: "Model", batch: "Batch", metric: "Metric") -> int:
     return max(1, min(256, int(budget / bytes_each)))
 
 
+def _run(
+    model: "Model", batch: "Batch", method: Method, metric: "Metric", options: ScoreOptions
+) -> Scored:
+    if method.run is not None:
+        return method.run(model, batch, metric=metric, options=options)
+    return Scored(torch.as_tensor(method.fn(model, batch, metric=metric, options=options)))
+
+
+def _metrics(
+    model: "Model", batch: "Batch", metric: "Metric", scored: Scored
+) -> Float[np.ndarray, "2 example"]:
+    """Clean and corrupted metric, from the method's own runs where it made them."""
+    if scored.metric_clean is None or scored.metric_corrupt is None:
+        return clean_and_corrupt(model, batch, metric)
+    return torch.stack((scored.metric_clean, scored.metric_corrupt)).cpu().numpy()
+
+
 @torch.no_grad()
 def clean_and_corrupt(
     model: "Model", batch: "Batch", metric: "Metric"
@@ -150,8 +166,7 @@ def clean_and_corrupt(
         trace = plain_run(model, tokens, batch)
         if reference is None and metric.needs_reference:
             reference = clean_logits(model, batch, trace)
-        x = at_last(trace.final, batch.last)
-        values.append(metric_at(model.architecture, x, batch, metric, reference))
+        values.append(metric_of(model, batch, metric, trace, reference))
     return torch.stack(values).cpu().numpy()
 
 
@@ -159,7 +174,7 @@ def _checked(
     model: "Model", batch: "Batch", method: Method, options: ScoreOptions, scores: Tensor
 ) -> Float32[np.ndarray, "example edge"]:
     """Scores as numpy, of the wanted columns, all finite."""
-    found = torch.as_tensor(scores).detach()
+    found = scores.detach()
     n_edges = model.graph.n_edges
     columns = range(n_edges) if options.edges is None else options.edges
     if options.edges is not None and found.shape == (len(batch), n_edges):

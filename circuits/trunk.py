@@ -250,32 +250,42 @@ def _wide(logits: Tensor) -> Tensor:
     return logits if logits.dtype == torch.float64 else logits.float()
 
 
-def check_logits(model: "Model") -> float:
-    """Compare this trunk with the model's own logits on a padded batch; cheap enough to always run.
-
-    Returns the largest difference relative to the largest logit.
-
-    Raises
-    ------
-    ValueError
-        The difference is above `LOGIT_TOLERANCE`: the architecture is computed wrongly.
-    """
+@torch.no_grad()
+def logit_residual(model: "Model") -> float:
+    """Largest difference from the model's own logits on a padded batch, relative to the largest."""
     architecture = model.architecture
     vocab = architecture.unembed.weight.shape[0]  # type: ignore[union-attr]
     tokens = torch.arange(1, 13, device=model.device).reshape(2, 6) * 7919 % min(vocab, 50_000)
     mask = torch.ones_like(tokens, dtype=torch.bool)
     mask[1, 4:] = False
     last = mask.sum(-1) - 1
-    with torch.no_grad():
-        trace, _ = run_tokens(architecture, tokens, mask)
-        ours = logits_at(architecture, at_last(trace.final, last))
-        theirs = model.hf(input_ids=tokens, attention_mask=mask.long(), use_cache=False).logits
+    trace, _ = run_tokens(architecture, tokens, mask)
+    ours = logits_at(architecture, at_last(trace.final, last))
+    theirs = model.hf(input_ids=tokens, attention_mask=mask.long(), use_cache=False).logits
     theirs = at_last(theirs, last)
-    residual = float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-3))
+    return float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-3))
+
+
+def check_logits(model: "Model") -> None:
+    """Refuse a model whose logits are not reproduced; cheap enough to run at every load.
+
+    Raises
+    ------
+    ValueError
+        The residual is above `LOGIT_TOLERANCE`: the architecture would be computed wrongly.
+    """
+    try:
+        residual = logit_residual(model)
+    except (RuntimeError, TypeError, AttributeError, IndexError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise ValueError(
+            f"{type(model.hf).__name__} is not supported: its layers do not fit together the way "
+            f"this package runs them ({str(error).splitlines()[0]})."
+        ) from error
     if not residual <= LOGIT_TOLERANCE[model.dtype]:
         raise ValueError(
             f"{type(model.hf).__name__} is not supported: its logits are reproduced only to a "
             f"relative error of {residual:.2g} (at most {LOGIT_TOLERANCE[model.dtype]:.0e} is "
             "accepted), so scores would be wrong."
         )
-    return residual

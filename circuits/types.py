@@ -13,6 +13,8 @@ from jaxtyping import Bool, Float, Float32
 from circuitvar.circuits.graph import Graph
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from circuitvar.circuits.model import Model
     from circuitvar.circuits.sources import Writes
     from circuitvar.tasks.types import Batch, Metric
@@ -95,6 +97,23 @@ class ScoreFn(Protocol):
     ) -> Float[np.ndarray, "example edge"]: ...
 
 
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Scores of one batch with the metric values that came with them for free."""
+
+    values: "Float[Tensor, 'example edge']"
+    metric_clean: "Float[Tensor, ' example'] | None" = None
+    metric_corrupt: "Float[Tensor, ' example'] | None" = None
+
+
+class ScoredFn(Protocol):
+    """A `ScoreFn` that also says what the metric was on the clean and the corrupted run."""
+
+    def __call__(
+        self, model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+    ) -> Scored: ...
+
+
 @dataclass(frozen=True)
 class Method:
     """An attribution method: a plain function and what a reader must know about it."""
@@ -113,6 +132,8 @@ class Method:
     """Ablation values for which the method is defined."""
     cost: str = ""
     """Rough cost per batch in words, e.g. `2 forwards + 1 backward`."""
+    run: ScoredFn | None = None
+    """The same computation as `fn`, where it knows the metric of the runs it makes anyway."""
 
 
 class FinderFn(Protocol):
