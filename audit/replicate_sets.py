@@ -14,6 +14,9 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 Selector = Callable[[Float[np.ndarray, "replicate edge"]], Bool[np.ndarray, "replicate edge"]]
 
+_READ_BYTES = 2**28
+_COLUMNS = 2**16
+
 
 @dataclass(frozen=True, eq=False)
 class RunSets:
@@ -114,6 +117,7 @@ def replicate_sets(
     [replicate, edge] to masks. `chunk` replicates are alive at a time, by default as many as fit
     `memory_mb`. float32 products may move an edge that is tied to about 1e-6 across the cut
     between BLAS builds; pass float64 scores where that matters. Rows of zero weight keep nothing.
+    A `numpy.memmap` is streamed from disk; give it a large `memory_mb`, one pass per chunk.
 
     Raises
     ------
@@ -132,7 +136,7 @@ def replicate_sets(
     for start in range(0, len(weights), chunk):
         block = weights[start : start + chunk]
         with np.errstate(invalid="ignore"):  # 0 * inf: reported by name just below
-            means = np.matmul(block, scores, out=buffer[: len(block)])
+            means = _product(block, scores, out=buffer[: len(block)])
             _require_finite(means, scores)
         chosen = None if select is None else select(means) & np.any(block, axis=1, keepdims=True)
         if select is None and not signed:
@@ -145,6 +149,21 @@ def replicate_sets(
             counts += mask
             packed[start + i] = np.packbits(mask)
     return RunSets(packed, counts)
+
+
+def _product(block, scores, *, out):
+    """block @ scores; a memory-mapped matrix is read in order, a few rows at a time."""
+    if not isinstance(scores, np.memmap):
+        return np.matmul(block, scores, out=out)
+    out[:] = 0
+    n, n_edges = scores.shape
+    rows = max(1, _READ_BYTES // (n_edges * scores.dtype.itemsize))
+    for start in range(0, n, rows):
+        read = np.array(scores[start : start + rows])
+        weights = block[:, start : start + rows]
+        for left in range(0, n_edges, _COLUMNS):
+            out[:, left : left + _COLUMNS] += weights @ read[:, left : left + _COLUMNS]
+    return out
 
 
 def _check(scores, weights, size, select) -> None:

@@ -122,7 +122,9 @@ def test_select_rule_replaces_top_k():
     np.testing.assert_array_equal(sets.masks(), scores > 0.5)
 
 
-def test_memory_mapped_scores_stream(tmp_path):
+def test_memory_mapped_scores_stream(tmp_path, monkeypatch):
+    monkeypatch.setattr("circuitvar.audit.replicate_sets._READ_BYTES", 3600)
+    monkeypatch.setattr("circuitvar.audit.replicate_sets._COLUMNS", 128)
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(10, 300)).astype(np.float32)
     np.save(tmp_path / "scores.npy", scores)
