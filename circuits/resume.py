@@ -77,8 +77,13 @@ def clean_run(
 
 
 def tile(x: Float[Tensor, "batch ..."], n: int) -> Float[Tensor, "row ..."]:
-    """The batch n times over; a leading axis of length 1 is left to broadcast."""
-    return x if n == 1 or len(x) == 1 else x.repeat(n, *[1] * (x.ndim - 1))
+    """The batch n times over."""
+    return x if n == 1 else x.repeat(n, *[1] * (x.ndim - 1))
+
+
+def _tile_shared(x: Float[Tensor, "batch ..."], n: int) -> Float[Tensor, "row ..."]:
+    """The same, but what all examples share (leading axis of length 1) is left to broadcast."""
+    return x if len(x) == 1 else tile(x, n)
 
 
 def only_last(clean: CleanRun, x: Float[Tensor, "row pos ..."]) -> Float[Tensor, "row 1 ..."]:
@@ -98,13 +103,13 @@ def _rotary(clean: CleanRun, index: int, n: int, last_only: bool) -> tuple[Tenso
     rotary = clean.context.rotary[index]
     if rotary is None:
         return None
-    cos, sin = (tile(_windowed(clean, part, last_only), n) for part in rotary)
+    cos, sin = (_tile_shared(_windowed(clean, part, last_only), n) for part in rotary)
     return cos, sin
 
 
 def _mask(clean: CleanRun, index: int, n: int, last_only: bool) -> Tensor:
     mask = clean.context.masks[index][..., : clean.window.stop].transpose(1, 2)
-    return tile(_windowed(clean, mask, last_only).transpose(1, 2), n)
+    return _tile_shared(_windowed(clean, mask, last_only).transpose(1, 2), n)
 
 
 def _with_prefix(clean: CleanRun, whole: Tensor, new: Tensor, heads: slice) -> Tensor:
@@ -112,7 +117,9 @@ def _with_prefix(clean: CleanRun, whole: Tensor, new: Tensor, heads: slice) -> T
     start = clean.window.start
     if start == 0:
         return new
-    return torch.cat((tile(whole[:, :start, heads], len(new) // clean.batch), new), dim=1)
+    # Repeated even for a batch of one, whose leading axis `tile` would leave to broadcast.
+    prefix = whole[:, :start, heads].repeat(len(new) // clean.batch, 1, 1, 1)
+    return torch.cat((prefix, new), dim=1)
 
 
 def continue_layer(
