@@ -3,35 +3,23 @@
 from collections.abc import Mapping
 from time import perf_counter
 
-import numpy as np
 import pandas as pd
 
 from circuitvar.audit.against_exact import agreement_estimates
-from circuitvar.audit.beats_random import random_faithfulness
 from circuitvar.audit.claims import claims
 from circuitvar.audit.collect import Collected, Progress, collect
 from circuitvar.audit.edge_table import edge_table
 from circuitvar.audit.function_estimates import function_estimates
-from circuitvar.audit.jaccard import pairwise_jaccard
-from circuitvar.audit.perturb import (
-    FEW_TEMPLATES,
-    circuit_size,
-    perturbation_axes,
-    template_means,
-)
+from circuitvar.audit.ledger import components_of
+from circuitvar.audit.perturb import circuit_size, perturbation_axes
+from circuitvar.audit.run_circuits import CircuitRuns, run_circuits
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.size_curve import size_curve
+from circuitvar.audit.tables import audit_tables
 from circuitvar.audit.types import Audit, Estimate
 from circuitvar.audit.verdict import Bars
-from circuitvar.circuits.evaluate import evaluate
 from circuitvar.circuits.model import Model
-from circuitvar.circuits.select import top_n, top_n_masks
-from circuitvar.circuits.types import Circuit, Method
-from circuitvar.tasks.tokens import take
+from circuitvar.circuits.types import Method
 from circuitvar.tasks.types import Task
-
-RANDOM_PROMPTS = 50
-"""Held-out prompts on which random circuits are run."""
 
 
 def audit_circuit(
@@ -48,17 +36,16 @@ def audit_circuit(
 ) -> Audit:
     """Discover a circuit, perturb everything that could have been otherwise, judge the claims.
 
-    Collect every model measurement; keep the strongest edges; run the circuit on held-out
-    prompts; re-select under each perturbation; compare with exact patching and with random
-    circuits; hold the intervals to the bars.
+    Collect every model measurement; keep the strongest edges and run them on held-out prompts;
+    re-select under each perturbation; compare with exact patching and with random circuits; hold
+    the intervals to the bars. `method`: your own record instead of the one `settings` names.
 
     Raises
     ------
     ValueError
         The model does not do the task (unless `allow_weak`), or a setting does not fit the graph.
     """
-    settings = settings or Settings()
-    bars = bars or Bars()
+    settings, bars = settings or Settings(), bars or Bars()
     size = circuit_size(model.graph.n_edges, settings.size)
     collected = collect(
         task,
@@ -69,100 +56,65 @@ def audit_circuit(
         allow_weak=allow_weak,
         progress=progress,
     )
-    circuit = top_n(model.graph, collected.scores.mean, size, absolute=not settings.signed)
-    clock = perf_counter()
-    run = evaluate(
-        model, circuit, collected.heldout, metric=collected.metric, ablation=settings.ablation
-    )
-    random = random_faithfulness(
-        model,
-        circuit,
-        take(collected.heldout, slice(0, RANDOM_PROMPTS)),
-        metric=collected.metric,
-        draws=settings.random,
-        ablation=settings.ablation,
-        seed=settings.seed,
-    )
-    seconds = {**collected.seconds, "evaluation": perf_counter() - clock}
-    clock = perf_counter()
-    axes, _, _ = perturbation_axes(collected, settings, size)
-    estimates = (
-        *behaviour_estimates(collected),
-        *function_estimates(run, level=settings.level),
-        *_against_exact(collected, settings, size),
-    )
+    seconds, clock = dict(collected.seconds), perf_counter()
+    runs = run_circuits(model, collected, settings, size)
+    seconds["evaluation"], clock = perf_counter() - clock, perf_counter()
+    perturbed = perturbation_axes(collected, settings, size)
+    tables = audit_tables(collected, perturbed, settings, size)
+    if runs.transfer is not None:
+        tables["cross_faithfulness"] = runs.transfer.frame
+    estimates = _estimates(collected, runs, settings, size)
+    edges = edge_table(collected.scores, runs.circuit, perturbed.axes, exact=collected.exact)
     verdicts = claims(
-        axes, estimates, random, method=collected.method.key, bars=bars, level=settings.level
-    )
-    result = Audit(
-        title=f"{task.title}: {model.name}, {collected.method.key}",
-        axes=axes,
-        verdicts=verdicts,
-        edges=edge_table(collected.scores, circuit, axes, exact=collected.exact),
-        estimates=estimates,
-        tables=_tables(collected, settings, size, random),
-        provenance={},
-    )
-    seconds["statistics"] = perf_counter() - clock
-    record = _record(collected, settings, circuit, model, bars)
-    full = {**(provenance or {}), **record, "seconds": seconds}
-    return Audit(**{**vars(result), "provenance": full})
-
-
-def behaviour_estimates(collected: Collected) -> tuple[Estimate, ...]:
-    """Does the full model do the task? Accuracy and the clean-corrupt metric gap."""
-    return (collected.behaviour.accuracy, collected.behaviour.gap)
-
-
-def _against_exact(collected: Collected, settings: Settings, size: int) -> tuple[Estimate, ...]:
-    if collected.exact is None or collected.exact_rows is None:
-        return ()
-    rows = collected.exact_rows
-    return agreement_estimates(
-        collected.scores.values[rows],
-        collected.exact.values,
-        collected.exact.templates,
-        size=size,
-        absolute=not settings.signed,
+        perturbed.axes,
+        estimates,
+        runs,
+        method=collected.method.key,
+        bars=bars,
         level=settings.level,
     )
+    seconds["statistics"] = perf_counter() - clock
+    record = _record(collected, settings, runs, bars)
+    return Audit(
+        title=f"{task.title}: {model.name}, {collected.method.key}",
+        axes=perturbed.axes,
+        verdicts=verdicts,
+        edges=edges,
+        estimates=estimates,
+        components=components_of(tables["ledger"], group="all edges") if "ledger" in tables else (),
+        tables={**tables, "random_circuits": pd.DataFrame({"faithfulness": runs.random})},
+        provenance={**(provenance or {}), **record, "seconds": seconds},
+    )
 
 
-def _tables(
-    collected: Collected, settings: Settings, size: int, random: np.ndarray
-) -> dict[str, pd.DataFrame]:
-    """Frames behind the figures that are not one row per edge."""
-    scores, templates = collected.scores.values, collected.scores.templates
-    clustered = len(set(templates)) >= FEW_TEMPLATES
-    tables = {
-        "phi_by_k": size_curve(
-            scores,
+def _estimates(
+    collected: Collected, runs: CircuitRuns, settings: Settings, size: int
+) -> tuple[Estimate, ...]:
+    """Headline numbers: does the model do the task, does the circuit, is the method right."""
+    estimates = [
+        collected.behaviour.accuracy,
+        collected.behaviour.gap,
+        *function_estimates(runs.heldout, level=settings.level),
+    ]
+    if runs.transfer is not None:
+        estimates.append(runs.transfer.kept)
+    if collected.exact is not None and collected.exact_rows is not None:
+        estimates += agreement_estimates(
+            collected.scores.values[collected.exact_rows],
+            collected.exact.values,
+            collected.exact.templates,
             size=size,
-            clusters=templates if clustered else None,
-            signed=settings.signed,
+            absolute=not settings.signed,
             level=settings.level,
-            seed=settings.seed,
-        ),
-        "random_circuits": pd.DataFrame({"faithfulness": random}),
-    }
-    if clustered:
-        means, names = template_means(scores, templates)
-        masks = top_n_masks(means, size, absolute=not settings.signed)
-        pairs = pairwise_jaccard(masks)
-        tables["similarity"] = pd.DataFrame(
-            {
-                "run_a": np.repeat(names, len(names)),
-                "run_b": np.tile(names, len(names)),
-                "jaccard": np.asarray(pairs, dtype=np.float64).ravel(),
-            }
         )
-    return tables
+    return tuple(estimates)
 
 
 def _record(
-    collected: Collected, settings: Settings, circuit: Circuit, model: Model, bars: Bars
+    collected: Collected, settings: Settings, runs: CircuitRuns, bars: Bars
 ) -> dict[str, object]:
     """What the numbers depend on, for the card and the methods paragraph."""
+    circuit = runs.circuit
     return {
         "task": collected.task.key,
         "method": collected.method.key,
@@ -174,11 +126,12 @@ def _record(
         "size_requested": circuit.requested,
         "size_selected": circuit.selected,
         "size": circuit.size,
-        "n_edges": model.graph.n_edges,
+        "n_edges": circuit.graph.n_edges,
         "n_examples": len(collected.scores.values),
         "n_templates": len(set(collected.scores.templates)),
         "n_heldout": len(collected.heldout),
         "data_digest": collected.data,
         "dropped": collected.dropped,
         "seed_names": list(collected.seed_names),
+        "weak": collected.behaviour.weak,
     }

@@ -1,13 +1,12 @@
 """The claims an audit judges, each from numbers that stand beside it in the report."""
 
-import numpy as np
-from jaxtyping import Float
-
 from circuitvar.audit.beats_random import NULL
+from circuitvar.audit.run_circuits import CircuitRuns
 from circuitvar.audit.types import Axis, Estimate, Verdict
 from circuitvar.audit.verdict import (
     Bars,
     agreement_verdict,
+    function_verdict,
     judge,
     random_verdict,
     stability_verdicts,
@@ -17,7 +16,7 @@ from circuitvar.audit.verdict import (
 def claims(
     axes: tuple[Axis, ...],
     estimates: tuple[Estimate, ...],
-    random: Float[np.ndarray, " draw"],
+    runs: CircuitRuns,
     *,
     method: str,
     bars: Bars,
@@ -26,24 +25,37 @@ def claims(
     """Verdicts in the order a reader asks: stable? faithful? better than random? exact?"""
     found = {estimate.name: estimate for estimate in estimates}
     verdicts = [verdict for axis in axes for verdict in stability_verdicts(axis, bars=bars)]
-    faithfulness = found["faithfulness"]
     verdicts.append(
         judge(
             "The circuit reproduces the behaviour on held-out prompts",
-            faithfulness,
+            found["faithfulness"],
             bars.faithfulness,
             bar_text=f"faithfulness > {bars.faithfulness:.2f}",
-            unit="held-out prompt",
+            unit=_unit(found["faithfulness"]),
         )
     )
-    verdicts.append(random_verdict(faithfulness.value, random, null=NULL, bars=bars, level=level))
-    if "rank correlation with exact" in found and method != "exact":
+    verdicts.append(
+        random_verdict(runs.own_on_random_prompts, runs.random, null=NULL, bars=bars, level=level)
+    )
+    if runs.transfer is not None:
+        verdicts.append(
+            function_verdict(
+                runs.transfer.kept,
+                claim="Circuits of different templates do the same job",
+                bars=bars,
+                unit=_unit(runs.transfer.kept),
+            )
+        )
+    exact = found.get("rank correlation with exact")
+    if exact is not None and method != "exact":
         verdicts.append(
             agreement_verdict(
-                found["rank correlation with exact"],
-                first=method,
-                second="exact patching",
-                bars=bars,
+                exact, first=method, second="exact patching", bars=bars, unit=_unit(exact)
             )
         )
     return tuple(verdicts)
+
+
+def _unit(estimate: Estimate) -> str:
+    """What an estimate's interval counts, for "about n more"."""
+    return "template" if "template" in estimate.interval else "prompt"

@@ -41,6 +41,8 @@ class Collected:
     exact: EdgeScores | None = None
     exact_rows: Int[np.ndarray, " example"] | None = None
     """Rows of `scores` that the exact scores belong to."""
+    methods: Float[np.ndarray, "run edge"] | None = None
+    """Mean scores by `method` and by the other methods, in that order."""
     fresh: Float[np.ndarray, "run edge"] | None = None
     """Mean scores of independent data sets."""
     seeds: Float[np.ndarray, "run edge"] | None = None
@@ -107,6 +109,12 @@ def collect(
             replace(options, edges=None),
         )
         clock.lap("exact")
+    others = [get_method(key) for key in settings.other_methods if key != method.key]
+    compared = _means(
+        scores if how is method else score(f"{how.key} for comparison", model, batch, how)
+        for how in ((method, *others) if others else ())
+    )
+    clock.lap("other methods")
     fresh = _means(
         score(f"fresh data {i + 1} of {settings.fresh}", model, fresh_batch, method)
         for i in range(settings.fresh)
@@ -128,6 +136,7 @@ def collect(
         behaviour=behaviour,
         exact=exact,
         exact_rows=exact_rows,
+        methods=compared,
         fresh=fresh,
         seeds=seeds,
         seed_names=(model.name, *(m.name for m in other_seeds)) if other_seeds else (),

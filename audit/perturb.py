@@ -1,5 +1,7 @@
 """The perturbation axes of one audit, each a set of circuits that could have been found instead."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -17,6 +19,20 @@ FEW_TEMPLATES = 4
 """Below this many templates no axis is built on them: halves of two templates say nothing."""
 
 
+@dataclass(frozen=True, eq=False)
+class Perturbed:
+    """The axes of an audit, and the bootstrap replicates that prompt influence is read from."""
+
+    axes: tuple[Axis, ...]
+    bootstrap_sets: RunSets
+    resamples: Resamples
+
+
+def use_templates(templates: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The templates as clusters where there are enough of them, else None."""
+    return templates if len(set(templates)) >= FEW_TEMPLATES else None
+
+
 def circuit_size(n_edges: int, size: int | None) -> int:
     """Edges to keep: as asked, else a tenth of the graph and at most 200.
 
@@ -32,32 +48,31 @@ def circuit_size(n_edges: int, size: int | None) -> int:
     return size
 
 
-def perturbation_axes(
-    collected: Collected, settings: Settings, size: int
-) -> tuple[tuple[Axis, ...], RunSets, Resamples]:
-    """Every axis the collected scores support, and the bootstrap replicates behind one of them.
+def perturbation_axes(collected: Collected, settings: Settings, size: int) -> Perturbed:
+    """Every axis the collected scores support.
 
     Only fresh data and training seeds needed model calls beyond the discovery scores; the others
     are computed from the per-example matrix, which gives the same circuits as re-running would.
     """
     scores = collected.scores.values
     templates = collected.scores.templates
-    n_templates = len(set(templates))
+    clusters = use_templates(templates)
     top = {"size": size, "signed": settings.signed, "level": settings.level}
     axes = []
-    if n_templates >= FEW_TEMPLATES:
+    if clusters is not None:
         rng = stream(settings.seed, "halves", "template")
-        axes.append(halves_axis(scores, rng=rng, clusters=templates, pairs=settings.pairs, **top))
+        axes.append(halves_axis(scores, rng=rng, clusters=clusters, pairs=settings.pairs, **top))
     rng = stream(settings.seed, "halves", "prompt")
     axes.append(halves_axis(scores, rng=rng, pairs=settings.pairs, **top))
     rng = stream(settings.seed, "bootstrap")
     resamples = bootstrap(len(scores), settings.bootstrap, rng=rng)
     boot, sets = bootstrap_axis(scores, resamples, **top)
     axes.append(boot)
-    if n_templates >= FEW_TEMPLATES:
+    if clusters is not None:
         axes.append(paraphrase_axis(collected, settings, size))
     for key, title, unit, means, note in (
         ("fresh-data", "Fresh data sets", "data set", collected.fresh, FRESH_NOTE),
+        ("method", "Choice of method", "method", collected.methods, METHOD_NOTE),
         ("seed", "Training seeds", "training seed", collected.seeds, SEED_NOTE),
     ):
         if means is not None:
@@ -73,10 +88,11 @@ def perturbation_axes(
                 graph, collected.seeds, size, rng=rng, signed=settings.signed, level=settings.level
             )
         )
-    return tuple(axes), sets, resamples
+    return Perturbed(tuple(axes), sets, resamples)
 
 
 FRESH_NOTE = "Independent draws of the same size, alternating between disjoint word lists."
+METHOD_NOTE = "Approximations of the same effects on the same prompts."
 SEED_NOTE = (
     "Heads of models trained from different seeds have no common names: the same head number is "
     "another head, so low overlap is expected even if both models work alike."

@@ -10,6 +10,8 @@ class Settings:
     """Choices of one audit. Field names are the option names of `circuitvar audit`."""
 
     method: str = "eap-ig-inputs"
+    other_methods: tuple[str, ...] = ("eap", "clean-corrupted")
+    """Approximations that could have been used instead; compared on the same prompts."""
     metric: str | None = None
     """Metric key; None is the task's own."""
     corruption: str | None = None
@@ -71,7 +73,7 @@ _LEAST = {
     "seed": 0,
 }
 
-QUICK = Settings(n=120, heldout=60, bootstrap=50, pairs=20, exact=12, fresh=3)
+QUICK = Settings(n=120, heldout=60, bootstrap=50, pairs=20, exact=24, fresh=3)
 """A smoke-sized audit: the same steps, wider intervals."""
 
 SETTING_NAMES: tuple[str, ...] = tuple(f.name for f in fields(Settings))

@@ -110,7 +110,7 @@ def ledger_frame(audit: Audit) -> pd.DataFrame:
     `audit.tables["ledger"]` wins where an audit brings its own, e.g. one bar per edge group.
     """
     if "ledger" in audit.tables:
-        return audit.tables["ledger"].reset_index(drop=True)
+        return audit.tables["ledger"].rename(columns={"source": "component"})
     rows = [
         {
             "group": "all edges",

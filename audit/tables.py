@@ -1,0 +1,146 @@
+"""The frames behind an audit's figures that are not one row per edge."""
+
+import numpy as np
+import pandas as pd
+
+from circuitvar.audit.collect import Collected
+from circuitvar.audit.edge_summary import edge_summary
+from circuitvar.audit.forecast import forecast, observed_points
+from circuitvar.audit.inclusion import classify
+from circuitvar.audit.influence import phi_influence
+from circuitvar.audit.jaccard import pairwise_jaccard
+from circuitvar.audit.ledger import Part, choice_part, ledger, sampling_parts, selection_ledger
+from circuitvar.audit.match_heads import match_heads
+from circuitvar.audit.perturb import Perturbed, template_means, use_templates
+from circuitvar.audit.settings import Settings
+from circuitvar.audit.size_curve import size_curve
+from circuitvar.audit.streams import stream
+from circuitvar.circuits.select import top_n_masks
+
+
+def audit_tables(
+    collected: Collected, perturbed: Perturbed, settings: Settings, size: int
+) -> dict[str, pd.DataFrame]:
+    """Every table the scores support, by the name the report looks it up under."""
+    scores = collected.scores.values
+    clusters = use_templates(collected.scores.templates)
+    tables = {
+        "phi_by_k": size_curve(
+            scores,
+            size=size,
+            clusters=clusters,
+            signed=settings.signed,
+            level=settings.level,
+            seed=settings.seed,
+        ),
+        "forecast": forecast_table(collected, settings, size),
+        "influence": influence_table(collected, perturbed),
+        "selection": selection_ledger(
+            {axis.key: (axis.inclusion, axis.runs) for axis in perturbed.axes},
+            groups=edge_groups(perturbed),
+        ),
+    }
+    if clusters is not None:
+        tables["similarity"] = similarity_table(collected, settings, size)
+    if has_ledger(collected):
+        tables["ledger"] = ledger_table(collected, perturbed, settings)
+    return tables
+
+
+def has_ledger(collected: Collected) -> bool:
+    """Whether exact scores identify the ledger: two prompts of every template on average."""
+    if collected.exact is None:
+        return False
+    templates = collected.exact.templates
+    return len(templates) >= 2 * len(set(use_templates(templates) or ("",)))
+
+
+def edge_groups(perturbed: Perturbed) -> dict[str, np.ndarray]:
+    """Edge groups of the ledgers: core, contingent, noise (by the first axis), and all."""
+    kind = classify(perturbed.axes[0].inclusion)
+    groups = {name: kind == name for name in ("core", "contingent", "noise")}
+    return {
+        "all edges": np.ones(len(kind), dtype=bool),
+        **{name: mask for name, mask in groups.items() if mask.any()},
+    }
+
+
+def forecast_table(collected: Collected, settings: Settings, size: int) -> pd.DataFrame:
+    """phi of two fresh data sets of n prompts: empirical-Bayes forecast and observed blocks.
+
+    Where templates are the sampling unit, n counts prompts at the present number per template.
+    """
+    scores = collected.scores.values
+    clusters = use_templates(collected.scores.templates)
+    summary = edge_summary(scores, clusters=clusters)
+    present = summary.units
+    grid = sorted({max(2, round(present * f)) for f in (0.125, 0.25, 0.5, 1, 2, 4, 8, 16)})
+    options = {"size": size, "signed": settings.signed}
+    ahead = forecast(summary, units=grid, rng=stream(settings.seed, "forecast"), **options)
+    blocks = observed_points(
+        scores, clusters=clusters, rng=stream(settings.seed, "blocks"), **options
+    )
+    frame = pd.concat([ahead, blocks], ignore_index=True)
+    frame["kind"] = frame["kind"].replace({"observed": "disjoint blocks"})
+    frame.insert(0, "n", frame["units"] * (len(scores) / present))
+    return frame
+
+
+def influence_table(collected: Collected, perturbed: Perturbed) -> pd.DataFrame:
+    """Approximate change of phi when one prompt is left out: example, template, influence."""
+    return pd.DataFrame(
+        {
+            "example": np.arange(len(collected.scores.values)),
+            "template": collected.scores.templates,
+            "influence": phi_influence(perturbed.bootstrap_sets, perturbed.resamples),
+        }
+    )
+
+
+def similarity_table(collected: Collected, settings: Settings, size: int) -> pd.DataFrame:
+    """Jaccard between the circuits of every two templates: run_a, run_b, jaccard."""
+    means, names = template_means(collected.scores.values, collected.scores.templates)
+    masks = top_n_masks(means, size, absolute=not settings.signed)
+    return pd.DataFrame(
+        {
+            "run_a": np.repeat(names, len(names)),
+            "run_b": np.tile(names, len(names)),
+            "jaccard": np.asarray(pairwise_jaccard(masks), dtype=np.float64).ravel(),
+        }
+    )
+
+
+def ledger_parts(collected: Collected, settings: Settings) -> list[Part]:
+    """Lines L0 to L5 of the variance ledger that the collected scores can identify.
+
+    Training seeds are compared after matching heads, so that L5 is not dominated by names.
+    """
+    exact, rows = collected.exact, collected.exact_rows
+    assert exact is not None and rows is not None
+    templates = collected.scores.templates
+    parts = list(
+        sampling_parts(
+            collected.scores.values[rows],
+            exact=exact.values,
+            clusters=use_templates(exact.templates),
+            n=len(templates),
+            n_templates=len(set(templates)) if use_templates(templates) else None,
+            rng=stream(settings.seed, "ledger"),
+        )
+    )
+    if collected.methods is not None and len(collected.methods) > 1:
+        parts.append(choice_part(collected.methods, "choice of method", layer="L4"))
+    if collected.seeds is not None and len(collected.seeds) > 1:
+        graph, first = collected.scores.graph, collected.seeds[0]
+        matched = collected.seeds
+        if graph.kv_heads == graph.n_heads:
+            matched = np.stack([first, *(match_heads(graph, r, first) for r in matched[1:])])
+        parts.append(choice_part(matched, "training seed, heads matched", layer="L5"))
+    return parts
+
+
+def ledger_table(collected: Collected, perturbed: Perturbed, settings: Settings) -> pd.DataFrame:
+    """The ledger by edge group; shares of a group sum to 1."""
+    return ledger(
+        ledger_parts(collected, settings), groups=edge_groups(perturbed), level=settings.level
+    )
