@@ -41,6 +41,8 @@ class LinearExplanations:
 
     coefficients: Float[np.ndarray, "concept unit"]
     bias: Float[np.ndarray, " unit"]
+    unit_mean: Float[np.ndarray, " unit"]
+    """Mean activation on the train split."""
     validation: Float[np.ndarray, " unit"]
     test: Float[np.ndarray, " unit"]
     """Simulation correlation on held-out prompts of the same strata; NaN without explanation."""
@@ -157,6 +159,7 @@ def linear_explanations(
     return LinearExplanations(
         coefficients=coefficients,
         bias=grams["train"].unit_mean - grams["train"].concept_mean @ coefficients,
+        unit_mean=grams["train"].unit_mean,
         validation=explained_correlation(grams["validation"], coefficients),
         test=explained_correlation(grams["test"], coefficients),
         transfer=explained_correlation(grams["transfer"], coefficients)

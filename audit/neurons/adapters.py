@@ -1,0 +1,119 @@
+"""Probing sets of a model on a task batch: MLP neurons, and heads as read-out attention.
+
+Samples are (prompt, position) for neurons and (prompt, key position) for heads, so "attends to
+the indirect object" is a concept match of the key's role. Clusters are prompts, strata templates.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from circuitvar.audit.neurons.linear_explanation import LinearExplanations, simulate
+from circuitvar.audit.neurons.probing_set import probing_set
+from circuitvar.audit.neurons.substitution_score import substitution_score
+from circuitvar.audit.neurons.token_concepts import TokenConcepts
+from circuitvar.audit.neurons.types import ProbingSet
+from circuitvar.audit.types import Estimate
+from circuitvar.circuits.unit_activations import (
+    metric_with_neurons,
+    mlp_neurons,
+    readout_attention,
+)
+from circuitvar.tasks.types import Batch, Metric
+
+if TYPE_CHECKING:
+    from circuitvar.circuits.model import Model
+
+
+def neuron_probing_set(model: "Model", batch: Batch, concepts: TokenConcepts) -> ProbingSet:
+    """MLP neurons at every real token; units `m{layer}.n{index}`."""
+    acts, names = mlp_neurons(model, batch)
+    return token_probing_set(acts, names, batch, concepts)
+
+
+def attention_probing_set(model: "Model", batch: Batch, concepts: TokenConcepts) -> ProbingSet:
+    """Attention from the read-out position to each key; units `a{layer}.h{head}`."""
+    patterns, names = readout_attention(model, batch)
+    return token_probing_set(patterns, names, batch, concepts)
+
+
+def token_probing_set(
+    acts: Float[np.ndarray, "batch pos unit"],
+    units: Sequence[str],
+    batch: Batch,
+    concepts: TokenConcepts,
+) -> ProbingSet:
+    """Any per-token units (head outputs along a direction, SAE latents) with token concepts."""
+    return probing_set(
+        np.ascontiguousarray(acts[concepts.example, concepts.position]),
+        concepts.values,
+        groups=concepts.example,
+        strata=np.array(batch.templates)[concepts.example],
+        units=units,
+        names=concepts.names,
+    )
+
+
+def live_units(data: ProbingSet, *, least: float = 1e-6) -> ProbingSet:
+    """The same probing set without units that hardly vary."""
+    acts = np.asarray(data.acts)
+    keep = np.flatnonzero(acts.std(axis=0) > least)
+    if not len(keep):
+        raise ValueError("every unit is constant on this probing set.")
+    return ProbingSet(
+        acts=np.ascontiguousarray(acts[:, keep]),
+        concepts=data.concepts,
+        groups=data.groups,
+        strata=data.strata,
+        weights=data.weights,
+        units=tuple(data.units[i] for i in keep),
+        names=data.names,
+        strata_names=data.strata_names,
+    )
+
+
+def substitution_scores(
+    model: "Model",
+    batch: Batch,
+    metric: Metric,
+    concepts: TokenConcepts,
+    columns: Float[np.ndarray, "sample concept"],
+    found: LinearExplanations,
+    units: Sequence[str],
+    *,
+    rng: np.random.Generator,
+) -> tuple[dict[str, Estimate], Estimate]:
+    """Substitution score of each MLP neuron, and of all of them replaced together.
+
+    Args:
+        batch: held-out prompts; `concepts` are its tokens and `columns` the concept values in
+            the order of `found.names`.
+        found: explanations fitted on other prompts.
+
+    Neurons are replaced at real tokens only (not BOS, not padding), by the explanation's
+    prediction and, for the reference, by their mean activation in the fit.
+    """
+    shape = tuple(batch.clean.shape)
+    place = np.zeros(shape, dtype=bool)
+    place[concepts.example, concepts.position] = True
+    predicted = simulate(found, columns)
+    index = {name: i for i, name in enumerate(found.units)}
+
+    def run(chosen: Sequence[str], constant: bool) -> np.ndarray:
+        values = {}
+        for name in chosen:
+            grid = np.zeros(shape)
+            new = found.unit_mean[index[name]] if constant else predicted[:, index[name]]
+            grid[concepts.example, concepts.position] = new
+            values[name] = grid
+        return metric_with_neurons(model, batch, metric, values, where=place)
+
+    intact = run((), False)
+    scores = {
+        name: substitution_score(intact, run([name], False), run([name], True), rng=rng)
+        for name in units
+    }
+    joint = substitution_score(intact, run(units, False), run(units, True), rng=rng)
+    return scores, joint
