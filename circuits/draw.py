@@ -69,7 +69,7 @@ def draw_circuit(
     _legend(axes, {_enters(graph.edges[c].dst) for c in columns})
     if weights is not None:
         note = f"width, opacity: root of {weight_name}, largest {largest:.3g}"
-        axes.text(0.0, -0.01, note, transform=axes.transAxes, fontsize=6, va="top")
+        _note(axes, note)
     return figure
 
 
@@ -163,6 +163,18 @@ def _nodes(axes: "Axes", positions: dict[str, Position], roles: dict[str, str]) 
         )
 
 
+def _note(axes: "Axes", text: str) -> None:
+    axes.annotate(
+        text,
+        (0.0, 0.0),
+        xycoords="axes fraction",
+        xytext=(0, -26),
+        textcoords="offset points",
+        fontsize=6,
+        va="top",
+    )
+
+
 def _legend(axes: "Axes", present: set[str]) -> None:
     from matplotlib.lines import Line2D
 
@@ -248,5 +260,5 @@ def _draw_aggregated(
     _nodes(axes, positions, {name: f"{n:,} in" for name, n in into.items()})
     _legend(axes, {slot or ("logits" if d == "logits" else "mlp") for _, d, slot in counts})
     note = f"{int(kept.sum()):,} edges, aggregated by layer and type; widest line {largest:,} edges"
-    axes.text(0.0, -0.01, note, transform=axes.transAxes, fontsize=6, va="top")
+    _note(axes, note)
     return figure
