@@ -1,6 +1,7 @@
 """Known ground truth: what patching, attribution and evaluation find in planted models."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from circuitvar.circuits.planted import load_planted
 from circuitvar.circuits.select import top_n, top_n_masks
 from circuitvar.circuits.types import Circuit, ScoreOptions
 from circuitvar.tasks.metrics import get_metric
-from circuitvar.tasks.planted import noise, two_route
+from circuitvar.tasks.planted import induction, noise, two_route
 from circuitvar.tasks.planted.catalog import PLANTED, get_planted
 from circuitvar.tasks.planted.gated import GATES, true_effects
 from circuitvar.tasks.tokens import tokenize
@@ -87,6 +88,21 @@ def test_planted_models_load_with_their_graph(key, edges, has_mlp):
     assert (model.graph.n_edges, model.graph.has_mlp) == (edges, has_mlp)
     assert model.name == f"planted:{key}"
     assert model.digest == model_of(key).digest
+
+
+def test_the_example_and_the_table_of_the_readme_are_true():
+    text = (Path(induction.__file__).parent / "README.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    exec(text.split("```python\n")[1].split("```")[0], names)
+    scores = np.abs(torch.as_tensor(names["scores"]).numpy()).max(axis=0)
+    found = {model_of("gated").graph.edge_names[i] for i in np.flatnonzero(scores > 1e-6)}
+    assert found == get_planted("gated").task.known_edges
+    for planted in PLANTED:
+        (row,) = (line for line in text.splitlines() if f"`planted:{planted.key}`" in line)
+        edges, known, linear = (cell.strip() for cell in row.split("|")[-4:-1])
+        graph = model_of(planted.key).graph
+        assert (int(edges), int(known)) == (graph.n_edges, len(planted.task.known_edges))
+        assert linear == ("yes" if planted.linear else "no")
 
 
 def test_double_precision_loads():

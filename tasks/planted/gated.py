@@ -80,7 +80,7 @@ def _weights() -> Weights:
         layer.o[head, :9, part["junk"]] = 10 * np.eye(9)
     unembed = np.zeros((d_model, len(VOCABULARY)))
     unembed[part["out"], len(SPECIAL) : len(SPECIAL) + n] = np.eye(n)
-    return Weights(embed, np.zeros((8, d_model)), (first, second), unembed)
+    return Weights(embed, np.zeros((16, d_model)), (first, second), unembed)
 
 
 def _asked_for(gate: str, signal: str) -> str:

@@ -48,7 +48,7 @@ def _weights() -> Weights:
     unembed = np.zeros((2, len(VOCABULARY)))
     unembed[:, VOCABULARY.index("yes")] = (0, 1)
     unembed[:, VOCABULARY.index("no")] = (1, 0)
-    return Weights(embed, np.zeros((8, 2)), tuple(layers), unembed)
+    return Weights(embed, np.zeros((16, 2)), tuple(layers), unembed)
 
 
 def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generator) -> PromptPair:

@@ -99,7 +99,7 @@ def _weights() -> Weights:
         layer.o[head, 0, n] = 4.0  # heads average over <bos> and three words
     unembed = np.zeros((d_model, len(VOCABULARY)))
     unembed[n, VOCABULARY.index("yes")], unembed[n, VOCABULARY.index("no")] = 0.5, -0.5
-    return Weights(embed, np.zeros((8, d_model)), layers, unembed)
+    return Weights(embed, np.zeros((16, d_model)), layers, unembed)
 
 
 def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generator) -> PromptPair:

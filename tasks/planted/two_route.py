@@ -76,7 +76,7 @@ def _weights() -> Weights:
     unembed = np.zeros((d_model, len(VOCABULARY)))
     unembed[part["out"], VOCABULARY.index("yes")] = GAIN / 2
     unembed[part["out"], VOCABULARY.index("no")] = -GAIN / 2
-    return Weights(embed, np.zeros((8, d_model)), (first, second), unembed, activation="relu")
+    return Weights(embed, np.zeros((16, d_model)), (first, second), unembed, activation="relu")
 
 
 def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generator) -> PromptPair:
