@@ -22,6 +22,7 @@ from circuitvar.circuits.trunk import (
     Trace,
     at_last,
     logit_residual,
+    max_positions,
     metric_at,
 )
 from circuitvar.circuits.types import ScoreOptions
@@ -117,12 +118,14 @@ def count_edges(graph: Graph) -> int:
 def random_batch(model: "Model", length: int = 7) -> Batch:
     """Three random prompts of different lengths whose twins differ in two tokens."""
     vocab = model.architecture.unembed.weight.shape[0]  # type: ignore[union-attr]
+    length = min(length, max_positions(model.architecture))
     generator = torch.Generator().manual_seed(0)
     clean = torch.randint(0, vocab, (3, length), generator=generator)
     corrupt = clean.clone()
-    corrupt[:, [1, 3]] = torch.randint(0, vocab, (3, 2), generator=generator)
+    corrupt[:, length // 4] = torch.randint(0, vocab, (3,), generator=generator)
+    corrupt[:, length // 2] = torch.randint(0, vocab, (3,), generator=generator)
     mask = torch.ones_like(clean, dtype=torch.bool)
-    mask[1, length - 2 :] = False
+    mask[1, max(1, length - 2) :] = False
     answers = torch.randint(0, vocab, (3, 2), generator=generator)
     answers[:, 1] = (answers[:, 0] + 1 + answers[:, 1] % (vocab - 1)) % vocab
     tensors = (clean, corrupt, mask, answers[:, :1], answers[:, 1:], mask.sum(-1) - 1)
