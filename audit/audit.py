@@ -9,7 +9,7 @@ from circuitvar.audit.against_exact import agreement_estimates
 from circuitvar.audit.claims import claims
 from circuitvar.audit.collect import Collected, Progress, collect
 from circuitvar.audit.edge_table import edge_table
-from circuitvar.audit.function_estimates import function_estimates
+from circuitvar.audit.function_estimates import behaviour_estimates, function_estimates
 from circuitvar.audit.ledger import components_of
 from circuitvar.audit.perturb import circuit_size, perturbation_axes
 from circuitvar.audit.run_circuits import CircuitRuns, run_circuits
@@ -68,13 +68,15 @@ def audit_circuit(
     verdicts = claims(
         perturbed.axes,
         estimates,
-        runs,
+        random=runs.random,
+        own=runs.own_on_random_prompts,
         method=collected.method.key,
         bars=bars,
         level=settings.level,
     )
     seconds["statistics"] = perf_counter() - clock
     record = _record(collected, settings, runs, bars)
+    random = pd.DataFrame({"faithfulness": runs.random, "own": runs.own_on_random_prompts})
     return Audit(
         title=f"{task.title}: {model.name}, {collected.method.key}",
         axes=perturbed.axes,
@@ -82,7 +84,7 @@ def audit_circuit(
         edges=edges,
         estimates=estimates,
         components=components_of(tables["ledger"], group="all edges") if "ledger" in tables else (),
-        tables={**tables, "random_circuits": pd.DataFrame({"faithfulness": runs.random})},
+        tables={**tables, "random_circuits": random},
         provenance={**(provenance or {}), **record, "seconds": seconds},
     )
 
@@ -92,8 +94,7 @@ def _estimates(
 ) -> tuple[Estimate, ...]:
     """Headline numbers: does the model do the task, does the circuit, is the method right."""
     estimates = [
-        collected.behaviour.accuracy,
-        collected.behaviour.gap,
+        *behaviour_estimates(collected.behaviour),
         *function_estimates(runs.heldout, level=settings.level),
     ]
     if runs.transfer is not None:

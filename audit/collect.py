@@ -15,7 +15,7 @@ from circuitvar.audit.prompts import (
     spread_over_templates,
 )
 from circuitvar.audit.settings import Settings
-from circuitvar.circuits.behaviour import Behaviour, measure_behaviour
+from circuitvar.circuits.behaviour import Behaviour, measure_behaviour, require_behaviour
 from circuitvar.circuits.methods import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.score import score_edges
@@ -87,7 +87,8 @@ def collect(
     tokenized = _batch(pairs, model)
     batch = tokenized.batch
     heldout = _batch(heldout_pairs(task, settings, pairs), model).batch
-    behaviour = measure_behaviour(model, heldout, metric, allow_weak=allow_weak)
+    behaviour = measure_behaviour(model, heldout, metric=metric, level=settings.level)
+    require_behaviour(behaviour, task=task.key, allow_weak=allow_weak)
     clock = _Clock()
 
     def score(

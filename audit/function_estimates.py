@@ -1,10 +1,44 @@
-"""What a circuit does, as estimates: faithfulness, circuit error, accuracy, KL to the model."""
+"""What the model and the circuit do, as estimates: accuracy, gap, faithfulness, error, KL."""
 
 import numpy as np
+from scipy.stats import binomtest
+from scipy.stats import t as student_t
 
 from circuitvar.audit.ratio import ratio_of_means
 from circuitvar.audit.types import Estimate
+from circuitvar.circuits.behaviour import Behaviour
 from circuitvar.circuits.types import Faithfulness
+
+
+def behaviour_estimates(behaviour: Behaviour) -> tuple[Estimate, ...]:
+    """Does the full model do the task? Held-out accuracy and the clean-corrupt metric gap."""
+    n, right = behaviour.n, round(behaviour.accuracy * behaviour.n)
+    exact = binomtest(right, n).proportion_ci(behaviour.level, "exact")
+    half = (behaviour.high - behaviour.low) / 2
+    quantile = float(student_t.ppf(0.5 + behaviour.level / 2, max(behaviour.n_units - 1, 1)))
+    return (
+        Estimate(
+            "accuracy of the full model",
+            behaviour.accuracy,
+            low=float(exact.low),
+            high=float(exact.high),
+            level=behaviour.level,
+            n=n,
+            interval="Clopper-Pearson, prompts taken as independent",
+            estimand="share of held-out prompts where the right answer beats the wrong one",
+        ),
+        Estimate(
+            "clean-corrupt gap",
+            behaviour.gap,
+            se=half / quantile,
+            low=behaviour.low,
+            high=behaviour.high,
+            level=behaviour.level,
+            n=behaviour.n_units,
+            interval=f"t over {behaviour.over}",
+            estimand=f"damage of corrupting the whole prompt, {behaviour.unit}",
+        ),
+    )
 
 
 def function_estimates(run: Faithfulness, *, level: float = 0.95) -> tuple[Estimate, ...]:

@@ -1,6 +1,7 @@
 """From names on a command line to a folder with a report: load, audit, write, summarise."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from circuitvar.audit.audit import audit_circuit
@@ -11,32 +12,7 @@ from circuitvar.reports.progress import show_progress
 from circuitvar.reports.provenance import provenance
 from circuitvar.reports.summary import print_summary
 from circuitvar.reports.write import check_writable, write_report
-from circuitvar.tasks.catalog import TASKS, get_task
 from circuitvar.tasks.types import Task
-
-
-def resolve_task(name: str | None, data: Path | None) -> Task:
-    """The task a command names: a key, a user's `module:attribute`, or a file of prompts.
-
-    Raises
-    ------
-    ValueError
-        Neither or both of task and file were given, or the name is unknown.
-    """
-    if (name is None) == (data is None):
-        raise ValueError(
-            "give either a task or --data FILE"
-            + (f"; tasks are {', '.join(t.key for t in TASKS)}" if name is None else ", not both")
-        )
-    if data is not None:
-        from circuitvar.tasks.readers import task_from_file
-
-        return task_from_file(data)
-    if ":" in str(name):
-        from circuitvar.tasks.plugin import load_task
-
-        return load_task(str(name))
-    return get_task(str(name))
 
 
 def run_audit(
@@ -54,12 +30,16 @@ def run_audit(
 ) -> Audit:
     """Audit one circuit and write its report into `out`.
 
+    Tasks without disjoint word lists, such as files of prompts, get no fresh-data axis.
+
     Raises
     ------
     ValueError
         A name or number a user can mend; nothing is written then.
     """
     check_writable(out)
+    if not {"a", "b"} <= set(task.pools):
+        settings = replace(settings, fresh=0)
     started = time.perf_counter()
     loaded = load_model(model, device=device, dtype=dtype, revision=revision)
     others = tuple(load_model(name, device=device, dtype=dtype) for name in seed_models)

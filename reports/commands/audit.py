@@ -75,7 +75,8 @@ def audit(
 ) -> None:
     """Audit a circuit: find it, perturb everything that could have been otherwise, and report."""
     from circuitvar.audit.settings import Settings
-    from circuitvar.reports.run_audit import resolve_task, run_audit
+    from circuitvar.reports.run_audit import run_audit
+    from circuitvar.reports.tasks_by_name import resolve_task
 
     settings = Settings(
         method=method,

@@ -14,11 +14,26 @@ def doctor(
     dtype: Dtype = "float32",
 ) -> None:
     """Check a model: edge count, reconstruction of every destination's input, equal logits."""
+    import pandas as pd
+
     from circuitvar.circuits.model import load_model
-    from circuitvar.circuits.self_check import check_model
+    from circuitvar.circuits.self_check import self_check
     from circuitvar.reports.console import print_table
 
-    check = check_model(load_model(model, device=device, dtype=dtype, revision=revision))
-    print_table(check.frame(), title=f"{model}: {'sound' if check.passed else 'REFUSED'}")
-    if not check.passed:
-        raise ValueError(check.reason)
+    checks = self_check(load_model(model, device=device, dtype=dtype, revision=revision))
+    rows = [
+        {
+            "check": check.name,
+            "residual": f"{check.residual:.2g}",
+            "allowed": f"{check.bar:.2g}",
+            "result": "ok" if check.passed else "FAILED",
+            "meaning": check.meaning,
+        }
+        for check in checks
+    ]
+    print_table(pd.DataFrame(rows), title=model)
+    failed = [check.name for check in checks if not check.passed]
+    if failed:
+        raise ValueError(
+            f"{model} failed: {', '.join(failed)}; its scores would be wrong and are refused"
+        )
