@@ -74,6 +74,16 @@ def live_units(data: ProbingSet, *, least: float = 1e-6) -> ProbingSet:
     )
 
 
+def align_columns(concepts: TokenConcepts, data: ProbingSet) -> Float[np.ndarray, "sample concept"]:
+    """Concept values of other tokens in the columns of `data`; absent concepts are 0."""
+    column = {name: i for i, name in enumerate(concepts.names)}
+    out = np.zeros((len(concepts.values), data.n_concepts))
+    for j, name in enumerate(data.names):
+        if name in column:
+            out[:, j] = concepts.values[:, column[name]]
+    return out
+
+
 def substitution_scores(
     model: "Model",
     batch: Batch,

@@ -9,14 +9,12 @@ from jaxtyping import Bool, Float
 
 from circuitvar.audit.neurons.activation_ranges import polysemantic, range_map
 from circuitvar.audit.neurons.aliases import alias_classes, alias_table
-from circuitvar.audit.neurons.bootstrap_votes import effective_concepts, vote_share_error
+from circuitvar.audit.neurons.audit_frames import flip_frame, unit_frame, vote_frame
 from circuitvar.audit.neurons.cluster_resampling import cluster_weights, concept_prompts
 from circuitvar.audit.neurons.concept_audit import (
     ConceptOptions,
-    UnitResult,
     audit_units,
     powered_concepts,
-    unit_verdict,
     weight_rows,
 )
 from circuitvar.audit.neurons.inclusion_frequency import inclusion_frequency, inclusion_table
@@ -84,7 +82,7 @@ def audit_neurons(data: ProbingSet, options: NeuronOptions | None = None) -> Neu
     rows = weight_rows(data, concept, rng=streams[0])
     results = audit_units(data, members, rows, concept)
     null = _null(data, rows.score_half, eligible, concept, rng=streams[1])
-    units = _unit_frame(data, results, names, null, concept)
+    units = unit_frame(data, results, names, null, concept)
     best = np.array([np.nan_to_num(r.score, nan=-np.inf).argmax() for r in results])
     defined = np.array([np.isfinite(r.score).any() for r in results])
     labels = np.where(defined, np.array([group[0] for group in members])[best], -1)
@@ -100,7 +98,7 @@ def audit_neurons(data: ProbingSet, options: NeuronOptions | None = None) -> Neu
         )
     tables: dict[str, pd.DataFrame] = {}
     if options.linear is not None:
-        tables |= _linear_tables(data, members, names, options, units, rngs=streams[3:5])
+        tables |= _linear_tables(data, members, options, units, rngs=streams[3:5])
     tables["ranges"] = _range_tables(data, units, options, rng=streams[5])
     if options.perturbations is not None and defined.any():
         runs, levels = perturbed_labels(
@@ -113,10 +111,10 @@ def audit_neurons(data: ProbingSet, options: NeuronOptions | None = None) -> Neu
         )
         reference = np.where(defined, best, -1)
         tables["ledger"] = label_ledger(runs, reference)
-        tables["perturbations"] = _flip_table(runs, levels, reference)
+        tables["perturbations"] = flip_frame(runs, levels, reference)
     return NeuronAudit(
         units=units,
-        votes=_vote_frame(data, results, names, units),
+        votes=vote_frame(data, results, names, units),
         aliases=alias_table(classes, data.names, prompts, eligible),
         metrics=metrics,
         tables=tables,
@@ -147,86 +145,8 @@ def _null(
     )
 
 
-def _unit_frame(
-    data: ProbingSet,
-    results: Sequence[UnitResult],
-    names: Sequence[str],
-    null: Float[np.ndarray, " unit"],
-    options: ConceptOptions,
-) -> pd.DataFrame:
-    error = vote_share_error(options.replicates, len(names))
-    rows = []
-    for unit, r in enumerate(results):
-        known = bool(np.isfinite(r.score).any())
-        top = int(np.nanargmax(r.score)) if known else -1
-        share = float(r.share[top]) if known else float("nan")
-        certificate = r.certificate
-        rows.append(
-            {
-                "unit": data.units[unit],
-                "label": names[top] if known else "",
-                "verdict": unit_verdict(r, float(null[unit]), vote_bar=options.vote_bar),
-                "metric": options.metrics[0],
-                "score": float(r.score[top]) if known else float("nan"),
-                "vote": share,
-                "vote_low": max(share - error, 0.0),
-                "vote_high": min(share + error, 1.0),
-                "effective_concepts": float(effective_concepts(r.share[:, None])[0]),
-                "set_maxt": _members(r.sets.maxt, names, r.score),
-                "size_maxt": int(r.sets.maxt.sum()),
-                "size_vote": int(r.sets.vote.sum()),
-                "size_conf": int(r.sets.conf.sum()),
-                "size_new": int(r.sets.new.sum()),
-                "size_ci": -1 if r.sets.ci is None else int(r.sets.ci.sum()),
-                "margin": r.margin,
-                "held_out": r.held_out,
-                "held_low": r.held_low,
-                "held_high": r.held_high,
-                "null_max": float(null[unit]),
-                "metric_agreement": r.metric_agreement,
-                "template_agreement": r.template_agreement,
-                "identified": bool(certificate.identified) if certificate else False,
-                "faithful_at_least": certificate.faithful_at_least if certificate else np.nan,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _members(mask: np.ndarray, names: Sequence[str], score: np.ndarray) -> str:
-    order = [i for i in np.argsort(-np.nan_to_num(score, nan=-np.inf)) if mask[i]]
-    return "; ".join(str(names[i]) for i in order)
-
-
-def _vote_frame(
-    data: ProbingSet, results: Sequence[UnitResult], names: Sequence[str], units: pd.DataFrame
-) -> pd.DataFrame:
-    """Classes with votes or in a set; for unidentified units only the five with most votes."""
-    rows = []
-    for unit, (r, verdict) in enumerate(zip(results, units["verdict"], strict=True)):
-        order = np.argsort(-r.share, kind="stable")
-        shown = [i for i in order if r.share[i] >= 0.01 or r.sets.maxt[i] or r.sets.new[i]]
-        for i in shown[: 5 if verdict == "unidentified" else None]:
-            rows.append(
-                {
-                    "unit": data.units[unit],
-                    "concept": names[i],
-                    "vote": float(r.share[i]),
-                    "score": float(r.score[i]),
-                    "s_vote": bool(r.sets.vote[i]),
-                    "s_conf": bool(r.sets.conf[i]),
-                    "s_new": bool(r.sets.new[i]),
-                    "s_maxt": bool(r.sets.maxt[i]),
-                    "s_ci": None if r.sets.ci is None else bool(r.sets.ci[i]),
-                }
-            )
-    columns = ["unit", "concept", "vote", "score", "s_vote", "s_conf", "s_new", "s_maxt", "s_ci"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def representative_columns(
-    data: ProbingSet, members: Sequence[Sequence[int]], names: Sequence[str]
-) -> ProbingSet:
-    """One column per alias class, so that linear fits are identified."""
+def representative_columns(data: ProbingSet, members: Sequence[Sequence[int]]) -> ProbingSet:
+    """One column per alias class, its first eligible member, so that linear fits are identified."""
     first = [group[0] for group in members]
     return ProbingSet(
         acts=data.acts,
@@ -235,22 +155,30 @@ def representative_columns(
         strata=data.strata,
         weights=data.weights,
         units=data.units,
-        names=tuple(names),
+        names=tuple(data.names[column] for column in first),
         strata_names=data.strata_names,
     )
+
+
+def distinct_concepts(data: ProbingSet, options: ConceptOptions) -> ProbingSet:
+    """The probing set with one column per eligible alias class."""
+    eligible = powered_concepts(concept_prompts(data.concepts, data.groups), options)
+    classes = alias_classes(
+        data.concepts, data.names, weights=data.weights, threshold=options.alias_threshold
+    )
+    return representative_columns(data, class_members(classes.members, eligible))
 
 
 def _linear_tables(
     data: ProbingSet,
     members: Sequence[Sequence[int]],
-    names: Sequence[str],
     options: NeuronOptions,
     units: pd.DataFrame,
     *,
     rngs: Sequence[np.random.Generator],
 ) -> dict[str, pd.DataFrame]:
     """Explanations, inclusion frequencies; adds `linear_*` columns to the unit frame."""
-    distinct = representative_columns(data, members, names)
+    distinct = representative_columns(data, members)
     strata = len(np.unique(data.strata))
     held_out = max(1, round(0.2 * strata)) if strata >= 3 else 0
     found: LinearExplanations = linear_explanations(
@@ -289,15 +217,3 @@ def _range_tables(
             frames.append(table.assign(unit=data.units[unit]))
     units["polysemantic"] = pd.array(flags, dtype="boolean")
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-
-
-def _flip_table(runs, levels, reference: np.ndarray) -> pd.DataFrame:
-    """One row per perturbation level: share of units whose label changed."""
-    kept = reference >= 0
-    return pd.DataFrame(
-        [
-            {"axis": axis, "level": level, "flip_rate": float((row != reference)[kept].mean())}
-            for axis, labels in runs.items()
-            for level, row in zip(levels[axis], labels, strict=True)
-        ]
-    )
