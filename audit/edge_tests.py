@@ -1,6 +1,6 @@
 """Tests of edge effects with multiplicity control over all edges.
 
-Edges are strongly correlated, so max-T (Westfall and Young 1993) on the resamples is the default.
+Edges are strongly correlated, so max-T (Westfall and Young 1993) is the default.
 With many prompts nearly every edge differs from 0: for circuits test |effect| > minimum effect, or
 use membership of the top k (`inner_outer`).
 """
@@ -13,7 +13,7 @@ from scipy.stats import false_discovery_control
 from scipy.stats import t as student_t
 
 from circuitvar.audit.edge_summary import EdgeSummary
-from circuitvar.audit.weights import Resamples
+from circuitvar.audit.weights import Clusters, unit_of_example
 
 Edge = Float[np.ndarray, " edge"]
 
@@ -55,57 +55,103 @@ def false_discovery(p_values: Edge, *, dependent: bool = False) -> Edge:
 
 def max_t(
     scores: Float[np.ndarray, "example edge"],
-    resamples: Resamples,
     summary: EdgeSummary,
     *,
+    rng: np.random.Generator,
+    clusters: Clusters = None,
+    replicates: int = 1000,
     minimum_effect: float = 0.0,
     level: float = 0.95,
     chunk: int = 128,
 ) -> MaxT:
-    """Max-T critical value and adjusted p-values from resampled means.
+    """Max-T adjusted p-values and critical value from random sign flips of the units.
 
-    T*_b = max_e |m*_be - m_e| / SE_e, critical value = its `level` quantile; step-down adjusted p
-    of the edge at rank j uses the maximum over edges ranked j or worse, made monotone. All p have
-    the +1 of a Monte-Carlo test. `summary` and `resamples` must use the same units (templates
-    where there are templates). Edges with zero SE have p = NaN and enter no maximum.
+    Each replicate flips the sign of every prompt (template, with `clusters`), keeping the
+    correlation between edges, and takes the largest studentised |mean| over edges. Step-down p of
+    the edge at rank j uses the edges ranked j or worse, made monotone. All p have the +1 of a
+    Monte-Carlo test. Exact for symmetric scores at any n; max-T on bootstrap means, the usual
+    choice, rejects too much below about 100 units. The critical value is for a simultaneous band:
+    it flips deviations from the means. Edges with zero SE have p = NaN and enter no maximum.
 
     >>> from circuitvar.audit.edge_summary import edge_summary
-    >>> from circuitvar.audit.weights import bootstrap
     >>> rng = np.random.default_rng(0)
     >>> s = rng.normal(size=(50, 20)) + 3 * (np.arange(20) < 4)
-    >>> max_t(s, bootstrap(50, 199, rng=rng), edge_summary(s)).rejected.sum().item()
+    >>> max_t(s, edge_summary(s), rng=rng, replicates=199).rejected.sum().item()
     4
     """
-    if summary.units != resamples.counts.shape[1]:
+    values = _unit_values(scores, clusters)
+    number = len(values)
+    if summary.units != number:
         raise ValueError(
-            f"the summary rests on {summary.units} units and the resamples on "
-            f"{resamples.counts.shape[1]}; give both the same clusters"
+            f"the summary rests on {summary.units} units and the test on {number}; "
+            "give both the same clusters"
         )
     statistic = _statistic(summary, minimum_effect)
-    usable = np.flatnonzero(summary.se > 0)
-    order = usable[np.argsort(-statistic[usable], kind="stable")]
-    replicates, observed = resamples.replicates, statistic[order].astype(np.float32)
-    exceed, maxima = np.zeros(len(order), dtype=np.int64), np.empty(replicates)
-    inverse = np.zeros(len(statistic), dtype=np.float32)
-    inverse[usable] = 1 / summary.se[usable]
-    mean, worst_first = summary.mean.astype(np.float32), order[::-1]
-    running = np.empty((min(chunk, replicates), len(order)), dtype=np.float32)
+    mean = summary.mean
+    shift = minimum_effect * np.sign(mean)
+    square = _mean_square(values)
+    usable = np.flatnonzero((summary.se > 0) & (square > mean**2))
+    # Largest |mean| / root mean square has the order of largest |t| and no division per replicate.
+    inverse, inverse_centred = np.zeros((2, len(mean)), dtype=np.float32)
+    inverse[usable] = 1 / np.sqrt(square - 2 * shift * mean + shift**2)[usable]
+    inverse_centred[usable] = 1 / np.sqrt(square - mean**2)[usable]
+    observed = np.maximum(np.abs(mean) - minimum_effect, 0).astype(np.float32) * inverse
+    worst_first = usable[np.argsort(statistic[usable], kind="stable")]
+    observed = observed[worst_first]
+    exceed, peak = np.zeros(len(usable), dtype=np.int64), np.zeros(replicates)
+    centred_peak, running = np.zeros(replicates), np.empty((chunk, len(usable)), dtype=np.float32)
     for start in range(0, replicates, chunk):
-        block = (resamples.weights[start : start + chunk] @ scores).astype(np.float32, copy=False)
-        block -= mean
-        np.abs(block, out=block)
-        block *= inverse
-        running = running[: len(block)]
-        np.take(block, worst_first, axis=1, out=running, mode="clip")
+        here = slice(start, min(start + chunk, replicates))
+        signs = rng.choice(np.array([-1, 1], dtype=np.float32), (here.stop - start, number))
+        flipped = ((signs / number) @ values).astype(np.float32, copy=False)
+        net = signs.mean(axis=1, dtype=np.float64)
+        centred_peak[here] = _largest(flipped, net, mean, inverse_centred)
+        if minimum_effect > 0:
+            flipped -= np.outer(net, shift).astype(np.float32)
+        flipped *= inverse
+        np.abs(flipped, out=flipped)
+        running = running[: len(flipped)]
+        np.take(flipped, worst_first, axis=1, out=running, mode="clip")
         np.maximum.accumulate(running, axis=1, out=running)
-        maxima[start : start + len(block)] = running[:, -1] if len(order) else 0
-        exceed += np.add.reduce(running >= observed[::-1], axis=0, dtype=np.int32)[::-1]
-    single, stepped = np.full(len(statistic), np.nan), np.full(len(statistic), np.nan)
-    above = np.searchsorted(np.sort(maxima), observed.astype(np.float64), side="left")
-    single[order] = (1 + replicates - above) / (replicates + 1)
-    stepped[order] = np.maximum.accumulate((1 + exceed) / (replicates + 1))
-    critical = float(np.quantile(maxima, level, method="higher"))
-    return MaxT(critical, statistic, single, stepped, level)
+        peak[here] = running[:, -1] if len(usable) else 0.0
+        exceed += np.add.reduce(running >= observed, axis=0, dtype=np.int32)
+    single, stepped = np.full((2, len(mean)), np.nan)
+    below = np.searchsorted(np.sort(peak), observed.astype(np.float64), side="left")
+    single[worst_first] = (1 + replicates - below) / (replicates + 1)
+    stepped[worst_first[::-1]] = np.maximum.accumulate((1 + exceed[::-1]) / (replicates + 1))
+    u = min(float(np.quantile(centred_peak, level, method="higher")), 1 - 1e-9)
+    critical = u * np.sqrt((number - 1) / (1 - u * u))
+    return MaxT(float(critical), statistic, single, stepped, level)
+
+
+def _largest(flipped, net, mean, inverse) -> Float[np.ndarray, " replicate"]:
+    """Largest |flipped - net * mean| * inverse of each replicate, without a second large array."""
+    top = np.zeros(len(flipped))
+    mean32, row = mean.astype(np.float32), np.empty(flipped.shape[1], dtype=np.float32)
+    for b, values in enumerate(flipped):
+        np.multiply(mean32, np.float32(-net[b]), out=row)
+        np.add(row, values, out=row)
+        np.multiply(row, inverse, out=row)
+        top[b] = max(row.max(initial=0.0), -row.min(initial=0.0))
+    return top
+
+
+def _unit_values(scores, clusters: Clusters) -> Float[np.ndarray, "unit edge"]:
+    """Scores of independent units, whose plain mean is the mean score."""
+    if clusters is None:
+        return scores
+    units = unit_of_example(len(scores), clusters)
+    number = int(units.max()) + 1
+    member = np.zeros((number, len(scores)), dtype=np.float64)
+    member[units, np.arange(len(scores))] = number / len(scores)
+    return np.concatenate(
+        [member @ scores[:, left : left + 4096] for left in range(0, scores.shape[1], 4096)], axis=1
+    )
+
+
+def _mean_square(values) -> Edge:
+    blocks = (values[:, left : left + 4096] for left in range(0, values.shape[1], 4096))
+    return np.concatenate([(b.astype(np.float64) ** 2).mean(axis=0) for b in blocks])
 
 
 def _statistic(summary: EdgeSummary, minimum_effect: float) -> Edge:

@@ -110,8 +110,9 @@ def main() -> None:
 def other_costs(scores, options, rng) -> None:
     summary, seconds, _ = measured(edge_summary, scores)
     line("edge summary, CPU s", f"{seconds:.2f}")
-    resamples = bootstrap(len(scores), options.replicates, rng=rng)
-    tests, seconds, _ = measured(max_t, scores, resamples, summary)
+    tests, seconds, _ = measured(
+        lambda: max_t(scores, summary, rng=rng, replicates=options.replicates)
+    )
     line("max-T, step-down, CPU s", f"{seconds:.2f}", "<= 1")
     found, seconds, _ = measured(
         lambda: inner_outer(summary.mean, summary.se, size=options.size, critical=tests.critical)

@@ -59,51 +59,80 @@ def test_magnitude_without_direction():
     assert flag.tolist() == [True, False]
 
 
-def _slow_step_down(scores, weights, summary):
+def _slow_max_t(scores, summary, signs):
+    """Step-down p and critical value, one flipped data set at a time, with real t statistics."""
     t = np.abs(summary.mean) / summary.se
-    star = np.abs(weights @ scores - summary.mean) / summary.se
+    star = np.stack([np.abs(stats.ttest_1samp(e[:, None] * scores, 0).statistic) for e in signs])
+    centred = scores - summary.mean
+    top = [np.abs(stats.ttest_1samp(e[:, None] * centred, 0).statistic).max() for e in signs]
     order = np.argsort(-t, kind="stable")
     p, running = np.empty(len(t)), 0.0
     for j, e in enumerate(order):
         exceed = (star[:, order[j:]].max(axis=1) >= t[e]).sum()
         running = max(running, (1 + exceed) / (len(star) + 1))
         p[e] = running
-    return p
+    return p, np.quantile(top, 0.95, method="higher")
 
 
-@pytest.mark.parametrize("chunk", [7, 500])
+@pytest.mark.parametrize("chunk", [99, 500])
 def test_max_t_equals_the_slow_step_down(chunk):
-    rng = np.random.default_rng(0)
-    scores = planted(rng, n=30, edges=25, gap=0.6)
-    summary, r = es.edge_summary(scores), bootstrap(30, 99, rng=rng)
-    found = et.max_t(scores, r, summary, chunk=chunk)
-    np.testing.assert_allclose(found.step_down, _slow_step_down(scores, r.weights, summary))
+    scores = planted(np.random.default_rng(0), n=12, edges=15, gap=0.9)
+    summary = es.edge_summary(scores)
+    found = et.max_t(scores, summary, rng=np.random.default_rng(5), replicates=99, chunk=chunk)
+    signs = np.random.default_rng(5).choice(np.array([-1, 1], dtype=np.float32), (99, 12))
+    step_down, critical = _slow_max_t(scores, summary, signs)
+    np.testing.assert_allclose(found.step_down, step_down)
+    assert found.critical == pytest.approx(critical, rel=1e-4)
     assert (found.step_down <= found.single_step + 1e-12).all()
-    star = (np.abs(r.weights @ scores - summary.mean) / summary.se).max(axis=1)
-    assert found.critical == pytest.approx(np.quantile(star, 0.95, method="higher"), rel=1e-5)
+
+
+def test_max_t_over_clusters_is_max_t_over_their_means():
+    scores, label = planted(np.random.default_rng(0), n=60, edges=15, gap=0.9, templates=12)
+    means = np.stack([scores[label == t].mean(axis=0) for t in range(12)])
+    by_cluster, by_mean = (
+        et.max_t(s, es.edge_summary(s, clusters=c), rng=np.random.default_rng(1), clusters=c)
+        for s, c in ((scores, label), (means, None))
+    )
+    np.testing.assert_allclose(by_cluster.step_down, by_mean.step_down)
+    assert by_cluster.critical == pytest.approx(by_mean.critical, rel=1e-4)
+
+
+def test_max_t_size_with_few_units():
+    rng = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(100):
+        scores = rng.normal(size=(12, 60))
+        found = et.max_t(scores, es.edge_summary(scores), rng=rng, replicates=99)
+        wrong += bool(found.rejected.any())
+    assert wrong <= 10
 
 
 def test_max_t_ignores_constant_edges():
     rng = np.random.default_rng(0)
     scores = planted(rng, n=30, edges=10, gap=5.0)
     scores[:, 4] = 1.0
-    found = et.max_t(scores, bootstrap(30, 50, rng=rng), es.edge_summary(scores))
+    found = et.max_t(scores, es.edge_summary(scores), rng=rng, replicates=50)
     assert np.isnan(found.step_down[4])
     assert np.isfinite(np.delete(found.step_down, 4)).all()
+    constant = np.ones((5, 3))
+    nothing = et.max_t(constant, es.edge_summary(constant), rng=rng, replicates=20)
+    assert np.isnan(nothing.single_step).all()
 
 
 def test_minimum_effect_rejects_less():
     rng = np.random.default_rng(0)
     scores = planted(rng, gap=2.0)
-    summary, r = es.edge_summary(scores), bootstrap(60, 199, rng=rng)
-    assert et.max_t(scores, r, summary).rejected[:10].all()
-    assert not et.max_t(scores, r, summary, minimum_effect=1.9).rejected.any()
+    summary = es.edge_summary(scores)
+    options = {"rng": rng, "replicates": 199}
+    assert et.max_t(scores, summary, **options).rejected[:10].all()
+    assert et.max_t(scores, summary, minimum_effect=1.0, **options).rejected[:10].all()
+    assert not et.max_t(scores, summary, minimum_effect=1.9, **options).rejected.any()
     p = et.t_test(summary)
     np.testing.assert_allclose(p, stats.ttest_1samp(scores, 0.0).pvalue)
     with pytest.raises(ValueError, match="0 or more"):
         et.t_test(summary, minimum_effect=-1)
     with pytest.raises(ValueError, match="same clusters"):
-        et.max_t(scores, r, es.edge_summary(scores, clusters=np.arange(60) % 6))
+        et.max_t(scores, es.edge_summary(scores, clusters=np.arange(60) % 6), rng=rng)
 
 
 def test_false_discovery_keeps_nan():
