@@ -108,9 +108,12 @@ def forecast(
         raise ValueError(f"size is {size}; choose between 1 and {len(summary.mean)} edges")
     noisy = summary.se > 0
     z = summary.mean[noisy] / summary.se[noisy]
-    prior = fit_prior(z, iterations=iterations)
     effect = np.tile(summary.mean, (draws, 1))
-    effect[:, noisy] = posterior_draws(z, prior, draws, rng=rng) * summary.se[noisy]
+    if noisy.any():
+        prior = fit_prior(z, iterations=iterations)
+        effect[:, noisy] = posterior_draws(z, prior, draws, rng=rng) * summary.se[noisy]
+    elif summary.units < 2:
+        raise ValueError("no edge has a standard error; the forecast needs at least 2 examples")
     rows = []
     for number in units:
         if number < 1:
