@@ -1,6 +1,6 @@
 """Build `Axis` records: the stability of the edge set along one perturbation.
 
-Three designs, three intervals: complementary halves (delete-a-group jackknife), resamples of one
+Three designs, three intervals: complementary halves (subsampling), resamples of one
 data set (infinitesimal jackknife), independent runs (row jackknife).
 """
 

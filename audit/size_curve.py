@@ -48,7 +48,7 @@ def size_curve(
             signed=signed,
             clusters=clusters,
             pairs=pairs,
-            jackknife_pairs=5,
+            interval_splits=8,
             level=level,
         )
         rows.append(

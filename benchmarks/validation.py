@@ -222,7 +222,7 @@ def other_tests(simulations, rng) -> Iterator[Line]:
     few = max(simulations // 2, 100)
 
     def statistic(scores, stream):
-        return halves_agreement(scores, size=8, rng=stream, pairs=3, jackknife_pairs=1).phi.value
+        return halves_agreement(scores, size=8, rng=stream, pairs=3, interval_splits=0).phi.value
 
     size = np.mean(
         [

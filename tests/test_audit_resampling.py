@@ -193,7 +193,7 @@ def test_halves_are_unbiased_on_noise_and_bootstrap_is_not():
     halves, boot = [], []
     for _ in range(8):
         scores = rng.normal(size=(60, 400))
-        options = {"size": 30, "rng": rng, "pairs": 20, "jackknife_pairs": 1}
+        options = {"size": 30, "rng": rng, "pairs": 20, "interval_splits": 0}
         halves.append(halves_agreement(scores, **options).phi.value)
         axis, _ = bootstrap_axis(scores, wt.bootstrap(60, 60, rng=rng), size=30)
         boot.append(axis.phi.value)
@@ -204,7 +204,7 @@ def test_halves_are_unbiased_on_noise_and_bootstrap_is_not():
 def test_template_halves_see_the_template_variance():
     rng = np.random.default_rng(0)
     scores, label = planted(rng, n=120, templates=12, icc=0.6, gap=1.0)
-    options = {"size": 10, "pairs": 30, "jackknife_pairs": 3}
+    options = {"size": 10, "pairs": 30, "interval_splits": 8}
     prompt = halves_agreement(scores, rng=np.random.default_rng(1), **options)
     template = halves_agreement(scores, rng=np.random.default_rng(1), clusters=label, **options)
     assert template.phi.value < prompt.phi.value - 0.1
@@ -217,6 +217,8 @@ def test_too_few_templates_give_no_interval():
     found = halves_agreement(planted(rng), size=10, clusters=np.arange(60) % 3, rng=rng, pairs=4)
     assert np.isnan(found.phi.low)
     assert found.phi.interval == "none (3 units)"
+    many = halves_agreement(planted(rng), size=10, clusters=np.arange(60) % 8, rng=rng, pairs=4)
+    assert np.isfinite(many.phi.low)
     with pytest.raises(ValueError, match="at least 2 templates"):
         halves_agreement(planted(rng), size=10, clusters=["only"] * 60, rng=rng)
 

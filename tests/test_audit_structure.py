@@ -67,7 +67,7 @@ def test_medoid_and_majority():
 
 
 def _phi(scores, rng):
-    return halves_agreement(scores, size=10, rng=rng, pairs=5, jackknife_pairs=1).phi.value
+    return halves_agreement(scores, size=10, rng=rng, pairs=5, interval_splits=0).phi.value
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_template_gated_edges_are_named_between_template():
     scores = effect[label] + rng.normal(size=(160, 80))
     parts = sampling_parts(scores, clusters=label, rng=rng)
     assert dominant(ledger(parts)) == "between templates"
-    options = {"size": 10, "pairs": 20, "jackknife_pairs": 2, "rng": rng}
+    options = {"size": 10, "pairs": 20, "interval_splits": 0, "rng": rng}
     by_prompt = halves_agreement(scores, **options).phi.value
     by_template = halves_agreement(scores, clusters=label, **options).phi.value
     assert by_template < by_prompt - 0.2
