@@ -18,11 +18,13 @@ from circuitvar.circuits.architecture import (
     Layer,
     enter,
     head_output_weights,
+    position_ids,
     split_heads,
 )
-from circuitvar.circuits.trunk import Trace, at_last, attend, run_mlp, run_tokens
+from circuitvar.circuits.norm_forms import norm_form, normalise
+from circuitvar.circuits.sources import mean_writes, output_weights
+from circuitvar.circuits.trunk import at_last, attend, run_mlp, run_tokens
 from circuitvar.circuits.types import ABLATIONS, Ablation
-from circuitvar.tasks.batching import chunks
 from circuitvar.tasks.types import Batch
 
 if TYPE_CHECKING:
@@ -91,11 +93,19 @@ def head_shares(
 def rms_gain(
     norm: nn.Module, x: Float[Tensor, "batch pos d_model"]
 ) -> Float[Tensor, "batch pos d_model"]:
-    """The factor by which an RMS norm multiplies x, weight included."""
-    eps = float(getattr(norm, "eps", getattr(norm, "variance_epsilon", 1e-6)))
-    # The norm's own answer on ones gives its weight, whether stored as w or as w - 1.
-    weight = norm(torch.ones_like(x[:1, :1])) * (1.0 + eps) ** 0.5
-    return weight * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps)
+    """The factor by which an RMS norm multiplies x, weight included.
+
+    Raises
+    ------
+    ValueError
+        If the norm is of another kind: its output cannot be shared among heads.
+    """
+    form = norm_form(norm, x.shape[-1], x)
+    if form.kind not in ("rms", "identity"):
+        raise ValueError(
+            f"{type(norm).__name__} after attention cannot be shared among heads; only RMSNorm can"
+        )
+    return (normalise(form, x)[1] * form.gamma).to(x.dtype)
 
 
 def check_ablation(ablation: str) -> None:
@@ -110,36 +120,45 @@ def mean_constants(
 ) -> Constants:
     """Mean output of every source over the corrupted prompts, padding left out.
 
-    One vector per source over all tokens, or one per source and position (then positions must
-    mean the same thing in every prompt). Every example counts by its tokens.
+    One vector per source over all tokens, or one per source and position, counted from the first
+    real token (then positions must mean the same thing in every prompt).
     """
     architecture = model.architecture
-    total: list[Tensor] = []
-    count: Tensor | None = None
-    for part in chunks(batch, batch_size):
-        trace, _ = run_tokens(architecture, part.corrupt, part.mask)
-        values = _source_values(architecture, trace)
-        keep = part.mask[:, :, None].to(values[0])
-        over = (0,) if positional else (0, 1)
-        sums = [(v * (keep if v.ndim == 3 else keep[..., None])).sum(over) for v in values]
-        here = keep.sum(over)
-        total = sums if not total else [a + b for a, b in zip(total, sums, strict=True)]
-        count = here if count is None else count + here
-    assert count is not None
-    count = count.clamp(min=1)
-    means = [t / (count if t.ndim == count.ndim else count[..., None]) for t in total]
-    means = means if positional else [m[None] for m in means]
-    n = len(architecture.layers)
-    return Constants(means[0], tuple(means[1 : n + 1]), tuple(means[n + 1 :]))
+    means = mean_writes(
+        architecture, batch.corrupt, batch.mask, positional=positional, batch_size=batch_size
+    )
+    heads = tuple(
+        torch.einsum("phe,hed->phd", z[0].double(), output_weights(architecture, i).double())
+        for i, z in enumerate(means.heads)
+    )
+    like = next(model.hf.parameters())
+    mlps = means.mlps or tuple(torch.zeros_like(means.embeddings) for _ in architecture.layers)
+    return Constants(
+        means.embeddings[0].to(like),
+        tuple(h.to(like) for h in heads),
+        tuple(m[0].to(like) for m in mlps),
+    )
 
 
-def _source_values(architecture: Architecture, trace: Trace) -> list[Tensor]:
-    """[input, heads of every layer, MLP of every layer]."""
-    heads = [
-        head_shares(architecture, layer, t.z, t.attn_raw)
-        for layer, t in zip(architecture.layers, trace.layers, strict=True)
-    ]
-    return [trace.embeddings, *heads, *(t.mlp for t in trace.layers)]
+def at_positions(
+    values: Float[Tensor, "pos ..."], mask: Bool[Tensor, "batch pos"]
+) -> Float[Tensor, "batch pos ..."]:
+    """Constants as one value per token; positions count from the first real token.
+
+    Raises
+    ------
+    ValueError
+        If a prompt is longer than the prompts the constants come from.
+    """
+    if len(values) == 1:
+        return values.expand(*mask.shape, *values.shape[1:])
+    where = position_ids(mask)
+    if int(where.max()) >= len(values):
+        raise ValueError(
+            f"constants are known for {len(values)} positions, but a prompt has "
+            f"{int(where.max()) + 1} tokens; compute them on prompts as long"
+        )
+    return values[where]
 
 
 def zero_constants(model: "Model") -> Constants:
@@ -186,9 +205,8 @@ def prepare(
         delta, final = entering - run.layers[0].x, at_last(run.final, batch.last)
         first = min(first_difference(batch.clean, batch.corrupt), int(batch.last.min()))
         return Backdrop(batch, context, ablation, first, delta[:, first:], layers, final, full)
-    values = constants.embeddings.expand(*batch.clean.shape, -1)
-    x, _ = enter(architecture, values, batch.mask)
-    layers, final = ablated_layers(model, context, constants, x)
+    x, _ = enter(architecture, at_positions(constants.embeddings, batch.mask), batch.mask)
+    layers, final = _ablated_layers(model, context, constants, x, batch.mask)
     return Backdrop(
         batch, context, ablation, 0, entering - x, layers, at_last(final, batch.last), full
     )
@@ -200,8 +218,12 @@ def first_difference(clean: Int[Tensor, "batch pos"], corrupt: Int[Tensor, "batc
     return int(differs.int().argmax()) if bool(differs.any()) else clean.shape[1] - 1
 
 
-def ablated_layers(
-    model: "Model", context: Context, constants: Constants, x: Float[Tensor, "batch pos d_model"]
+def _ablated_layers(
+    model: "Model",
+    context: Context,
+    constants: Constants,
+    x: Float[Tensor, "batch pos d_model"],
+    mask: Bool[Tensor, "batch pos"],
 ) -> tuple[tuple[LayerBase, ...], Float[Tensor, "batch pos d_model"]]:
     """Every layer when each source writes its constant; differentiable in the constants."""
     architecture = model.architecture
@@ -211,12 +233,12 @@ def ablated_layers(
         projected = tuple(projection(normed) for projection in layer.projections)
         q, k, v = split_heads(architecture, layer, projected)
         z = attend(layer, q, k, v, context, index)
-        heads = constants.heads[index].expand(*x.shape[:2], -1, -1)
+        heads = at_positions(constants.heads[index], mask)
         after = x + heads.sum(dim=2)
         if layer.attn_post_norm is None and getattr(layer.output, "bias", None) is not None:
             after = after + layer.output.bias  # type: ignore[operator]
         mid = x if architecture.parallel else after
-        mlp = constants.mlps[index].expand_as(x)
+        mlp = at_positions(constants.mlps[index], mask)
         layers.append(
             LayerBase(x, q, k, v, z, mid, run_mlp(layer, mid)[2], head_values=heads, mlp_values=mlp)
         )

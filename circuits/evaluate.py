@@ -6,7 +6,7 @@ empty circuit, changed predictions, accuracy and KL. Ratios are formed afterward
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -52,7 +52,7 @@ def evaluate(
     batch: Batch,
     *,
     metric: Metric | str,
-    ablation: Ablation = "patching",
+    ablation: Ablation | Literal["optimal"] = "patching",
     constants: Constants | None = None,
     batch_size: int = EXAMPLES_AT_ONCE,
 ) -> Faithfulness:
@@ -75,7 +75,7 @@ def evaluate_masks(
     batch: Batch,
     *,
     metric: Metric | str,
-    ablation: Ablation = "patching",
+    ablation: Ablation | Literal["optimal"] = "patching",
     constants: Constants | None = None,
     batch_size: int = EXAMPLES_AT_ONCE,
 ) -> list[Faithfulness]:
@@ -83,7 +83,8 @@ def evaluate_masks(
 
     Edges outside the circuit carry the ablation value of their source: its output on the
     corrupted prompt (`patching`), its mean over the corrupted prompts of this batch (`mean`,
-    `mean-positional`, or of other data through `constants`), or zero. The metric keeps its own
+    `mean-positional`, or of other data through `constants`), zero, or fitted constants (`optimal`,
+    which needs `constants` from `optimal_constants`). The metric keeps its own
     sign and unit; KL is KL(full || circuit) in nats over the whole vocabulary.
 
     Raises
@@ -92,7 +93,8 @@ def evaluate_masks(
         If the ablation is unknown, the masks do not fit the model's graph, or the metric of some
         example is NaN.
     """
-    check_ablation(ablation)
+    if ablation != "optimal" or constants is None:
+        check_ablation(ablation)
     metric = get_metric(metric) if isinstance(metric, str) else metric
     masks = np.atleast_2d(np.asarray(masks, dtype=bool))
     if constants is None and ablation in ("mean", "mean-positional"):
@@ -178,7 +180,7 @@ def completeness(
     batch: Batch,
     *,
     metric: Metric | str,
-    ablation: Ablation = "patching",
+    ablation: Ablation | Literal["optimal"] = "patching",
     constants: Constants | None = None,
 ) -> Faithfulness:
     """Run the model with the circuit's own edges ablated and everything else intact.

@@ -7,7 +7,7 @@ carry), so circuits that share a part share its computation.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -114,7 +114,6 @@ def needed_sources(
     return needed
 
 
-@torch.no_grad()
 def final_streams(
     model: "Model", backdrop: Backdrop, masks: Bool[np.ndarray, "circuit edge"]
 ) -> Iterator[Float[Tensor, "batch d_model"]]:
@@ -125,13 +124,21 @@ def final_streams(
     ValueError
         If the masks do not have one column per edge of the model's graph.
     """
-    graph = model.graph
     masks = np.atleast_2d(np.asarray(masks, dtype=bool))
-    if masks.shape[1] != graph.n_edges:
+    if masks.shape[1] != model.graph.n_edges:
         raise ValueError(
-            f"masks must have {graph.n_edges} edges, the number in the graph of "
+            f"masks must have {model.graph.n_edges} edges, the number in the graph of "
             f"{model.name!r}; got {masks.shape[1]}"
         )
+    return streams_of(model, backdrop, masks)
+
+
+@torch.no_grad()
+def streams_of(
+    model: "Model", backdrop: Backdrop, masks: Iterable[Bool[np.ndarray, " edge"]]
+) -> Iterator[Float[Tensor, "batch d_model"]]:
+    """`final_streams` of masks that may be decided one by one, each after the last result."""
+    graph = model.graph
     memo = _Memo()
     delta = backdrop.input_delta
     stack = delta.new_empty(len(graph.sources), delta.numel())

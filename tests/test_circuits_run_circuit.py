@@ -49,8 +49,16 @@ def ablated_values(model, batch, ablation):
     real = batch.mask[:, :, None, None].to(values)
     if ablation == "mean":
         return ((values * real).sum((0, 1)) / real.sum((0, 1))).expand_as(values)
-    if ablation == "mean-positional":
-        return ((values * real).sum(0) / real.sum(0).clamp(min=1)).expand_as(values)
+    if ablation == "mean-positional":  # positions count from the first real token
+        start = batch.mask.int().argmax(dim=1)
+        n = values.shape[1]
+        where = (torch.arange(n)[None] - start[:, None]).clamp(min=0)
+        sums = torch.zeros(n, *values.shape[2:])
+        counts = torch.zeros(n)
+        for example, token in batch.mask.nonzero():
+            sums[where[example, token]] += values[example, token]
+            counts[where[example, token]] += 1
+        return (sums / counts.clamp(min=1)[:, None, None])[where]
     return values
 
 
@@ -100,11 +108,13 @@ def test_constant_ablations_equal_the_reference(family, ablation):
 
 
 @pytest.mark.parametrize("side", ["none", "left"])
-def test_padding_on_either_side_changes_nothing(side):
+@pytest.mark.parametrize("ablation", ["patching", "mean-positional"])
+def test_padding_on_either_side_changes_nothing(side, ablation):
     model = toy_model("gpt2")
     batch = ragged(side)
     masks = random_masks(model.graph)
-    assert_close(fast_logits(model, batch, masks)[0], slow_logits(model, batch, masks))
+    ours = fast_logits(model, batch, masks, ablation)[0]
+    assert_close(ours, slow_logits(model, batch, masks, ablation))
 
 
 def test_circuits_of_the_peer_fixture_give_its_logit_differences():
