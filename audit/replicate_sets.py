@@ -87,18 +87,26 @@ def top_k_masks(
     return masks
 
 
-def _top_k_row(value, row, size: int, mask) -> None:
-    """Write the top-k mask of one row; `value` is what is ranked, `row` the score itself."""
+def _top_k_row(value, row, size: int, mask, guess: float = -np.inf) -> float:
+    """Write the top-k mask of one row; `value` is what is ranked, `row` the score itself.
+
+    Returns the cut. Replicates have similar cuts, so a `guess` below this row's cut leaves few
+    values to partition; a guess above it is noticed and costs one pass.
+    """
     if size >= len(value):
         np.not_equal(row, 0, out=mask)
-        return
-    cut = np.partition(value, len(value) - size)[len(value) - size]
+        return -np.inf
+    few = value[value >= guess] if guess > -np.inf else value
+    if len(few) < size:
+        few = value
+    cut = np.partition(few, len(few) - size)[len(few) - size]
     np.greater_equal(value, cut, out=mask)
     surplus = int(np.count_nonzero(mask)) - size
     if surplus > 0:
         mask[np.flatnonzero(value == cut)[-surplus:]] = False
     if cut <= 0:
         mask &= row != 0
+    return float(cut)
 
 
 def replicate_sets(
@@ -133,6 +141,7 @@ def replicate_sets(
     buffer = np.empty((min(chunk, len(weights)), n_edges), dtype=dtype)
     packed = np.empty((len(weights), -(-n_edges // 8)), dtype=np.uint8)
     counts, mask = np.zeros(n_edges, dtype=np.int64), np.empty(n_edges, dtype=bool)
+    guess = -np.inf
     for start in range(0, len(weights), chunk):
         block = weights[start : start + chunk]
         with np.errstate(invalid="ignore"):  # 0 * inf: reported by name just below
@@ -143,7 +152,7 @@ def replicate_sets(
             np.abs(means, out=means)
         for i, row in enumerate(means):
             if chosen is None:
-                _top_k_row(row, row, size or 0, mask)
+                guess = 0.9 * _top_k_row(row, row, size or 0, mask, guess)
             else:
                 mask = chosen[i]
             counts += mask
