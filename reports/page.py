@@ -32,7 +32,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 DRAWN = frozenset(
     "phi_by_k forecast similarity specifications influence cross_faithfulness ledger "
-    "random_circuits".split()
+    "random_circuits heldout".split()
 )
 """Tables that a figure or a verdict already shows."""
 

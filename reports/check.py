@@ -1,0 +1,95 @@
+"""Regression gate over audited runs: is the new run no worse than the baseline?
+
+`circuitvar check runs/new --against baseline.json` exits 0 (no worse), 1 (significantly worse) or
+2 (cannot tell). Tolerances are part of the table: what is not stated is not tolerated.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from circuitvar.reports.card import read_card
+from circuitvar.reports.compare import estimate_rows
+from circuitvar.reports.gate import Gate, Row, judge_rows
+from circuitvar.reports.run_folder import Run, read_run
+
+LOWER_IS_BETTER = ("circuit error", "KL to the full model")
+
+TOLERANCES: Mapping[str, float] = {
+    "phi": 0.02,
+    "Jaccard": 0.02,
+    "rank correlation with exact": 0.02,
+    "top-n overlap with exact": 0.02,
+    "sign agreement with exact": 0.02,
+    "faithfulness": 0.02,
+    "circuit error": 0.02,
+    "circuit accuracy": 0.02,
+    "KL to the full model": 0.05,
+}
+"""How much worse is acceptable, per measure; these are also the measures that are judged."""
+
+
+def check_runs(
+    new: Path | str,
+    against: Path | str,
+    *,
+    tolerances: Mapping[str, float] = TOLERANCES,
+    alpha: float = 0.05,
+) -> Gate:
+    """Judge a run folder against another, or against a single `card.json`.
+
+    Numbers on shared held-out prompts are compared prompt by prompt; the rest as independent,
+    which errs towards `cannot tell`. The ratio of scoring times is reported, never judged.
+
+    Raises
+    ------
+    ValueError
+        No card is found, the two audit different questions, or they share no judged measure.
+    """
+    runs = _open(against), _open(new)
+    _same_question(*runs)
+    rows = []
+    for found in estimate_rows(*runs):
+        key = found["measure"].partition(":")[0]
+        if key in tolerances:
+            sign = -1.0 if key in LOWER_IS_BETTER else 1.0
+            rows.append(
+                Row(
+                    found["measure"],
+                    found["first"],
+                    found["second"],
+                    sign * found["difference"],
+                    found["se"],
+                    found["df"],
+                    tolerances[key],
+                    found["how"],
+                )
+            )
+    if not rows:
+        raise ValueError(f"{new} and {against} share none of {', '.join(tolerances)}; audit again")
+    gate = judge_rows(rows, alpha=alpha)
+    return Gate((*gate.rows, *_speed(*runs)), alpha)
+
+
+def _open(path: Path | str) -> Run:
+    path = Path(path)
+    return Run(path.parent, read_card(path), {}) if path.suffix == ".json" else read_run(path)
+
+
+def _same_question(a: Run, b: Run) -> None:
+    for key in ("model", "task", "metric", "ablation"):
+        if a.labels.get(key) != b.labels.get(key):
+            raise ValueError(
+                f"the baseline has {key} {a.labels.get(key)!r}, the new run {b.labels.get(key)!r}; "
+                "check runs of the same question, or use `circuitvar compare`"
+            )
+
+
+def _speed(a: Run, b: Run) -> list[Row]:
+    """Baseline seconds over new seconds of scoring: above 1 is faster. Never judged."""
+    times = [run.card["time"].get("seconds", {}) for run in (a, b)]
+    before, after = (t.get("scoring") if isinstance(t, Mapping) else None for t in times)
+    if not before or not after:
+        return []
+    nan = math.nan
+    return [Row("speed ratio", before, after, before / after, nan, nan, nan, "wall time")]
