@@ -38,7 +38,7 @@ LABELS = {
 def counts_by_width(summary: pd.DataFrame, *, quantity: str = "valid circuits") -> "Figure":
     """Median count by width and space, with its interval; both spaces always shown."""
     require_columns(summary, ["width", "space", "median", "median_low", "median_high"], "summary")
-    part = summary[
+    part = summary.loc[
         (summary["quantity"] == quantity)
         & (summary["ablation"] == "zero")
         & (summary["criterion"] == "label")
@@ -46,7 +46,7 @@ def counts_by_width(summary: pd.DataFrame, *, quantity: str = "valid circuits") 
     with paper_style():
         figure, axes = new_figure(5.2, 3.2)
         for shift, (space, colour) in enumerate(COLOURS.items()):
-            rows = part[part["space"] == space].sort_values("width")
+            rows = part.loc[part["space"] == space].sort_values("width")
             if rows.empty:
                 continue
             x = rows["width"].to_numpy(dtype=float) + 0.06 * (shift - 1)
@@ -58,7 +58,9 @@ def counts_by_width(summary: pd.DataFrame, *, quantity: str = "valid circuits") 
                 label=LABELS[space],
             )  # fmt: skip
         axes.set_yscale("symlog", linthresh=1)
-        axes.set_xticks(sorted(part["width"].unique()))
+        widths = sorted(set(part["width"]))
+        axes.set_xticks(widths)
+        axes.set_xlim(min(widths) - 0.5, max(widths) + 0.5)
         axes.set_xlabel("width of the hidden layers")
         axes.set_ylabel(f"{quantity} (median over nets)")
         axes.axhline(1, color=GREY, linestyle=":", linewidth=1)
@@ -69,16 +71,17 @@ def counts_by_width(summary: pd.DataFrame, *, quantity: str = "valid circuits") 
 def tolerance_curve(tolerance: pd.DataFrame) -> "Figure":
     """N(delta): circuits within delta of the full net, median and quartiles over nets."""
     require_columns(tolerance, ["delta", "value", "ablation", "space"], "tolerance")
-    whole = tolerance[tolerance["space"] == "whole"]
+    whole = tolerance.loc[tolerance["space"] == "whole"]
     with paper_style():
         figure, axes = new_figure(5.2, 3.2)
         for colour, (ablation, part) in zip(
             (BLUE, VERMILION, GREEN), whole.groupby("ablation", sort=False), strict=False
         ):
-            by_delta = part.groupby("delta")["value"].quantile([0.25, 0.5, 0.75]).unstack()
-            x = by_delta.index.to_numpy(dtype=float)
-            axes.plot(x, by_delta[0.5], "o-", color=colour, label=f"{ablation} ablation")
-            axes.fill_between(x, by_delta[0.25], by_delta[0.75], color=colour, alpha=0.2, lw=0)
+            x = np.array(sorted(set(part["delta"])), dtype=float)
+            at = [part.loc[part["delta"] == d, "value"].to_numpy(dtype=float) for d in x]
+            low, middle, high = np.array([np.quantile(v, (0.25, 0.5, 0.75)) for v in at]).T
+            axes.plot(x, middle, "o-", color=colour, label=f"{ablation} ablation")
+            axes.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlabel("delta: allowed distance from the full net on every input")
@@ -90,26 +93,28 @@ def tolerance_curve(tolerance: pd.DataFrame) -> "Figure":
 def edge_marginals_map(edges: pd.DataFrame, *, ablation: str = "zero") -> "Figure":
     """Share of valid circuits that keep each edge: one row per net, one column per edge."""
     require_columns(edges, ["edge", "inclusion", "ablation", "seed"], "edges")
-    part = edges[edges["ablation"] == ablation]
-    width = part["width"].min() if "width" in part else None
-    part = part if width is None else part[part["width"] == width]
+    part = edges.loc[edges["ablation"] == ablation]
+    if "width" in part:
+        # Nets of different widths have different edges: the narrowest is shown.
+        part = part.loc[part["width"] == min(part["width"])]
     order = list(dict.fromkeys(part["edge"]))
     table = part.pivot_table(index="seed", columns="edge", values="inclusion")[order]
     values = table.to_numpy()
     with paper_style():
         figure, axes = new_figure(2 + 0.22 * len(order), 1.6 + min(5.0, 0.06 * len(values)))
+        axes.grid(visible=False)
         image = axes.imshow(values, aspect="auto", vmin=0, vmax=1, cmap="cividis")
         axes.set_xticks(np.arange(len(order)), order, rotation=90, fontsize=7)
         axes.set_ylabel("net (seed)")
         axes.set_yticks([0, len(values) - 1], [str(table.index[0]), str(table.index[-1])])
-        figure.colorbar(image, ax=axes, label="share of valid circuits with the edge")
+        figure.colorbar(image, ax=axes, label="inclusion")
     return figure
 
 
 def overlap_plot(overlap: pd.DataFrame) -> "Figure":
     """Jaccard between found, equally valid and minimal circuits: one dot per net."""
     require_columns(overlap, ["circuits", "jaccard", "ablation", "chance"], "overlap")
-    part = overlap[overlap["ablation"] == "zero"]
+    part = overlap.loc[overlap["ablation"] == "zero"]
     kinds = list(dict.fromkeys(part["circuits"]))
     with paper_style():
         figure, axes = new_figure(5.6, 1.2 + 0.6 * len(kinds))
@@ -118,7 +123,12 @@ def overlap_plot(overlap: pd.DataFrame) -> "Figure":
             offsets = np.linspace(-0.22, 0.22, len(values)) if len(values) > 1 else [0.0]
             axes.plot(values, row + np.asarray(offsets), "o", ms=3, alpha=0.5, color=BLUE)
             axes.plot([np.median(values)] * 2, [row - 0.32, row + 0.32], color=INK, lw=2)
-        axes.axvline(part["chance"].median(), color=GREY, linestyle=":", label="chance")
+        axes.axvline(
+            float(np.median(part["chance"].to_numpy(dtype=float))),
+            color=GREY,
+            linestyle=":",
+            label="chance",
+        )
         axes.set_yticks(range(len(kinds)), kinds)
         axes.set_xlim(0, 1.02)
         axes.set_xlabel("mean Jaccard between two circuits of one net")

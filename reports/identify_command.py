@@ -87,7 +87,7 @@ def run_identify(
         for at in range(0, len(seeds), CHUNK):
             parts += _chunk(gates, seeds[at : at + CHUNK], base, options, out, seed, progress)
     frames = _join(parts)
-    if not len(frames["nets"]) or not frames["nets"]["converged"].any():
+    if not any(frames["nets"]["converged"]):
         raise ValueError(
             f"none of {len(seeds)} nets learnt {' and '.join(gates)}; "
             "use more epochs, a wider net or a looser loss target"
@@ -193,7 +193,7 @@ def _digest(gates, net_seed: int, recipe: "Recipe", options: NetOptions, seed: i
 
 
 def _save(frames: Frames, path: Path) -> None:
-    text = json.dumps({k: json.loads(f.to_json(orient="split")) for k, f in frames.items()})
+    text = json.dumps({k: f.to_dict(orient="split") for k, f in frames.items()})
     partial = path.with_suffix(".partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)

@@ -121,13 +121,12 @@ def valid_cylinders(
         ValueError: too many edge choices before the last hidden layer; packed choices over 62 bits.
     """
     closed = closed and max_edges is None
+    parents, neurons = question.net.widths[-3:-1]
+    if parents * neurons > 62:
+        raise ValueError(
+            f"{neurons} neurons with {parents} parents need more than 62 bits; use estimate_valid"
+        )
     for prefixes in hidden_prefixes(question):
-        neurons = question.net.widths[-2]
-        if prefixes.n_parents * neurons > 62:
-            raise ValueError(
-                f"{neurons} neurons with {prefixes.n_parents} parents need more than 62 bits; "
-                "use estimate_valid"
-            )
         size = max(1, BLOCK // (neurons * 2**prefixes.n_parents))
         for at in range(0, len(prefixes.parents), size):
             part = Prefixes(

@@ -66,7 +66,8 @@ def wilson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
     p, scale = hits / n, 1 + z * z / n
     middle = (p + z * z / (2 * n)) / scale
     half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # Exact at the ends, where rounding would leave 1e-18.
+    return (middle - half if hits else 0.0), (middle + half if hits < n else 1.0)
 
 
 def bound_valid(question: Question, *, max_edges: int, max_families: int = 5_000_000) -> Count:

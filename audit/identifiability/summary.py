@@ -24,7 +24,7 @@ def summarize_counts(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFra
     """
     weakest = {"exact": 0, "estimate": 1, "lower bound": 2}
     rows = []
-    for key, part in counts.groupby(KEYS, sort=False, dropna=False):
+    for _, part in counts.groupby(KEYS, sort=False, dropna=False):
         values = np.sort(part["value"].to_numpy(dtype=float))
         n, mean = len(values), float(values.mean())
         sd = float(values.std(ddof=1)) if n > 1 else float("nan")
@@ -32,7 +32,7 @@ def summarize_counts(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFra
         low, high = median_interval(values, level)
         rows.append(
             {
-                **dict(zip(KEYS, key, strict=True)),
+                **{name: part[name].iloc[0] for name in KEYS},
                 "nets": n,
                 "mean": mean,
                 "mean_low": mean - half,

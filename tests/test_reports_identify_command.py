@@ -1,0 +1,92 @@
+"""The driver: files, resume, both spaces side by side, errors."""
+
+import pandas as pd
+import pytest
+
+from circuitvar.audit.identifiability.net_tables import NetOptions, net_tables
+from circuitvar.audit.identifiability.summary import summarize_counts
+from circuitvar.audit.identifiability.train import Recipe
+from circuitvar.audit.streams import stream
+from circuitvar.reports import identify_command
+from circuitvar.reports.identify_command import Experiment, run_identify, run_paper_tables
+from tests.toy_identifiability import GOLDEN, golden_net
+
+FAST = Recipe(learning_rate=1e-2)
+SMALL = NetOptions(ablations=("zero", "mean"), deltas=(0.01, 0.1), samples=50)
+
+
+def test_a_net_reports_every_space_and_how_each_number_is_known():
+    frames = net_tables(golden_net("k3_s0"), "xor", options=SMALL, rng=stream(0, "test"))
+    counts = frames["counts"].query("ablation == 'zero' and criterion == 'label'")
+    valid = counts[counts["quantity"] == "valid circuits"].set_index("space")["value"]
+    assert valid.to_dict() == {"whole": 120, "node rule": 15, "paper": 15}
+    assert set(frames["counts"]["known"]) <= {"exact", "estimate", "lower bound"}
+    opened = counts[counts["quantity"] == "interpretations (open)"].set_index("space")["value"]
+    assert opened["paper"] == GOLDEN["nets"]["k3_s0"]["interpretations"]["peer_node_rule"]["open"]
+    both = frames["counts"].query("ablation == 'zero and mean'")["value"].tolist()
+    assert both == [104]
+    assert frames["edges"].groupby("ablation").size().to_dict() == {"zero": 18, "mean": 18}
+    assert frames["sizes"].query("space == 'whole' and ablation == 'zero'")["valid"].sum() == 120
+
+
+def test_wide_nets_are_estimated_and_say_so():
+    from tests.toy_identifiability import random_net
+
+    options = NetOptions(ablations=("zero",), deltas=(0.5,), mappings=False, draws=2_000)
+    frames = net_tables(random_net((2, 6, 6, 1), 0), "xor", options=options, rng=stream(0, "w"))
+    assert set(frames["counts"]["known"]) == {"estimate"}
+    assert set(frames["tolerance"]["known"]) == {"estimate"}
+
+
+def test_run_writes_tables_and_figures_and_resumes(tmp_path, monkeypatch):
+    def run():
+        return run_identify(
+            "xor", widths=(2,), seeds=range(4), out=tmp_path, recipe=FAST, options=SMALL
+        )
+
+    first = run()
+    names = {"nets", "counts", "tolerance", "sizes", "edges", "overlap", "summary"}
+    assert names <= {path.stem for path in tmp_path.glob("*.csv")}
+    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert {"counts_by_width.svg", "tolerance.svg", "edge_marginals.svg", "overlap.png"} <= drawn
+    assert len(list((tmp_path / "nets").glob("*.json"))) == 4
+
+    stored = {path: path.read_bytes() for path in (tmp_path / "nets").iterdir()}
+    missing = sorted(stored)[0]
+    missing.unlink()
+    calls = []
+    one_net = identify_command._one_net
+    monkeypatch.setattr(
+        identify_command, "_one_net", lambda *args: calls.append(1) or one_net(*args)
+    )
+    second = run()
+    assert len(calls) == 1
+    assert {path: path.read_bytes() for path in (tmp_path / "nets").iterdir()} == stored
+    for name in names:
+        pd.testing.assert_frame_equal(first[name], second[name])
+
+
+def test_paper_tables_keep_settings_apart(tmp_path):
+    tiny = Experiment("tasks", "two gates", gates=(("and",), ("and", "or")), widths=(2,))
+    found = run_paper_tables(tmp_path, seeds=range(1), experiments=(tiny,))
+    frame = found["tasks"]
+    assert set(frame["gates"]) == {"and", "and or"}
+    assert {"whole", "paper"} <= set(frame["space"])
+    assert (tmp_path / "tasks.csv").exists()
+
+
+def test_no_net_that_learns_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match=r"none of 2 nets learnt xor; use more epochs"):
+        run_identify("xor", seeds=range(2), out=tmp_path, recipe=Recipe(epochs=1), options=SMALL)
+
+
+def test_summary_by_hand():
+    one = {"width": 3, "gate": "xor", "quantity": "q", "criterion": "label", "ablation": "zero",
+           "space": "whole"}  # fmt: skip
+    frame = pd.DataFrame(
+        [{**one, "value": v, "known": k} for v, k in ((0, "exact"), (1, "exact"), (5, "estimate"))]
+    )
+    row = summarize_counts(frame).iloc[0]
+    assert (row["median"], row["mean"], row["none"], row["unique"]) == (1, 2, 1 / 3, 1 / 3)
+    assert row["known"] == "estimate"
+    assert pd.isna(row["median_low"])
