@@ -1,0 +1,1 @@
+pytest_plugins = ["circuitvar.reports.pytest_plugin"]

@@ -1,0 +1,19 @@
+"""The whole test suite a new method needs, and what it looks like when a method is no good."""
+
+import numpy as np
+import pytest
+from new_method import midpoint_ig
+
+
+def test_new_method(circuitvar_assert_method_ok):
+    circuitvar_assert_method_ok(midpoint_ig, baseline="eap-ig-inputs", strict=True)
+
+
+def random_scores(model, batch, *, metric, options):
+    rng = np.random.default_rng(options.seed)
+    return rng.normal(size=(len(batch), model.graph.n_edges))
+
+
+def test_random_scores_are_caught(circuitvar_assert_method_ok):
+    with pytest.raises(AssertionError, match="worse"):
+        circuitvar_assert_method_ok(random_scores)

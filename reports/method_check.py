@@ -1,0 +1,215 @@
+"""Put a new attribution method to the test: planted circuits it must find, exact effects it must
+approximate, and a baseline it must not fall behind.
+
+Method and baseline are scored on the same prompts, so every difference is paired. The planted
+models' circuits and effects are known in closed form; nothing is estimated on the truth's side.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from circuitvar.audit.group_jackknife import group_jackknife
+from circuitvar.audit.halves import halves_agreement
+from circuitvar.audit.rank import spearman
+from circuitvar.audit.recovery import auroc, average_precision
+from circuitvar.circuits.methods import get_method
+from circuitvar.circuits.model import Model
+from circuitvar.circuits.planted import load_planted
+from circuitvar.circuits.score import score_edges
+from circuitvar.circuits.types import EdgeScores, Method, ScoreFn, ScoreOptions
+from circuitvar.reports.compare import independent
+from circuitvar.reports.gate import Gate, Row, judge_rows
+from circuitvar.tasks.metrics import get_metric
+from circuitvar.tasks.planted.catalog import get_planted
+from circuitvar.tasks.tokens import tokenize
+from circuitvar.tasks.types import Batch, Metric
+
+PLANTED = ("induction", "two-route", "gated")
+"""Planted models every method is tried on: a copying circuit, redundancy, and a nonlinearity."""
+
+BASELINE = "eap-ig-inputs"
+TOLERANCE = 0.02
+"""Of AUROC, average precision, rank correlation and phi."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A model, prompts and what is true about them."""
+
+    key: str
+    model: Model
+    batch: Batch
+    metric: Metric
+    exact: Float[np.ndarray, "example edge"]
+    """Exact effects of every edge on every example."""
+    truth: Bool[np.ndarray, " edge"]
+    """The circuit: edges with an effect."""
+
+
+def planted_case(key: str, *, n: int = 48, seed: int = 0) -> Case:
+    """`n` prompts of one planted model with its closed-form effects."""
+    planted, model = get_planted(key), load_planted(key)
+    pairs = planted.task.sample(n, rng=np.random.default_rng(seed))
+    exact = np.zeros((len(pairs), model.graph.n_edges))
+    for row, pair in zip(exact, pairs, strict=True):
+        effects = planted.effects(pair)
+        row[model.graph.columns(tuple(effects))] = list(effects.values())
+    truth = np.zeros(model.graph.n_edges, dtype=bool)
+    truth[model.graph.columns(tuple(planted.task.known_edges))] = True
+    batch = tokenize(pairs, model.tokenizer).batch
+    return Case(f"planted:{key}", model, batch, get_metric(planted.task.metric), exact, truth)
+
+
+def planted_cases(*, n: int = 48, seed: int = 0) -> tuple[Case, ...]:
+    """Every planted model of `PLANTED`."""
+    return tuple(planted_case(key, n=n, seed=seed) for key in PLANTED)
+
+
+def as_method(method: Method | ScoreFn, *, key: str = "new method") -> Method:
+    """A plain scoring function as a method; methods pass through."""
+    if isinstance(method, Method):
+        return method
+    if not callable(method):
+        raise ValueError(
+            f"{method!r} is no method; pass a function (model, batch, *, metric, options) -> "
+            "scores [example, edge], or a Method record"
+        )
+    name = getattr(method, "__name__", key)
+    return Method(name, name.replace("_", " "), method, "")
+
+
+def check_method(
+    method: Method | ScoreFn,
+    *,
+    baseline: Method | ScoreFn | str = BASELINE,
+    cases: Sequence[Case] | None = None,
+    options: ScoreOptions | None = None,
+    tolerance: float = TOLERANCE,
+    alpha: float = 0.05,
+    seed: int = 0,
+) -> Gate:
+    """Judge a method against a baseline on cases with a known answer.
+
+    Per case: AUROC and average precision of |mean score| for the true edges, Spearman with the
+    exact effects, phi between complementary halves; CPU-time ratio, reported but not judged.
+
+    Raises
+    ------
+    ValueError
+        The method is not a function, or its scores are not finite (named).
+    """
+    new = as_method(method)
+    base = get_method(baseline) if isinstance(baseline, str) else as_method(baseline)
+    options = ScoreOptions() if options is None else options
+    rows, speeds = [], []
+    for case in planted_cases(seed=seed) if cases is None else cases:
+        found, seconds = _timed(case, new, options)
+        theirs, their_seconds = _timed(case, base, options)
+        rows += _recovery_rows(case, found, theirs, tolerance, seed)
+        rows.append(_stability_row(case, found, theirs, tolerance, seed))
+        ratio = their_seconds / seconds if seconds > 0 else math.nan
+        speeds.append(_reported(f"speed ratio: {case.key}", their_seconds, seconds, ratio))
+    gate = judge_rows(rows, alpha=alpha)
+    return Gate((*gate.rows, *speeds), alpha)
+
+
+def _timed(case: Case, method: Method, options: ScoreOptions) -> tuple[EdgeScores, float]:
+    start = time.process_time()
+    scores = score_edges(case.model, case.batch, method, metric=case.metric, options=options)
+    return scores, time.process_time() - start
+
+
+def _reported(name: str, before: float, after: float, ratio: float) -> Row:
+    return Row(name, before, after, ratio, math.nan, math.nan, math.nan, "CPU time")
+
+
+Statistic = Callable[[np.ndarray, np.ndarray], float]
+
+
+def _recovery_rows(
+    case: Case, new: EdgeScores, base: EdgeScores, tolerance: float, seed: int
+) -> list[Row]:
+    """Differences of recovery and accuracy, jackknifed over prompts (templates where there are)."""
+    statistics: dict[str, Statistic] = {
+        "AUROC of the planted circuit": lambda scores, _: auroc(np.abs(scores), case.truth),
+        "average precision": lambda scores, _: average_precision(np.abs(scores), case.truth),
+        "rank correlation with exact": spearman,
+    }
+
+    def differences(weights: np.ndarray) -> np.ndarray:
+        exact, mine, theirs = (weights @ v for v in (case.exact, new.values, base.values))
+        return np.array([f(mine, exact) - f(theirs, exact) for f in statistics.values()])
+
+    clusters = case.batch.templates if len(set(case.batch.templates)) >= 5 else None
+    found = group_jackknife(
+        differences,
+        len(case.batch),
+        names=tuple(statistics),
+        rng=np.random.default_rng(seed),
+        clusters=clusters,
+    )
+    exact = case.exact.mean(axis=0)
+    return [
+        Row(
+            f"{name}: {case.key}",
+            statistic(base.mean, exact),
+            statistic(new.mean, exact),
+            estimate.value,
+            estimate.se,
+            max(estimate.n - 1, 1),
+            tolerance,
+            f"paired: {estimate.interval}",
+        )
+        for (name, statistic), estimate in zip(statistics.items(), found, strict=True)
+    ]
+
+
+def _stability_row(
+    case: Case, new: EdgeScores, base: EdgeScores, tolerance: float, seed: int
+) -> Row:
+    """phi between complementary halves, at the size of the true circuit, on the same splits."""
+    size = int(case.truth.sum())
+    before, after = (
+        halves_agreement(s.values, rng=np.random.default_rng(seed), size=size, pairs=20).phi
+        for s in (base, new)
+    )
+    difference = independent(before, after)
+    return Row(
+        f"phi: {case.key}",
+        before.value,
+        after.value,
+        difference.value,
+        difference.se,
+        max(difference.n - 1, 1),
+        tolerance,
+        difference.interval,
+    )
+
+
+def assert_method_ok(
+    method: Method | ScoreFn,
+    *,
+    baseline: Method | ScoreFn | str = BASELINE,
+    strict: bool = False,
+    **options,
+) -> Gate:
+    """Fail, with the whole table, when a method is significantly worse than the baseline.
+
+    `strict` also fails when the data cannot tell. Other options are those of `check_method`.
+
+    Raises
+    ------
+    AssertionError
+        The method is worse (or, with `strict`, not shown to be no worse).
+    """
+    gate = check_method(method, baseline=baseline, **options)
+    if gate.outcome == "worse" or (strict and gate.outcome != "no worse"):
+        columns = ["measure", "baseline", "new", "difference", "se", "tolerance", "outcome"]
+        table = gate.frame()[columns].to_string(index=False, float_format="%.4g")
+        raise AssertionError(f"method against baseline: {gate.outcome}\n{table}")
+    return gate

@@ -1,0 +1,74 @@
+"""A new method is judged on circuits that are known."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from circuitvar.circuits.methods import get_method
+from circuitvar.reports.method_check import (
+    as_method,
+    assert_method_ok,
+    check_method,
+    planted_case,
+)
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "new_method"
+
+
+@pytest.fixture(scope="module")
+def case():
+    return planted_case("two-route", n=24)
+
+
+def random_scores(model, batch, *, metric, options):
+    return np.random.default_rng(options.seed).normal(size=(len(batch), model.graph.n_edges))
+
+
+def test_truth_is_where_the_exact_effects_are(case):
+    assert ((case.exact != 0).any(axis=0) == case.truth).all()
+
+
+def test_exact_patching_finds_every_planted_circuit(case):
+    gate = assert_method_ok(get_method("exact"), cases=[case], strict=True)
+    new = {row.measure: row.new for row in gate.rows}
+    assert new["AUROC of the planted circuit: planted:two-route"] == 1.0
+    assert new["rank correlation with exact: planted:two-route"] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_method_is_no_worse_than_itself(case):
+    gate = check_method(get_method("eap"), baseline="eap", cases=[case])
+    assert gate.outcome == "no worse"
+    judged = [row for row in gate.rows if row.outcome != "reported"]
+    assert [row.difference for row in judged] == [0.0] * 4
+
+
+def test_random_scores_fail_with_the_table(case):
+    with pytest.raises(AssertionError, match=r"(?s)worse.*AUROC of the planted circuit") as error:
+        assert_method_ok(random_scores, cases=[case])
+    assert "tolerance" in str(error.value)
+
+
+def test_plain_functions_become_methods():
+    assert as_method(random_scores).key == "random_scores"
+    with pytest.raises(ValueError, match="is no method; pass a function"):
+        check_method(3, cases=[])  # type: ignore[arg-type]
+
+
+def test_the_example_project_passes_on_its_own(tmp_path):
+    folder = tmp_path / "new_method"
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "2 passed" in done.stdout
