@@ -1,7 +1,10 @@
 """The claims an audit judges, each from numbers that stand beside it in the report."""
 
+import numpy as np
+from jaxtyping import Float
+
 from circuitvar.audit.beats_random import NULL
-from circuitvar.audit.run_circuits import CircuitRuns
+from circuitvar.audit.transfer import KEPT
 from circuitvar.audit.types import Axis, Estimate, Verdict
 from circuitvar.audit.verdict import (
     Bars,
@@ -16,13 +19,18 @@ from circuitvar.audit.verdict import (
 def claims(
     axes: tuple[Axis, ...],
     estimates: tuple[Estimate, ...],
-    runs: CircuitRuns,
     *,
+    random: Float[np.ndarray, " draw"],
+    own: float,
     method: str,
     bars: Bars,
     level: float,
 ) -> tuple[Verdict, ...]:
-    """Verdicts in the order a reader asks: stable? faithful? better than random? exact?"""
+    """Verdicts in the order a reader asks: stable? faithful? better than random? exact?
+
+    `random` is the faithfulness of random circuits and `own` that of the circuit on the same
+    prompts. Only numbers that a report shows go in, so that a reader can judge again.
+    """
     found = {estimate.name: estimate for estimate in estimates}
     verdicts = [verdict for axis in axes for verdict in stability_verdicts(axis, bars=bars)]
     verdicts.append(
@@ -34,16 +42,14 @@ def claims(
             unit=_unit(found["faithfulness"]),
         )
     )
-    verdicts.append(
-        random_verdict(runs.own_on_random_prompts, runs.random, null=NULL, bars=bars, level=level)
-    )
-    if runs.transfer is not None:
+    verdicts.append(random_verdict(own, random, null=NULL, bars=bars, level=level))
+    if KEPT in found:
         verdicts.append(
             function_verdict(
-                runs.transfer.kept,
+                found[KEPT],
                 claim="Circuits of different templates do the same job",
                 bars=bars,
-                unit=_unit(runs.transfer.kept),
+                unit=_unit(found[KEPT]),
             )
         )
     exact = found.get("rank correlation with exact")

@@ -17,6 +17,9 @@ from circuitvar.circuits.model import Model
 from circuitvar.circuits.types import Ablation, Circuit
 from circuitvar.tasks.types import Batch, Metric
 
+KEPT = "function kept across templates"
+"""Name of the estimate that one verdict rests on."""
+
 
 @dataclass(frozen=True, eq=False)
 class Transfer:
@@ -70,7 +73,7 @@ def template_transfer(
     own = gain[:, known][own_row, np.arange(known.sum())]
     others = (gain[:, known].sum(axis=0) - own) / (len(names) - 1)
     kept = ratio_of_means(
-        "function kept across templates",
+        KEPT,
         others,
         own,
         templates=tuple(label[known].tolist()),

@@ -113,12 +113,14 @@ def edges_entry(audit: Audit) -> dict[str, Any]:
     return entry
 
 
-def random_entry(audit: Audit) -> list[float | None]:
-    """Faithfulness of the random circuits that one verdict compares with; empty without them."""
+def random_entry(audit: Audit) -> dict[str, Any]:
+    """Faithfulness of the random circuits that one verdict compares with, and of the circuit
+    itself on the same prompts; empty and null without them."""
     frame = audit.tables.get("random_circuits")
-    if frame is None or "faithfulness" not in frame:
-        return []
-    return plain(frame["faithfulness"].to_numpy(dtype=float))
+    if frame is None or not {"faithfulness", "own"} <= set(frame.columns) or frame.empty:
+        return {"faithfulness": [], "own": None}
+    random, own = (frame[name].to_numpy(dtype=float) for name in ("faithfulness", "own"))
+    return {"faithfulness": plain(random), "own": plain(own[0])}
 
 
 def checksum(entry: Any) -> str:

@@ -120,13 +120,15 @@ def toy_audit(graph: Graph = POCKET, *, n: int = 240, k: int = 40, seed: int = 0
     return Audit(
         title="IOI on a simulated model",
         axes=axes,
-        verdicts=claims(axes, estimates, random, method="eap-ig-inputs", bars=BARS, level=0.95),
+        verdicts=claims(
+            axes, estimates, random=random, own=0.87, method="eap-ig-inputs", bars=BARS, level=0.95
+        ),
         edges=toy_edges(graph, scores, truth, axes, k, rng),
         estimates=estimates,
         components=toy_components(),
         tables={
             **toy_tables(graph, scores, template, sets, rng),
-            "random_circuits": pd.DataFrame({"faithfulness": random}),
+            "random_circuits": pd.DataFrame({"faithfulness": random, "own": 0.87}),
         },
         provenance=toy_provenance(graph, n, k, seed),
     )
