@@ -13,8 +13,9 @@ from torch import Tensor
 
 from circuitvar.circuits.architecture import Architecture, destination_weights
 from circuitvar.circuits.backdrop import Backdrop, head_shares
+from circuitvar.circuits.circuit_heads import attend_heads
+from circuitvar.circuits.circuit_state import at_read_out
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.run_circuit import at_read_out, attend_heads
 from circuitvar.circuits.trunk import run_mlp
 
 if TYPE_CHECKING:

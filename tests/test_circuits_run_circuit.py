@@ -168,12 +168,12 @@ def test_shared_values_do_not_depend_on_which_circuits_ran_before():
 
 
 def test_values_dropped_for_memory_are_computed_again(monkeypatch):
-    from circuitvar.circuits import run_circuit
+    from circuitvar.circuits import circuit_state
 
     model = toy_model("gpt2")
     masks = random_masks(model.graph, n=6)
     expected = fast_logits(model, toy_batch(), masks)[0]
-    monkeypatch.setattr(run_circuit, "MEMO_BYTES", 1)
+    monkeypatch.setattr(circuit_state, "MEMO_BYTES", 1)
     assert_close(fast_logits(model, toy_batch(), masks)[0], expected, 1e-6)
 
 

@@ -1,0 +1,173 @@
+"""Attention heads of a circuit's run: only heads that are read and whose inputs have changed."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from circuitvar.circuits.architecture import (
+    Architecture,
+    Context,
+    Layer,
+    destination_weights,
+    head_output_weights,
+)
+from circuitvar.circuits.backdrop import Backdrop, LayerBase, rms_gain
+from circuitvar.circuits.circuit_state import Run, Signature, at_read_out, inputs, tail_sum
+from circuitvar.circuits.trunk import mix, rotated_key, rotated_query
+
+
+def run_heads(architecture: Architecture, backdrop: Backdrop, run: Run, index: int) -> None:
+    graph, base, layer = run.graph, backdrop.layers[index], architecture.layers[index]
+    group = graph.n_heads // graph.kv_heads
+    columns = [
+        tuple(
+            graph.destination_index[f"a{index}.h{h}<{slot}>"]
+            for slot, h in (("q", head), ("k", head // group), ("v", head // group))
+        )
+        for head in range(graph.n_heads)
+    ]
+    signatures = [tuple(run.signature(c) for c in triple) for triple in columns]
+    # Heads that share a post-norm change together: each one's scale depends on all of them.
+    coupled = layer.attn_post_norm is not None
+    seen = [tuple(signatures)] * graph.n_heads if coupled else signatures
+    first = graph.source_index[f"a{index}.h0"]
+    heads = [h for h in range(graph.n_heads) if run.needed[first + h]]
+    if base.head_values is None:
+        fed = any(any(signature) for signature in signatures)
+        heads = [h for h in heads if (fed if coupled else any(signatures[h]))]
+    keys = {h: run.memo.id(("head", index, h, seen[h])) for h in heads}
+    values = {h: run.memo.get(key) for h, key in keys.items()}
+    todo = [h for h, value in values.items() if value is None]
+    todo = heads if coupled and todo else todo
+    if todo:
+        new = _head_deltas(architecture, backdrop, run, index, todo, [columns[h] for h in todo])
+        for head, value in zip(todo, new, strict=True):
+            values[head] = value
+            run.memo.put(keys[head], value)
+    last = index == len(architecture.layers) - 1
+    for head, value in values.items():
+        assert value is not None
+        tail = value[:, 0] if last else at_read_out(backdrop, value)
+        run.add(first + head, keys[head], value, tail)
+
+
+def _head_deltas(
+    architecture: Architecture,
+    backdrop: Backdrop,
+    run: Run,
+    index: int,
+    heads: list[int],
+    columns: list[tuple[int, ...]],
+) -> Float[Tensor, "head batch pos d_model"]:
+    """What the heads write in this circuit minus their ablated values."""
+    layer, base = architecture.layers[index], backdrop.layers[index]
+    last = index == len(architecture.layers) - 1
+    q, k, v = _projected(architecture, backdrop, run, index, heads, columns, last=last)
+    z = attend_heads(layer, base, backdrop, index, heads, q, k, v, last=last)
+    here = slice(backdrop.first, None)
+    weights = head_output_weights(architecture, layer)[heads]
+    z_base = base.z[:, here][:, :, heads]
+    z_base = at_read_out(backdrop, z_base)[:, None] if last else z_base
+    if layer.attn_post_norm is not None:
+        gain = rms_gain(layer.attn_post_norm, layer.output(z.flatten(-2)))
+        written = _per_head(z, weights) * gain
+        if base.head_values is None:
+            gain = rms_gain(layer.attn_post_norm, layer.output(z_base.flatten(-2)))
+            return written - _per_head(z_base, weights) * gain
+    elif base.head_values is None:
+        return _per_head(z - z_base, weights)
+    else:
+        written = _per_head(z, weights)
+    ablated = base.head_values[:, here][:, :, heads]
+    ablated = at_read_out(backdrop, ablated)[:, None] if last else ablated
+    return written - ablated.permute(2, 0, 1, 3)
+
+
+def _per_head(z: Tensor, weights: Tensor) -> Float[Tensor, "head batch pos d_model"]:
+    batch, pos, heads, d_head = z.shape
+    flat = z.permute(2, 0, 1, 3).reshape(heads, batch * pos, d_head)
+    return torch.bmm(flat, weights).view(heads, batch, pos, -1)
+
+
+def _projected(
+    architecture: Architecture,
+    backdrop: Backdrop,
+    run: Run,
+    index: int,
+    heads: list[int],
+    columns: list[tuple[int, ...]],
+    *,
+    last: bool,
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Per head: q (at the read-out position only in the last layer), k and v, [batch, pos, d]."""
+    layer, base = architecture.layers[index], backdrop.layers[index]
+    weights, biases = destination_weights(architecture, layer)
+    offset = run.graph.destination_index[f"a{index}.h0<q>"]
+    start, group = backdrop.first, run.graph.n_heads // run.graph.kv_heads
+    x = base.x[:, start:]
+    done: dict[int, Tensor] = {}
+    changed = {c for triple in columns for c in triple if run.signature(c)}
+    if last:
+        for column in {triple[0] for triple in columns} & changed:
+            stream = at_read_out(backdrop, x) + tail_sum(run, column)
+            normed = layer.attn_norm(stream[:, None])
+            done[column] = normed @ weights[column - offset].T + biases[column - offset]
+        changed -= set(done)
+    # Destinations that read the same stream are normed once.
+    by_input: dict[Signature, list[int]] = {}
+    for column in sorted(changed):
+        by_input.setdefault(run.signature(column), []).append(column)
+    if by_input:
+        streams = inputs(run, [same[0] for same in by_input.values()], x)
+        for stream, same in zip(layer.attn_norm(streams), by_input.values(), strict=True):
+            rows = [c - offset for c in same]
+            out = stream @ weights[rows].flatten(0, 1).T + biases[rows].flatten()
+            done.update(zip(same, out.unflatten(-1, (len(same), -1)).unbind(-2), strict=True))
+    bases = (base.q[:, start:], base.k[:, start:], base.v[:, start:])
+    result: tuple[list[Tensor], list[Tensor], list[Tensor]] = ([], [], [])
+    for head, triple in zip(heads, columns, strict=True):
+        for slot, column in enumerate(triple):
+            unchanged = bases[slot][:, :, head if slot == 0 else head // group]
+            if slot == 0 and last and column not in done:
+                unchanged = at_read_out(backdrop, unchanged)[:, None]
+            result[slot].append(done.get(column, unchanged))
+    return result
+
+
+def attend_heads(
+    layer: Layer,
+    base: LayerBase,
+    backdrop: Backdrop,
+    index: int,
+    heads: list[int],
+    q: list[Tensor],
+    k: list[Tensor],
+    v: list[Tensor],
+    *,
+    last: bool,
+) -> Float[Tensor, "batch pos head d_head"]:
+    """Per-head results at the positions of q; keys before the first difference are the base's."""
+    start, group = backdrop.first, base.q.shape[2] // base.k.shape[2]
+    shared = [h // group for h in heads]
+    rotary, mask = _context_at(backdrop.context, index, backdrop, last=last)
+    query = rotated_query(layer, torch.stack(q, dim=2), rotary)
+    key = torch.cat((base.k[:, :start][:, :, shared], torch.stack(k, dim=2)), dim=1)
+    value = torch.cat((base.v[:, :start][:, :, shared], torch.stack(v, dim=2)), dim=1)
+    key = rotated_key(layer, key, backdrop.context.rotary[index])
+    return mix(layer, query, key, value, mask)
+
+
+def _context_at(
+    context: Context, index: int, backdrop: Backdrop, *, last: bool
+) -> tuple[tuple[Tensor, Tensor] | None, Tensor]:
+    """Rotary angles and mask of the query positions that are computed."""
+    start, mask, rotary = backdrop.first, context.masks[index], context.rotary[index]
+    if not last:
+        turned = None if rotary is None else (rotary[0][:, start:], rotary[1][:, start:])
+        return turned, mask[:, :, start:]
+    position, n = backdrop.batch.last, len(backdrop.batch)
+    rows = torch.arange(n, device=position.device)
+    mask = mask.expand(n, -1, -1, -1)[rows, :, position][:, :, None]
+    if rotary is not None:
+        rotary = tuple(r.expand(n, -1, -1)[rows, position][:, None] for r in rotary)  # type: ignore
+    return rotary, mask  # type: ignore[return-value]
