@@ -14,7 +14,7 @@ from circuitvar.audit.ledger import components_of
 from circuitvar.audit.perturb import circuit_size, perturbation_axes
 from circuitvar.audit.run_circuits import CircuitRuns, run_circuits
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.tables import audit_tables
+from circuitvar.audit.tables import audit_tables, heldout_table
 from circuitvar.audit.types import Audit, Estimate
 from circuitvar.audit.verdict import Bars
 from circuitvar.circuits.model import Model
@@ -61,6 +61,7 @@ def audit_circuit(
     seconds["evaluation"], clock = perf_counter() - clock, perf_counter()
     perturbed = perturbation_axes(collected, settings, size)
     tables = audit_tables(collected, perturbed, settings, size)
+    tables["heldout"] = heldout_table(runs.heldout)
     if runs.transfer is not None:
         tables["cross_faithfulness"] = runs.transfer.frame
     estimates = _estimates(collected, runs, settings, size)

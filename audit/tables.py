@@ -16,6 +16,7 @@ from circuitvar.audit.settings import Settings
 from circuitvar.audit.size_curve import size_curve
 from circuitvar.audit.streams import stream
 from circuitvar.circuits.select import top_n_masks
+from circuitvar.circuits.types import Faithfulness
 
 
 def audit_tables(
@@ -45,6 +46,22 @@ def audit_tables(
     if has_ledger(collected):
         tables["ledger"] = ledger_table(collected, perturbed, settings)
     return tables
+
+
+def heldout_table(run: Faithfulness) -> pd.DataFrame:
+    """The circuit prompt by prompt, so that two audits on the same prompts can be paired."""
+    return pd.DataFrame(
+        {
+            "prompt": np.arange(len(run.circuit)),
+            "template": run.templates,
+            "circuit": run.circuit,
+            "full": run.full,
+            "empty": run.empty,
+            "flipped": run.flipped,
+            "correct": run.correct,
+            "kl": run.kl,
+        }
+    )
 
 
 def has_ledger(collected: Collected) -> bool:
