@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -30,6 +31,20 @@ class NoMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.zeros_like(x)
+
+
+class TanhGeluMLP(nn.Module):
+    """GPT-2's MLP with its activation as one kernel: the same function, half the time on a CPU.
+
+    Hugging Face's `gelu_new` is the tanh approximation written as eight elementwise steps.
+    """
+
+    def __init__(self, mlp: nn.Module) -> None:
+        super().__init__()
+        self.c_fc, self.c_proj = mlp.c_fc, mlp.c_proj
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +181,7 @@ def _layer(block: nn.Module) -> Layer:
     return Layer(
         attn_norm=attn_norm,
         mlp_norm=mlp_norm,
-        mlp=block.mlp if getattr(block, "mlp", None) is not None else NoMLP(),
+        mlp=_mlp(block),
         projections=projections,
         layout=layout,
         output=_first(attn, ("c_proj", "dense", "o_proj"), "an output projection")[1],
@@ -176,6 +191,17 @@ def _layer(block: nn.Module) -> Layer:
         k_norm=getattr(attn, "k_norm", None),
         scaling=float(_first(attn, ("scaling",), "a scale of attention scores")[1]),
         softcap=getattr(attn, "attn_logit_softcapping", None),
+    )
+
+
+def _mlp(block: nn.Module) -> nn.Module:
+    mlp = getattr(block, "mlp", None)
+    if mlp is None:
+        return NoMLP()
+    assert isinstance(mlp, nn.Module)
+    act = type(getattr(mlp, "act", None)).__name__
+    return (
+        TanhGeluMLP(mlp) if (type(mlp).__name__, act) == ("GPT2MLP", "NewGELUActivation") else mlp
     )
 
 

@@ -128,6 +128,8 @@ def _layer_gradients(
     if form.kind == "identity":
         return _LayerGradients(form, g.clone(), [], [], None, mlp)
     unit, r = normalise(form, x)
+    if form.frozen:
+        return _LayerGradients(form, g * r, [], [], None, mlp)
     linear = _by_destination(architecture, layer, [_rows(p, window) for p in part.projected])
     weight, bias = destination_weights(architecture, layer)
     offset = _wide(bias.detach())

@@ -61,12 +61,18 @@ def exact(
     With `options.edges` only those columns, in that order. Cost per edge and example: the layers
     behind the destination, for the positions from the first difference to the read-out.
     """
+    return scores_of(model, prepare(model, batch, metric, options), options)
+
+
+@torch.no_grad()
+def scores_of(
+    model: "Model", patching: Patching, options: ScoreOptions
+) -> Float[Tensor, "batch edge"]:
+    """Damage of adding each source's delta to each destination's input, alone."""
     columns = np.arange(model.graph.n_edges) if options.edges is None else np.array(options.edges)
-    with torch.no_grad():
-        patching = prepare(model, batch, metric, options)
-        scores = patching.base.new_empty(len(batch), len(columns))
-        for where, damage in _by_layer(model, patching, columns):
-            scores[:, where] = damage.T
+    scores = patching.base.new_empty(len(patching.batch), len(columns))
+    for where, damage in _by_layer(model, patching, columns):
+        scores[:, where] = damage.T
     return scores
 
 

@@ -3,12 +3,20 @@
 
 import importlib
 
+from circuitvar.circuits.atp_star import atp_star
+from circuitvar.circuits.baseline_activation import activation_size
+from circuitvar.circuits.baseline_random import random_scores
+from circuitvar.circuits.baseline_weights import weight_norm
 from circuitvar.circuits.clean_corrupted import clean_corrupted, clean_corrupted_run
 from circuitvar.circuits.eap import eap, eap_run
+from circuitvar.circuits.eap_conductance import eap_conductance
 from circuitvar.circuits.eap_ig_activations import eap_ig_activations
 from circuitvar.circuits.eap_ig_inputs import eap_ig_inputs, eap_ig_inputs_run
 from circuitvar.circuits.exact import exact
 from circuitvar.circuits.exact_node import exact_node
+from circuitvar.circuits.hvp import hvp
+from circuitvar.circuits.ifr import information_flow_routes
+from circuitvar.circuits.relp import relp, relp_run
 from circuitvar.circuits.types import ABLATIONS, Method
 
 METHODS: tuple[Method, ...] = (
@@ -61,6 +69,76 @@ METHODS: tuple[Method, ...] = (
         "Hanna et al. 2024, arXiv 2403.17806",
         cost="2 forwards + 2 backwards",
         run=clean_corrupted_run,
+    ),
+    Method(
+        "eap-conductance",
+        "EAP with conductance along the inputs",
+        eap_conductance,
+        "after Dhamdhere et al. 2018, arXiv 1805.12233; cf. arXiv 2606.16920",
+        cost="1 forward + m (forward + backward + contraction)",
+    ),
+    Method(
+        "atp-star",
+        "AtP*: recomputed attention and dropped gradients",
+        atp_star,
+        "Kramár et al. 2024, arXiv 2403.00745",
+        unit="native",
+        ablations=ABLATIONS,
+        cost="layers (forward + backward) + one head per edge into q or k",
+    ),
+    Method(
+        "relp",
+        "Relevance patching",
+        relp,
+        "Jafari et al. 2025, arXiv 2508.21258",
+        unit="native",
+        ablations=ABLATIONS,
+        cost="2 forwards + 1 backward",
+        run=relp_run,
+    ),
+    Method(
+        "hvp",
+        "EAP with second-order correction",
+        hvp,
+        "after Syed et al. 2023, arXiv 2310.10348",
+        ablations=ABLATIONS,
+        cost="eap + twice exact",
+    ),
+    Method(
+        "ifr",
+        "Information-flow routes",
+        information_flow_routes,
+        "Ferrando & Voita 2024, arXiv 2403.00824",
+        unit="native",
+        ablations=ABLATIONS,
+        cost="1 forward",
+    ),
+    Method(
+        "random",
+        "Baseline: random scores",
+        random_scores,
+        "baseline",
+        unit="native",
+        ablations=ABLATIONS,
+        cost="none",
+    ),
+    Method(
+        "activation-size",
+        "Baseline: change of the source",
+        activation_size,
+        "baseline",
+        unit="native",
+        ablations=ABLATIONS,
+        cost="2 forwards",
+    ),
+    Method(
+        "weight-norm",
+        "Baseline: norm of the virtual weights",
+        weight_norm,
+        "Elhage et al. 2021, transformer-circuits.pub",
+        unit="native",
+        ablations=ABLATIONS,
+        cost="one matrix product per pair of nodes",
     ),
 )
 

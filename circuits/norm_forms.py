@@ -5,7 +5,7 @@ heads at the scale of a run. A module is taken for LayerNorm or RMSNorm only aft
 on a probe; anything else is differentiated by autograd.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -22,16 +22,43 @@ class NormForm:
     gamma: Float[Tensor, " d_model"]
     beta: Float[Tensor, " d_model"] | None
     eps: float
+    frozen: bool = False
+    """True when the scale counts as a constant under differentiation."""
 
     @property
     def centred(self) -> bool:
         return self.kind == "layer"
 
 
+class FrozenNorm(nn.Module):
+    """A norm whose scale is a constant under differentiation; the output is the same."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        form = norm_form(self.inner, x.shape[-1], x)
+        if form.kind == "identity":
+            return x
+        if form.kind == "other":
+            raise ValueError(
+                f"{type(self.inner).__name__} is neither LayerNorm nor RMSNorm, so its scale "
+                "cannot be held constant."
+            )
+        wide = x if x.dtype == torch.float64 else x.float()
+        r = normalise(form, wide.detach())[1]
+        wide = wide - wide.mean(-1, keepdim=True) if form.centred else wide
+        y = wide * r * form.gamma
+        return (y if form.beta is None else y + form.beta).to(x.dtype)
+
+
 def norm_form(module: nn.Module, d_model: int, like: Tensor) -> NormForm:
     """Recognise a norm. `like` gives the device; formulas are held in float32 at least."""
     dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
     ones = torch.ones(d_model, dtype=dtype, device=like.device)
+    if isinstance(module, FrozenNorm):
+        return replace(norm_form(module.inner, d_model, like), module=module, frozen=True)
     if isinstance(module, nn.Identity):
         return NormForm("identity", module, ones, None, 0.0)
     eps = getattr(module, "eps", getattr(module, "variance_epsilon", None))
@@ -68,7 +95,8 @@ def pull_back(
 ) -> Float[Tensor, "*rows d_model"]:
     """Gradient at a norm's input from the gradient at its output: J(x)^T g.
 
-    J^T g = r (c - mean(c) - xhat mean(c * xhat)), c = gamma * g; without mean(c) for RMSNorm.
+    J^T g = r (c - mean(c) - xhat mean(c * xhat)), c = gamma * g; without mean(c) for
+    RMSNorm, and without the last term when the scale is frozen.
     """
     if form.kind == "identity":
         return gradient
@@ -78,5 +106,5 @@ def pull_back(
             return torch.autograd.grad(form.module(leaf), leaf, gradient.to(leaf.dtype))[0]
     unit, r = normalise(form, x)
     c = gradient.to(unit.dtype) * form.gamma
-    pulled = c - unit * (c * unit).mean(-1, keepdim=True)
+    pulled = c if form.frozen else c - unit * (c * unit).mean(-1, keepdim=True)
     return r * (pulled - c.mean(-1, keepdim=True) if form.centred else pulled)

@@ -155,16 +155,18 @@ def continue_from(
     return x[:, 0]
 
 
-def perturbed_attention(
+def perturbed_z(
     clean: CleanRun,
     index: int,
     slot: str,
     head: int,
     delta: Float[Tensor, "n batch pos d_model"],
-) -> Float[Tensor, "row pos_out d_model"]:
-    """Stream plus attention output when only one q, k or v destination reads x + delta."""
+    *,
+    last_only: bool,
+) -> tuple[Float[Tensor, "row pos_out head d_head"], slice]:
+    """Change of the results of the heads that one q, k or v destination feeds, and those heads."""
     architecture, layer = clean.architecture, clean.architecture.layers[index]
-    part, n, last_only = clean.trace.layers[index], len(delta), index == clean.n_layers - 1
+    part, n = clean.trace.layers[index], len(delta)
     group = architecture.n_heads // architecture.n_kv_heads
     heads = slice(head, head + 1) if slot == "q" else slice(head * group, (head + 1) * group)
     shared = slice(head // group, head // group + 1) if slot == "q" else slice(head, head + 1)
@@ -185,7 +187,20 @@ def perturbed_attention(
     else:
         value = tile(part.v[:, stop, shared], n)
     z = mix(layer, query, key, value, _mask(clean, index, n, last_only))
-    dz = z - tile(_windowed(clean, part.z[:, :, heads], last_only), n)
+    return z - tile(_windowed(clean, part.z[:, :, heads], last_only), n), heads
+
+
+def perturbed_attention(
+    clean: CleanRun,
+    index: int,
+    slot: str,
+    head: int,
+    delta: Float[Tensor, "n batch pos d_model"],
+) -> Float[Tensor, "row pos_out d_model"]:
+    """Stream plus attention output when only one q, k or v destination reads x + delta."""
+    architecture, layer = clean.architecture, clean.architecture.layers[index]
+    part, n, last_only = clean.trace.layers[index], len(delta), index == clean.n_layers - 1
+    dz, heads = perturbed_z(clean, index, slot, head, delta, last_only=last_only)
     change = dz.flatten(-2) @ head_output_weights(architecture, layer)[heads].flatten(0, 1)
     if layer.attn_post_norm is None:
         return tile(_windowed(clean, clean.after[index], last_only), n) + change
