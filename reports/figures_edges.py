@@ -46,7 +46,7 @@ def exact_scatter(frame: pd.DataFrame, *, note: str = "") -> "Figure":
         linear = _signed_log_threshold(exact)
         axes.set_xscale("symlog", linthresh=linear)
         axes.set_yscale("symlog", linthresh=linear)
-        _thin_ticks(axes)
+        _decade_ticks(axes, linear, float(np.abs(both).max()))
         axes.set_xlabel("exact effect (patching the edge)")
         axes.set_ylabel("score of the method")
         if note:
@@ -129,7 +129,12 @@ def _signed_log_threshold(values: np.ndarray) -> float:
     return float(np.median(sizes)) if sizes.size else 1.0
 
 
-def _thin_ticks(axes: "Axes") -> None:
+def _decade_ticks(axes: "Axes", linear: float, largest: float) -> None:
+    """Zero and at most three decades on each side, away from the crowded linear part."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    decades = np.arange(np.ceil(np.log10(linear)) + 1, np.floor(np.log10(largest)) + 1)
+    decades = 10.0 ** decades[:: -max(len(decades) // 3, 1)][:3]
     for axis in (axes.xaxis, axes.yaxis):
-        ticks = axis.get_major_locator()
-        ticks.numticks = 7  # type: ignore[attr-defined]
+        axis.set_major_locator(FixedLocator([*-decades, 0.0, *decades[::-1]]))
+        axis.set_minor_locator(NullLocator())

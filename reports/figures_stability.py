@@ -52,7 +52,7 @@ def forest_plot(frame: pd.DataFrame) -> "Figure":
             frame["chance"], rows - 0.14, "|", color=GREY, markersize=9, label="chance Jaccard"
         )
         labels = [
-            f"{literal(row['perturbation'])}\n{literal(row['unit'])}, {row['runs']} runs"
+            f"{literal(row['perturbation'], width=46)}\n{literal(row['unit'])}, {row['runs']} runs"
             for row in frame.to_dict("records")
         ]
         axes.set_yticks(rows, labels)
@@ -78,7 +78,9 @@ def inclusion_curve(frame: pd.DataFrame) -> "Figure":
         for name, low, high in bands:
             axes.axhspan(low, high, color=CLASS_COLOURS[name], alpha=0.10, linewidth=0)
             axes.text(last, (low + high) / 2, f"{name} ", ha="right", va="center", fontsize=8)
-        for title, part in frame.groupby("perturbation", sort=False):
+        # Axis keys are short enough for a legend; titles are not.
+        names = "axis" if "axis" in frame else "perturbation"
+        for title, part in frame.groupby(names, sort=False):
             part = part[part["rank"] <= last]
             axes.step(part["rank"], part["inclusion"], where="mid", label=literal(title))
         axes.set_xlim(0, last)

@@ -42,14 +42,14 @@ def ledger_bars(frame: pd.DataFrame) -> "Figure":
     )
     groups = list(dict.fromkeys(frame["group"]))
     with paper_style():
-        figure, axes = new_figure(6.0, 1.6 + 0.5 * len(groups))
+        figure, axes = new_figure(6.0, 2.0 + 0.45 * len(groups))
         ends = {(group, sign): 0.0 for group in groups for sign in (True, False)}
         used: dict[str, int] = {}
         keys = frame["layer"].astype(str), frame["component"].astype(str)
         for layer, name in dict.fromkeys(zip(*keys, strict=True)):
             part = frame[(keys[0] == layer) & (keys[1] == name)]
             used[layer] = used.get(layer, 0) + 1
-            label = literal(f"{layer} {name}".strip())
+            label = literal(f"{layer} {name}".strip(), width=42)
             for row, share in zip(part["group"], part["share"], strict=True):
                 start = ends[row, share >= 0]
                 axes.barh(
@@ -71,7 +71,7 @@ def ledger_bars(frame: pd.DataFrame) -> "Figure":
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("share of variance")
-        figure.legend(loc="outside upper center", ncols=3)
+        figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
