@@ -155,3 +155,26 @@ def write_figures(frames: Mapping[str, pd.DataFrame], folder: Path) -> list[Path
             save_figure(figure, folder / f"{name}{suffix}")
             written.append(folder / f"{name}{suffix}")
     return written
+
+
+def mask_search_plot(
+    edges: pd.DataFrame, values: np.ndarray, target: float, epsilon: float
+) -> "Figure":
+    """Left: behaviour of every mask and the band that fits. Right: inclusion of the free edges."""
+    require_columns(edges, ["edge", "in_circuit", "inclusion"], "edges")
+    with paper_style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(7.2, 1.6 + 0.18 * len(edges)), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(1, 1.2))
+        left.hist(values, bins=40, color=GREY)
+        left.axvspan(target - epsilon, target + epsilon, color=ORANGE, alpha=0.4, lw=0)
+        left.set_xlabel("faithfulness of a mask")
+        left.set_ylabel("masks")
+        colours = [BLUE if inside else VERMILION for inside in edges["in_circuit"]]
+        at = np.arange(len(edges))[::-1]
+        right.barh(at, edges["inclusion"].fillna(0.0), color=colours, height=0.7)
+        right.set_yticks(at, list(edges["edge"]), fontsize=7)
+        right.set_xlim(0, 1)
+        right.set_xlabel("share of fitting masks that keep the edge\n(red: outside the circuit)")
+    return figure
