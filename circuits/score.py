@@ -53,14 +53,7 @@ def score_edges(
     options = ScoreOptions() if options is None else options
     check(model, batch, method, options)
     batch = to_device(batch, model.device)
-    if options.ablation.startswith("mean") and options.means is None:
-        means = mean_writes(
-            model.architecture,
-            batch.corrupt,
-            batch.mask,
-            positional=options.ablation == "mean-positional",
-        )
-        options = replace(options, means=means)
+    options = with_means(model, batch, options)
     size = batch_size or chunk_size(model, batch, metric)
     n_columns = model.graph.n_edges if options.edges is None else len(options.edges)
     values = np.empty((len(batch), n_columns), dtype=np.float32)
@@ -103,6 +96,15 @@ def check(model: "Model", batch: "Batch", method: Method, options: ScoreOptions)
                 f"options.edges must name columns from 0 to {model.graph.n_edges - 1}, "
                 f"got {wrong[:3] or 'none'}."
             )
+
+
+def with_means(model: "Model", batch: "Batch", options: ScoreOptions) -> ScoreOptions:
+    """For mean ablation: what every source writes on average over all of `batch`."""
+    if not options.ablation.startswith("mean") or options.means is not None:
+        return options
+    positional = options.ablation == "mean-positional"
+    means = mean_writes(model.architecture, batch.corrupt, batch.mask, positional=positional)
+    return replace(options, means=means)
 
 
 def cut(batch: "Batch", rows: slice) -> "Batch":
