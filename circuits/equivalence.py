@@ -47,13 +47,18 @@ def non_equivalence_p(wins: float, n: int, epsilon: float) -> float:
     >>> round(non_equivalence_p(130, 200, 0.1), 7), round(non_equivalence_p(120, 200, 0.1), 7)
     (0.0843978, 0.5306622)
     """
-    distance = abs(wins - n / 2)
+    return float(_non_equivalence_ps(np.array([wins]), n, epsilon)[0])
+
+
+def _non_equivalence_ps(
+    wins: Float[np.ndarray, " count"], n: int, epsilon: float
+) -> Float[np.ndarray, " count"]:
+    distance = np.abs(wins - n / 2)
     upper = np.ceil(n / 2 + distance - 1e-9)
     lower = np.floor(n / 2 - distance + 1e-9)
     share = 0.5 + epsilon
-    if lower >= upper:
-        return 1.0
-    return float(binom.sf(upper - 1, n, share) + binom.cdf(lower, n, share))
+    tails = binom.sf(upper - 1, n, share) + binom.cdf(lower, n, share)
+    return np.where(lower >= upper, 1.0, tails)
 
 
 def tost_p(wins: float, n: int, epsilon: float) -> float:
@@ -62,9 +67,15 @@ def tost_p(wins: float, n: int, epsilon: float) -> float:
     >>> round(tost_p(100, 200, 0.1), 4)
     0.0026
     """
+    return float(_tost_ps(np.array([wins]), n, epsilon)[0])
+
+
+def _tost_ps(
+    wins: Float[np.ndarray, " count"], n: int, epsilon: float
+) -> Float[np.ndarray, " count"]:
     above = binom.sf(np.floor(wins) - 1, n, 0.5 - epsilon)
     below = binom.cdf(np.ceil(wins), n, 0.5 + epsilon)
-    return float(max(above, below))
+    return np.maximum(above, below)
 
 
 def _check_margin(epsilon: float) -> None:
@@ -94,7 +105,7 @@ def equivalence_test(
     wins, ties = count_wins(circuit, full)
     n = len(circuit)
     share = min(0.5 + 2 * epsilon, 0.99) if alternative is None else alternative
-    rule = np.array([non_equivalence_p(k, n, epsilon) <= level for k in range(n + 1)])
+    rule = _non_equivalence_ps(np.arange(n + 1.0), n, epsilon) <= level
     low, high = share_interval(wins, n, confidence=1 - level)
     return HypothesisTest(
         name="equivalence",
@@ -128,7 +139,7 @@ def tost(
     _check_margin(epsilon)
     wins, ties = count_wins(circuit, full)
     n = len(circuit)
-    rule = np.array([tost_p(k, n, epsilon) <= level for k in range(n + 1)])
+    rule = _tost_ps(np.arange(n + 1.0), n, epsilon) <= level
     low, high = share_interval(wins, n, confidence=1 - 2 * level)
     return HypothesisTest(
         name="equivalence (TOST)",

@@ -58,13 +58,22 @@ def share_interval(successes: float, n: int, *, confidence: float = 0.95) -> tup
     >>> round(low, 4), round(high, 4)
     (0.9007, 0.989)
     """
+    low, high = share_intervals(np.array([successes]), n, confidence=confidence)
+    return float(low[0]), float(high[0])
+
+
+def share_intervals(
+    successes: Float[np.ndarray, " share"], n: int, *, confidence: float = 0.95
+) -> tuple[Float[np.ndarray, " share"], Float[np.ndarray, " share"]]:
+    """`share_interval` of many counts out of the same n."""
     if n < 1:
         raise ValueError(f"an interval of a share needs n >= 1, got {n}")
     tail = (1 - confidence) / 2
-    down, up = int(np.floor(successes)), int(np.ceil(successes))
-    low = 0.0 if down == 0 else float(beta.ppf(tail, down, n - down + 1))
-    high = 1.0 if up == n else float(beta.ppf(1 - tail, up + 1, n - up))
-    return low, high
+    down, up = np.floor(successes), np.ceil(successes)
+    # The beta distributions at the ends are degenerate; their values are replaced.
+    low = beta.ppf(tail, np.maximum(down, 1), n - np.maximum(down, 1) + 1)
+    high = beta.ppf(1 - tail, np.minimum(up, n - 1) + 1, n - np.minimum(up, n - 1))
+    return np.where(down == 0, 0.0, low), np.where(up == n, 1.0, high)
 
 
 def lowest_rejected_count(n: int, share: float, level: float) -> int:

@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.stats import binom
 
-from circuitvar.circuits.hypothesis import highest_rejected_count, share_interval
+from circuitvar.circuits.hypothesis import highest_rejected_count, share_intervals
 
 
 def holm(p: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
@@ -66,7 +66,7 @@ def minimality_test(
     wins = (effects[:, None] > draws).sum(axis=1)
     p = binom.cdf(wins, n, quantile)
     adjusted = holm(p)
-    intervals = [share_interval(int(k), n, confidence=1 - level) for k in wins]
+    low, high = share_intervals(wins, n, confidence=1 - level)
     critical = highest_rejected_count(n, quantile, level / len(effects))
     power = float(binom.cdf(critical, n, alternative)) if critical >= 0 else 0.0
     return pd.DataFrame(
@@ -74,8 +74,8 @@ def minimality_test(
             "edge": list(names) if names is not None else np.arange(len(effects)),
             "effect": effects,
             "share": wins / n,
-            "low": [low for low, _ in intervals],
-            "high": [high for _, high in intervals],
+            "low": low,
+            "high": high,
             "p": p,
             "p_holm": adjusted,
             "redundant": adjusted <= level,
