@@ -16,6 +16,7 @@ from circuitvar.circuits.gradient_scores import (
     patch_values,
     plain_run,
     point,
+    role_mask,
     window_of,
 )
 from circuitvar.circuits.resume import perturbed_z
@@ -69,7 +70,7 @@ def atp_star(
             zs = [part.z for part in at.trace.layers]
             slopes = torch.autograd.grad(at.metric.sum(), zs, retain_graph=True, allow_unused=True)
             path = differentiate(model, at, window)
-        scores = edge_scores(model, metric, kept, patch, path, window)
+        scores = edge_scores(model, metric, kept, patch, path, window, role_mask(batch, options))
         if changes is None:
             changes = _attention_changes(model, patching)
         _fix(model, metric, scores, changes, slopes, window)

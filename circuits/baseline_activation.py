@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuitvar.circuits.gradient_scores import patch_values, plain_run, window_of
+from circuitvar.circuits.gradient_scores import patch_values, plain_run, role_mask, window_of
 from circuitvar.circuits.sources import differences, writes
 from circuitvar.circuits.types import ScoreOptions
 
@@ -26,6 +26,7 @@ def activation_size(
     window = window_of(batch, options)
     clean = writes(model.architecture, plain_run(model, batch.clean, batch))
     patch = patch_values(model, batch, options)
-    sizes = differences(model.architecture, clean, patch, window).norm(dim=-1)
+    keep = role_mask(batch, options)
+    sizes = differences(model.architecture, clean, patch, window, keep).norm(dim=-1)
     per_source = (sizes * batch.mask[:, window]).sum(-1).T
     return per_source[:, torch.from_numpy(model.graph.edge_src).to(per_source.device)]

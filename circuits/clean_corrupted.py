@@ -12,6 +12,7 @@ from circuitvar.circuits.gradient_scores import (
     differentiate,
     edge_scores,
     point,
+    role_mask,
     window_of,
 )
 from circuitvar.circuits.sources import writes
@@ -53,5 +54,5 @@ def clean_corrupted_run(
         path = add(path, differentiate(model, corrupt, window))
     with torch.no_grad():
         kept, patch = (writes(architecture, at.trace) for at in (clean, corrupt))
-    values = edge_scores(model, metric, kept, patch, path, window)
+    values = edge_scores(model, metric, kept, patch, path, window, role_mask(batch, options))
     return Scored(values, clean.metric.detach(), corrupt.metric.detach())

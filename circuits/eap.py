@@ -15,6 +15,7 @@ from circuitvar.circuits.gradient_scores import (
     patch_values,
     plain_run,
     point,
+    role_mask,
     window_of,
 )
 from circuitvar.circuits.sources import writes
@@ -59,6 +60,6 @@ def eap_run(model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreO
         path = differentiate(model, at, window)
     with torch.no_grad():
         clean = writes(model.architecture, at.trace)
-    values = edge_scores(model, metric, clean, patch, path, window)
+    values = edge_scores(model, metric, clean, patch, path, window, role_mask(batch, options))
     after = None if corrupt is None else metric_of(model, batch, metric, corrupt, None)
     return Scored(values, at.metric.detach(), after)

@@ -15,6 +15,7 @@ from circuitvar.circuits.gradient_scores import (
     edge_scores,
     plain_run,
     point,
+    role_mask,
     window_of,
 )
 from circuitvar.circuits.sources import Writes, writes
@@ -62,7 +63,9 @@ def eap_conductance(
                 here = writes(architecture, at.trace)
         if before is not None:
             # Towards the clean run, so the earlier point is the patched value.
-            part = edge_scores(model, metric, here, before[0], before[1], window)
+            part = edge_scores(
+                model, metric, here, before[0], before[1], window, role_mask(batch, options)
+            )
             total = part if total is None else total + part
         if step is not None:
             before = (here, step)

@@ -15,6 +15,7 @@ from circuitvar.circuits.gradient_scores import (
     edge_scores,
     plain_run,
     point,
+    role_mask,
     window_of,
 )
 from circuitvar.circuits.sources import writes
@@ -63,7 +64,7 @@ def eap_ig_activations(
                 step = differentiate(model, at, window)
             path = step if path is None else add(path, step)
         assert path is not None
-        part = edge_scores(model, metric, kept, patch, path, window)
+        part = edge_scores(model, metric, kept, patch, path, window, role_mask(batch, options))
         total = part if total is None else total + part
     assert total is not None
     return total / len(groups)

@@ -16,6 +16,7 @@ from circuitvar.circuits.gradient_scores import (
     metric_of,
     plain_run,
     point,
+    role_mask,
     window_of,
 )
 from circuitvar.circuits.sources import writes
@@ -96,4 +97,8 @@ def eap_ig_inputs_run(
         patch = writes(architecture, corrupt)
         after = metric_of(model, batch, metric, corrupt, reference)
     assert path is not None
-    return Scored(edge_scores(model, metric, clean, patch, path, window), before, after)
+    return Scored(
+        edge_scores(model, metric, clean, patch, path, window, role_mask(batch, options)),
+        before,
+        after,
+    )

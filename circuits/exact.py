@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuitvar.circuits.gradient_scores import clean_logits, patch_values, window_of
+from circuitvar.circuits.gradient_scores import clean_logits, patch_values, role_mask, window_of
 from circuitvar.circuits.graph import Node
 from circuitvar.circuits.resume import (
     CleanRun,
@@ -82,7 +82,8 @@ def prepare(model: "Model", batch: "Batch", metric: "Metric", options: ScoreOpti
     architecture, window = model.architecture, window_of(batch, options)
     trace, context = run_tokens(architecture, batch.clean, batch.mask)
     patch = patch_values(model, batch, options)
-    deltas = differences(architecture, writes(architecture, trace), patch, window)
+    keep = role_mask(batch, options)
+    deltas = differences(architecture, writes(architecture, trace), patch, window, keep)
     reference = clean_logits(model, batch, trace) if metric.needs_reference else None
     x = at_last(trace.final, batch.last)
     base = metric_at(architecture, x, batch, metric, reference)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from circuitvar.circuits.architecture import enter
@@ -52,6 +52,18 @@ def window_of(batch: "Batch", options: ScoreOptions) -> slice:
     patching = options.ablation == "patching"
     start = first_difference(batch.clean, batch.corrupt, batch.last) if patching else 0
     return slice(start, int(batch.last.max()) + 1)
+
+
+def role_mask(batch: "Batch", options: ScoreOptions) -> Bool[Tensor, "batch pos"] | None:
+    """Where patching happens; None is everywhere."""
+    if options.role is None:
+        return None
+    if options.role not in batch.roles:
+        raise ValueError(
+            f"role {options.role!r} is not marked in these examples; they have "
+            f"{', '.join(batch.roles) or 'no roles'}."
+        )
+    return batch.roles[options.role]
 
 
 @torch.no_grad()
@@ -128,9 +140,10 @@ def edge_scores(
     patch: Writes | None,
     path: PathGradients,
     window: slice,
+    keep: Bool[Tensor, "batch pos"] | None = None,
 ) -> Float[Tensor, "batch edge"]:
     """Contract gradients with source differences: damage per edge, in units of the metric."""
-    deltas = differences(model.architecture, clean, patch, window)
+    deltas = differences(model.architecture, clean, patch, window, keep)
     pairs = contract(model.architecture, deltas, path)
     graph = model.graph
     flat = torch.from_numpy(graph.edge_src * len(graph.destinations) + graph.edge_dst)

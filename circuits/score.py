@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from circuitvar.circuits.gradient_scores import clean_logits, metric_of, plain_run
+from circuitvar.circuits.gradient_scores import clean_logits, metric_of, plain_run, role_mask
 from circuitvar.circuits.sources import mean_writes
 from circuitvar.circuits.types import EdgeScores, Method, Scored, ScoreOptions
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 MEMORY = 0.5e9
 """Bytes that a chunk of examples may take on a CPU; on CUDA it is half of what is free."""
+
+WITHOUT_POSITIONS = ("ifr", "random", "weight-norm")
+"""Methods that do not patch at positions."""
 
 _TENSORS = ("clean", "corrupt", "mask", "answers", "wrong_answers", "last", "index")
 
@@ -79,6 +82,34 @@ def score_edges(
     )
 
 
+def score_roles(
+    model: "Model",
+    batch: "Batch",
+    method: Method,
+    *,
+    metric: "Metric",
+    options: ScoreOptions | None = None,
+    roles: tuple[str, ...] | None = None,
+    batch_size: int | None = None,
+) -> dict[str, EdgeScores]:
+    """Scores with positions kept apart: for each role, patching only the tokens that play it.
+
+    For methods linear in the patch the roles of a partition of the tokens sum to `score_edges`.
+    """
+    options = with_means(model, to_device(batch, model.device), options or ScoreOptions())
+    return {
+        role: score_edges(
+            model,
+            batch,
+            method,
+            metric=metric,
+            options=replace(options, role=role),
+            batch_size=batch_size,
+        )
+        for role in (tuple(batch.roles) if roles is None else roles)
+    }
+
+
 def check(model: "Model", batch: "Batch", method: Method, options: ScoreOptions) -> None:
     """Refuse combinations that are not defined, before anything is computed."""
     if options.ablation not in method.ablations:
@@ -87,6 +118,12 @@ def check(model: "Model", batch: "Batch", method: Method, options: ScoreOptions)
             f"{options.ablation!r} ablation: its path ends at the corrupted prompt, which is not "
             "what would be patched in; use 'eap' or 'exact'."
         )
+    if options.role is not None and method.key in WITHOUT_POSITIONS:
+        raise ValueError(
+            f"method {method.key!r} patches nothing, so options.role={options.role!r} has no "
+            "meaning for it; use role=None."
+        )
+    role_mask(batch, options)
     if not len(batch):
         raise ValueError("there are no examples to score.")
     if options.edges is not None:

@@ -55,11 +55,15 @@ def output_weights(architecture: Architecture, index: int) -> Float[Tensor, "hea
 
 
 def differences(
-    architecture: Architecture, clean: Writes, patch: Writes | None, window: slice
+    architecture: Architecture,
+    clean: Writes,
+    patch: Writes | None,
+    window: slice,
+    keep: Bool[Tensor, "batch pos"] | None = None,
 ) -> Float[Tensor, "src batch pos d_model"]:
     """Patched minus clean output of every source, at the positions in `window`.
 
-    `patch=None` stands for zeros.
+    `patch=None` stands for zeros. Where `keep` is False nothing is patched.
     """
     batch, _, d_model = clean.embeddings.shape
     n_heads, has_mlp = architecture.n_heads, bool(clean.mlps)
@@ -81,7 +85,7 @@ def differences(
         if has_mlp:
             patched = None if patch is None else patch.mlps[index]
             out[first + n_heads] = minus(patched, clean.mlps[index])
-    return out
+    return out if keep is None else out.mul_(keep[:, window, None])
 
 
 def first_difference(

@@ -34,6 +34,8 @@ class ScoreOptions:
     """Integration rule; `left` is the published one (corrupted end included, clean end not)."""
     edges: tuple[int, ...] | None = None
     """Columns of `Graph.edges` to score; None is all of them."""
+    role: str | None = None
+    """Patch only at the positions that play this role; None is every position."""
     seed: int = 0
     """Only for methods that draw random numbers."""
     means: "Writes | None" = field(default=None, repr=False, compare=False)
