@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float
 
 from circuitvar.audit.group_jackknife import group_jackknife
@@ -213,3 +214,30 @@ def assert_method_ok(
         table = gate.frame()[columns].to_string(index=False, float_format="%.4g")
         raise AssertionError(f"method against baseline: {gate.outcome}\n{table}")
     return gate
+
+
+def leaderboard(methods: Sequence[Method], *, cases: Sequence[Case] | None = None) -> pd.DataFrame:
+    """Every method on every case: method, case, auroc, average_precision, spearman, phi, seconds.
+
+    Methods that are not defined for a case (a metric without gradient, a missing MLP) are listed
+    with the reason in `note` and no numbers, so that absence is visible.
+    """
+    rows = []
+    for case in planted_cases() if cases is None else cases:
+        for method in methods:
+            row: dict[str, object] = {"method": method.key, "case": case.key, "note": ""}
+            try:
+                scores, seconds = _timed(case, method, ScoreOptions())
+            except ValueError as error:
+                rows.append({**row, "note": str(error)})
+                continue
+            size, rng = int(case.truth.sum()), np.random.default_rng(0)
+            row |= {
+                "auroc": auroc(np.abs(scores.mean), case.truth),
+                "average_precision": average_precision(np.abs(scores.mean), case.truth),
+                "spearman": spearman(scores.mean, case.exact.mean(axis=0)),
+                "phi": halves_agreement(scores.values, rng=rng, size=size, pairs=20).phi.value,
+                "seconds": seconds,
+            }
+            rows.append(row)
+    return pd.DataFrame(rows)

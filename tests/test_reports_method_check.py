@@ -14,6 +14,7 @@ from circuitvar.reports.method_check import (
     as_method,
     assert_method_ok,
     check_method,
+    leaderboard,
     planted_case,
 )
 
@@ -51,6 +52,16 @@ def test_random_scores_fail_with_the_table(case):
     with pytest.raises(AssertionError, match=r"(?s)worse.*AUROC of the planted circuit") as error:
         assert_method_ok(random_scores, cases=[case])
     assert "tolerance" in str(error.value)
+
+
+def test_leaderboard_lists_every_method_once(case):
+    def refuse(model, batch, *, metric, options):
+        raise ValueError("not defined here")
+
+    frame = leaderboard([get_method("exact"), as_method(refuse)], cases=[case])
+    assert frame["method"].tolist() == ["exact", "refuse"]
+    assert frame.loc[0, ["auroc", "average_precision"]].tolist() == [1.0, 1.0]
+    assert frame.loc[1, "note"] == "not defined here" and np.isnan(frame.loc[1, "auroc"])
 
 
 def test_plain_functions_become_methods():
