@@ -14,18 +14,18 @@ from circuitvar.tasks.words import NOUNS
 
 TEMPLATES = families(
     "induction",
-    "Words: {5}",
-    "Words: {8}",
-    "The list was {6}",
-    "Repeat after me: {7}",
+    "Words: {4}",
+    "Words: {6}",
+    "The list was {5}",
+    "Repeat after me: {5}",
     "He read {2}, {2}, {2},",
-    "She wrote {2}. {2}. {2}.",
+    "She wrote {2}. {2}.",
     "They said {2}; {2}; {2};",
-    "We saw {2} and {2} and {2} and",
-    "One pair was {2} or {2} or {2} or",
+    "We saw {2} and {2} and",
+    "One pair was {2} or {2} or",
     "First {3}, then {3}, then",
-    "Old words: {4}. {4}.",
-    "Note: {6}. Again:",
+    "Old words: {3}. {3}.",
+    "Note: {4}. Again:",
 )
 CORRUPTIONS = (
     Corruption(

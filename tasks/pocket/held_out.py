@@ -23,6 +23,11 @@ def _held(task: str, *values: str) -> bool:
     return hashlib.sha256("|".join((task, *values)).encode()).digest()[0] < THRESHOLD
 
 
+def may_follow(noun: str, following: str) -> bool:
+    """Whether training may show one noun right after the other."""
+    return not _held("induction", noun, following)
+
+
 def is_held_out(task: str, pair: PromptPair) -> bool:
     """Whether the combination that the prompt asks about is held out."""
     value = dict(pair.attributes)
@@ -43,7 +48,7 @@ def shows_held_out(task: str, pair: PromptPair) -> bool:
         return is_held_out(task, pair)
     value = dict(pair.attributes)
     words = [*value["words"].split(), value["a"]]
-    return any(_held(task, one, two) for one, two in pairwise(words))
+    return not all(may_follow(one, two) for one, two in pairwise(words))
 
 
 def draw_split(

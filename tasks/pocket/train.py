@@ -1,16 +1,16 @@
 """Train one pocket model: `python -m circuitvar.tasks.pocket.train --seed 0 --out FOLDER`.
 
-A GPT-2-architecture decoder learns all pocket tasks at once. Loss: cross-entropy at the answer
-position against the uniform distribution over right answers, plus a small next-token loss on the
-prompt. Induction prompts go on past the answer to the end of the repeated run, each further word
-predicted too: with one queried word per prompt induction forms late. One seed fixes the initial
+A GPT-2-architecture decoder first learns to continue repeated word lists (`pocket.lists`), then all
+pocket tasks at once with some lists kept in. Loss: cross-entropy at the answer position against
+the uniform distribution over right answers, plus a small next-token loss on the prompt, plus the
+next-token loss on the second copy of each list. Positions start as sinusoids, which makes
+attention to the previous token, and with it induction, form early. One seed fixes the initial
 weights, the data and their order.
 """
 
 import argparse
 import json
 import platform
-import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -25,9 +25,9 @@ from torch import Tensor
 from circuitvar.tasks.catalog import TASKS
 from circuitvar.tasks.pocket.check import held_out_scores
 from circuitvar.tasks.pocket.held_out import draw_split
+from circuitvar.tasks.pocket.lists import repeated_lists
 from circuitvar.tasks.pocket.tokenizer import CONTEXT, build_tokenizer
 from circuitvar.tasks.types import PromptPair, Task
-from circuitvar.tasks.words import NOUNS
 
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
@@ -48,15 +48,21 @@ class Recipe:
     """Everything that decides the result, besides library versions and the machine."""
 
     seed: int = 0
-    steps: int = 3000
-    batch: int = 128
-    pieces: int = 4
+    list_steps: int = 300
+    """Steps on repeated lists alone, before the tasks."""
+    steps: int = 1000
+    """Steps on the tasks."""
+    batch: int = 96
+    lists: int = 64
+    """Repeated lists per step at first; a quarter of that beside the tasks."""
+    pieces: int = 3
     """Each batch is sorted by length and run in this many pieces, to waste little on padding."""
     layers: int = 4
     heads: int = 4
     width: int = 96
+    initializer_range: float = 0.08
     learning_rate: float = 3e-3
-    warmup: int = 150
+    warmup: int = 100
     weight_decay: float = 0.05
     prompt_loss: float = 0.1
     """Weight of the next-token loss on tokens before the answer."""
@@ -66,8 +72,6 @@ class Recipe:
 class Example:
     ids: list[int]
     answers: list[int]
-    after: list[int]
-    """What follows, the answer first, where the text goes on; else empty."""
 
 
 def _examples(
@@ -81,20 +85,9 @@ def _examples(
         Example(
             [bos, *ids],
             [vocabulary[answer.strip()] for answer in pair.answers],
-            [vocabulary[word] for word in _run_after(pair)],
         )
         for ids, pair in zip(encoded, pairs, strict=True)
     ]
-
-
-def _run_after(pair: PromptPair) -> list[str]:
-    """Words that follow the first copy of the queried word without interruption (induction)."""
-    roles = {role: (start, end) for role, start, end in pair.roles}
-    if "A1" not in roles:
-        return []
-    run = re.match(r"(?: [a-z]+)+", pair.clean[roles["A1"][1] : roles["A2"][0]])
-    words = run[0].split() if run else []
-    return words[: next((i for i, word in enumerate(words) if word not in NOUNS), len(words))]
 
 
 def _batches(
@@ -128,25 +121,39 @@ def _loss(
 ) -> Tensor:
     """This piece's share of the batch loss (a sum over examples divided by `total`)."""
     device, n = model.device, len(examples)
-    texts = [[*e.ids, *e.after] for e in examples]
-    width = max(len(text) for text in texts)
+    width = max(len(e.ids) for e in examples)
     ids = torch.zeros(n, width, dtype=torch.long)
     target = torch.zeros(n, model.config.vocab_size)
-    for i, (example, text) in enumerate(zip(examples, texts, strict=True)):
-        ids[i, : len(text)] = torch.tensor(text)
+    for i, example in enumerate(examples):
+        ids[i, : len(example.ids)] = torch.tensor(example.ids)
         target[i, example.answers] = 1 / len(example.answers)
     ids, target = ids.to(device), target.to(device)
     last = torch.tensor([len(e.ids) - 1 for e in examples], device=device)
-    end = torch.tensor([len(text) - 1 for text in texts], device=device)
+    log_probs, following = _next_token(model, ids)
+    answer = -(target * log_probs[torch.arange(n, device=device), last]).sum(dim=-1)
+    real = torch.arange(width - 1, device=device)[None] < last[:, None]
+    prompt = torch.where(real, following, 0.0).sum(dim=1) / last
+    return (answer + prompt_loss * prompt).sum() / total
+
+
+def _next_token(model: "GPT2LMHeadModel", ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Log-probabilities, and the cross-entropy of each token given those before it."""
     # Right padding: causal attention keeps real tokens clean of it; no mask is needed, but
     # transformers warns without one.
     log_probs = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.log_softmax(-1)
-    answer = -(target * log_probs[torch.arange(n, device=device), last]).sum(dim=-1)
-    following = -log_probs[:, :-1].gather(2, ids[:, 1:, None])[:, :, 0]
-    place = torch.arange(width - 1, device=device)[None]
-    prompt = torch.where(place < last[:, None], following, 0.0).sum(dim=1) / last
-    after = torch.where((place > last[:, None]) & (place < end[:, None]), following, 0.0).sum(dim=1)
-    return (answer + after + prompt_loss * prompt).sum() / total
+    return log_probs, -log_probs[:, :-1].gather(2, ids[:, 1:, None])[:, :, 0]
+
+
+def _list_loss(
+    model: "GPT2LMHeadModel",
+    tokenizer: "PreTrainedTokenizerFast",
+    n: int,
+    rng: np.random.Generator,
+) -> Tensor:
+    """Mean next-token loss on the second copies of `n` texts of repeated lists."""
+    ids, second = repeated_lists(n, tokenizer.get_vocab(), length=CONTEXT - 1, rng=rng)
+    following = _next_token(model, torch.from_numpy(ids).to(model.device))[1]
+    return following[torch.from_numpy(second[:, 1:]).to(model.device)].mean()
 
 
 def _new_model(recipe: Recipe, vocab_size: int) -> "GPT2LMHeadModel":
@@ -158,6 +165,7 @@ def _new_model(recipe: Recipe, vocab_size: int) -> "GPT2LMHeadModel":
         n_embd=recipe.width,
         n_layer=recipe.layers,
         n_head=recipe.heads,
+        initializer_range=recipe.initializer_range,
         resid_pdrop=0.0,
         embd_pdrop=0.0,
         attn_pdrop=0.0,
@@ -167,7 +175,16 @@ def _new_model(recipe: Recipe, vocab_size: int) -> "GPT2LMHeadModel":
     )
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
-        return GPT2LMHeadModel(config)
+        model = GPT2LMHeadModel(config)
+    with torch.no_grad():
+        model.transformer.wpe.weight.copy_(_sinusoids(CONTEXT, recipe.width))
+    return model
+
+
+def _sinusoids(length: int, width: int) -> Tensor:
+    """Position table of Vaswani et al. 2017 (sec. 3.5), base 100, scaled to a tenth."""
+    angle = torch.arange(length)[:, None] * 100.0 ** (-torch.arange(0, width, 2)[None] / width)
+    return 0.1 * torch.stack([angle.sin(), angle.cos()], dim=-1).reshape(length, width)
 
 
 def train(
@@ -182,33 +199,43 @@ def train(
         betas=(0.9, 0.98),
         weight_decay=recipe.weight_decay,
     )
+    total = recipe.list_steps + recipe.steps
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: min(
-            (step + 1) / recipe.warmup,
-            0.5 * (1 + np.cos(np.pi * step / recipe.steps)),
-        ),
+        optimizer, lambda step: min((step + 1) / recipe.warmup, _decay(step, recipe))
     )
+    batches = _batches(recipe, tokenizer)
+    rng = np.random.default_rng([recipe.seed, recipe.steps])
     curve: list[dict[str, float]] = []
     running = 0.0
-    for step, examples in enumerate(_batches(recipe, tokenizer), start=1):
-        by_length = sorted(examples, key=lambda example: len(example.ids + example.after))
-        size = -(-len(by_length) // recipe.pieces)
+    for step in range(1, total + 1):
+        alone = step <= recipe.list_steps
         optimizer.zero_grad()
-        for start in range(0, len(by_length), size):
-            piece = by_length[start : start + size]
-            loss = _loss(model, piece, len(by_length), recipe.prompt_loss)
+        lists = recipe.lists if alone else recipe.lists // 4
+        loss = _list_loss(model, tokenizer, lists, rng)
+        loss.backward()
+        running += float(loss.detach())
+        examples = [] if alone else sorted(next(batches), key=lambda example: len(example.ids))
+        size = -(-recipe.batch // recipe.pieces)
+        for start in range(0, len(examples), size):
+            piece = examples[start : start + size]
+            loss = _loss(model, piece, len(examples), recipe.prompt_loss)
             loss.backward()
             running += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        if step % 100 == 0 or step == recipe.steps:
+        if step % 100 == 0 or step == total:
             curve.append({"step": step, "loss": round(running / (step - _previous(curve)), 4)})
             running = 0.0
             if report is not None:
                 report(curve[-1], model, tokenizer)
     return model.eval(), tokenizer, curve
+
+
+def _decay(step: int, recipe: Recipe) -> float:
+    """Full rate on lists alone, then half a cosine down to zero."""
+    done = max(0, step - recipe.list_steps) / recipe.steps
+    return 0.5 * (1 + float(np.cos(np.pi * done)))
 
 
 def _previous(curve: list[dict[str, float]]) -> int:
@@ -234,17 +261,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Train one pocket model.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=Recipe.steps)
+    parser.add_argument("--list-steps", type=int, default=Recipe.list_steps)
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder to write")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    recipe = Recipe(seed=given.seed, steps=given.steps)
+    recipe = Recipe(seed=given.seed, steps=given.steps, list_steps=given.list_steps)
     wall, cpu = time.time(), time.process_time()
 
     def report(point: dict[str, float], model: Any, tokenizer: Any) -> None:
         line = f"step {point['step']:>5}  loss {point['loss']:.3f}  {time.time() - wall:.0f} s"
-        if point["step"] % 500 == 0:
+        if point["step"] % 300 == 0:
             scores = held_out_scores(model, tokenizer, _pocket_tasks(), n=100)
             line += "".join(f"  {key} {s['accuracy']:.2f}" for key, s in scores.items())
         print(line, file=sys.stderr, flush=True)
