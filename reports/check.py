@@ -38,8 +38,9 @@ def check_runs(
 ) -> Gate:
     """Judge a run folder against another, or against a single `card.json`.
 
-    Numbers on shared held-out prompts are compared prompt by prompt; the rest as independent,
-    which errs towards `cannot tell`. The ratio of scoring times is reported, never judged.
+    Numbers on shared held-out prompts are compared prompt by prompt; numbers that did not change
+    at all on the same data differ by 0; the rest is compared as independent, which errs towards
+    `cannot tell`. The ratio of scoring times is reported, never judged.
 
     Raises
     ------

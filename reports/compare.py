@@ -72,12 +72,12 @@ def estimate_rows(a: Run, b: Run) -> list[dict[str, Any]]:
         if entry["key"] in axes:
             for key, name in (("phi", "phi"), ("jaccard", "Jaccard")):
                 pair = read_estimate(entry[key]), read_estimate(axes[entry["key"]][key])
-                rows.append(_row(f"{name}: {entry['key']}", *pair, independent(*pair)))
+                rows.append(_row(f"{name}: {entry['key']}", *pair, unpaired(a, b, *pair)))
     theirs = {entry["name"]: read_estimate(entry) for entry in b.card["estimates"]}
     for entry in a.card["estimates"]:
         mine, other = read_estimate(entry), theirs.get(entry["name"])
         if other is not None:
-            difference = paired(a, b, mine.name, mine.level) or independent(mine, other)
+            difference = paired(a, b, mine.name, mine.level) or unpaired(a, b, mine, other)
             rows.append(_row(mine.name, mine, other, difference))
     return rows
 
@@ -94,6 +94,17 @@ def _row(name: str, a: Estimate, b: Estimate, difference: Estimate) -> dict[str,
         "df": max(difference.n - 1, 1),
         "how": difference.interval,
     }
+
+
+def unpaired(a: Run, b: Run, first: Estimate, second: Estimate) -> Estimate:
+    """Second - first without per-prompt data: exactly 0 when the same data gave the same numbers
+    to the last digit (nothing changed), else as if independent."""
+    digests = {fact(run.card["provenance"], "data_digest") for run in (a, b)}
+    numbers = [(e.value, e.se, e.low, e.high) for e in (first, second)]
+    if len(digests) == 1 and None not in digests and numbers[0] == numbers[1]:
+        how = "identical numbers on the same data"
+        return Estimate("difference", 0.0, 0.0, 0.0, 0.0, first.level, first.n, how)
+    return independent(first, second)
 
 
 def independent(a: Estimate, b: Estimate) -> Estimate:

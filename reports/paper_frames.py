@@ -160,7 +160,9 @@ def noise_frame(runs: Sequence[Run]) -> pd.DataFrame:
 
 def variance_frame(runs: Sequence[Run]) -> pd.DataFrame:
     """Rows of every variance ledger."""
-    return _joined([_labelled(run, run.frames["ledger"]) for run in runs if "ledger" in run.frames])
+    found = [run for run in runs if "ledger" in run.frames]
+    frames = [run.frames["ledger"].rename(columns={"source": "component"}) for run in found]
+    return _joined([_labelled(run, frame) for run, frame in zip(found, frames, strict=True)])
 
 
 def edge_frame(runs: Sequence[Run], *, top: int = TOP_EDGES) -> pd.DataFrame:
