@@ -25,7 +25,7 @@ from circuitvar.audit.weights import (
 
 LEAST_UNITS = 8
 """Fewer prompts or templates than this give no interval."""
-_INNER_PAIRS, _DF = 8, 10
+_INNER_PAIRS, _DF = 8, 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ def halves_agreement(
 
     `clusters`: template of each example; the split is then over templates. `size`, `signed`,
     `select` as in `replicate_sets`. Interval, from 8 units on, from `interval_splits` further
-    splits of the data (most of the cost; 0 skips it): see `_sampling_variance`; t with 10 degrees
+    splits of the data (most of the cost; 0 skips it): see `_sampling_variance`; t with 6 degrees
     of freedom, about what that variance is worth.
 
     >>> rng = np.random.default_rng(0)
