@@ -8,6 +8,7 @@ Bias of the output projection belongs to no source: it is always there.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -112,6 +113,17 @@ def check_ablation(ablation: str) -> None:
     """Raise unless the ablation is one of `ABLATIONS`."""
     if ablation not in ABLATIONS:
         raise ValueError(f"unknown ablation {ablation!r}; choose one of {', '.join(ABLATIONS)}")
+
+
+STACK_BYTES = 256 * 2**20
+"""Memory for what the sources write in one run, which sets how many examples run at once."""
+
+
+def examples_at_once(model: "Model", batch: Batch) -> int:
+    """Largest batch, up to 64, whose source values fit in `STACK_BYTES`."""
+    size = next(model.hf.parameters()).element_size()
+    width = batch.clean.shape[1] * model.architecture.d_model * size
+    return int(np.clip(STACK_BYTES // (len(model.graph.sources) * width), 1, 64))
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from circuitvar.circuits.backdrop import Constants, mean_constants, prepare
+from circuitvar.circuits.backdrop import Constants, examples_at_once, mean_constants, prepare
 from circuitvar.circuits.run_circuit import final_streams
 from circuitvar.circuits.trunk import logits_at, metric_at
 from circuitvar.circuits.types import Ablation
@@ -27,7 +27,7 @@ def circuit_scores(
     metric: Metric | str,
     ablation: Ablation = "patching",
     constants: Constants | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
 ) -> tuple[Float[np.ndarray, "circuit example"], Float[np.ndarray, " example"]]:
     """Metric of every circuit, and of the full model, per example.
 
@@ -43,7 +43,7 @@ def circuit_scores(
     if constants is None and ablation in ("mean", "mean-positional"):
         constants = mean_constants(model, batch, positional=ablation == "mean-positional")
     rows, full = [], []
-    for part in chunks(batch, batch_size):
+    for part in chunks(batch, batch_size or examples_at_once(model, batch)):
         backdrop = prepare(model, part, ablation=ablation, constants=constants)
         reference = None
         if metric.needs_reference:

@@ -13,7 +13,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from circuitvar.circuits.backdrop import Constants, check_ablation, mean_constants, prepare
+from circuitvar.circuits.backdrop import (
+    Constants,
+    check_ablation,
+    examples_at_once,
+    mean_constants,
+    prepare,
+)
 from circuitvar.circuits.run_circuit import final_streams
 from circuitvar.circuits.trunk import logits_at
 from circuitvar.circuits.types import Ablation, Circuit, Faithfulness
@@ -23,8 +29,6 @@ from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
     from circuitvar.circuits.model import Model
-
-EXAMPLES_AT_ONCE = 64
 
 
 def miller_choices(ablation: str, *, complement: bool = False) -> dict[str, str]:
@@ -54,7 +58,7 @@ def evaluate(
     metric: Metric | str,
     ablation: Ablation | Literal["optimal"] = "patching",
     constants: Constants | None = None,
-    batch_size: int = EXAMPLES_AT_ONCE,
+    batch_size: int | None = None,
 ) -> Faithfulness:
     """Run a circuit on a held-out batch: `evaluate_masks` for one circuit."""
     return evaluate_masks(
@@ -77,7 +81,7 @@ def evaluate_masks(
     metric: Metric | str,
     ablation: Ablation | Literal["optimal"] = "patching",
     constants: Constants | None = None,
-    batch_size: int = EXAMPLES_AT_ONCE,
+    batch_size: int | None = None,
 ) -> list[Faithfulness]:
     """Run many circuits on one batch; what they share is computed once.
 
@@ -101,7 +105,7 @@ def evaluate_masks(
         constants = mean_constants(model, batch, positional=ablation == "mean-positional")
     everything = np.concatenate([masks, np.zeros((1, masks.shape[1]), dtype=bool)])
     parts: list[list[dict[str, Tensor]]] = []
-    for part in chunks(batch, batch_size):
+    for part in chunks(batch, batch_size or examples_at_once(model, batch)):
         backdrop = prepare(model, part, ablation=ablation, constants=constants)
         full = _wide(logits_at(model.architecture, backdrop.full))
         parts.append(

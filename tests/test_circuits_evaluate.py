@@ -160,3 +160,13 @@ def test_crossed_pairs_never_pair_an_example_with_itself_and_bound_the_mean():
     assert crossed_tail(model, full_circuit(model), batch, rng=rng).worst < 1e-4
     with pytest.raises(ValueError, match="nothing to cross"):
         crossed_batch(toy_batch(n=1), 5, rng=rng)
+
+
+def test_batches_are_cut_to_the_memory_that_source_values_need(monkeypatch):
+    from circuitvar.circuits import backdrop
+
+    model, batch = toy_model("gpt2"), toy_batch(n=5)
+    assert backdrop.examples_at_once(model, batch) == 64
+    per_example = len(model.graph.sources) * 7 * 16 * 4
+    monkeypatch.setattr(backdrop, "STACK_BYTES", 3 * per_example + 1)
+    assert backdrop.examples_at_once(model, batch) == 3
