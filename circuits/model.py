@@ -177,18 +177,13 @@ def _resolve(name: str) -> str:
 
 
 def _load_weights(source: str, name: str, *, dtype: str, revision: str | None) -> nn.Module:
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
 
     try:
-        config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
-        if getattr(config, "is_encoder_decoder", False):
-            raise ValueError(f"{name!r} is an encoder-decoder, not a decoder-only language model.")
-        if type(config) not in AutoModelForCausalLM._model_mapping.keys():
-            raise ValueError(
-                f"{name!r} (model type {config.model_type!r}) is not a decoder-only language model."
-            )
+        config = _load_config(source, name, revision)
         with _quiet():
-            return AutoModelForCausalLM.from_pretrained(
+            model, report = AutoModelForCausalLM.from_pretrained(
                 source,
                 config=config,
                 revision=revision,
@@ -196,9 +191,39 @@ def _load_weights(source: str, name: str, *, dtype: str, revision: str | None) -
                 attn_implementation="eager",
                 use_safetensors=True,
                 trust_remote_code=False,
+                output_loading_info=True,
             )
     except OSError as error:
         raise ValueError(_why_not_loaded(name, source, revision, str(error))) from None
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"the weights of {name!r} could not be read: {reason}.") from None
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ValueError(
+            f"the weights of {name!r} lack {len(missing)} tensors, {missing[0]!r} among them, "
+            "which would be filled with random numbers; save the whole model with save_pretrained."
+        )
+    return model
+
+
+def _load_config(source: str, name: str, revision: str | None) -> Any:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
+    except (ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"transformers does not know the configuration of {name!r}: {reason}"
+        ) from None
+    if getattr(config, "is_encoder_decoder", False):
+        raise ValueError(f"{name!r} is an encoder-decoder, not a decoder-only language model.")
+    if type(config) not in AutoModelForCausalLM._model_mapping.keys():
+        raise ValueError(
+            f"{name!r} (model type {config.model_type!r}) is not a decoder-only language model."
+        )
+    return config
 
 
 def _why_not_loaded(name: str, source: str, revision: str | None, error: str) -> str:

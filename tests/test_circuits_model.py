@@ -126,6 +126,25 @@ def test_folders_that_are_not_models_are_refused(tmp_path):
         load_model(str(tmp_path))
 
 
+def test_incomplete_and_broken_weights_are_refused(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    file = save(build("llama"), tmp_path) / "model.safetensors"
+    tensors = load_file(file)
+    del tensors["model.layers.1.mlp.up_proj.weight"]
+    save_file(tensors, file, metadata={"format": "pt"})
+    with pytest.raises(
+        ValueError, match=r"lack 1 tensors, 'model\.layers\.1\.mlp\.up_proj\.weight'"
+    ):
+        load_model(str(tmp_path))
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(ValueError, match="could not be read"):
+        load_model(str(tmp_path))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "no-such-type"}))
+    with pytest.raises(ValueError, match="does not know the configuration"):
+        load_model(str(tmp_path))
+
+
 def test_models_that_are_not_decoders_are_refused(tmp_path):
     transformers.T5Config(d_model=8, num_layers=1).save_pretrained(tmp_path / "t5")
     with pytest.raises(ValueError, match="encoder-decoder"):
