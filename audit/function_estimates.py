@@ -1,10 +1,9 @@
 """What the model and the circuit do, as estimates: accuracy, gap, faithfulness, error, KL."""
 
 import numpy as np
-from scipy.stats import binomtest
 from scipy.stats import t as student_t
 
-from circuitvar.audit.ratio import ratio_of_means
+from circuitvar.audit.ratio import ratio_of_means, share_estimate
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.behaviour import Behaviour
 from circuitvar.circuits.types import Faithfulness
@@ -12,19 +11,14 @@ from circuitvar.circuits.types import Faithfulness
 
 def behaviour_estimates(behaviour: Behaviour) -> tuple[Estimate, ...]:
     """Does the full model do the task? Held-out accuracy and the clean-corrupt metric gap."""
-    n, right = behaviour.n, round(behaviour.accuracy * behaviour.n)
-    exact = binomtest(right, n).proportion_ci(behaviour.level, "exact")
+    right = np.arange(behaviour.n) < round(behaviour.accuracy * behaviour.n)
     half = (behaviour.high - behaviour.low) / 2
     quantile = float(student_t.ppf(0.5 + behaviour.level / 2, max(behaviour.n_units - 1, 1)))
     return (
-        Estimate(
+        share_estimate(
             "accuracy of the full model",
-            behaviour.accuracy,
-            low=float(exact.low),
-            high=float(exact.high),
+            right,
             level=behaviour.level,
-            n=n,
-            interval="Clopper-Pearson, prompts taken as independent",
             estimand="share of held-out prompts where the right answer beats the wrong one",
         ),
         Estimate(
@@ -52,7 +46,6 @@ def function_estimates(run: Faithfulness, *, level: float = 0.95) -> tuple[Estim
     gap = run.full - run.empty
     gain = run.circuit - run.empty
     common = {"templates": run.templates, "level": level}
-    share = {"bounds": (0.0, 1.0), **common}
     kept = np.abs(gap) > 0
     ratios = np.divide(gain, gap, out=np.full(gap.shape, np.nan), where=kept)
     kept_templates = tuple(t for t, keep in zip(run.templates, kept, strict=True) if keep)
@@ -71,17 +64,17 @@ def function_estimates(run: Faithfulness, *, level: float = 0.95) -> tuple[Estim
             level=level,
             estimand="per-prompt faithfulness, averaged",
         ),
-        ratio_of_means(
+        share_estimate(
             "circuit error",
-            run.flipped.astype(float),
+            run.flipped,
             estimand="share of prompts whose prediction differs from the full model's",
-            **share,
+            **common,
         ),
-        ratio_of_means(
+        share_estimate(
             "circuit accuracy",
-            run.correct.astype(float),
+            run.correct,
             estimand="share of prompts where the circuit prefers the right answer",
-            **share,
+            **common,
         ),
         ratio_of_means(
             "KL to the full model",

@@ -5,7 +5,8 @@ that is left out is the template where there are enough templates, else the prom
 """
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+from scipy.stats import binomtest
 
 from circuitvar.audit.intervals import row_jackknife_se, t_interval
 from circuitvar.audit.types import Estimate
@@ -66,4 +67,44 @@ def ratio_of_means(
         interval=f"delete-one-{kind} jackknife t",
         estimand=estimand,
         bounds=bounds,
+    )
+
+
+def share_estimate(
+    name: str,
+    happened: Bool[np.ndarray, " example"],
+    *,
+    templates: tuple[str, ...] | None = None,
+    level: float = 0.95,
+    estimand: str = "",
+) -> Estimate:
+    """Share of examples where something happened.
+
+    The jackknife of `ratio_of_means`, except where it happened always or never: the jackknife
+    would claim certainty, so the exact binomial bound over prompts is given instead.
+
+    >>> round(share_estimate("error", np.zeros(200, dtype=bool)).high, 4)
+    0.0183
+    """
+    happened = np.asarray(happened, dtype=bool)
+    n, count = len(happened), int(happened.sum())
+    if 0 < count < n:
+        return ratio_of_means(
+            name,
+            happened.astype(float),
+            templates=templates,
+            level=level,
+            bounds=(0.0, 1.0),
+            estimand=estimand,
+        )
+    exact = binomtest(count, n).proportion_ci(level, "exact")
+    return Estimate(
+        name,
+        count / n,
+        low=float(exact.low),
+        high=float(exact.high),
+        level=level,
+        n=n,
+        interval="Clopper-Pearson, prompts taken as independent",
+        estimand=estimand,
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from circuitvar.audit.ratio import ratio_of_means, sampling_units
+from circuitvar.audit.ratio import ratio_of_means, sampling_units, share_estimate
 
 
 def test_the_mean_has_the_textbook_t_interval():
@@ -45,3 +45,11 @@ def test_zero_denominators_give_no_number(top):
     found = ratio_of_means("ratio", np.array(top), np.zeros(2))
     assert np.isnan(found.value)
     assert np.isnan(found.low)
+
+
+def test_never_is_not_certainty():
+    found = share_estimate("error", np.zeros(100, dtype=bool))
+    assert (found.value, found.low) == (0.0, 0.0)
+    # 1 - 0.025^(1/100): the exact bound after 100 trials without an event.
+    assert found.high == pytest.approx(1 - 0.025 ** (1 / 100))
+    assert share_estimate("error", np.arange(100) < 50).interval.startswith("delete-one")
