@@ -77,7 +77,8 @@ def halves_agreement(
     `clusters`: template of each example; the split is then over templates. `size`, `signed`,
     `select` as in `replicate_sets`. Interval, from 8 units on, from `interval_splits` further
     splits of the data (most of the cost; 0 skips it): see `_sampling_variance`; t with 6 degrees
-    of freedom, about what that variance is worth.
+    of freedom, about what that variance is worth. Nominal 95 % covers .95 to .99 on noise, heavy
+    tails and a clear gap, but .91 to .92 on many weak effects.
 
     >>> rng = np.random.default_rng(0)
     >>> scores = rng.normal(size=(40, 30)) + 5 * (np.arange(30) < 6)
