@@ -68,11 +68,19 @@ def test_run_writes_tables_and_figures_and_resumes(tmp_path, monkeypatch):
 
 def test_paper_tables_keep_settings_apart(tmp_path):
     tiny = Experiment("tasks", "two gates", gates=(("and",), ("and", "or")), widths=(2,))
-    found = run_paper_tables(tmp_path, seeds=range(1), experiments=(tiny,))
+    found = run_paper_tables(tmp_path, seeds=range(1), experiments=(tiny,), recipe=FAST)
     frame = found["tasks"]
     assert set(frame["gates"]) == {"and", "and or"}
     assert {"whole", "paper"} <= set(frame["space"])
     assert (tmp_path / "tasks.csv").exists()
+
+
+def test_a_setting_that_no_net_meets_stays_in_the_table(tmp_path):
+    hopeless = Experiment("loss", "too strict", loss_targets=(1e-30,), gates=(("and",),))
+    frame = run_paper_tables(tmp_path, seeds=[0], experiments=(hopeless,), recipe=Recipe(epochs=1))[
+        "loss"
+    ]
+    assert frame["nets"].tolist() == [0] and frame["trained"].tolist() == [1]
 
 
 def test_no_net_that_learns_is_an_error(tmp_path):
