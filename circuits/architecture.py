@@ -11,40 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from circuitvar.circuits.graph import Graph
+from circuitvar.circuits.mlp_modules import NoMLP, TanhGeluMLP
 
 FAMILIES = ("gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text")
 """`config.model_type` of the architectures that the tests cover."""
-
-
-class NoMLP(nn.Module):
-    """Stands for a missing MLP in hand-set attention-only GPT-2 models: adds nothing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        # Named parts that the TransformerLens bridge of GPT-2 looks for; never run.
-        self.c_fc, self.c_proj = nn.Identity(), nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.zeros_like(x)
-
-
-class TanhGeluMLP(nn.Module):
-    """GPT-2's MLP with its activation as one kernel: the same function, half the time on a CPU.
-
-    Hugging Face's `gelu_new` is the tanh approximation written as eight elementwise steps.
-    """
-
-    def __init__(self, mlp: nn.Module) -> None:
-        super().__init__()
-        self.c_fc, self.c_proj = mlp.c_fc, mlp.c_proj
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
 
 
 @dataclass(frozen=True, eq=False)
