@@ -51,8 +51,7 @@ def vote_bars(votes: pd.DataFrame, units: Sequence[str], *, top: int = 5) -> "Fi
         for axes in grid.flat[len(units) :]:
             axes.set_axis_off()
         handles, labels = grid.flat[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="lower center", ncols=3, title="Sets cover")
-        figure.tight_layout(rect=(0, 0.5 / figure.get_figheight(), 1, 1))
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, title="Sets cover")
     return figure
 
 
@@ -103,7 +102,6 @@ def bound_curves(curve: pd.DataFrame) -> "Figure":
             axes.set_xlabel("prompts")
         grid[0].set_ylabel("half-width (1 = vacuous)")
         grid[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-        figure.tight_layout()
     return figure
 
 
@@ -114,7 +112,6 @@ def range_map_figure(table: pd.DataFrame, *, title: str = "") -> "Figure":
         figure, axes = new_figure(5.2, 0.9 + 0.3 * len(table))
         _range_panel(axes, table)
         axes.set_title(literal(title, width=60), loc="left")
-        figure.tight_layout()
     return figure
 
 
@@ -154,7 +151,6 @@ def verdict_bars(units: pd.DataFrame) -> "Figure":
         axes.invert_yaxis()
         axes.set_xlabel("units")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-        figure.tight_layout()
     return figure
 
 
@@ -181,7 +177,6 @@ def explanation_card(
             _range_panel(right, mine)
         else:
             right.set_axis_off()
-        figure.tight_layout()
     return figure
 
 

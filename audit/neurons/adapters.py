@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from circuitvar.audit.neurons.linear_explanation import LinearExplanations, simulate
-from circuitvar.audit.neurons.probing_set import probing_set
+from circuitvar.audit.neurons.probing_set import probing_set, take_units
 from circuitvar.audit.neurons.substitution_score import substitution_score
 from circuitvar.audit.neurons.token_concepts import TokenConcepts
 from circuitvar.audit.neurons.types import ProbingSet
@@ -62,16 +62,7 @@ def live_units(data: ProbingSet, *, least: float = 1e-6) -> ProbingSet:
     keep = np.flatnonzero(acts.std(axis=0) > least)
     if not len(keep):
         raise ValueError("every unit is constant on this probing set.")
-    return ProbingSet(
-        acts=np.ascontiguousarray(acts[:, keep]),
-        concepts=data.concepts,
-        groups=data.groups,
-        strata=data.strata,
-        weights=data.weights,
-        units=tuple(data.units[i] for i in keep),
-        names=data.names,
-        strata_names=data.strata_names,
-    )
+    return take_units(data, keep)
 
 
 def align_columns(concepts: TokenConcepts, data: ProbingSet) -> Float[np.ndarray, "sample concept"]:

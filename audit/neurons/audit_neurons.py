@@ -33,7 +33,7 @@ from circuitvar.audit.neurons.perturbations import (
     class_members,
     perturbed_labels,
 )
-from circuitvar.audit.neurons.probing_set import as_numpy, take_samples
+from circuitvar.audit.neurons.probing_set import as_numpy, take_samples, take_units
 from circuitvar.audit.neurons.types import NeuronAudit, ProbingSet
 
 VERDICTS = ("stable", "ambiguous", "unidentified")
@@ -46,6 +46,8 @@ class NeuronOptions:
     concepts: ConceptOptions = field(default_factory=ConceptOptions)
     linear: LinearOptions | None = field(default_factory=LinearOptions)
     inclusion_replicates: int = 50
+    inclusion_units: int = 64
+    """Units whose linear explanation is refitted on resamples: the best-simulated ones."""
     perturbations: PerturbationOptions | None = field(default_factory=PerturbationOptions)
     self_check: bool = True
     range_units: int = 8
@@ -191,13 +193,15 @@ def _linear_tables(
     units["linear_transfer"] = found.transfer
     tables = {"linear": linear_table(found)}
     if options.inclusion_replicates:
+        order = np.argsort(-np.nan_to_num(found.test, nan=-1.0), kind="stable")
+        best = take_units(distinct, np.sort(order[: options.inclusion_units]))
         stability = inclusion_frequency(
-            distinct,
+            best,
             rng=rngs[1],
             replicates=options.inclusion_replicates,
             options=options.linear,
         )
-        tables["inclusion"] = inclusion_table(stability, distinct)
+        tables["inclusion"] = inclusion_table(stability, best)
     return tables
 
 

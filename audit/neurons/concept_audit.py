@@ -42,6 +42,8 @@ class ConceptOptions:
     new_replicates: int = 200
     """Half-size resamples for S_new."""
     held_replicates: int = 200
+    set_replicates: int = 400
+    """Of the `replicates`, how many the pairwise comparisons of S_maxt use."""
     alpha: float = 0.05
     quantile: float | None = 0.05
     threshold: float = 0.0
@@ -164,10 +166,11 @@ def _chunk_results(
 ) -> list[UnitResult]:
     parts = {key: scores[where] for key, where in rows.parts.items()}
     tally = {key: _votes(options.metrics[0], parts[key]) for key in ("full", "new")}
+    by_unit = np.ascontiguousarray(parts["full"].transpose(2, 0, 1))
     results = []
     for unit in range(scores.shape[2]):
         score = parts["all"][0, :, unit]
-        draws = parts["full"][:, :, unit]
+        draws = by_unit[unit, : options.set_replicates]
         low, high, estimate = (a[:, unit] for a in limits) if limits else (None, None, None)
         sets = ConceptSets(
             vote=vote_set(tally["full"].shares[:, unit], alpha=options.alpha),

@@ -17,7 +17,7 @@ def elastic_net(
     penalty: float = 0.05,
     l1_ratio: float = 0.99,
     positive: bool = False,
-    tolerance: float = 1e-7,
+    tolerance: float = 1e-5,
     max_sweeps: int = 2000,
 ) -> Float[np.ndarray, "concept unit"]:
     """Standardised coefficients; 0 for constant concepts and dead units.
@@ -44,7 +44,10 @@ def elastic_net(
             if len(moved):
                 largest = max(largest, float(np.abs(step).max()))
                 w[j] += step
-                fitted[:, moved] += r[:, [j]] * step[moved]
+                if 2 * len(moved) < len(step):
+                    fitted[:, moved] += r[:, [j]] * step[moved]
+                else:
+                    fitted += r[:, [j]] * step
         if largest < tolerance:
             return w
     raise ValueError(

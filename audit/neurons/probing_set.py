@@ -121,6 +121,20 @@ def take_samples(data: ProbingSet, rows: Int[np.ndarray, " row"]) -> ProbingSet:
     )
 
 
+def take_units(data: ProbingSet, units: Int[np.ndarray, " unit"]) -> ProbingSet:
+    """The probing set of some units."""
+    return ProbingSet(
+        acts=as_numpy(data.acts)[:, units],
+        concepts=data.concepts,
+        groups=data.groups,
+        strata=data.strata,
+        weights=data.weights,
+        units=tuple(data.units[int(i)] for i in units),
+        names=data.names,
+        strata_names=data.strata_names,
+    )
+
+
 def _shape(acts: Any) -> tuple[int, int]:
     shape = tuple(acts.shape) if hasattr(acts, "shape") else np.asarray(acts).shape
     if len(shape) != 2 or 0 in shape:
