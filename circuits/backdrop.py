@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from circuitvar.circuits.architecture import (
@@ -23,7 +23,7 @@ from circuitvar.circuits.architecture import (
     split_heads,
 )
 from circuitvar.circuits.norm_forms import norm_form, normalise
-from circuitvar.circuits.sources import mean_writes, output_weights
+from circuitvar.circuits.sources import first_difference, mean_writes, output_weights
 from circuitvar.circuits.trunk import at_last, attend, run_mlp, run_tokens
 from circuitvar.circuits.types import ABLATIONS, Ablation
 from circuitvar.tasks.types import Batch
@@ -215,19 +215,13 @@ def prepare(
             run, _ = run_tokens(architecture, batch.corrupt, batch.mask)
         layers = tuple(LayerBase(t.x, t.q, t.k, t.v, t.z, t.mid, t.mlp) for t in run.layers)
         delta, final = entering - run.layers[0].x, at_last(run.final, batch.last)
-        first = min(first_difference(batch.clean, batch.corrupt), int(batch.last.min()))
+        first = first_difference(batch.clean, batch.corrupt, batch.last)
         return Backdrop(batch, context, ablation, first, delta[:, first:], layers, final, full)
     x, _ = enter(architecture, at_positions(constants.embeddings, batch.mask), batch.mask)
     layers, final = _ablated_layers(model, context, constants, x, batch.mask)
     return Backdrop(
         batch, context, ablation, 0, entering - x, layers, at_last(final, batch.last), full
     )
-
-
-def first_difference(clean: Int[Tensor, "batch pos"], corrupt: Int[Tensor, "batch pos"]) -> int:
-    """First position at which any example differs; the last position if none does."""
-    differs: Bool[Tensor, " pos"] = (clean != corrupt).any(dim=0)
-    return int(differs.int().argmax()) if bool(differs.any()) else clean.shape[1] - 1
 
 
 def _ablated_layers(

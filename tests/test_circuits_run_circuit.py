@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from circuitvar.circuits import reference
-from circuitvar.circuits.backdrop import first_difference, mean_constants, prepare
+from circuitvar.circuits.backdrop import mean_constants, prepare
 from circuitvar.circuits.model import load_model
 from circuitvar.circuits.run_circuit import final_streams, needed_sources
 from circuitvar.circuits.soft_run import soft_final_stream
@@ -215,11 +215,7 @@ def test_needed_sources_are_those_with_a_kept_path_to_the_logits():
     assert needed.sum() + 3 == coupled.sum()
 
 
-def test_first_difference_and_errors():
-    clean = torch.tensor([[1, 2, 3, 4], [1, 2, 3, 4]])
-    corrupt = torch.tensor([[1, 2, 3, 5], [1, 2, 6, 4]])
-    assert first_difference(clean, corrupt) == 2
-    assert first_difference(clean, clean) == 3
+def test_unknown_ablations_missing_constants_and_wrong_graphs_are_refused():
     model = toy_model("gpt2")
     with pytest.raises(ValueError, match="unknown ablation 'noise'; choose one of patching"):
         prepare(model, toy_batch(), ablation="noise")
