@@ -1,0 +1,218 @@
+"""Write the reference pages that follow from the code: commands, methods, tasks, API.
+
+`python docs/generate.py` rewrites them; a test fails when a committed page is out of date.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DOCS = Path(__file__).resolve().parent
+MARK = "<!-- Written by docs/generate.py; edit the code or docs/method_notes.yaml instead. -->\n"
+FOLDERS = ("tasks", "circuits", "audit", "reports")
+ROOT = DOCS.parent
+
+
+def cell(text: object) -> str:
+    """Text that cannot break out of a Markdown table cell."""
+    return " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def table(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
+    """A Markdown table."""
+    lines = [columns, tuple("---" for _ in columns), *rows]
+    return "\n".join("| " + " | ".join(cell(value) for value in line) + " |" for line in lines)
+
+
+def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Every command below `command`, as (name, command)."""
+    children: Mapping[str, Any] = getattr(command, "commands", {})
+    for name, child in children.items():
+        if getattr(child, "commands", None):
+            yield from walk(child, (*path, name))
+        else:
+            yield " ".join((*path, name)), child
+
+
+def click_app() -> Any:
+    """The command line as a click command."""
+    from typer.main import get_command
+
+    from circuitvar.reports.cli import app
+
+    return get_command(app)
+
+
+def parameter_row(parameter: Any) -> tuple[object, ...]:
+    if parameter.param_type_name == "argument":
+        name = f"`{parameter.name.upper()}`"
+    else:
+        name = ", ".join(f"`{option}`" for option in parameter.opts)
+    default = parameter.default
+    given = default is not None and default is not False and default != [] and default != ()
+    if parameter.required:
+        shown = "required"
+    else:
+        shown = f"`{default}`" if given and not callable(default) else ""
+    return name, shown, getattr(parameter, "help", None) or ""
+
+
+def commands_page() -> str:
+    """Every command with its help text and options."""
+    parts = ["# Commands", "", MARK]
+    parts.append(
+        "A mistake in a name or number is answered with one sentence and exit code 2. "
+        "`CIRCUITVAR_DEBUG=1` shows the traceback instead. `circuitvar COMMAND --help` prints "
+        "the same text as this page.\n"
+    )
+    for name, command in walk(click_app()):
+        parts += [f"## circuitvar {name}", "", command.help or "", ""]
+        rows = [parameter_row(p) for p in command.params if p.name != "help"]
+        if rows:
+            parts += [table(("option", "default", "meaning"), rows), ""]
+    return "\n".join(parts)
+
+
+def notes() -> dict[str, dict[str, dict[str, str]]]:
+    """Hand-written formulas and failure notes by key."""
+    return yaml.safe_load((DOCS / "method_notes.yaml").read_text(encoding="utf-8"))
+
+
+def card(record: Any, note: Mapping[str, str], facts: list[tuple[object, ...]]) -> str:
+    """One method card."""
+    return "\n".join(
+        [
+            f"### `{record.key}`: {record.title}",
+            "",
+            "```text",
+            note["formula"].rstrip(),
+            "```",
+            "",
+            table(("", ""), facts),
+            "",
+            f"**When it fails.** {' '.join(note['fails'].split())}",
+            "",
+        ]
+    )
+
+
+def methods_page() -> str:
+    """Method cards from METHODS and FINDERS."""
+    from circuitvar.circuits.finders import FINDERS
+    from circuitvar.circuits.methods import METHODS
+
+    written = notes()
+    parts = ["# Method cards", "", MARK]
+    parts.append(
+        "Scores are per example. Positive means that patching the edge damages the behaviour. "
+        "`metric` scale: an estimate of that damage in units of the metric; `native` scale: "
+        "another quantity, comparable by rank only. *m* is `--steps`. Notation: *a_u* is what "
+        "source *u* writes, *x_v* the stream that destination *v* reads, *M* the metric; sums run "
+        "over token positions.\n"
+    )
+    parts.append("## Attribution methods\n")
+    for method in METHODS:
+        facts: list[tuple[object, ...]] = [
+            ("citation", method.citation),
+            ("scale", method.unit),
+            ("exact", "yes" if method.exact else "no"),
+            ("ablations", ", ".join(method.ablations)),
+            ("cost per batch", method.cost),
+        ]
+        parts.append(card(method, written["methods"][method.key], facts))
+    parts.append(
+        "## Finders\n\nA finder takes examples and returns a circuit. It is not a mean over "
+        "examples, so it is run again for every perturbation.\n"
+    )
+    for finder in FINDERS:
+        parts.append(card(finder, written["finders"][finder.key], [("citation", finder.citation)]))
+    return "\n".join(parts)
+
+
+def tasks_page() -> str:
+    """Tasks, planted models and metrics."""
+    from circuitvar.tasks.catalog import TASKS
+    from circuitvar.tasks.metrics import METRICS
+    from circuitvar.tasks.planted.catalog import PLANTED
+
+    parts = ["# Tasks, planted models and metrics", "", MARK, "## Tasks", ""]
+    for task in TASKS:
+        facts: list[tuple[object, ...]] = [
+            ("templates", len(task.templates)),
+            ("metric", task.metric),
+            ("pocket models do it", "yes" if task.pocket else "no"),
+            ("source", task.source),
+            ("licence", task.licence),
+        ]
+        corruptions = [(f"`{c.key}`", c.rationale) for c in task.corruptions]
+        parts += [f"### `{task.key}`: {task.title}", "", table(("", ""), facts), ""]
+        parts += [table(("corruption", "what it removes and keeps"), corruptions), ""]
+    parts += [
+        "## Planted models",
+        "",
+        "Decoders with hand-set weights whose circuit and effects are known in closed form. Load "
+        "one as `planted:KEY`; its task is `planted-KEY`.",
+        "",
+    ]
+    planted = [(f"`{p.key}`", f"`{p.task.key}`", p.title, len(p.task.known_edges)) for p in PLANTED]
+    parts += [table(("model", "task", "what it is", "edges in the circuit"), planted), ""]
+    metrics = [
+        (f"`{m.key}`", m.title, m.unit, "more" if m.higher_is_better else "less",
+         "yes" if m.differentiable else "no")
+        for m in METRICS
+    ]  # fmt: skip
+    parts += ["## Metrics", "", "One number per example.", ""]
+    parts += [table(("metric", "title", "unit", "better", "gradient"), metrics), ""]
+    return "\n".join(parts)
+
+
+def modules(folder: str) -> list[str]:
+    """Import names of the modules of one folder."""
+    paths = sorted((ROOT / folder).rglob("*.py"))
+    names = [path.relative_to(ROOT).with_suffix("").parts for path in paths]
+    return [".".join(("circuitvar", *parts)) for parts in names if parts[-1] != "__init__"]
+
+
+def pages() -> dict[str, str]:
+    """Committed pages by path below `docs/`. The API pages are made at build time, not here."""
+    return {
+        "commands.md": commands_page(),
+        "methods.md": methods_page(),
+        "tasks.md": tasks_page(),
+    }
+
+
+def api_pages() -> dict[str, str]:
+    """One page per folder, one section per module; written by the site build only."""
+    return {
+        f"api/{folder}.md": f"# `circuitvar.{folder}`\n\n"
+        + "\n\n".join(f"::: {name}" for name in modules(folder))
+        + "\n"
+        for folder in FOLDERS
+    }
+
+
+def write() -> list[Path]:
+    """Rewrite every generated page."""
+    written = []
+    for name, text in pages().items():
+        path = DOCS / name
+        path.write_text(text.rstrip() + "\n", encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """MkDocs hook: add the API pages, which need no copy in the repository."""
+    from mkdocs.structure.files import File
+
+    for name, text in api_pages().items():
+        files.append(File.generated(config, name, content=text))
+    return files
+
+
+if __name__ == "__main__":
+    for page in write():
+        print(page.relative_to(ROOT))
