@@ -3,7 +3,10 @@
 import difflib
 
 from circuitvar.tasks.agreement import AGREEMENT
+from circuitvar.tasks.arithmetic import ADDITION, SUBTRACTION
 from circuitvar.tasks.capital import CAPITAL
+from circuitvar.tasks.choices import COLOURED_OBJECTS, MULTIPLE_CHOICE
+from circuitvar.tasks.docstring import DOCSTRING
 from circuitvar.tasks.greater_than import GREATER_THAN
 from circuitvar.tasks.induction import INDUCTION
 from circuitvar.tasks.ioi import IOI
@@ -11,7 +14,19 @@ from circuitvar.tasks.planted.catalog import PLANTED_TASKS
 from circuitvar.tasks.pronoun import PRONOUN
 from circuitvar.tasks.types import Task
 
-TASKS: tuple[Task, ...] = (IOI, GREATER_THAN, AGREEMENT, PRONOUN, INDUCTION, CAPITAL)
+TASKS: tuple[Task, ...] = (
+    IOI,
+    GREATER_THAN,
+    AGREEMENT,
+    PRONOUN,
+    INDUCTION,
+    CAPITAL,
+    DOCSTRING,
+    ADDITION,
+    SUBTRACTION,
+    COLOURED_OBJECTS,
+    MULTIPLE_CHOICE,
+)
 
 
 def get_task(key: str) -> Task:

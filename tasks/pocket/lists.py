@@ -13,7 +13,7 @@ from jaxtyping import Bool, Int
 from circuitvar.tasks.pocket.held_out import may_follow
 from circuitvar.tasks.words import NOUNS
 
-LONGEST = 6
+LONGEST = 5
 
 
 @cache
