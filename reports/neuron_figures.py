@@ -46,8 +46,9 @@ def vote_bars(votes: pd.DataFrame, units: Sequence[str], *, top: int = 5) -> "Fi
         rows = -(-len(units) // columns)
         figure = Figure(figsize=(3.6 * columns, 0.5 + 1.45 * rows))
         grid = figure.subplots(rows, columns, squeeze=False)
+        shown = max(3, *(len(_leading(votes, unit, top)) for unit in units))
         for axes, unit in zip(grid.flat, units, strict=False):
-            _vote_panel(axes, _leading(votes, unit, top), unit)
+            _vote_panel(axes, _leading(votes, unit, top), unit, shown)
         for axes in grid.flat[len(units) :]:
             axes.set_axis_off()
         handles, labels = grid.flat[0].get_legend_handles_labels()
@@ -61,8 +62,8 @@ def _leading(votes: pd.DataFrame, unit: str, top: int) -> pd.DataFrame:
     return mine.sort_values("vote", ascending=False, kind="stable").head(top)
 
 
-def _vote_panel(axes: "Axes", part: pd.DataFrame, unit: str) -> None:
-    place = np.arange(len(part))[::-1]
+def _vote_panel(axes: "Axes", part: pd.DataFrame, unit: str, slots: int) -> None:
+    place = slots - 1 - np.arange(len(part))
     axes.barh(place, part["vote"], height=0.55, color="#c9d6e3")
     for shift, (column, (label, colour)) in enumerate(SETS.items()):
         inside = part[column].to_numpy(dtype=bool)
@@ -72,6 +73,7 @@ def _vote_panel(axes: "Axes", part: pd.DataFrame, unit: str) -> None:
         )  # fmt: skip
     axes.set_yticks(place, [literal(name, width=26) for name in part["concept"]])
     axes.set_xlim(0, 1.25)
+    axes.set_ylim(-0.6, slots - 0.4)
     axes.set_xticks([0, 0.5, 1])
     axes.set_title(literal(unit), loc="left")
     axes.set_xlabel("vote share")
@@ -97,6 +99,9 @@ def bound_curves(curve: pd.DataFrame) -> "Figure":
                 values = part[column].clip(upper=1.0)
                 axes.plot(part["prompts"], values, style, color=colour, ms=3, label=label)
             axes.set_xscale("log")
+            ticks = part["prompts"].to_numpy()
+            axes.set_xticks(ticks, [f"{n:g}" for n in ticks], fontsize=6.5)
+            axes.minorticks_off()
             axes.set_yscale("log")
             axes.set_title(METRIC_TITLES.get(metric, metric), loc="left")
             axes.set_xlabel("prompts")
@@ -169,12 +174,13 @@ def explanation_card(
             size = 10 if line == 0 else 7.5
             text.text(0, 1 - 0.2 * line, literal(content, width=130), fontsize=size, va="top")
         left = figure.add_subplot(grid[1, 0])
-        _vote_panel(left, _leading(votes, str(row["unit"]), 5), "votes")
+        mine = _leading(votes, str(row["unit"]), 5)
+        _vote_panel(left, mine, "votes", max(len(mine), 3))
         left.legend(loc="upper center", bbox_to_anchor=(0.4, -0.35), ncols=3, fontsize=6)
         right = figure.add_subplot(grid[1, 1])
-        mine = pd.DataFrame(ranges[ranges["unit"] == row["unit"]]) if len(ranges) else ranges
-        if len(mine):
-            _range_panel(right, mine)
+        bins = pd.DataFrame(ranges[ranges["unit"] == row["unit"]]) if len(ranges) else ranges
+        if len(bins):
+            _range_panel(right, bins)
         else:
             right.set_axis_off()
     return figure
