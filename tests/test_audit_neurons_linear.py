@@ -54,6 +54,17 @@ def test_elastic_net_equals_scikit_learn(planted):
     np.testing.assert_allclose(got, positive.fit(x, y).coef_.T, atol=2e-6)
 
 
+def test_elastic_net_settles_on_columns_that_coincide(planted):
+    data, _, _ = planted
+    doubled = probing_set(data.acts, np.hstack([data.concepts, data.concepts[:, :2]]))
+    single, both = (elastic_net(gram(d, np.ones(1200))) for d in (data, doubled))
+    merged = both[:10].copy()
+    merged[:2] += both[10:]
+    np.testing.assert_allclose(merged, single, atol=2e-3)
+    with pytest.raises(ValueError, match="did not converge in 1 sweeps"):
+        elastic_net(gram(data, np.ones(1200)), max_sweeps=1)
+
+
 def slow_greedy(x, y, xv, yv, order, *, max_length, width, tolerance):
     """The same rule by least squares on the samples: the oracle of `greedy_refit`."""
     waiting, picked, current = [c for c in order if c >= 0], [], 0.0
