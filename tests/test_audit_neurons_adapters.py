@@ -12,13 +12,14 @@ from circuitvar.audit.neurons.adapters import (
 )
 from circuitvar.audit.neurons.linear_explanation import linear_explanations, simulate
 from circuitvar.audit.neurons.probing_set import probing_set
-from circuitvar.audit.neurons.token_concepts import token_concepts
+from circuitvar.audit.neurons.token_concepts import concepts_from_table, token_concepts
 from circuitvar.circuits.unit_activations import (
     metric_with_neurons,
     mlp_neurons,
     readout_attention,
 )
 from circuitvar.tasks.catalog import get_task
+from circuitvar.tasks.concepts import concept_columns
 from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.pocket.tokenizer import build_tokenizer
 from circuitvar.tasks.tokens import tokenize
@@ -129,6 +130,17 @@ def test_probing_sets_have_prompts_as_clusters_and_templates_as_strata(ioi):
     assert live_units(dead).units == ("unit0",)
     with pytest.raises(ValueError, match="every unit is constant"):
         live_units(probing_set(np.ones((4, 1)), np.eye(4)))
+
+
+def test_concept_tables_of_a_task_become_probing_sets(ioi):
+    model, batch, _ = ioi
+    table = concept_columns(batch, lambda i: model.tokenizer.decode([i]))
+    found = concepts_from_table(table)
+    assert found.values.dtype == bool and found.values.shape[1] == len(found.names)
+    data = neuron_probing_set(model, batch, found)
+    assert data.n_groups == len(batch) and "role" in found.families
+    column = table.values[:, table.names.index(found.names[0])]
+    np.testing.assert_array_equal(found.values[:, 0], column == 1)
 
 
 def test_substitution_by_the_true_values_scores_one(ioi):
