@@ -266,7 +266,10 @@ def _share_interval(parts, i, inside, share, level) -> Estimate:
             replicates[j] = other[:, inside].sum(axis=1)
         else:
             replicates[j] = part.variance[inside].sum()
-    shares = replicates[i] / replicates.sum(axis=0)
+    totals = replicates.sum(axis=0)
+    if (totals == 0).any():
+        return Estimate(parts[i].source, float(share), level=level, interval="none (no variance)")
+    shares = replicates[i] / totals
     return t_interval(
         parts[i].source, share, row_jackknife_se(shares), df=len(own) - 1, n=len(own),
         level=level, interval="delete-a-group jackknife",
