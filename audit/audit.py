@@ -1,6 +1,7 @@
 """One audit from beginning to end; reads like the method section of its report."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from time import perf_counter
 
 import pandas as pd
@@ -33,6 +34,7 @@ def audit_circuit(
     allow_weak: bool = False,
     progress: Progress | None = None,
     provenance: Mapping[str, object] | None = None,
+    store: Path | None = None,
 ) -> Audit:
     """Discover a circuit, perturb everything that could have been otherwise, judge the claims.
 
@@ -55,6 +57,7 @@ def audit_circuit(
         method=method,
         allow_weak=allow_weak,
         progress=progress,
+        store=store,
     )
     seconds, clock = dict(collected.seconds), perf_counter()
     runs = run_circuits(model, collected, settings, size)
@@ -87,6 +90,7 @@ def audit_circuit(
         components=components_of(tables["ledger"], group="all edges") if "ledger" in tables else (),
         tables={**tables, "random_circuits": random},
         provenance={**(provenance or {}), **record, "seconds": seconds},
+        scores=collected.scores,
     )
 
 

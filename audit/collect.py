@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,6 +20,7 @@ from circuitvar.circuits.behaviour import Behaviour, measure_behaviour, require_
 from circuitvar.circuits.methods import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.score import score_edges
+from circuitvar.circuits.score_store import score_edges_stored
 from circuitvar.circuits.types import EdgeScores, Method, ScoreOptions
 from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.tokens import Tokenized, take, tokenize
@@ -68,6 +70,7 @@ def collect(
     method: Method | None = None,
     allow_weak: bool = False,
     progress: Progress | None = None,
+    store: Path | None = None,
 ) -> Collected:
     """Score the discovery prompts, their exact subset, the fresh data sets and the other seeds.
 
@@ -95,7 +98,10 @@ def collect(
         stage: str, on: Model, rows: Batch, how: Method, opts: ScoreOptions = options
     ) -> EdgeScores:
         report = None if progress is None else lambda done, total: progress(stage, done, total)
-        return score_edges(on, rows, how, metric=metric, options=opts, progress=report)
+        known = {"metric": metric, "options": opts, "progress": report}
+        if store is None:
+            return score_edges(on, rows, how, **known)
+        return score_edges_stored(on, rows, how, store=store, **known)
 
     scores = score(f"{method.key} on {len(batch)} prompts", model, batch, method)
     clock.lap("scoring")

@@ -14,6 +14,7 @@ from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis
 from circuitvar.audit.weights import Resamples, bootstrap
 from circuitvar.circuits.select import top_n_masks
+from circuitvar.circuits.types import EdgeScores
 
 FEW_TEMPLATES = 4
 """Below this many templates no axis is built on them: halves of two templates say nothing."""
@@ -48,28 +49,32 @@ def circuit_size(n_edges: int, size: int | None) -> int:
     return size
 
 
-def perturbation_axes(collected: Collected, settings: Settings, size: int) -> Perturbed:
-    """Every axis the collected scores support.
+def matrix_axes(scores: EdgeScores, settings: Settings, size: int) -> Perturbed:
+    """The axes that the per-example matrix gives by itself, without a model call.
 
-    Only fresh data and training seeds needed model calls beyond the discovery scores; the others
-    are computed from the per-example matrix, which gives the same circuits as re-running would.
+    Resampling the matrix gives the same circuits as re-running the method on resampled prompts.
     """
-    scores = collected.scores.values
-    templates = collected.scores.templates
-    clusters = use_templates(templates)
+    values, clusters = scores.values, use_templates(scores.templates)
     top = {"size": size, "signed": settings.signed, "level": settings.level}
     axes = []
     if clusters is not None:
         rng = stream(settings.seed, "halves", "template")
-        axes.append(halves_axis(scores, rng=rng, clusters=clusters, pairs=settings.pairs, **top))
+        axes.append(halves_axis(values, rng=rng, clusters=clusters, pairs=settings.pairs, **top))
     rng = stream(settings.seed, "halves", "prompt")
-    axes.append(halves_axis(scores, rng=rng, pairs=settings.pairs, **top))
+    axes.append(halves_axis(values, rng=rng, pairs=settings.pairs, **top))
     rng = stream(settings.seed, "bootstrap")
-    resamples = bootstrap(len(scores), settings.bootstrap, rng=rng)
-    boot, sets = bootstrap_axis(scores, resamples, **top)
+    resamples = bootstrap(len(values), settings.bootstrap, rng=rng)
+    boot, sets = bootstrap_axis(values, resamples, **top)
     axes.append(boot)
     if clusters is not None:
-        axes.append(paraphrase_axis(collected, settings, size))
+        axes.append(paraphrase_axis(scores, settings, size))
+    return Perturbed(tuple(axes), sets, resamples)
+
+
+def perturbation_axes(collected: Collected, settings: Settings, size: int) -> Perturbed:
+    """Every axis the collected scores support: those of the matrix, then those of further runs."""
+    from_matrix = matrix_axes(collected.scores, settings, size)
+    axes = list(from_matrix.axes)
     for key, title, unit, means, note in (
         ("fresh-data", "Fresh data sets", "data set", collected.fresh, FRESH_NOTE),
         ("method", "Choice of method", "method", collected.methods, METHOD_NOTE),
@@ -88,7 +93,7 @@ def perturbation_axes(collected: Collected, settings: Settings, size: int) -> Pe
                 graph, collected.seeds, size, rng=rng, signed=settings.signed, level=settings.level
             )
         )
-    return Perturbed(tuple(axes), sets, resamples)
+    return Perturbed(tuple(axes), from_matrix.bootstrap_sets, from_matrix.resamples)
 
 
 FRESH_NOTE = "Independent draws of the same size, alternating between disjoint word lists."
@@ -102,20 +107,20 @@ SEED_NOTE = (
 def template_means(
     scores: Float[np.ndarray, "example edge"], templates: tuple[str, ...]
 ) -> tuple[Float[np.ndarray, "run edge"], tuple[str, ...]]:
-    """Mean score per template, and the template ids in order of first appearance."""
-    names = tuple(dict.fromkeys(templates))
+    """Mean score per template, and the template ids in alphabetical order."""
+    names = tuple(sorted(set(templates)))
     label = np.array(templates)
     rows = [scores[label == name].mean(axis=0, dtype=np.float64) for name in names]
     return np.stack(rows), names
 
 
-def paraphrase_axis(collected: Collected, settings: Settings, size: int) -> Axis:
+def paraphrase_axis(edge_scores: EdgeScores, settings: Settings, size: int) -> Axis:
     """One circuit per template; the note says what the same number of random groups gives.
 
     Circuits of small groups differ by sampling alone. The gap between templates and random groups
     of the same sizes is what wording adds.
     """
-    scores, templates = collected.scores.values, collected.scores.templates
+    scores, templates = edge_scores.values, edge_scores.templates
     absolute = not settings.signed
     means, names = template_means(scores, templates)
     shuffled = stream(settings.seed, "paraphrase", "groups").permutation(np.array(templates))

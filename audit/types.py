@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from circuitvar.circuits.types import EdgeScores
+
 Outcome = Literal["pass", "fail", "undecided", "no compression"]
 
 
@@ -97,4 +99,6 @@ class Audit:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     """Further tidy frames by name: `phi_by_k`, `forecast`, `similarity`, `ledger`, ..."""
     provenance: Mapping[str, object] = field(default_factory=dict)
+    scores: EdgeScores | None = None
+    """Per-example scores of the discovery prompts, kept beside the report."""
     format: int = 1

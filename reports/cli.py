@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from circuitvar.reports.commands import audit, demo, doctor, lists, score
+from circuitvar.reports.commands import (
+    audit,
+    demo,
+    design,
+    doctor,
+    folders,
+    identify,
+    lists,
+    neurons,
+    published,
+    score,
+)
 
 app = typer.Typer(
     name="circuitvar",
@@ -39,6 +50,14 @@ def _root(
 app.command("demo")(demo.demo)
 app.command("audit")(audit.audit)
 app.command("score")(score.score)
+app.command("design")(design.design)
+app.command("published")(published.published)
+app.command("neurons")(neurons.neurons)
+app.command("identify")(identify.identify)
+app.command("table")(folders.table)
+app.command("compare")(folders.compare)
+app.command("check")(folders.check)
+app.command("verify")(folders.verify)
 app.command("doctor")(doctor.doctor)
 app.command("tasks")(lists.tasks)
 app.command("methods")(lists.methods)

@@ -8,9 +8,11 @@ from circuitvar.audit.audit import audit_circuit
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.types import Audit
 from circuitvar.circuits.model import load_model
+from circuitvar.circuits.score_files import write_scores
 from circuitvar.reports.progress import show_progress
 from circuitvar.reports.provenance import provenance
 from circuitvar.reports.summary import print_summary
+from circuitvar.reports.verify_folder import SCORES
 from circuitvar.reports.write import check_writable, write_report
 from circuitvar.tasks.types import Task
 
@@ -52,9 +54,12 @@ def run_audit(
             allow_weak=allow_weak,
             progress=progress,
             provenance=provenance(loaded, others),
+            store=out / SCORES / "blocks",
         )
         progress("writing the report", 0, 1)
         paths = write_report(result, out, seconds=time.perf_counter() - started)
+        if result.scores is not None:
+            paths += write_scores(result.scores, out / SCORES)
         progress("writing the report", 1, 1)
     if not quiet:
         print_summary(result, out, paths)

@@ -9,8 +9,8 @@ from circuitvar.audit.edge_summary import edge_summary
 from circuitvar.audit.streams import stream
 from circuitvar.circuits.methods import get_method
 from circuitvar.circuits.model import load_model
-from circuitvar.circuits.score import score_edges
 from circuitvar.circuits.score_files import write_scores
+from circuitvar.circuits.score_store import score_edges_stored
 from circuitvar.circuits.types import EdgeScores, ScoreOptions
 from circuitvar.reports.console import print_table
 from circuitvar.reports.progress import show_progress
@@ -38,6 +38,8 @@ def run_score(
 ) -> EdgeScores:
     """Draw prompts, score them and write the result; the prompts are those an audit would draw.
 
+    Finished blocks are kept in `out/blocks`: the same command again computes only what is missing.
+
     Raises
     ------
     ValueError
@@ -58,11 +60,12 @@ def run_score(
     )
     with show_progress(quiet=quiet) as progress:
         stage = f"{how.key} on {n} prompts"
-        scores = score_edges(
+        scores = score_edges_stored(
             loaded,
             tokenized.batch,
             how,
             metric=measure,
+            store=out / "blocks",
             options=options,
             batch_size=batch_size,
             progress=lambda done, total: progress(stage, done, total),

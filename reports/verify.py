@@ -8,31 +8,18 @@ consistently is not caught: a card is evidence of care, not of honesty.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from circuitvar.audit.claims import claims
 from circuitvar.audit.jaccard import mean_chance
-from circuitvar.audit.types import Axis, Estimate
+from circuitvar.audit.types import Axis
 from circuitvar.audit.verdict import Bars
 from circuitvar.reports.card import check_schema, read_card, sealed, verdict_entry
-
-TOLERANCE = 1e-9
-"""Recomputed floats may differ by this much, relatively: another library version, not an edit."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was verified."""
-
-    name: str
-    ok: bool
-    detail: str = ""
-    """What is wrong; empty when nothing is."""
+from circuitvar.reports.card_numbers import TOLERANCE, Check, read_estimate, same
+from circuitvar.reports.verify_folder import folder_checks, score_checks
 
 
 def verify_card(card: Mapping[str, Any]) -> tuple[Check, ...]:
@@ -64,15 +51,11 @@ def verify_path(path: Path | str) -> tuple[Check, ...]:
     if path.is_dir():
         path = path / "card.json"
     card = read_card(path)
-    return (*verify_card(card), *folder_checks(card, path.parent))
-
-
-def read_estimate(entry: Mapping[str, Any]) -> Estimate:
-    """A card's estimate; null becomes NaN."""
-    fields: dict[str, Any] = dict(entry)
-    for name in ("value", "se", "low", "high"):
-        fields[name] = math.nan if fields[name] is None else float(fields[name])
-    return Estimate(**fields)
+    return (
+        *verify_card(card),
+        *folder_checks(card, path.parent),
+        *score_checks(card, path.parent),
+    )
 
 
 def read_axis(entry: Mapping[str, Any]) -> Axis:
@@ -106,10 +89,6 @@ def _checksums(card: Mapping[str, Any]) -> Check:
     return Check("checksum", not wrong, f"{' and '.join(wrong)} changed" if wrong else "")
 
 
-def _same(a: float, b: float) -> bool:
-    return math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE) or (a != a and b != b)
-
-
 def estimate_check(entry: Mapping[str, Any], *, name: str = "") -> Check:
     """An interval must hold together: its low end is not above its high end."""
     found, problems = read_estimate(entry), []
@@ -131,7 +110,7 @@ def axis_checks(entry: Mapping[str, Any], n_edges: int) -> list[Check]:
     if len(axis.sizes) != axis.runs:
         problems.append(f"{len(axis.sizes)} sizes for {axis.runs} runs")
     kept = sum(row["runs"] * row["edges"] for row in entry["kept_by"])
-    if not _same(float(kept), float(axis.sizes.sum())):
+    if not same(float(kept), float(axis.sizes.sum())):
         problems.append(f"sizes sum to {axis.sizes.sum():g}, kept_by to {kept}")
     if _classes(axis.inclusion) != entry["classes"]:
         problems.append("the edge classes do not follow from kept_by")
@@ -145,7 +124,7 @@ def _chance_check(axis: Axis, n_edges: int) -> Check:
         return Check(name, True)
     try:
         chance = mean_chance(axis.sizes.astype(np.int64), n_edges)
-        if not _same(chance, axis.chance):
+        if not same(chance, axis.chance):
             detail = f"{axis.chance!r}, but sizes give {chance!r}"
     except ValueError as error:
         detail = str(error)
@@ -159,9 +138,7 @@ def _phi_check(axis: Axis) -> list[Check]:
         return []
     spread = float((axis.inclusion * (1 - axis.inclusion)).mean()) * axis.runs / (axis.runs - 1)
     value = 1 - spread / (share * (1 - share))
-    detail = (
-        "" if _same(value, axis.phi.value) else f"{axis.phi.value!r}, but counts give {value!r}"
-    )
+    detail = "" if same(value, axis.phi.value) else f"{axis.phi.value!r}, but counts give {value!r}"
     return [Check(f"phi: {axis.title}", not detail, detail)]
 
 
@@ -228,43 +205,3 @@ def verdict_check(card: Mapping[str, Any]) -> Check:
         if old != new
     ]
     return Check("verdicts", not wrong, "; ".join(wrong))
-
-
-def folder_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
-    """The tables of the run folder say what the card says. A missing table is not a failure."""
-    return [
-        check(card, pd.read_csv(folder / name))
-        for name, check in (("stability.csv", _stability_table), ("edges.csv", _edge_table))
-        if (folder / name).exists()
-    ]
-
-
-def _stability_table(card: Mapping[str, Any], frame: pd.DataFrame) -> Check:
-    wrong = []
-    rows = {row["axis"]: row for row in frame.to_dict("records")}
-    for entry in card["axes"]:
-        row = rows.get(entry["key"])
-        if row is None:
-            wrong.append(f"no row {entry['key']}")
-            continue
-        for name in ("phi", "jaccard"):
-            found = read_estimate(entry[name])
-            for column, value in ((name, found.value), (f"{name}_se", found.se)):
-                if not _same(float(row[column]), value):
-                    wrong.append(f"{column} of {entry['key']}")
-    return Check("stability.csv", not wrong, f"differs in {', '.join(wrong)}" if wrong else "")
-
-
-def _edge_table(card: Mapping[str, Any], frame: pd.DataFrame) -> Check:
-    wrong = [] if len(frame) == card["edges"]["total"] else ["the number of edges"]
-    for entry in card["axes"]:
-        column = f"inclusion_{entry['key']}"
-        if column not in frame:
-            continue
-        counts = np.rint(frame[column].to_numpy(dtype=float) * entry["runs"]).astype(int)
-        found = {
-            int(k): int(n) for k, n in zip(*np.unique(counts, return_counts=True), strict=True)
-        }
-        if found != {row["runs"]: row["edges"] for row in entry["kept_by"]}:
-            wrong.append(column)
-    return Check("edges.csv", not wrong, f"differs in {', '.join(wrong)}" if wrong else "")

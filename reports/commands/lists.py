@@ -8,6 +8,7 @@ from circuitvar.reports.console import print_table
 def tasks() -> None:
     """List the tasks: templates, corruptions, metric, and whether the pocket models do them."""
     from circuitvar.tasks.catalog import TASKS
+    from circuitvar.tasks.planted.catalog import PLANTED_TASKS
 
     rows = [
         {
@@ -18,7 +19,7 @@ def tasks() -> None:
             "metric": task.metric,
             "pocket": "yes" if task.pocket else "no",
         }
-        for task in TASKS
+        for task in (*TASKS, *PLANTED_TASKS)
     ]
     print_table(pd.DataFrame(rows), title="Tasks")
 
@@ -42,18 +43,30 @@ def methods() -> None:
 
 
 def models() -> None:
-    """List the pocket models that ship with the package, with their held-out accuracy."""
-    from circuitvar.tasks.pocket.paths import SEEDS, pocket_accuracy, pocket_path
+    """List the models that ship with the package: pocket models with held-out accuracy, planted."""
+    import json
+
+    from circuitvar.tasks.pocket.paths import SEEDS, pocket_path
+    from circuitvar.tasks.planted.catalog import PLANTED
 
     rows = []
     for seed in SEEDS:
-        accuracy = pocket_accuracy(seed)
+        log = pocket_path(seed) / "training_log.json"
+        if not log.is_file():
+            continue
+        held_out = json.loads(log.read_text(encoding="utf-8"))["held_out"]
+        accuracies = ", ".join(
+            f"{task} {found['accuracy']:.3f}" for task, found in held_out.items()
+        )
         rows.append(
             {
                 "model": f"pocket:{seed}",
-                "architecture": "GPT-2, 4 layers x 4 heads",
-                **{task: f"{value:.3f}" for task, value in accuracy.items()},
-                "folder": str(pocket_path(seed)),
+                "what": "GPT-2 architecture, 4 layers x 4 heads, trained on six tasks",
+                "tasks": f"held-out accuracy: {accuracies}",
             }
         )
-    print_table(pd.DataFrame(rows), title="Pocket models; any hub name or local folder works too")
+    rows += [
+        {"model": f"planted:{p.key}", "what": p.title, "tasks": f"known circuit: {p.task.key}"}
+        for p in PLANTED
+    ]
+    print_table(pd.DataFrame(rows), title="Any hub name or local checkpoint folder works too")

@@ -1,0 +1,86 @@
+"""`circuitvar identify`: how many explanations fit equally well?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from circuitvar.reports.commands.options import Device, Out, Quiet, Seed
+
+
+def identify(
+    gate: Annotated[
+        str | None,
+        typer.Argument(help="Boolean gate a small MLP learns: xor, and, or, imp, nand, ..."),
+    ] = None,
+    width: Annotated[
+        list[int] | None, typer.Option("--width", help="Hidden width; repeatable.")
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", help="Nets trained per width.")] = 100,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Ask about a transformer instead of a gate: name or folder."),
+    ] = None,
+    task: Annotated[str, typer.Option("--task", help="Task of the transformer.")] = "ioi",
+    m: Annotated[
+        int, typer.Option("--m", help="Edges nearest the cut whose masks are searched.")
+    ] = 12,
+    epsilon: Annotated[
+        float, typer.Option("--epsilon", help="Allowed difference in faithfulness.")
+    ] = 0.02,
+    size: Annotated[
+        int | None, typer.Option("--size", help="Edges of the circuit; a tenth if omitted.")
+    ] = None,
+    paper_tables: Annotated[
+        bool,
+        typer.Option("--paper-tables", help="Repeat all experiments of arXiv 2502.20914; resumes."),
+    ] = False,
+    out: Out = Path("runs/identify"),
+    device: Device = "cpu",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Count circuits and interpretations that fit equally well: exactly for small MLPs, bounded
+    for transformers. Finished nets are kept and not counted again."""
+    from circuitvar.reports.console import print_table
+    from circuitvar.reports.progress import show_progress
+    from circuitvar.reports.write import check_writable
+
+    chosen = [gate is not None, model is not None, paper_tables]
+    if sum(chosen) != 1:
+        raise ValueError(
+            "give exactly one of: a gate (e.g. xor), --model with --task, or --paper-tables"
+        )
+    check_writable(out)
+    with show_progress(quiet=quiet) as progress:
+        if model is not None:
+            from circuitvar.circuits.model import load_model
+            from circuitvar.reports.identify_model import ModelOptions, run_identify_model
+
+            loaded = load_model(model, device=device)
+            options = ModelOptions(m=m, epsilon=epsilon, size=size, seed=seed)
+            shown = run_identify_model(
+                loaded, task, out=out, options=options, progress=progress
+            ).summary
+        else:
+            from circuitvar.reports.identify_command import run_identify, run_paper_tables
+
+            if paper_tables:
+                tables = run_paper_tables(out, seeds=range(seeds), seed=seed, progress=progress)
+                shown = next(iter(tables.values()))
+            else:
+                frames = run_identify(
+                    str(gate),
+                    widths=tuple(width or (3,)),
+                    seeds=range(seeds),
+                    out=out,
+                    seed=seed,
+                    progress=progress,
+                )
+                shown = frames["summary"]
+    if not quiet:
+        print_table(
+            shown.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value),
+            title=f"Identifiability: {gate or model or 'paper tables'}",
+        )
+        print(f"written to {out}")

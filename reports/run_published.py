@@ -1,0 +1,139 @@
+"""Audit a circuit that somebody found: does it hold, does it beat random, is it found again?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from circuitvar.audit.streams import stream
+from circuitvar.circuits.circuit_tests import run_circuit_tests
+from circuitvar.circuits.draw import draw_circuit
+from circuitvar.circuits.interchange import read_edges
+from circuitvar.circuits.methods import get_method
+from circuitvar.circuits.model import Model, load_model
+from circuitvar.circuits.published import (
+    Published,
+    load_published,
+    planted_circuit,
+    published_circuit,
+    published_names,
+)
+from circuitvar.circuits.published_audit import conditions_table, rediscovery_table, role_recall
+from circuitvar.circuits.score import score_edges
+from circuitvar.circuits.types import Circuit
+from circuitvar.reports.style import save_figure
+from circuitvar.reports.table_text import to_csv
+from circuitvar.tasks.catalog import get_task
+from circuitvar.tasks.metrics import get_metric
+from circuitvar.tasks.tokens import sample_batch
+from circuitvar.tasks.types import Batch, Task
+
+
+@dataclass(frozen=True, eq=False)
+class PublishedAudit:
+    """What became of a published circuit on a model."""
+
+    circuit: Circuit
+    tables: dict[str, pd.DataFrame]
+    """conditions, tests, rediscovery, and roles where the circuit names them."""
+
+
+def resolve_circuit(name: str, model: Model, variant: str = "") -> tuple[Circuit, Published | None]:
+    """A shipped circuit by key, a planted model's, or a file of edges in any known format.
+
+    Raises
+    ------
+    ValueError
+        Unknown name, or a circuit that does not fit the model's graph (names the first bad edge).
+    """
+    if name in published_names():
+        published = load_published(name)
+        return published_circuit(published, model.graph, variant=variant), published
+    if name.startswith("planted"):
+        return planted_circuit(name.replace("planted-", "planted:"), model.graph), None
+    if Path(name).is_file():
+        return read_edges(name, model.graph).circuit, None
+    raise ValueError(
+        f"circuit {name!r} is neither a file nor shipped; "
+        f"shipped are {', '.join(published_names())}"
+    )
+
+
+def condition_batches(task: Task, model: Model, n: int, seed: int) -> dict[str, Batch]:
+    """The same task under other word lists, corruptions and single templates."""
+
+    def draw(label: str, **options: object) -> Batch:
+        rng = stream(seed, task.key, "published", label)
+        return sample_batch(task, n, model.tokenizer, rng=rng, max_length=model.context, **options)[
+            0
+        ].batch  # type: ignore[arg-type]
+
+    batches = {"as published": draw("all")}
+    if {"a", "b"} <= set(task.pools):
+        batches |= {f"word list {pool}": draw(pool, pool=pool) for pool in ("a", "b")}
+    for corruption in task.corruptions[1:]:
+        batches[f"corruption {corruption.key}"] = draw(corruption.key, corruption=corruption.key)
+    for template in task.templates:
+        batches[f"template {template}"] = draw(template, templates=(template,))
+    return batches
+
+
+def run_published(
+    name: str,
+    *,
+    model: str,
+    task: str | None = None,
+    variant: str = "",
+    n: int = 100,
+    methods: tuple[str, ...] = ("eap-ig-inputs", "eap"),
+    family: str = "connected",
+    draws: int = 100,
+    out: Path,
+    seed: int = 0,
+    device: str = "cpu",
+    dtype: str = "float32",
+) -> PublishedAudit:
+    """Run a circuit under every condition, test it, rediscover it; write tables and a drawing.
+
+    Raises
+    ------
+    ValueError
+        Unknown names, a circuit of another architecture, or a file circuit without a task.
+    """
+    loaded = load_model(model, device=device, dtype=dtype)
+    circuit, published = resolve_circuit(name, loaded, variant)
+    key = task or (published.task if published else name.replace("planted:", "planted-"))
+    question = get_task(key)
+    metric = get_metric(question.metric)
+    batches = condition_batches(question, loaded, n, seed)
+    main = batches["as published"]
+    scores = {
+        method: score_edges(loaded, main, get_method(method), metric=metric).mean
+        for method in methods
+    }
+    tests = run_circuit_tests(
+        loaded,
+        circuit,
+        main,
+        metric=metric,
+        rng=stream(seed, "published", "tests"),
+        family=family,
+        draws=draws,
+    )
+    tables = {
+        "conditions": conditions_table(loaded, circuit, batches, metric=metric),
+        "tests": tests.frame,
+        "rediscovery": rediscovery_table(loaded, circuit, scores),
+    }
+    if published is not None and published.roles:
+        tables["roles"] = role_recall(published, scores[methods[0]])
+    out.mkdir(parents=True, exist_ok=True)
+    for label, frame in tables.items():
+        (out / f"{label}.csv").write_text(to_csv(frame), encoding="utf-8")
+    roles = published.role_of if published is not None else None
+    figure = draw_circuit(
+        circuit.graph, circuit.kept, weights=scores[methods[0]], weight_name="score", roles=roles
+    )
+    for suffix in (".pdf", ".png"):
+        save_figure(figure, out / f"circuit{suffix}")
+    return PublishedAudit(circuit, tables)
