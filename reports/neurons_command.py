@@ -42,7 +42,7 @@ def run_neurons(
     model: str = "pocket",
     out: Path | str | None = None,
     *,
-    prompts: int = 240,
+    prompts: int = 192,
     held_out: int = 96,
     substituted: int = 8,
     seed: int = 0,
