@@ -8,7 +8,7 @@ from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-FENCE = re.compile(r"^```(\S*)[ \t]*([^\n]*)\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^(<!-- no-run -->\n)?```([^\n]*)\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 
@@ -18,8 +18,8 @@ class Block:
     """One fenced block of a page."""
 
     language: str
-    flags: str
-    """What follows the language, e.g. `no-run`."""
+    runs: bool
+    """False where the page says `<!-- no-run -->` just before it."""
     code: str
     line: int
 
@@ -31,7 +31,7 @@ def pages() -> list[Path]:
 def blocks(path: Path) -> list[Block]:
     text = path.read_text(encoding="utf-8")
     return [
-        Block(m[1], m[2].strip(), m[3], text.count("\n", 0, m.start()) + 2)
+        Block(m[2], not m[1], m[3], text.count("\n", 0, m.start(3)) + 1)
         for m in FENCE.finditer(text)
     ]
 
