@@ -22,8 +22,9 @@ from circuitvar.circuits.architecture import (
     position_ids,
     split_heads,
 )
+from circuitvar.circuits.corrupted import corrupt_means, corrupt_trace, first_change
 from circuitvar.circuits.norm_forms import norm_form, normalise
-from circuitvar.circuits.sources import first_difference, mean_writes, output_weights
+from circuitvar.circuits.sources import output_weights
 from circuitvar.circuits.trunk import at_last, attend, run_mlp, run_tokens
 from circuitvar.circuits.types import ABLATIONS, Ablation
 from circuitvar.tasks.types import Batch
@@ -136,9 +137,7 @@ def mean_constants(
     real token (then positions must mean the same thing in every prompt).
     """
     architecture = model.architecture
-    means = mean_writes(
-        architecture, batch.corrupt, batch.mask, positional=positional, batch_size=batch_size
-    )
+    means = corrupt_means(architecture, batch, positional=positional, batch_size=batch_size)
     heads = tuple(
         torch.einsum("phe,hed->phd", z[0].double(), output_weights(architecture, i).double())
         for i, z in enumerate(means.heads)
@@ -212,10 +211,10 @@ def prepare(
         if ablation != "patching":
             raise ValueError(f"ablation {ablation!r} needs `constants`; see `mean_constants`")
         with torch.no_grad():
-            run, _ = run_tokens(architecture, batch.corrupt, batch.mask)
+            run, _ = corrupt_trace(architecture, batch)
         layers = tuple(LayerBase(t.x, t.q, t.k, t.v, t.z, t.mid, t.mlp) for t in run.layers)
         delta, final = entering - run.layers[0].x, at_last(run.final, batch.last)
-        first = first_difference(batch.clean, batch.corrupt, batch.last)
+        first = first_change(batch)
         return Backdrop(batch, context, ablation, first, delta[:, first:], layers, final, full)
     x, _ = enter(architecture, at_positions(constants.embeddings, batch.mask), batch.mask)
     layers, final = _ablated_layers(model, context, constants, x, batch.mask)

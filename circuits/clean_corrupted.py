@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuitvar.circuits.contract import add, frozen
+from circuitvar.circuits.corrupted import corrupt_embeddings
 from circuitvar.circuits.gradient_scores import (
     check_differentiable,
     differentiate,
@@ -50,7 +51,9 @@ def clean_corrupted_run(
     with frozen(model.hf), torch.enable_grad():
         clean = point(model, batch, metric, architecture.embed(batch.clean), None)
         path = differentiate(model, clean, window)
-        corrupt = point(model, batch, metric, architecture.embed(batch.corrupt), clean.reference)
+        corrupt = point(
+            model, batch, metric, corrupt_embeddings(architecture, batch), clean.reference
+        )
         path = add(path, differentiate(model, corrupt, window))
     with torch.no_grad():
         kept, patch = (writes(architecture, at.trace) for at in (clean, corrupt))

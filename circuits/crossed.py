@@ -56,6 +56,11 @@ def crossed_batch(
     ValueError
         If no two examples have the same length.
     """
+    if batch.noise is not None:
+        raise ValueError(
+            "noise belongs to one example's own tokens, so noisy prompts cannot be crossed; use a "
+            "corruption that changes tokens"
+        )
     mask = batch.mask.cpu().numpy()
     fits = (mask[:, None] == mask[None, :]).all(axis=2) & ~np.eye(len(mask), dtype=bool)
     pairs = np.argwhere(fits)

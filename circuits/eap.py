@@ -9,11 +9,11 @@ from torch import Tensor
 from circuitvar.circuits.contract import frozen
 from circuitvar.circuits.gradient_scores import (
     check_differentiable,
+    corrupt_run,
     differentiate,
     edge_scores,
     metric_of,
     patch_values,
-    plain_run,
     point,
     role_mask,
     window_of,
@@ -53,7 +53,7 @@ def eap_run(model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreO
             "every edge 0; use 'eap-ig-inputs', 'clean-corrupted' or 'exact'."
         )
     window = window_of(batch, options)
-    corrupt = plain_run(model, batch.corrupt, batch) if options.ablation == "patching" else None
+    corrupt = corrupt_run(model, batch) if options.ablation == "patching" else None
     patch = patch_values(model, batch, options, corrupt)
     with frozen(model.hf), torch.enable_grad():
         at = point(model, batch, metric, model.architecture.embed(batch.clean), None)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuitvar.circuits.contract import PathGradients, frozen
+from circuitvar.circuits.corrupted import corrupt_embeddings
 from circuitvar.circuits.eap_ig_inputs import integration_rule
 from circuitvar.circuits.gradient_scores import (
     check_differentiable,
@@ -45,7 +46,7 @@ def eap_conductance(
     check_differentiable(metric, "eap-conductance")
     alphas = [*integration_rule("left", options.steps)[0].tolist(), 1.0]
     architecture, window = model.architecture, window_of(batch, options)
-    start = architecture.embed(batch.corrupt).detach()
+    start = corrupt_embeddings(architecture, batch).detach()
     clean_trace = plain_run(model, batch.clean, batch)
     reference = clean_logits(model, batch, clean_trace) if metric.needs_reference else None
     line = clean_trace.embeddings - start

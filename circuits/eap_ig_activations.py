@@ -11,6 +11,7 @@ from circuitvar.circuits.contract import PathGradients, add, frozen
 from circuitvar.circuits.gradient_scores import (
     check_differentiable,
     clean_logits,
+    corrupt_run,
     differentiate,
     edge_scores,
     plain_run,
@@ -48,7 +49,7 @@ def eap_ig_activations(
     if options.steps < 1:
         raise ValueError(f"integration needs at least 1 step, not {options.steps}.")
     window = window_of(batch, options)
-    clean, corrupt = (plain_run(model, tokens, batch) for tokens in (batch.clean, batch.corrupt))
+    clean, corrupt = plain_run(model, batch.clean, batch), corrupt_run(model, batch)
     reference = clean_logits(model, batch, clean) if metric.needs_reference else None
     kept, patch = (writes(model.architecture, trace) for trace in (clean, corrupt))
     total: Tensor | None = None

@@ -8,9 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuitvar.circuits.contract import PathGradients, add, frozen
+from circuitvar.circuits.corrupted import corrupt_embeddings
 from circuitvar.circuits.gradient_scores import (
     check_differentiable,
     clean_logits,
+    corrupt_run,
     differentiate,
     edge_scores,
     metric_of,
@@ -77,7 +79,7 @@ def eap_ig_inputs_run(
     reference = clean_logits(model, batch, clean_trace) if metric.needs_reference else None
     clean = writes(architecture, clean_trace)
     before = metric_of(model, batch, metric, clean_trace, reference)
-    start = architecture.embed(batch.corrupt).detach()
+    start = corrupt_embeddings(architecture, batch).detach()
     line = clean_trace.embeddings - start
     del clean_trace
     path: PathGradients | None = None
@@ -93,7 +95,7 @@ def eap_ig_inputs_run(
         path = step if path is None else add(path, step)
         del at
     if patch is None:
-        corrupt = plain_run(model, batch.corrupt, batch)
+        corrupt = corrupt_run(model, batch)
         patch = writes(architecture, corrupt)
         after = metric_of(model, batch, metric, corrupt, reference)
     assert path is not None

@@ -13,14 +13,8 @@ from torch import Tensor
 
 from circuitvar.circuits.architecture import enter
 from circuitvar.circuits.contract import PathGradients, contract, gradients
-from circuitvar.circuits.sources import (
-    Writes,
-    differences,
-    first_difference,
-    mean_writes,
-    spread,
-    writes,
-)
+from circuitvar.circuits.corrupted import corrupt_means, corrupt_trace, first_change
+from circuitvar.circuits.sources import Writes, differences, spread, writes
 from circuitvar.circuits.trunk import Trace, at_last, logits_at, metric_at, run
 from circuitvar.circuits.types import ScoreOptions
 
@@ -50,7 +44,7 @@ def check_differentiable(metric: "Metric", method: str) -> None:
 def window_of(batch: "Batch", options: ScoreOptions) -> slice:
     """Positions at which patching can matter: from the first difference to the last read-out."""
     patching = options.ablation == "patching"
-    start = first_difference(batch.clean, batch.corrupt, batch.last) if patching else 0
+    start = first_change(batch) if patching else 0
     return slice(start, int(batch.last.max()) + 1)
 
 
@@ -72,6 +66,12 @@ def plain_run(model: "Model", tokens: Tensor, batch: "Batch") -> Trace:
     embeddings = model.architecture.embed(tokens)
     x, context = enter(model.architecture, embeddings, batch.mask)
     return run(model.architecture, embeddings, x, context)
+
+
+@torch.no_grad()
+def corrupt_run(model: "Model", batch: "Batch") -> Trace:
+    """The corrupted run without gradients."""
+    return corrupt_trace(model.architecture, batch)[0]
 
 
 def point(
@@ -124,11 +124,11 @@ def patch_values(
     if options.ablation == "zero":
         return None
     if options.ablation == "patching":
-        return writes(architecture, corrupt or plain_run(model, batch.corrupt, batch))
+        return writes(architecture, corrupt or corrupt_run(model, batch))
     means = options.means
     if means is None:
         positional = options.ablation == "mean-positional"
-        means = mean_writes(architecture, batch.corrupt, batch.mask, positional=positional)
+        means = corrupt_means(architecture, batch, positional=positional)
     return spread(means, batch.mask)
 
 

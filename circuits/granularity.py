@@ -11,7 +11,7 @@ from circuitvar.circuits.architecture import NoMLP
 from circuitvar.circuits.contract import frozen
 from circuitvar.circuits.gradient_scores import (
     check_differentiable,
-    plain_run,
+    corrupt_run,
     point,
     role_mask,
 )
@@ -64,7 +64,7 @@ def neuron_scores(
     layers = model.architecture.layers
     if any(layer.mlp is None or isinstance(layer.mlp, NoMLP) for layer in layers):
         raise ValueError("this model has layers without an MLP, so it has no neurons to score.")
-    corrupt = _hidden(model, lambda: plain_run(model, batch.corrupt, batch))[0]
+    corrupt = _hidden(model, lambda: corrupt_run(model, batch))[0]
     with frozen(model.hf), torch.enable_grad():
         embeddings = model.architecture.embed(batch.clean)
         clean, at = _hidden(model, lambda: point(model, batch, metric, embeddings, None))

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuitvar.circuits.types import ScoreOptions
+from circuitvar.tasks.corruptions import embedding_noise
 
 if TYPE_CHECKING:
     from circuitvar.circuits.model import Model
@@ -127,13 +128,28 @@ def _stack(parts: dict[int, Tensor]) -> Tensor:
 
 @torch.no_grad()
 def source_outputs(
-    model: "Model", tokens: Int[Tensor, "batch pos"], mask: Bool[Tensor, "batch pos"]
+    model: "Model",
+    tokens: Int[Tensor, "batch pos"],
+    mask: Bool[Tensor, "batch pos"],
+    noise: Float[Tensor, "batch pos d_model"] | None = None,
 ) -> Float[Tensor, "batch pos src d_model"]:
     """What each source adds to the residual stream, without the bias of the output projection.
 
-    Behind a post-norm a head's share is its result times the norm's scale in this run.
+    Behind a post-norm a head's share is its result times the norm's scale in this run. `noise` is
+    added to the token embeddings.
     """
-    return _stack(_run(model, tokens, mask, _unchanged)[1].sources)
+    add = () if noise is None else (("hook_embed", lambda value, hook: value + noise),)
+    return _stack(_run(model, tokens, mask, _unchanged, add)[1].sources)
+
+
+def corrupt_outputs(model: "Model", batch: "Batch") -> Float[Tensor, "batch pos src d_model"]:
+    """`source_outputs` of the corrupted run, with the batch's noise where it has one."""
+    noise = None
+    if batch.noise is not None:
+        table: Tensor = model.bridge.embed(torch.arange(model.bridge.cfg.d_vocab)[None])
+        sd = float(table.detach().double().std(correction=0))
+        noise = embedding_noise(batch, batch.noise, width=table.shape[-1], embedding_sd=sd)
+    return source_outputs(model, batch.corrupt, batch.mask, noise)
 
 
 @torch.no_grad()
@@ -176,7 +192,7 @@ def exact(
 ) -> Float[Tensor, "batch edge"]:
     """Damage of patching each edge alone: one full forward pass per edge and example."""
     n_edges = model.graph.n_edges
-    values = source_outputs(model, batch.corrupt, batch.mask)
+    values = corrupt_outputs(model, batch)
     with torch.no_grad():
         reference = _last(_run(model, batch.clean, batch.mask, _unchanged)[0], batch)
     clean = metric.fn(reference, batch, reference)
@@ -224,7 +240,7 @@ def eap(
     clean run: EAP-IG-inputs when they lie between the corrupted and the clean embeddings.
     """
     clean = source_outputs(model, batch.clean, batch.mask)
-    delta = source_outputs(model, batch.corrupt, batch.mask) - clean
+    delta = corrupt_outputs(model, batch) - clean
     with torch.no_grad():
         reference = _last(_run(model, batch.clean, batch.mask, _unchanged)[0], batch)
     runs = inputs or (clean[:, :, 0],)

@@ -15,9 +15,16 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from circuitvar.circuits.gradient_scores import clean_logits, metric_of, plain_run, role_mask
-from circuitvar.circuits.sources import mean_writes
+from circuitvar.circuits.corrupted import corrupt_means
+from circuitvar.circuits.gradient_scores import (
+    clean_logits,
+    corrupt_run,
+    metric_of,
+    plain_run,
+    role_mask,
+)
 from circuitvar.circuits.types import EdgeScores, Method, Scored, ScoreOptions
+from circuitvar.tasks.corruptions import noise_positions
 
 if TYPE_CHECKING:
     from circuitvar.circuits.model import Model
@@ -140,7 +147,7 @@ def with_means(model: "Model", batch: "Batch", options: ScoreOptions) -> ScoreOp
     if not options.ablation.startswith("mean") or options.means is not None:
         return options
     positional = options.ablation == "mean-positional"
-    means = mean_writes(model.architecture, batch.corrupt, batch.mask, positional=positional)
+    means = corrupt_means(model.architecture, batch, positional=positional)
     return replace(options, means=means)
 
 
@@ -201,8 +208,7 @@ def clean_and_corrupt(
 ) -> Float[np.ndarray, "2 example"]:
     """Metric of each example on the clean and on the corrupted run."""
     values, reference = [], None
-    for tokens in (batch.clean, batch.corrupt):
-        trace = plain_run(model, tokens, batch)
+    for trace in (plain_run(model, batch.clean, batch), corrupt_run(model, batch)):
         if reference is None and metric.needs_reference:
             reference = clean_logits(model, batch, trace)
         values.append(metric_of(model, batch, metric, trace, reference))
@@ -263,6 +269,7 @@ def provenance(
         "device": model.device,
         "dtype": model.dtype,
         "examples": len(batch),
+        "noise": None if batch.noise is None else asdict(batch.noise),
         "data_digest": data_digest(batch),
         "batch_size": batch_size,
         "edges": model.graph.n_edges,
@@ -271,10 +278,13 @@ def provenance(
 
 
 def data_digest(batch: "Batch") -> str:
-    """sha256 of tokens, masks, answers and read-out positions."""
+    """sha256 of tokens, masks, answers, read-out positions, and noise where there is any."""
     digest = hashlib.sha256()
     for name in ("clean", "corrupt", "mask", "answers", "wrong_answers", "last"):
         array = getattr(batch, name).cpu().numpy()
         digest.update(repr((name, array.shape, str(array.dtype))).encode())
         digest.update(np.ascontiguousarray(array).tobytes())
+    if batch.noise is not None:
+        digest.update(repr((batch.noise.key, batch.index.tolist())).encode())
+        digest.update(noise_positions(batch, batch.noise).cpu().numpy().tobytes())
     return digest.hexdigest()

@@ -4,15 +4,21 @@ Heads are held before the output projection (`d_head` numbers instead of `d_mode
 scale of a post-norm where there is one, so that a head's share is always linear in what is held.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from circuitvar.circuits.architecture import Architecture, head_output_weights, position_ids
+from circuitvar.circuits.architecture import (
+    Architecture,
+    enter,
+    head_output_weights,
+    position_ids,
+)
 from circuitvar.circuits.norm_forms import norm_form, normalise
-from circuitvar.circuits.trunk import Trace, run_tokens
+from circuitvar.circuits.trunk import Trace, run
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,15 +94,13 @@ def differences(
     return out if keep is None else out.mul_(keep[:, window, None])
 
 
-def first_difference(
-    clean: Int[Tensor, "batch pos"], corrupt: Int[Tensor, "batch pos"], last: Tensor
-) -> int:
+def first_difference(differs: Bool[Tensor, "batch pos"], last: Int[Tensor, " batch"]) -> int:
     """First position where any pair of twins differs, and not behind any read-out position.
 
     Before it, every source writes the same in both runs, because attention is causal.
     """
-    differs = (clean != corrupt).any(0)
-    first = int(differs.int().argmax()) if bool(differs.any()) else clean.shape[1] - 1
+    anywhere = differs.any(0)
+    first = int(anywhere.int().argmax()) if bool(anywhere.any()) else differs.shape[1] - 1
     return min(first, int(last.min()))
 
 
@@ -108,11 +112,13 @@ def mean_writes(
     *,
     positional: bool,
     batch_size: int = 32,
+    embed: Callable[[slice], Float[Tensor, "batch pos d_model"]] | None = None,
 ) -> Writes:
     """Mean output of every source over all real tokens of the prompts, or per position.
 
     Positions count from the first real token. Sums are kept in float64, so the result does not
     depend on how the prompts are cut into batches beyond rounding. Shapes are [1, pos or 1, ...].
+    `embed` gives the embeddings of some prompts where they are not those of the tokens.
     """
     where = position_ids(mask) if positional else torch.zeros_like(tokens)
     n = int(where.max()) + 1
@@ -121,7 +127,9 @@ def mean_writes(
     totals: list[Tensor] = []
     for start in range(0, len(tokens), batch_size):
         rows = slice(start, start + batch_size)
-        trace, _ = run_tokens(architecture, tokens[rows], mask[rows])
+        embeddings = architecture.embed(tokens[rows]) if embed is None else embed(rows)
+        x, context = enter(architecture, embeddings, mask[rows])
+        trace = run(architecture, embeddings, x, context)
         part = writes(architecture, trace)
         for i, value in enumerate((part.embeddings, *part.heads, *part.mlps)):
             real = value[mask[rows]].double()

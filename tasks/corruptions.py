@@ -6,14 +6,14 @@ and the model side adds `noise * amplitude * embedding SD` to the embeddings of 
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from circuitvar.tasks.types import Batch, Corruption
+from circuitvar.tasks.types import Batch, Corruption, GaussianNoise
 from circuitvar.tasks.words import NOUNS
 
 RANDOM_TOKEN = Corruption(
@@ -33,25 +33,6 @@ def random_token(text: str, spans: Sequence[tuple[int, int]], *, rng: np.random.
                 new = NOUNS[rng.integers(len(NOUNS))]
         text = text[:start] + new + text[end:]
     return text
-
-
-@dataclass(frozen=True)
-class GaussianNoise:
-    """Noise on the embeddings of marked tokens (Meng et al. 2022, arXiv 2202.05262, sec. 2.1)."""
-
-    amplitude: float = 3.0
-    """In units of the standard deviation of the model's token-embedding entries; 3 is published."""
-    roles: tuple[str, ...] = ()
-    """Positions that get noise: the union of these roles of the batch."""
-    seed: int = 0
-
-    @property
-    def key(self) -> str:
-        return f"gaussian-noise:{self.amplitude:g}:{'+'.join(self.roles)}:{self.seed}"
-
-    @property
-    def rationale(self) -> str:
-        return "Blurs the marked tokens' embeddings: removes their identity by degrees."
 
 
 def noise_positions(batch: Batch, noise: GaussianNoise) -> Bool[Tensor, "batch pos"]:
@@ -91,6 +72,36 @@ def embedding_noise(
     return torch.from_numpy(values).to(batch.clean.device)
 
 
-def same_tokens(batch: Batch) -> Batch:
-    """The batch with clean tokens on both sides: what `gaussian-noise` is added to."""
-    return replace(batch, corrupt=batch.clean)
+def with_noise(
+    batch: Batch, amplitude: float, *, roles: Sequence[str] | None = None, seed: int = 0
+) -> Batch:
+    """The batch with another corruption: the clean tokens, noise on the embeddings of `roles`.
+
+    `roles=None` stands for every role but END. What reads the corrupted run of the batch (scoring,
+    mean ablation, circuit evaluation) adds the noise; its size is known once there is a model.
+
+    Raises
+    ------
+    ValueError
+        The amplitude is negative, a role is not in the batch, or an example has no marked token.
+    """
+    if not amplitude >= 0 or not np.isfinite(amplitude):
+        raise ValueError(
+            f"noise amplitude is {amplitude}; it is a size in embedding SDs, 0 or more"
+        )
+    if roles is None:
+        roles = [name for name in batch.roles if name != "END"]
+        if not roles:
+            raise ValueError(
+                "gaussian-noise blurs tokens that play a role, but no role is marked in these "
+                "examples; mark roles in the task or choose another corruption"
+            )
+    noise = GaussianNoise(float(amplitude), tuple(roles), seed)
+    bare = ~noise_positions(batch, noise).any(dim=1)
+    if bool(bare.any()):
+        raise ValueError(
+            f"example {int(batch.index[bare][0])} has no token with the role "
+            f"{' or '.join(noise.roles)}, so noise would not corrupt it; choose roles that every "
+            "example has"
+        )
+    return replace(batch, corrupt=batch.clean, noise=noise)

@@ -31,6 +31,25 @@ class PromptPair:
     """(name, value): slot values and design labels, e.g. ("order", "ABBA")."""
 
 
+@dataclass(frozen=True)
+class GaussianNoise:
+    """Noise on the embeddings of marked tokens (Meng et al. 2022, arXiv 2202.05262, sec. 2.1)."""
+
+    amplitude: float = 3.0
+    """In units of the standard deviation of the model's token-embedding entries; 3 is published."""
+    roles: tuple[str, ...] = ()
+    """Positions that get noise: the union of these roles of the batch."""
+    seed: int = 0
+
+    @property
+    def key(self) -> str:
+        return f"gaussian-noise:{self.amplitude:g}:{'+'.join(self.roles)}:{self.seed}"
+
+    @property
+    def rationale(self) -> str:
+        return "Blurs the marked tokens' embeddings: removes their identity by degrees."
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Tokenized examples. `tasks.tokens` builds, slices and pads them."""
@@ -50,6 +69,8 @@ class Batch:
     """Cluster id per example."""
     roles: Mapping[str, Bool[Tensor, "batch pos"]] = field(default_factory=dict)
     """Role name -> the token positions that play it."""
+    noise: GaussianNoise | None = None
+    """Added to the embeddings of `corrupt` by whoever runs it; see `corruptions.with_noise`."""
 
     def __len__(self) -> int:
         return self.clean.shape[0]
