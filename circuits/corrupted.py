@@ -1,4 +1,4 @@
-"""The corrupted run of a batch: its tokens and, under Gaussian noise, the noise on their embeddings.
+"""The corrupted run of a batch: its tokens, and Gaussian noise on their embeddings if asked.
 
 Every part that runs the corrupted prompt starts here, so that no method can forget the noise.
 """

@@ -6,12 +6,12 @@ import torch
 
 from circuitvar.tasks.batching import TokenRow, pack, take
 from circuitvar.tasks.corruptions import (
-    GaussianNoise,
     embedding_noise,
     noise_positions,
     random_token,
     with_noise,
 )
+from circuitvar.tasks.types import GaussianNoise
 from circuitvar.tasks.words import NOUNS
 
 ROWS = [
