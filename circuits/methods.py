@@ -2,6 +2,8 @@
 `module:attribute`: either a `Method`, or a plain function with the signature of `ScoreFn`."""
 
 import importlib
+import sys
+from pathlib import Path
 
 from circuitvar.circuits.atp_star import atp_star
 from circuitvar.circuits.baseline_activation import activation_size
@@ -167,10 +169,17 @@ def get_method(key: str) -> Method:
 
 def _user_method(key: str) -> Method:
     module, _, attribute = key.partition(":")
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:  # a console script does not look into the working directory by itself
+        sys.path.insert(0, here)
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"method {key!r} could not be imported: {error}") from None
+    finally:
+        if added:
+            sys.path.remove(here)
     if isinstance(found, Method):
         return found
     if not callable(found):

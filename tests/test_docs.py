@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from circuitvar.circuits.finders import FINDERS
-from circuitvar.circuits.methods import METHODS
+from circuitvar.circuits.methods import METHODS, get_method
 from circuitvar.circuits.types import Method
 from circuitvar.tasks.catalog import TASKS
 from circuitvar.tasks.metrics import METRICS
@@ -147,6 +148,17 @@ def test_shell_commands_are_understood(page):
 def test_an_unknown_option_is_caught():
     with pytest.raises(Exception, match="--no-such"):
         parse_command("circuitvar audit ioi --no-such 3")
+
+
+def test_an_own_method_is_found_in_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [p for p in sys.path if p not in ("", str(tmp_path))])
+    code = "def flat(model, batch, *, metric, options):\n    return None\n"
+    (tmp_path / "docs_own_method.py").write_text(code)
+    assert get_method("docs_own_method:flat").key == "docs_own_method:flat"
+    assert str(tmp_path) not in sys.path
+    with pytest.raises(ValueError, match="could not be imported: No module named 'nowhere'"):
+        get_method("nowhere:flat")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
