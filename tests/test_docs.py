@@ -20,7 +20,6 @@ from circuitvar.tasks.planted.catalog import PLANTED
 from tests.toy_docs import DOCS, LINK, ROOT, anchors, blocks, generator, pages, prose
 
 matplotlib.use("Agg")
-GENERATED = ("commands.md", "methods.md", "tasks.md")
 NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
 SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
 
@@ -68,6 +67,15 @@ def test_every_command_has_a_section_and_help():
 def test_every_key_is_documented(page, keys):
     text = (DOCS / page).read_text(encoding="utf-8")
     assert [key for key in keys if f"`{key}`" not in text] == []
+
+
+def test_the_leaderboard_has_every_method_and_exact_patching_is_perfect():
+    text = (DOCS / "leaderboard.md").read_text(encoding="utf-8")
+    cases = text.count("\n## ")
+    assert cases >= 3
+    for method in METHODS:
+        assert text.count(f"| `{method.key}` |") == cases, "run python docs/generate.py"
+    assert text.count("| `exact` | 1.00 | 1.00 | 1.00 |") == cases
 
 
 def test_method_notes_have_no_leftovers():
