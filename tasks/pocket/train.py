@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
 SHARES = {
-    "ioi": 0.2,
-    "greater-than": 0.16,
-    "agreement": 0.12,
-    "pronoun": 0.12,
-    "induction": 0.3,
-    "capital": 0.1,
+    "ioi": 0.15,
+    "greater-than": 0.12,
+    "agreement": 0.1,
+    "pronoun": 0.1,
+    "induction": 0.45,
+    "capital": 0.08,
 }
 """Part of each batch; induction is the slowest to learn."""
 
@@ -47,9 +47,9 @@ class Recipe:
     """Everything that decides the result, besides library versions and the machine."""
 
     seed: int = 0
-    list_steps: int = 600
+    list_steps: int = 1000
     """Steps on repeated lists alone, before the tasks."""
-    steps: int = 2200
+    steps: int = 3200
     """Steps on the tasks."""
     batch: int = 96
     lists: int = 64
