@@ -26,6 +26,11 @@ def table(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
     return "\n".join("| " + " | ".join(cell(value) for value in line) + " |" for line in lines)
 
 
+def fact_list(facts: list[tuple[object, ...]]) -> str:
+    """A Markdown list of `name: value` lines."""
+    return "\n".join(f"* {name}: {cell(value)}" for name, value in facts)
+
+
 def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Every command below `command`, as (name, command)."""
     children: Mapping[str, Any] = getattr(command, "commands", {})
@@ -90,7 +95,7 @@ def card(record: Any, note: Mapping[str, str], facts: list[tuple[object, ...]]) 
             note["formula"].rstrip(),
             "```",
             "",
-            table(("", ""), facts),
+            fact_list(facts),
             "",
             f"**When it fails.** {' '.join(note['fails'].split())}",
             "",
@@ -147,7 +152,7 @@ def tasks_page() -> str:
             ("licence", task.licence),
         ]
         corruptions = [(f"`{c.key}`", c.rationale) for c in task.corruptions]
-        parts += [f"### `{task.key}`: {task.title}", "", table(("", ""), facts), ""]
+        parts += [f"### `{task.key}`: {task.title}", "", fact_list(facts), ""]
         parts += [table(("corruption", "what it removes and keeps"), corruptions), ""]
     parts += [
         "## Planted models",
