@@ -15,6 +15,8 @@ from circuitvar.audit.ledger import components_of
 from circuitvar.audit.perturb import circuit_size, perturbation_axes
 from circuitvar.audit.run_circuits import CircuitRuns, run_circuits
 from circuitvar.audit.settings import Settings
+from circuitvar.audit.streams import stream
+from circuitvar.audit.structure_checks import structure_checks
 from circuitvar.audit.tables import audit_tables, heldout_table
 from circuitvar.audit.types import Audit, Estimate
 from circuitvar.audit.verdict import Bars
@@ -60,15 +62,25 @@ def audit_circuit(
         store=store,
     )
     seconds, clock = dict(collected.seconds), perf_counter()
-    runs = run_circuits(model, collected, settings, size)
+    runs = run_circuits(model, collected, settings, size, other_seeds=other_seeds)
     seconds["evaluation"], clock = perf_counter() - clock, perf_counter()
     perturbed = perturbation_axes(collected, settings, size)
     tables = audit_tables(collected, perturbed, settings, size)
-    tables["heldout"] = heldout_table(runs.heldout)
+    tables |= {"heldout": heldout_table(runs.heldout), **runs.discoveries.tables}
     if runs.transfer is not None:
         tables["cross_faithfulness"] = runs.transfer.frame
     estimates = _estimates(collected, runs, settings, size)
-    edges = edge_table(collected.scores, runs.circuit, perturbed.axes, exact=collected.exact)
+    checks = structure_checks(collected.scores, perturbed.axes, settings, size)
+    tables |= checks.tables
+    estimates += checks.estimates
+    edges = edge_table(
+        collected.scores,
+        runs.circuit,
+        perturbed.axes,
+        exact=collected.exact,
+        level=settings.level,
+        rng=stream(settings.seed, "max-T"),
+    )
     verdicts = claims(
         perturbed.axes,
         estimates,

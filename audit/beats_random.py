@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.evaluate import evaluate
+from circuitvar.circuits.evaluate import evaluate_masks
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.null_circuits import random_connected
 from circuitvar.circuits.types import Ablation, Circuit
@@ -31,8 +31,5 @@ def random_faithfulness(
     masks = random_connected(
         circuit.graph, max(circuit.size, 1), draws, rng=stream(seed, "random circuits")
     )
-    values = []
-    for mask in masks:
-        drawn = Circuit(circuit.graph, mask, NULL, circuit.size, circuit.size)
-        values.append(evaluate(model, drawn, batch, metric=metric, ablation=ablation).value)
-    return np.array(values)
+    runs = evaluate_masks(model, np.stack(list(masks)), batch, metric=metric, ablation=ablation)
+    return np.array([run.value for run in runs])

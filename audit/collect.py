@@ -8,6 +8,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from circuitvar.audit.choices import (
+    Choice,
+    Scored,
+    compared_methods,
+    other_choices,
+    score_choices,
+)
 from circuitvar.audit.prompts import (
     data_hash,
     discovery_pairs,
@@ -22,6 +29,7 @@ from circuitvar.circuits.model import Model
 from circuitvar.circuits.score import score_edges
 from circuitvar.circuits.score_store import score_edges_stored
 from circuitvar.circuits.types import EdgeScores, Method, ScoreOptions
+from circuitvar.tasks.corruptions import with_noise
 from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.tokens import Tokenized, take, tokenize
 from circuitvar.tasks.types import Batch, Metric, PromptPair, Task
@@ -45,6 +53,10 @@ class Collected:
     """Rows of `scores` that the exact scores belong to."""
     methods: Float[np.ndarray, "run edge"] | None = None
     """Mean scores by `method` and by the other methods, in that order."""
+    method_keys: tuple[str, ...] = ()
+    """Rows of `methods`."""
+    choices: tuple[Scored, ...] = ()
+    """Mean scores under other corruptions, noise amplitudes and ablations."""
     fresh: Float[np.ndarray, "run edge"] | None = None
     """Mean scores of independent data sets."""
     seeds: Float[np.ndarray, "run edge"] | None = None
@@ -86,6 +98,7 @@ def collect(
     metric = get_metric(settings.metric or task.metric)
     method = method or get_method(settings.method)
     options = ScoreOptions(ablation=settings.ablation, steps=settings.steps, seed=settings.seed)
+    planned = other_choices(task, settings, method)
     pairs = discovery_pairs(task, settings)
     tokenized = _batch(pairs, model)
     batch = tokenized.batch
@@ -116,12 +129,21 @@ def collect(
             replace(options, edges=None),
         )
         clock.lap("exact")
-    others = [get_method(key) for key in settings.other_methods if key != method.key]
+    every = compared_methods(settings, method)
+    every = every if len(every) > 1 else ()
     compared = _means(
         scores if how is method else score(f"{how.key} for comparison", model, batch, how)
-        for how in ((method, *others) if others else ())
+        for how in every
     )
     clock.lap("other methods")
+
+    def score_choice(choice: Choice) -> tuple[EdgeScores, float]:
+        rows, matched = _batch_of(choice, task, settings, model, batch, pairs)
+        opts = replace(options, ablation=choice.ablation)
+        return score(f"{choice.axis}: {choice.name}", model, rows, choice.method, opts), matched
+
+    choices = tuple(score_choices(planned, score_choice))
+    clock.lap("other choices")
     fresh = _means(
         score(f"fresh data {i + 1} of {settings.fresh}", model, fresh_batch, method)
         for i in range(settings.fresh)
@@ -144,6 +166,8 @@ def collect(
         exact=exact,
         exact_rows=exact_rows,
         methods=compared,
+        method_keys=tuple(how.key for how in every),
+        choices=choices,
         fresh=fresh,
         seeds=seeds,
         seed_names=(model.name, *(m.name for m in other_seeds)) if other_seeds else (),
@@ -151,6 +175,28 @@ def collect(
         dropped=dict(tokenized.dropped["reason"].value_counts()) if len(tokenized.dropped) else {},
         seconds=clock.seconds,
     )
+
+
+def _batch_of(
+    choice: Choice,
+    task: Task,
+    settings: Settings,
+    model: Model,
+    batch: Batch,
+    pairs: tuple[PromptPair, ...],
+) -> tuple[Batch, float]:
+    """The discovery prompts under another corruption, and the share that stayed the same.
+
+    Recipes that draw words of their own may lead to other prompts of the same distribution.
+    """
+    if choice.amplitude is not None:
+        noise = {"roles": settings.noise_roles, "seed": settings.seed}
+        return with_noise(batch, choice.amplitude, **noise), 1.0
+    if choice.axis != "corruption":
+        return batch, 1.0
+    changed = discovery_pairs(task, replace(settings, corruption=choice.corruption))
+    same = [new.clean == old.clean for new, old in zip(changed, pairs, strict=True)]
+    return _batch(changed, model).batch, sum(same) / len(same)
 
 
 def _means(runs) -> Float[np.ndarray, "run edge"] | None:

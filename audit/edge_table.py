@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 
 from circuitvar.audit.edge_summary import edge_summary
+from circuitvar.audit.edge_tests import max_t
 from circuitvar.audit.inclusion import classify
+from circuitvar.audit.inner_outer import inner_outer
 from circuitvar.audit.ratio import LEAST_TEMPLATES
 from circuitvar.audit.types import Axis
 from circuitvar.circuits.types import Circuit, EdgeScores
@@ -16,16 +18,22 @@ def edge_table(
     axes: tuple[Axis, ...],
     *,
     exact: EdgeScores | None = None,
+    level: float = 0.95,
+    rng: np.random.Generator | None = None,
 ) -> pd.DataFrame:
-    """Columns edge, src, dst, score, se, snr, sign_consistency, rank, in_circuit, class, exact,
-    inclusion_<axis>.
+    """Columns edge, src, dst, score, se, snr, sign_consistency, rank, in_circuit, class, p_max_t,
+    inner, outer, exact, inclusion_<axis>.
 
     `score` is mean damage in metric units. `se` is over templates where there are enough of them,
-    else over prompts. `class` comes from the first axis: core, contingent or noise.
+    else over prompts. `class` comes from the first axis: core, contingent or noise. `p_max_t` is
+    adjusted for all edges (step-down max-T); `inner` edges are surely, and edges that are not
+    `outer` surely not, among the true largest `circuit.requested`, jointly at `level`. These three
+    need `rng`.
     """
     graph = scores.graph
     many = len(set(scores.templates)) >= LEAST_TEMPLATES
-    summary = edge_summary(scores.values, clusters=scores.templates if many else None)
+    clusters = scores.templates if many else None
+    summary = edge_summary(scores.values, clusters=clusters)
     order = np.argsort(-np.abs(summary.mean), kind="stable")
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(1, len(order) + 1)
@@ -43,6 +51,10 @@ def edge_table(
             "class": classify(axes[0].inclusion),
         }
     )
+    if rng is not None:
+        test = max_t(scores.values, summary, rng=rng, clusters=clusters, level=level)
+        sets = inner_outer(summary.mean, summary.se, size=circuit.requested, critical=test.critical)
+        frame = frame.assign(p_max_t=test.step_down, inner=sets.inner, outer=sets.outer)
     if exact is not None:
         frame["exact"] = exact.mean
         frame["exact_se"] = edge_summary(exact.values).se

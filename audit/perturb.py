@@ -85,6 +85,7 @@ def perturbation_axes(collected: Collected, settings: Settings, size: int) -> Pe
             axes.append(
                 runs_axis(masks, key=key, title=title, unit=unit, level=settings.level, note=note)
             )
+    axes += choice_axes(collected, settings, size)
     graph = collected.scores.graph
     if collected.seeds is not None and graph.kv_heads == graph.n_heads:
         rng = stream(settings.seed, "match heads")
@@ -96,6 +97,36 @@ def perturbation_axes(collected: Collected, settings: Settings, size: int) -> Pe
     return Perturbed(tuple(axes), from_matrix.bootstrap_sets, from_matrix.resamples)
 
 
+def choice_axes(collected: Collected, settings: Settings, size: int) -> list[Axis]:
+    """Agreement of the audited circuit with those under other corruptions, noise, ablations."""
+    axes = []
+    for key, title, unit in (
+        ("corruption", "Choice of corruption", "corruption"),
+        ("noise", "Noise amplitudes", "amplitude"),
+        ("ablation", "Method x ablation", "specification"),
+    ):
+        found = [scored for scored in collected.choices if scored.choice.axis == key]
+        if not found:
+            continue
+        means = np.stack([collected.scores.mean, *(scored.mean for scored in found)])
+        masks = top_n_masks(means, size, absolute=not settings.signed)
+        fresh = [scored.choice.name for scored in found if scored.matched < 1]
+        note = CHOICE_NOTES[key]
+        if fresh:
+            note += f" Other prompts than the audit's, from the same templates: {', '.join(fresh)}."
+        axes.append(
+            runs_axis(masks, key=key, title=title, unit=unit, level=settings.level, note=note)
+        )
+    return axes
+
+
+CHOICE_NOTES = {
+    "corruption": "The audited corruption and others. Each removes other information, so each asks "
+    "another question: low agreement need not be an error.",
+    "noise": "The audited corruption and Gaussian noise on the embeddings of role-marked tokens.",
+    "ablation": "The audited specification and every method under the other ablations it is "
+    "defined for.",
+}
 FRESH_NOTE = "Independent draws of the same size, alternating between disjoint word lists."
 METHOD_NOTE = "Approximations of the same effects on the same prompts."
 SEED_NOTE = (

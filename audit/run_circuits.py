@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from circuitvar.audit.beats_random import random_faithfulness
 from circuitvar.audit.collect import Collected
+from circuitvar.audit.discovered import Discoveries, run_discovered
 from circuitvar.audit.perturb import template_means, use_templates
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.transfer import Transfer, template_transfer
@@ -33,9 +34,18 @@ class CircuitRuns:
     """Faithfulness of the circuit on the prompts that random circuits were run on."""
     transfer: Transfer | None
     """None where there are too few templates."""
+    discoveries: Discoveries
+    """Circuits that were found under perturbations."""
 
 
-def run_circuits(model: Model, collected: Collected, settings: Settings, size: int) -> CircuitRuns:
+def run_circuits(
+    model: Model,
+    collected: Collected,
+    settings: Settings,
+    size: int,
+    *,
+    other_seeds: tuple[Model, ...] = (),
+) -> CircuitRuns:
     """Select the circuit and run everything that needs the model."""
     absolute = not settings.signed
     options = {"metric": collected.metric, "ablation": settings.ablation}
@@ -59,4 +69,12 @@ def run_circuits(model: Model, collected: Collected, settings: Settings, size: i
         ),
         own_on_random_prompts=evaluate(model, circuit, few, **options).value,
         transfer=transfer,
+        discoveries=run_discovered(
+            model,
+            collected,
+            settings,
+            size,
+            other_seeds=other_seeds,
+            templates=None if transfer is None else transfer.runs,
+        ),
     )

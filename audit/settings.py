@@ -1,5 +1,6 @@
 """What an audit varies and how much: one frozen record, echoed in every result."""
 
+import math
 from dataclasses import asdict, dataclass, fields
 
 from circuitvar.circuits.types import ABLATIONS, Ablation
@@ -36,6 +37,15 @@ class Settings:
     """Random circuits of the same size to compare with."""
     fresh: int = 5
     """Independent data sets of `n` prompts; 0 skips the axis."""
+    noise: tuple[float, ...] = ()
+    """Amplitudes of Gaussian noise on the embeddings of role-marked tokens, in embedding SDs, each
+    a corruption to discover the circuit with; one scoring pass each."""
+    noise_roles: tuple[str, ...] | None = None
+    """Roles whose tokens get the noise; None is all but END."""
+    corruptions: tuple[str, ...] = ()
+    """Other corruptions of the task to compare with; ("all",) is all of them."""
+    ablations: tuple[Ablation, ...] = ()
+    """Other ablations, crossed with every method that is defined for them."""
     level: float = 0.95
     seed: int = 0
 
@@ -51,9 +61,15 @@ class Settings:
                 )
         if not 0.5 <= self.level < 1:
             raise ValueError(f"level = {self.level} is not a confidence level; use 0.5 to 0.999")
-        if self.ablation not in ABLATIONS:
+        for ablation in (self.ablation, *self.ablations):
+            if ablation not in ABLATIONS:
+                raise ValueError(
+                    f"ablation {ablation!r} is unknown; choose one of {', '.join(ABLATIONS)}"
+                )
+        if not all(0 < amplitude < math.inf for amplitude in self.noise):
             raise ValueError(
-                f"ablation {self.ablation!r} is unknown; choose one of {', '.join(ABLATIONS)}"
+                f"noise = {self.noise} has an amplitude that is not positive; amplitudes are in "
+                "embedding standard deviations, e.g. 0.5, 1, 3"
             )
 
     def as_dict(self) -> dict[str, object]:
@@ -75,5 +91,35 @@ _LEAST = {
 
 QUICK = Settings(n=120, heldout=60, bootstrap=50, pairs=20, exact=24, fresh=3)
 """A smoke-sized audit: the same steps, wider intervals."""
+
+PAPER = Settings(
+    other_methods=("eap", "clean-corrupted", "relp"),
+    noise=(0.5, 1.0, 2.0, 3.0),
+    corruptions=("all",),
+    ablations=("mean", "zero"),
+)
+"""The perturbation matrix of Méloux et al. (arXiv 2510.00845): bootstrap with at least 100
+resamples, meta-dataset, paraphrases, noise sweep, methods x ablations; and other corruptions."""
+
+PRESETS: tuple[tuple[str, Settings], ...] = (("quick", QUICK), ("paper", PAPER))
+
+
+def preset(name: str) -> Settings:
+    """The settings called `name`.
+
+    Raises
+    ------
+    ValueError
+        There is no such preset.
+
+    >>> preset("paper").noise
+    (0.5, 1.0, 2.0, 3.0)
+    """
+    for key, settings in PRESETS:
+        if key == name:
+            return settings
+    names = " or ".join(key for key, _ in PRESETS)
+    raise ValueError(f"preset {name!r} is unknown; use {names}, or leave it out")
+
 
 SETTING_NAMES: tuple[str, ...] = tuple(f.name for f in fields(Settings))

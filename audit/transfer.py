@@ -12,9 +12,9 @@ import pandas as pd
 
 from circuitvar.audit.ratio import ratio_of_means
 from circuitvar.audit.types import Estimate
-from circuitvar.circuits.evaluate import evaluate
+from circuitvar.circuits.evaluate import evaluate_circuits
 from circuitvar.circuits.model import Model
-from circuitvar.circuits.types import Ablation, Circuit
+from circuitvar.circuits.types import Ablation, Circuit, Faithfulness
 from circuitvar.tasks.types import Batch, Metric
 
 KEPT = "function kept across templates"
@@ -29,6 +29,8 @@ class Transfer:
     """Columns circuit, prompts, faithfulness."""
     kept: Estimate
     """Faithfulness of other templates' circuits over that of a template's own circuit."""
+    runs: Mapping[str, Faithfulness]
+    """Every template's circuit on all held-out prompts."""
 
 
 def template_transfer(
@@ -58,9 +60,9 @@ def template_transfer(
             f"held-out prompts cover {len(names)} of {len(circuits)} templates with a circuit; "
             "transfer needs at least 2: use more held-out prompts"
         )
-    runs = [
-        evaluate(model, circuits[name], heldout, metric=metric, ablation=ablation) for name in names
-    ]
+    runs = evaluate_circuits(
+        model, [circuits[name] for name in names], heldout, metric=metric, ablation=ablation
+    )
     gain = np.stack([run.circuit - run.empty for run in runs])
     gap = runs[0].full - runs[0].empty
     rows = [
@@ -80,4 +82,5 @@ def template_transfer(
         level=level,
         estimand="faithfulness of other templates' circuits over that of the own circuit",
     )
-    return Transfer(pd.DataFrame(rows, columns=["circuit", "prompts", "faithfulness"]), kept)
+    frame = pd.DataFrame(rows, columns=["circuit", "prompts", "faithfulness"])
+    return Transfer(frame, kept, dict(zip(names, runs, strict=True)))

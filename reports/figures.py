@@ -126,9 +126,12 @@ FIGURES: tuple[FigureRecord, ...] = (
     FigureRecord(
         "specifications",
         "Outcome under every analytic choice",
-        "Specification curve: each column is one combination of choices, marked below.",
+        "Specification curve: each column is one combination of choices, marked below; its "
+        "outcome is the circuit's faithfulness on held-out prompts, run as the audited circuit is.",
         table("specifications"),
-        lambda frame, audit: figures_variance.specification_curve(frame),
+        lambda frame, audit: figures_variance.specification_curve(
+            frame, value_label="faithfulness"
+        ),
     ),
     FigureRecord(
         "influence",

@@ -1,7 +1,8 @@
 """`circuitvar audit TASK`: discover, perturb, evaluate, report."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,8 +23,12 @@ from circuitvar.reports.commands.options import (
     Steps,
 )
 
+if TYPE_CHECKING:
+    from circuitvar.tasks.types import Task
+
 
 def audit(
+    context: typer.Context,
     task: Annotated[
         str | None,
         typer.Argument(help="Task key (see `circuitvar tasks`) or your own `module:attribute`."),
@@ -59,6 +64,37 @@ def audit(
     fresh: Annotated[
         int, typer.Option("--fresh", help="Independent data sets of the same size; 0: none.")
     ] = 5,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset", help="`quick` or `paper`: values of all options that are not given."
+        ),
+    ] = None,
+    noise: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--noise",
+            help="Gaussian noise on embeddings as another corruption: its size in embedding "
+            "standard deviations; repeatable.",
+        ),
+    ] = None,
+    noise_role: Annotated[
+        list[str] | None,
+        typer.Option("--noise-role", help="Role of the tokens that get noise; repeatable."),
+    ] = None,
+    other_corruption: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--other-corruption", help="Corruption to compare with, or `all`; repeatable."
+        ),
+    ] = None,
+    other_ablation: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--other-ablation",
+            help="Ablation to compare with, for every method defined for it; repeatable.",
+        ),
+    ] = None,
     seed_model: Annotated[
         list[str] | None,
         typer.Option(
@@ -73,30 +109,47 @@ def audit(
     allow_weak: AllowWeak = False,
     quiet: Quiet = False,
 ) -> None:
-    """Audit a circuit: find it, perturb everything that could have been otherwise, and report."""
+    """Audit a circuit: find it, perturb everything that could have been otherwise, and report.
+
+    With a preset, prompts that mark no roles get no noise sweep.
+    """
     from circuitvar.audit.settings import Settings
+    from circuitvar.audit.settings import preset as preset_called
     from circuitvar.reports.run_audit import run_audit
     from circuitvar.reports.tasks_by_name import resolve_task
 
-    settings = Settings(
-        method=method,
-        metric=metric,
-        corruption=corruption,
-        ablation=ablation,  # pyright: ignore[reportArgumentType] - Settings checks the value
-        steps=steps,
-        n=n,
-        heldout=heldout,
-        size=size,
-        signed=signed,
-        bootstrap=bootstrap,
-        pairs=pairs,
-        exact=exact,
-        fresh=fresh,
-        level=level,
-        seed=seed,
-    )
+    chosen = {
+        "method": method,
+        "metric": metric,
+        "corruption": corruption,
+        "ablation": ablation,
+        "steps": steps,
+        "n": n,
+        "heldout": heldout,
+        "size": size,
+        "signed": signed,
+        "bootstrap": bootstrap,
+        "pairs": pairs,
+        "exact": exact,
+        "fresh": fresh,
+        "level": level,
+        "seed": seed,
+    }
+    given = {key: value for key, value in chosen.items() if _given(context, key)}
+    for key, values in (
+        ("noise", noise),
+        ("noise_roles", noise_role),
+        ("corruptions", other_corruption),
+        ("ablations", other_ablation),
+    ):
+        if values:
+            given[key] = tuple(values)
+    settings = replace(preset_called(preset) if preset else Settings(), **given)
+    resolved = resolve_task(task, data)
+    if settings.noise and not noise and not _marks_roles(resolved):
+        settings = replace(settings, noise=())
     run_audit(
-        resolve_task(task, data),
+        resolved,
         settings,
         model=model,
         seed_models=tuple(seed_model or ()),
@@ -107,3 +160,16 @@ def audit(
         allow_weak=allow_weak,
         quiet=quiet,
     )
+
+
+def _given(context: typer.Context, name: str) -> bool:
+    """Whether an option was given, rather than left at its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
+
+
+def _marks_roles(task: "Task") -> bool:
+    """Whether the task's prompts say which tokens play a role."""
+    import numpy as np
+
+    return any(pair.roles for pair in task.sample(8, rng=np.random.default_rng(0)))
