@@ -14,6 +14,7 @@ from circuitvar.tasks.pocket.held_out import may_follow
 from circuitvar.tasks.words import NOUNS
 
 LONGEST = 5
+"""Words per list at first; with longer lists induction takes far longer to appear."""
 
 
 @cache
@@ -32,7 +33,12 @@ def _list(order: list[int], size: int) -> list[int]:
 
 
 def repeated_lists(
-    n: int, vocabulary: Mapping[str, int], *, length: int, rng: np.random.Generator
+    n: int,
+    vocabulary: Mapping[str, int],
+    *,
+    length: int,
+    rng: np.random.Generator,
+    longest: int = LONGEST,
 ) -> tuple[Int[np.ndarray, "batch pos"], Bool[np.ndarray, "batch pos"]]:
     """`n` texts of `length` tokens, and where a token follows from an earlier copy."""
     nouns = np.array([vocabulary[word] for word in NOUNS])
@@ -41,7 +47,7 @@ def repeated_lists(
     for row in range(n):
         order, at = rng.permutation(len(NOUNS)).tolist(), 1
         while at < length:
-            size = int(rng.integers(2, LONGEST + 1))
+            size = int(rng.integers(2, longest + 1))
             words = _list(order, size)
             restart = int(rng.integers(len(words) - 1)) if len(words) > 1 else 0
             text = (words + words[restart:])[: length - at]

@@ -1,0 +1,92 @@
+"""Training batches of the pocket models: prompts of all pocket tasks, mixed in fixed shares."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from circuitvar.tasks.catalog import TASKS
+from circuitvar.tasks.pocket.held_out import draw_split
+from circuitvar.tasks.types import PromptPair, Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+SHARES = {
+    "ioi": 0.15,
+    "greater-than": 0.12,
+    "agreement": 0.1,
+    "pronoun": 0.1,
+    "induction": 0.45,
+    "capital": 0.08,
+}
+"""Part of each batch; induction is the slowest to learn."""
+
+POLISH_SHARES = {
+    "ioi": 0.08,
+    "greater-than": 0.06,
+    "agreement": 0.05,
+    "pronoun": 0.06,
+    "induction": 0.7,
+    "capital": 0.05,
+}
+"""Part of each batch in the last phase, where the other tasks only have to be kept."""
+
+
+@dataclass(frozen=True)
+class Example:
+    ids: list[int]
+    answers: list[int]
+
+
+def examples(
+    task: Task, n: int, tokenizer: "PreTrainedTokenizerFast", rng: np.random.Generator
+) -> list[Example]:
+    pairs: tuple[PromptPair, ...] = draw_split(task, n, rng=rng, held_out=False)
+    encoded: Any = tokenizer([pair.clean for pair in pairs])["input_ids"]
+    vocabulary = tokenizer.get_vocab()
+    bos = vocabulary["<bos>"]
+    return [
+        Example(
+            [bos, *ids],
+            [vocabulary[answer.strip()] for answer in pair.answers],
+        )
+        for ids, pair in zip(encoded, pairs, strict=True)
+    ]
+
+
+def batches(
+    tokenizer: "PreTrainedTokenizerFast",
+    *,
+    seed: int,
+    size: int,
+    steps: int,
+    shares: Mapping[str, float] = SHARES,
+    phase: tuple[int, ...] = (),
+    rounds: int = 50,
+) -> Iterator[list[Example]]:
+    """`steps` mixed batches; examples are drawn for `rounds` steps at a time."""
+    counts = [round(size * share) for share in shares.values()]
+    counts[0] += size - sum(counts)
+    for start in range(0, steps, rounds):
+        drawn = [
+            examples(
+                task,
+                count * rounds,
+                tokenizer,
+                np.random.default_rng([seed, start, i, *phase]),
+            )
+            for i, (task, count) in enumerate(zip(pocket_tasks(), counts, strict=True))
+        ]
+        for step in range(min(rounds, steps - start)):
+            parts = (
+                examples[step * count : (step + 1) * count]
+                for examples, count in zip(drawn, counts, strict=True)
+            )
+            yield [example for part in parts for example in part]
+
+
+def pocket_tasks() -> tuple[Task, ...]:
+    by_key = {task.key: task for task in TASKS}
+    return tuple(by_key[key] for key in SHARES)

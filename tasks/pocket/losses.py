@@ -1,0 +1,59 @@
+"""What a pocket model is trained to lower: loss on answers, on prompts, on repeated lists."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from circuitvar.tasks.pocket.batches import Example
+from circuitvar.tasks.pocket.lists import LONGEST, repeated_lists
+from circuitvar.tasks.pocket.tokenizer import CONTEXT
+
+if TYPE_CHECKING:
+    from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
+
+
+def prompt_loss(
+    model: "GPT2LMHeadModel", examples: Sequence[Example], total: int, prompt_weight: float
+) -> Tensor:
+    """This piece's share of the batch loss (a sum over examples divided by `total`)."""
+    device, n = model.device, len(examples)
+    width = max(len(e.ids) for e in examples)
+    ids = torch.zeros(n, width, dtype=torch.long)
+    target = torch.zeros(n, model.config.vocab_size)
+    for i, example in enumerate(examples):
+        ids[i, : len(example.ids)] = torch.tensor(example.ids)
+        target[i, example.answers] = 1 / len(example.answers)
+    ids, target = ids.to(device), target.to(device)
+    last = torch.tensor([len(e.ids) - 1 for e in examples], device=device)
+    log_probs, following = next_token(model, ids)
+    answer = -(target * log_probs[torch.arange(n, device=device), last]).sum(dim=-1)
+    real = torch.arange(width - 1, device=device)[None] < last[:, None]
+    prompt = torch.where(real, following, 0.0).sum(dim=1) / last
+    return (answer + prompt_weight * prompt).sum() / total
+
+
+def next_token(model: "GPT2LMHeadModel", ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Log-probabilities, and the cross-entropy of each token given those before it."""
+    # Right padding: causal attention keeps real tokens clean of it; no mask is needed, but
+    # transformers warns without one.
+    log_probs = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.log_softmax(-1)
+    return log_probs, -log_probs[:, :-1].gather(2, ids[:, 1:, None])[:, :, 0]
+
+
+def list_loss(
+    model: "GPT2LMHeadModel",
+    tokenizer: "PreTrainedTokenizerFast",
+    n: int,
+    rng: np.random.Generator,
+    *,
+    longest: int = LONGEST,
+) -> Tensor:
+    """Mean next-token loss on the second copies of `n` texts of repeated lists."""
+    ids, second = repeated_lists(
+        n, tokenizer.get_vocab(), length=CONTEXT - 1, rng=rng, longest=longest
+    )
+    following = next_token(model, torch.from_numpy(ids).to(model.device))[1]
+    return following[torch.from_numpy(second[:, 1:]).to(model.device)].mean()
