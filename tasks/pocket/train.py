@@ -39,7 +39,7 @@ class Recipe:
     """Steps on repeated lists alone, before the tasks."""
     steps: int = 3200
     """Steps on the tasks."""
-    polish_steps: int = 1000
+    polish_steps: int = 700
     """Steps of a last phase with more induction, from a fresh optimizer."""
     polish_rate: float = 2e-3
     polish_lists: int = 40
