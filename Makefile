@@ -18,6 +18,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 
 types: $(STAMP)
+	rm -rf build/types && mkdir -p build/types && cp -RL .src/circuitvar build/types/
 	$(BIN)/pyright
 
 contract: $(STAMP)  ## tasks <- circuits <- audit <- reports, one way

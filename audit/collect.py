@@ -110,7 +110,10 @@ def collect(
     def score(
         stage: str, on: Model, rows: Batch, how: Method, opts: ScoreOptions = options
     ) -> EdgeScores:
-        report = None if progress is None else lambda done, total: progress(stage, done, total)
+        def report(done: int, total: int) -> None:
+            if progress is not None:
+                progress(stage, done, total)
+
         known = {"metric": metric, "options": opts, "progress": report}
         if store is None:
             return score_edges(on, rows, how, **known)
@@ -172,7 +175,7 @@ def collect(
         seeds=seeds,
         seed_names=(model.name, *(m.name for m in other_seeds)) if other_seeds else (),
         data=data_hash(pairs),
-        dropped=dict(tokenized.dropped["reason"].value_counts()) if len(tokenized.dropped) else {},
+        dropped={str(k): int(v) for k, v in tokenized.dropped["reason"].value_counts().items()},
         seconds=clock.seconds,
     )
 

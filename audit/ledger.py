@@ -207,12 +207,12 @@ def ledger(
 
 def components_of(frame: pd.DataFrame, *, group: str = "all") -> tuple[Component, ...]:
     """`Component` records of one edge group of a ledger."""
-    chosen = frame[frame["group"] == group]
+    chosen = pd.DataFrame(frame[frame["group"] == group])
     if chosen.empty:
         raise ValueError(f"no edge group {group!r}; there are {', '.join(frame['group'].unique())}")
     return tuple(
         Component(
-            row["source"],
+            str(row["source"]),
             Estimate(
                 row["source"], row["variance"], low=row["share_low"] * row["total"],
                 high=row["share_high"] * row["total"], interval="delete-a-group jackknife of share",
@@ -220,7 +220,7 @@ def components_of(frame: pd.DataFrame, *, group: str = "all") -> tuple[Component
             row["share"],
             row["layer"],
         )
-        for _, row in chosen.iterrows()
+        for row in chosen.to_dict(orient="records")
     )  # fmt: skip
 
 
@@ -278,7 +278,8 @@ def _share_interval(parts, i, inside, share, level) -> Estimate:
 
 def dominant(frame: pd.DataFrame, *, group: str = "all") -> str:
     """The source with the largest share of an edge group: where to spend effort."""
-    chosen = frame[frame["group"] == group]
-    if not len(chosen) or bool(chosen["share"].isna().all()):
+    chosen = pd.DataFrame(frame[frame["group"] == group])
+    shares = chosen["share"].to_numpy(dtype=float)
+    if not np.isfinite(shares).any():
         return "undefined"
-    return str(chosen.loc[chosen["share"].idxmax(), "source"])
+    return str(chosen["source"].iloc[int(np.nanargmax(shares))])

@@ -104,7 +104,7 @@ def _profiles(
             strength[np.ix_(rows, columns)].sum(axis=1)[:, None] for columns in _slots(graph, later)
         ]
     fixed = [i for i, node in enumerate(graph.destinations) if node.kind != "attn"]
-    return np.concatenate([*features, strength[np.ix_(rows, fixed)]], axis=1)
+    return np.concatenate([*features, strength[rows][:, fixed]], axis=1)
 
 
 def _rename(

@@ -95,7 +95,7 @@ def describe(hf: nn.Module) -> Architecture:
     """
     base = _base(hf)
     layers_name, blocks = _first(base, ("h", "layers"), "a list of decoder layers")
-    config = getattr(base, "config", None) or hf.config
+    config: Any = getattr(base, "config", None) or hf.config
     n_heads = config.num_attention_heads
     n_kv_heads = getattr(config, "num_key_value_heads", None) or n_heads
     d_model = config.hidden_size
@@ -138,7 +138,7 @@ def _first(module: nn.Module, names: tuple[str, ...], what: str) -> tuple[str, A
     )
 
 
-def _layer(block: nn.Module) -> Layer:
+def _layer(block: Any) -> Layer:
     _, attn = _first(block, ("attn", "self_attn", "attention"), "an attention module")
     _, attn_norm = _first(block, ("ln_1", "input_layernorm"), "a norm before attention")
     post_normed = hasattr(block, "pre_feedforward_layernorm")
@@ -195,7 +195,7 @@ def destination_weights(
     """
     d_head = architecture.d_head
     weights = [weight_matrix(module).T for module in layer.projections]
-    biases = [
+    biases: list[Any] = [
         weight.new_zeros(weight.shape[0]) if getattr(m, "bias", None) is None else m.bias
         for m, weight in zip(layer.projections, weights, strict=True)
     ]

@@ -84,7 +84,7 @@ def _groups(model: "Model", clean: Trace, corrupt: Trace) -> Iterator[tuple[Any,
     for i, layer in enumerate(model.architecture.layers):
         a, b = clean.layers[i], corrupt.layers[i]
         heads = tuple(post_norm(layer.attn_post_norm, part.attn_raw) for part in (a, b))
-        yield fixed, lambda t, i=i, h=heads: {i: {"attn_out": between(*h, t)}}
+        yield fixed, lambda t, i=i, h=heads: {i: {"attn_out": between(h[0], h[1], t)}}
         if model.graph.has_mlp:
             mlps = (a.mlp, b.mlp)
-            yield fixed, lambda t, i=i, m=mlps: {i: {"mlp_out": between(*m, t)}}
+            yield fixed, lambda t, i=i, m=mlps: {i: {"mlp_out": between(m[0], m[1], t)}}

@@ -4,6 +4,7 @@
 import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 from circuitvar.circuits.atp_star import atp_star
 from circuitvar.circuits.baseline_activation import activation_size
@@ -174,7 +175,7 @@ def _user_method(key: str) -> Method:
     if added:  # a console script does not look into the working directory by itself
         sys.path.insert(0, here)
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        found: Any = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"method {key!r} could not be imported: {error}") from None
     finally:
@@ -185,4 +186,5 @@ def _user_method(key: str) -> Method:
     if not callable(found):
         raise ValueError(f"method {key!r} is a {type(found).__name__}; it must be a function.")
     title = (found.__doc__ or attribute).strip().splitlines()[0]
-    return Method(key, title, found, "user", ablations=ABLATIONS)
+    function: Any = found
+    return Method(key, title, function, "user", ablations=ABLATIONS)

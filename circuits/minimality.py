@@ -15,15 +15,17 @@ from circuitvar.circuits.hypothesis import highest_rejected_count, share_interva
 def holm(p: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
     """Holm's step-down adjusted p-values: reject where <= level to control family-wise error.
 
+    NaN stays NaN and is not counted as a test.
+
     >>> holm(np.array([0.01, 0.04, 0.03]))
     array([0.03, 0.06, 0.06])
     """
+    from statsmodels.stats.multitest import multipletests
+
     p = np.asarray(p, dtype=float)
-    order = np.argsort(p, kind="stable")
-    factors = len(p) - np.arange(len(p))
-    stepped = np.minimum(np.maximum.accumulate(p[order] * factors), 1.0)
-    adjusted = np.empty_like(p)
-    adjusted[order] = stepped
+    adjusted, known = np.full(p.shape, np.nan), ~np.isnan(p)
+    if known.any():
+        adjusted[known] = multipletests(p[known], method="holm")[1]
     return adjusted
 
 

@@ -1,5 +1,7 @@
 """Stand-ins for MLP modules: none at all, and GPT-2's with a faster activation."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,7 +25,7 @@ class TanhGeluMLP(nn.Module):
     Hugging Face's `gelu_new` is the tanh approximation written as eight elementwise steps.
     """
 
-    def __init__(self, mlp: nn.Module) -> None:
+    def __init__(self, mlp: Any) -> None:
         super().__init__()
         self.c_fc, self.c_proj = mlp.c_fc, mlp.c_proj
 

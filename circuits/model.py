@@ -56,6 +56,7 @@ class Model:
             device=self.device,
             dtype=DTYPES[self.dtype],
         )
+        module: Any
         for module in bridge.modules():
             if isinstance(getattr(module, "original_component", None), nn.Identity):
                 # Hand-set models without norms: call the identity, do not recompute a norm.
@@ -183,7 +184,7 @@ def _load_weights(source: str, name: str, *, dtype: str, revision: str | None) -
     try:
         config = _load_config(source, name, revision)
         with _quiet():
-            model, report = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 source,
                 config=config,
                 revision=revision,
@@ -198,6 +199,7 @@ def _load_weights(source: str, name: str, *, dtype: str, revision: str | None) -
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"the weights of {name!r} could not be read: {reason}.") from None
+    model, report = loaded
     missing = sorted(report["missing_keys"])
     if missing:
         raise ValueError(

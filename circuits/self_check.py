@@ -117,7 +117,7 @@ def count_edges(graph: Graph) -> int:
 
 def random_batch(model: "Model", length: int = 7) -> Batch:
     """Three random prompts of different lengths whose twins differ in two tokens."""
-    vocab = model.architecture.unembed.weight.shape[0]  # type: ignore[union-attr]
+    vocab = int(model.architecture.unembed.weight.shape[0])  # type: ignore
     length = min(length, max_positions(model.architecture))
     generator = torch.Generator().manual_seed(0)
     clean = torch.randint(0, vocab, (3, length), generator=generator)

@@ -96,7 +96,7 @@ class ScoreFn(Protocol):
 
     def __call__(
         self, model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
-    ) -> Float[np.ndarray, "example edge"]: ...
+    ) -> "Float[np.ndarray, 'example edge'] | Float[Tensor, 'example edge']": ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 from scipy.stats import t as student
+
+from circuitvar.circuits.minimality import holm
 
 Outcome = Literal["no worse", "worse", "cannot tell", "reported"]
 EXIT_CODES: Mapping[Outcome, int] = {"no worse": 0, "worse": 1, "cannot tell": 2}
@@ -82,7 +85,7 @@ def judge_rows(rows: Sequence[Row], *, alpha: float = 0.05) -> Gate:
     ('no worse', 'worse')
     """
     raw = [tail(row) for row in rows]
-    adjusted = holm(raw)
+    adjusted = holm(np.array(raw)).tolist()
     return Gate(
         tuple(
             replace(row, p_worse=p, outcome=_outcome(plain, p, alpha))
@@ -98,17 +101,3 @@ def _outcome(plain: float, adjusted: float, alpha: float) -> Outcome:
     if adjusted <= alpha:
         return "worse"
     return "no worse" if 1 - plain <= alpha else "cannot tell"
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Holm-adjusted p-values; NaN stays NaN and is not counted.
-
-    >>> holm([0.01, 0.04, float("nan")])
-    [0.02, 0.04, nan]
-    """
-    known = sorted((value, i) for i, value in enumerate(p) if not math.isnan(value))
-    adjusted, worst = [math.nan] * len(p), 0.0
-    for rank, (value, i) in enumerate(known):
-        worst = max(worst, min(1.0, value * (len(known) - rank)))
-        adjusted[i] = worst
-    return adjusted

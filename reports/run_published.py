@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -62,11 +63,10 @@ def resolve_circuit(name: str, model: Model, variant: str = "") -> tuple[Circuit
 def condition_batches(task: Task, model: Model, n: int, seed: int) -> dict[str, Batch]:
     """The same task under other word lists, corruptions and single templates."""
 
-    def draw(label: str, **options: object) -> Batch:
+    def draw(label: str, **options: Any) -> Batch:
         rng = stream(seed, task.key, "published", label)
-        return sample_batch(task, n, model.tokenizer, rng=rng, max_length=model.context, **options)[
-            0
-        ].batch  # type: ignore[arg-type]
+        options["max_length"] = model.context
+        return sample_batch(task, n, model.tokenizer, rng=rng, **options)[0].batch
 
     batches = {"as published": draw("all")}
     if {"a", "b"} <= set(task.pools):

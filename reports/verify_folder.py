@@ -62,8 +62,11 @@ def score_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
     if not (folder / SCORES / "scores.json").exists():
         return []
     known = {field.name for field in fields(Settings)}
-    saved = {k: v for k, v in card["provenance"]["settings"].items() if k in known}
-    saved = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
+    saved: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in card["provenance"]["settings"].items()
+        if name in known
+    }
     settings, scores = Settings(**saved), read_scores(folder / SCORES)
     size = circuit_size(scores.graph.n_edges, settings.size)
     entries = {entry["key"]: entry for entry in card["axes"]}

@@ -21,6 +21,22 @@ def test_two_way_known_answer():
     np.testing.assert_allclose(c.shares.sum(axis=0), 1)
 
 
+def test_mixed_model_gives_the_same_components():
+    """REML of statsmodels, crossed through one group, on a balanced design: same numbers."""
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    rng = np.random.default_rng(3)
+    y = 2 * rng.normal(size=(8, 1)) + rng.normal(size=(1, 10)) + 0.5 * rng.normal(size=(8, 10))
+    row, column = (index.ravel() for index in np.indices(y.shape))
+    frame = pd.DataFrame({"y": y.ravel(), "row": row, "column": column})
+    factors = {"row": "0 + C(row)", "column": "0 + C(column)"}
+    model = MixedLM.from_formula("y ~ 1", frame, groups=np.ones(len(frame)), vc_formula=factors)
+    fitted = model.fit()
+    found = dict(zip(model.exog_vc.names, fitted.vcomp, strict=True))
+    ours = vc.two_way(y[:, :, None]).values.ravel()
+    np.testing.assert_allclose(ours, [found["row"], found["column"], fitted.scale], rtol=2e-3)
+
+
 def _nested(rng, t=9, p=6, r=3, edges=4):
     return (
         rng.normal(size=(t, 1, 1, edges))

@@ -46,8 +46,8 @@ def models() -> None:
     """List the models that ship with the package: pocket models with held-out accuracy, planted."""
     import json
 
-    from circuitvar.tasks.pocket.paths import SEEDS, pocket_path
     from circuitvar.tasks.planted.catalog import PLANTED
+    from circuitvar.tasks.pocket.paths import SEEDS, pocket_path
 
     rows = []
     for seed in SEEDS:

@@ -21,6 +21,8 @@ def neurons(
     quiet: Quiet = False,
 ) -> None:
     """Label every MLP neuron and head with concepts, as bootstrap sets and linear explanations."""
+    import pandas as pd
+
     from circuitvar.reports.console import print_table
     from circuitvar.reports.neurons_command import best_units, run_neurons
     from circuitvar.reports.write import check_writable
@@ -29,7 +31,8 @@ def neurons(
     run = run_neurons(task, model, out, prompts=prompts, held_out=heldout, seed=seed, device=device)
     if quiet:
         return
-    frame = best_units(run.audit, 12)
+    frame = pd.concat([best_units(run.neurons, 8), best_units(run.heads, 8)])
+    frame = pd.DataFrame(frame, columns=["unit", "label", "verdict", "vote", "held_out"])
     print_table(
         frame.map(lambda value: f"{value:.3g}" if isinstance(value, float) else value),
         title=f"Best-explained units of {model} on {task}",
