@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types contract wheel check clean
+.PHONY: demo test lint types contract wheel docs check clean
 
 demo: $(STAMP)  ## audit the pocket model's IOI circuit; writes runs/demo/report.html
 	$(BIN)/circuitvar demo --out runs/demo
@@ -26,6 +26,11 @@ contract: $(STAMP)  ## tasks <- circuits <- audit <- reports, one way
 
 wheel: $(STAMP)  ## the built wheel, alone in a fresh environment, must run
 	sh .ci/check_wheel $(PYTHON)
+
+docs: $(STAMP)  ## the documentation site, in build/site
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group docs
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 check: lint types contract test wheel
 
