@@ -85,7 +85,7 @@ def run_plan(
             "component": found.names,
             "variance": total,
             "share": total / total.sum(),
-            "median_share": np.median(found.values / found.values.sum(axis=0), axis=1),
+            "median_share": np.nanmedian(found.shares[:, found.total != 0], axis=1),
         }
     )
     size = circuit_size(model.graph.n_edges, settings.size)
