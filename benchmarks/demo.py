@@ -31,10 +31,10 @@ def run_demo(out: Path, *, quick: bool) -> dict[str, float]:
 
 
 def card_without_time(folder: Path) -> dict:
-    """The card without wall times, and without the command line, which names the output folder."""
+    """The card without wall times, the command line (it names the folder) and the checksum."""
     card = json.loads((folder / "card.json").read_text())
     card.pop("time", None)
-    card.pop("sha256", None)
+    card.pop("checksum", None)
     card["provenance"].pop("command", None)
     return card
 

@@ -3,10 +3,12 @@
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from circuitvar.audit.audit import audit_circuit
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.types import Audit
+from circuitvar.circuits.draw import draw_circuit
 from circuitvar.circuits.model import load_model
 from circuitvar.circuits.score_files import write_scores
 from circuitvar.reports.progress import show_progress
@@ -15,6 +17,9 @@ from circuitvar.reports.summary import print_summary
 from circuitvar.reports.verify_folder import SCORES
 from circuitvar.reports.write import check_writable, write_report
 from circuitvar.tasks.types import Task
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def run_audit(
@@ -57,10 +62,29 @@ def run_audit(
             store=out / SCORES / "blocks",
         )
         progress("writing the report", 0, 1)
-        paths = write_report(result, out, seconds=time.perf_counter() - started)
+        paths = write_report(
+            result,
+            out,
+            circuit_figure=circuit_figure(result),
+            seconds=time.perf_counter() - started,
+        )
         if result.scores is not None:
             paths += write_scores(result.scores, out / SCORES)
         progress("writing the report", 1, 1)
     if not quiet:
         print_summary(result, out, paths)
     return result
+
+
+def circuit_figure(audit: Audit) -> "Figure | None":
+    """The audited circuit, edges weighted by how often the first axis keeps them; None if empty."""
+    if audit.scores is None or not audit.edges["in_circuit"].any():
+        return None
+    axis = audit.axes[0]
+    return draw_circuit(
+        audit.scores.graph,
+        audit.edges["in_circuit"].to_numpy(dtype=bool),
+        weights=axis.inclusion,
+        weight_name=f"inclusion, {axis.title.lower()}",
+        title=audit.title,
+    )
