@@ -85,6 +85,5 @@ def circuit_figure(audit: Audit) -> "Figure | None":
         audit.scores.graph,
         audit.edges["in_circuit"].to_numpy(dtype=bool),
         weights=axis.inclusion,
-        weight_name=f"inclusion, {axis.title.lower()}",
-        title=audit.title,
+        weight_name="inclusion",
     )
