@@ -16,6 +16,9 @@ from circuitvar.audit.types import Axis
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.select import top_n_masks
 
+MATCHED = "seed-matched"
+"""Key of the axis over training seeds after matching heads."""
+
 
 def match_heads(
     graph: Graph, scores: Float[np.ndarray, " edge"], reference: Float[np.ndarray, " edge"]
@@ -66,7 +69,7 @@ def seed_axis_matched(
     shuffled = np.stack([_shuffle_within_destination(graph, row, rng) for row in means])
     axis = runs_axis(
         matched(means),
-        key="seed-matched",
+        key=MATCHED,
         title="Training seeds, heads matched",
         unit="training seed",
         level=level,

@@ -15,6 +15,7 @@ import numpy as np
 
 from circuitvar.audit.claims import claims
 from circuitvar.audit.jaccard import mean_chance
+from circuitvar.audit.match_heads import MATCHED
 from circuitvar.audit.types import Axis
 from circuitvar.audit.verdict import Bars
 from circuitvar.reports.card import check_schema, read_card, sealed, verdict_entry
@@ -124,7 +125,12 @@ def _chance_check(axis: Axis, n_edges: int) -> Check:
         return Check(name, True)
     try:
         chance = mean_chance(axis.sizes.astype(np.int64), n_edges)
-        if not same(chance, axis.chance):
+        if axis.key == MATCHED:
+            # Its chance level is that of the same matching on shuffled scores, which sizes alone
+            # cannot give; matching can only raise it.
+            if not chance <= axis.chance <= 1:
+                detail = f"{axis.chance!r} is not between {chance!r} and 1"
+        elif not same(chance, axis.chance):
             detail = f"{axis.chance!r}, but sizes give {chance!r}"
     except ValueError as error:
         detail = str(error)
