@@ -78,12 +78,12 @@ def run_audit(
 
 def circuit_figure(audit: Audit) -> "Figure | None":
     """The audited circuit, edges weighted by how often the first axis keeps them; None if empty."""
-    if audit.scores is None or not audit.edges["in_circuit"].any():
+    kept = audit.edges["in_circuit"].to_numpy(dtype=bool)
+    if audit.scores is None or not kept.any():
         return None
-    axis = audit.axes[0]
     return draw_circuit(
         audit.scores.graph,
-        audit.edges["in_circuit"].to_numpy(dtype=bool),
-        weights=axis.inclusion,
+        kept,
+        weights=audit.axes[0].inclusion,
         weight_name="inclusion",
     )
