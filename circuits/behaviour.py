@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from circuitvar.circuits.score import chunk_size, clean_and_corrupt, cut, to_device
+from circuitvar.circuits.score import chunk_size, clean_and_corrupt
+from circuitvar.tasks.batching import take, to_device
 from circuitvar.tasks.metrics import damage, get_metric
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def measure_behaviour(
     size = batch_size or chunk_size(model, batch, accuracy)
     right, values = [], []
     for start in range(0, len(batch), size):
-        part = cut(batch, slice(start, start + size))
+        part = take(batch, slice(start, start + size))
         right.append(clean_and_corrupt(model, part, accuracy)[0])
         values.append(clean_and_corrupt(model, part, metric))
     clean, corrupt = np.concatenate(values, axis=1)

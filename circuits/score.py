@@ -24,6 +24,7 @@ from circuitvar.circuits.gradient_scores import (
     role_mask,
 )
 from circuitvar.circuits.types import EdgeScores, Method, Scored, ScoreOptions
+from circuitvar.tasks.batching import take, to_device
 from circuitvar.tasks.corruptions import noise_positions
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def score_edges(
     metrics = np.empty((2, len(batch)))
     for start in range(0, len(batch), size):
         rows = slice(start, min(start + size, len(batch)))
-        part = cut(batch, rows)
+        part = take(batch, rows)
         scored = _run(model, part, method, metric, options)
         values[rows] = _checked(model, part, method, options, scored.values)
         metrics[:, rows] = _metrics(model, part, metric, scored)
@@ -149,27 +150,6 @@ def with_means(model: "Model", batch: "Batch", options: ScoreOptions) -> ScoreOp
     positional = options.ablation == "mean-positional"
     means = corrupt_means(model.architecture, batch, positional=positional)
     return replace(options, means=means)
-
-
-def cut(batch: "Batch", rows: slice) -> "Batch":
-    """Consecutive examples of a batch."""
-    return replace(
-        batch,
-        **{name: getattr(batch, name)[rows] for name in _TENSORS},
-        templates=batch.templates[rows],
-        roles={name: span[rows] for name, span in batch.roles.items()},
-    )
-
-
-def to_device(batch: "Batch", device: str) -> "Batch":
-    """The batch with its tensors on `device`."""
-    if str(batch.clean.device) == device:
-        return batch
-    return replace(
-        batch,
-        **{name: getattr(batch, name).to(device) for name in _TENSORS},
-        roles={name: span.to(device) for name, span in batch.roles.items()},
-    )
 
 
 def chunk_size(model: "Model", batch: "Batch", metric: "Metric") -> int:

@@ -24,14 +24,13 @@ from safetensors.numpy import save
 from circuitvar.circuits.score import (
     check,
     chunk_size,
-    cut,
     data_digest,
     provenance,
     score_edges,
-    to_device,
     with_means,
 )
 from circuitvar.circuits.types import EdgeScores, Method, ScoreOptions
+from circuitvar.tasks.batching import take, to_device
 
 if TYPE_CHECKING:
     from circuitvar.circuits.model import Model
@@ -76,7 +75,7 @@ def score_edges_stored(
     whole = data_digest(batch) if options.means is not None else ""
     parts: list[Block] = []
     for start in range(0, len(batch), block):
-        part = cut(batch, slice(start, start + block))
+        part = take(batch, slice(start, start + block))
         path = folder / f"{block_digest(model, part, method, metric, options, whole)}.safetensors"
         found = read_block(path) if path.exists() else None
         if found is None:

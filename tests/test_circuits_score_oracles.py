@@ -18,10 +18,11 @@ from circuitvar.circuits.methods import METHODS, get_method
 from circuitvar.circuits.model import wrap
 from circuitvar.circuits.resume import after_attention as close_layer
 from circuitvar.circuits.resume import continue_from, perturbed_attention, perturbed_mlp
-from circuitvar.circuits.score import cut, score_edges
+from circuitvar.circuits.score import score_edges
 from circuitvar.circuits.sources import mean_writes, writes
 from circuitvar.circuits.trunk import run_tokens
 from circuitvar.circuits.types import Method, ScoreOptions
+from circuitvar.tasks.batching import take
 from circuitvar.tasks.types import Batch
 from tests.toy_scoring import KL, LOGIT_DIFF, build, padded, toy_batch, toy_model
 
@@ -187,7 +188,7 @@ def test_scores_do_not_depend_on_batching_or_order(key):
     atol = 3e-4 if key == "hvp" else 1e-5
     np.testing.assert_allclose(pieces.values, whole.values, atol=atol)
     np.testing.assert_allclose(pieces.metric_clean, whole.metric_clean, atol=1e-5)
-    last = score_edges(model, cut(batch, slice(3, 5)), method, metric=LOGIT_DIFF)
+    last = score_edges(model, take(batch, slice(3, 5)), method, metric=LOGIT_DIFF)
     np.testing.assert_allclose(last.values, whole.values[3:], atol=atol)
     again = score_edges(model, batch, method, metric=LOGIT_DIFF)
     np.testing.assert_array_equal(again.values, whole.values)
