@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from circuitvar.audit.types import Audit
 from circuitvar.reports.bibliography import bibtex
 from circuitvar.reports.card import TIME_FIELDS, make_card, plain
@@ -20,6 +18,7 @@ from circuitvar.reports.headline import headline_sentences, verdicts_by_claim
 from circuitvar.reports.inline_svg import inline_svg
 from circuitvar.reports.methods_text import methods_paragraph
 from circuitvar.reports.page_data import page_data, script_json
+from circuitvar.reports.page_tables import further_tables
 from circuitvar.reports.rounding import show, show_estimate
 from circuitvar.reports.stability_table import STABILITY_COLUMNS, stability_caption
 from circuitvar.reports.table_text import cells
@@ -30,21 +29,8 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).with_name("templates")
 
-DRAWN = frozenset(
-    "phi_by_k forecast similarity specifications influence cross_faithfulness ledger "
-    "random_circuits heldout".split()
-)
-"""Tables that a figure or a verdict already shows."""
-
 TILES = ("faithfulness", "circuit error", "rank correlation with exact")
 """Estimates shown at the top, where the audit has them; others fill up."""
-
-MAX_ROWS = 200
-"""Rows of a further table that the page prints; the CSV has them all."""
-
-
-FurtherTable = tuple[str, list[str], list[list[str]], int]
-"""Title, headings, rows shown, rows in all."""
 
 
 def report_page(
@@ -156,31 +142,3 @@ def facts(provenance: Mapping[str, Any], prefix: str = "") -> list[tuple[str, st
         else:
             rows.append((prefix + key, "–" if value is None else str(value)))
     return rows
-
-
-def further_tables(
-    audit: Audit,
-) -> list[tuple[str, list[tuple[str, list[str], list[list[str]], int]]]]:
-    """Tables that no figure shows, by section: neurons, identifiability, everything else.
-
-    A table belongs to a section by the start of its name: `neurons_...`, `identifiability_...`.
-    """
-    titles = {"neurons": "Neuron explanations", "identifiability": "Identifiability"}
-    sections: dict[str, list] = {}
-    for name, frame in audit.tables.items():
-        if name in DRAWN or frame.empty:
-            continue
-        start = next((key for key in titles if name.startswith(key)), "")
-        title = name.removeprefix(start).strip("_").replace("_", " ") or name
-        heads = [str(column).replace("_", " ") for column in frame.columns]
-        entry = (title.capitalize(), heads, plain_cells(frame.head(MAX_ROWS)), len(frame))
-        sections.setdefault(titles.get(start, "Further tables"), []).append(entry)
-    return list(sections.items())
-
-
-def plain_cells(frame: pd.DataFrame) -> list[list[str]]:
-    """A frame as text cells: floats with four significant digits, the rest as it is."""
-    return [
-        [f"{v:.4g}" if isinstance(v, float) else str(v) for v in row]
-        for row in frame.itertuples(index=False, name=None)
-    ]

@@ -11,8 +11,9 @@ import pytest
 from circuitvar.audit.types import Audit, Verdict
 from circuitvar.reports.headline import headline_sentences, verdict_tally
 from circuitvar.reports.methods_text import methods_paragraph
-from circuitvar.reports.page import further_tables, report_page
+from circuitvar.reports.page import report_page
 from circuitvar.reports.page_data import page_data, place, script_json
+from circuitvar.reports.page_tables import TABLES, further_tables
 from tests.toy_audit import GPT2_SMALL, toy_audit
 
 ATTACK = '</script><img src=x onerror="window.owned=1"><script>window.owned=1</script>{{7*7}}'
@@ -178,5 +179,73 @@ def test_further_tables_are_grouped_by_name():
     tables = {**audit.tables, "neurons_labels": one, "rates": one, "empty": one.head(0)}
     sections = dict(further_tables(replace(audit, tables=tables)))
     assert list(sections) == ["Neuron explanations", "Further tables"]
-    title, heads, rows, total = sections["Neuron explanations"][0]
-    assert (title, heads, rows, total) == ("Labels", ["x"], [["0.1235"], ["1"]], 2)
+    table = sections["Neuron explanations"][0]
+    assert (table.title, table.heads, table.kinds) == ("Labels", ["x"], ["number"])
+    assert (table.rows, table.total) == ([["0.1235"], ["1"]], 2)
+
+
+CHECK_FRAMES = {
+    "nulls": pd.DataFrame(
+        {
+            "null": ["centred bootstrap"],
+            "kind": ["keeps noise, removes effects"],
+            "observed": [0.88],
+            "expected": [0.5571],
+            "margin": [0.3229],
+            "p": [0.025],
+        }
+    ),
+    "prompt_clusters": pd.DataFrame(
+        {"example": range(5), "template": list("aabbb"), "cluster": [0, 1, 1, 1, 1]}
+    ),
+    "runs": pd.DataFrame(
+        {
+            "axis": ["paraphrase"] * 2 + ["seed"],
+            "run": ["a", "b", "pocket:1"],
+            "circuit_error": [0.25, 0.75, 1.0],
+            "kl": [1.0, 3.0, 4.0],
+            "faithfulness": [0.4, 0.6, 0.7],
+        }
+    ),
+    "noise": pd.DataFrame(
+        {
+            "amplitude": [1.0, 3.0],
+            "jaccard": [0.5, 0.75],
+            "circuit_error": [0.25, 0.5],
+            "circuit_error_se": [0.1, 0.1],
+            "gap": [2.0, 4.0],
+        }
+    ),
+    "selection": pd.DataFrame(
+        {
+            "axis": ["bootstrap"] * 2,
+            "group": ["all edges", "core"],
+            "edges": [9, 3],
+            "selection_variance": [2.0, 0.5],
+            "share": [1.0, 0.25],
+            "expected_symmetric_difference": [4.0, 1.0],
+        }
+    ),
+}
+CHECK_ROWS = {
+    "nulls": [["centred bootstrap", "keeps noise, removes effects", "0.88", "0.5571", "0.3229",
+               "0.025"]],
+    "prompt_clusters": [["a", "1", "1"], ["b", "0", "3"]],
+    "runs": [
+        ["paraphrase", "2", "0.5", "0.4 to 0.6", "0.5", "0.25 to 0.75", "2", "1 to 3"],
+        ["seed", "1", "0.7", "0.7 to 0.7", "1", "1 to 1", "4", "4 to 4"],
+    ],
+    "noise": [["1", "0.5", "0.25", "2"], ["3", "0.75", "0.5", "4"]],
+    "selection": [["bootstrap", "2", "4", "0.25"]],
+}  # fmt: skip
+
+
+def test_every_check_has_its_own_words():
+    """Tables of the audit that no figure shows are summarised, titled and explained."""
+    assert {record.key for record in TABLES} == set(CHECK_FRAMES)
+    sections = dict(further_tables(replace(toy_audit(), tables=CHECK_FRAMES)))
+    assert list(sections) == ["Checks"]
+    for record, table in zip(TABLES, sections["Checks"], strict=True):
+        assert table.title == record.title and len(table.note) > 60
+        assert table.rows == CHECK_ROWS[record.key]
+        assert len(table.kinds) == len(table.heads) == len(table.rows[0])
