@@ -23,9 +23,10 @@ from circuitvar.circuits.architecture import (
     split_heads,
 )
 from circuitvar.circuits.corrupted import corrupt_means, corrupt_trace, first_change
+from circuitvar.circuits.full_run import clean_read_out
 from circuitvar.circuits.norm_forms import norm_form, normalise
 from circuitvar.circuits.sources import output_weights
-from circuitvar.circuits.trunk import at_last, attend, run_mlp, run_tokens
+from circuitvar.circuits.trunk import at_last, attend, run, run_mlp
 from circuitvar.circuits.types import ABLATIONS, Ablation
 from circuitvar.tasks.types import Batch
 
@@ -201,9 +202,7 @@ def prepare(
     """
     architecture = model.architecture
     with torch.no_grad():
-        clean, context = run_tokens(architecture, batch.clean, batch.mask)
-        entering = clean.layers[0].x
-        full = at_last(clean.final, batch.last)
+        entering, context = enter(architecture, architecture.embed(batch.clean), batch.mask)
     if constants is None and ablation == "zero":
         constants = zero_constants(model)
     if constants is None:
@@ -211,11 +210,15 @@ def prepare(
         if ablation != "patching":
             raise ValueError(f"ablation {ablation!r} needs `constants`; see `mean_constants`")
         with torch.no_grad():
-            run, _ = corrupt_trace(architecture, batch)
-        layers = tuple(LayerBase(t.x, t.q, t.k, t.v, t.z, t.mid, t.mlp) for t in run.layers)
-        delta, final = entering - run.layers[0].x, at_last(run.final, batch.last)
+            corrupt, _ = corrupt_trace(architecture, batch)
+        layers = tuple(LayerBase(t.x, t.q, t.k, t.v, t.z, t.mid, t.mlp) for t in corrupt.layers)
         first = first_change(batch)
-        return Backdrop(batch, context, ablation, first, delta[:, first:], layers, final, full)
+        clean, final = entering[:, first:].contiguous(), at_last(corrupt.final, batch.last)
+        full = clean_read_out(architecture, batch, context, corrupt.layers, clean, first=first)
+        delta = clean - corrupt.layers[0].x[:, first:]
+        return Backdrop(batch, context, ablation, first, delta, layers, final, full)
+    with torch.no_grad():
+        full = at_last(run(architecture, entering, entering, context).final, batch.last)
     x, _ = enter(architecture, at_positions(constants.embeddings, batch.mask), batch.mask)
     layers, final = _ablated_layers(model, context, constants, x, batch.mask)
     return Backdrop(

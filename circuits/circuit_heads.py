@@ -65,8 +65,10 @@ def _head_deltas(
     q, k, v = _projected(architecture, backdrop, run, index, heads, columns, last=last)
     z = attend_heads(layer, base, backdrop, index, heads, q, k, v, last=last)
     here = slice(backdrop.first, None)
-    weights = head_output_weights(architecture, layer)[heads]
-    z_base = base.z[:, here][:, :, heads]
+    everything = len(heads) == architecture.n_heads  # then views, not copies
+    chosen = slice(None) if everything else heads
+    weights = head_output_weights(architecture, layer)[chosen]
+    z_base = base.z[:, here][:, :, chosen]
     z_base = at_read_out(backdrop, z_base)[:, None] if last else z_base
     if layer.attn_post_norm is not None:
         gain = rms_gain(layer.attn_post_norm, layer.output(z.flatten(-2)))
@@ -78,7 +80,7 @@ def _head_deltas(
         return _per_head(z - z_base, weights)
     else:
         written = _per_head(z, weights)
-    ablated = base.head_values[:, here][:, :, heads]
+    ablated = base.head_values[:, here][:, :, chosen]
     ablated = at_read_out(backdrop, ablated)[:, None] if last else ablated
     return written - ablated.permute(2, 0, 1, 3)
 
@@ -121,7 +123,7 @@ def _projected(
         streams = inputs(run, [same[0] for same in by_input.values()], x)
         for stream, same in zip(layer.attn_norm(streams), by_input.values(), strict=True):
             rows = [c - offset for c in same]
-            out = stream @ weights[rows].flatten(0, 1).T + biases[rows].flatten()
+            out = stream @ _stacked(weights, rows).T + _stacked(biases, rows)
             done.update(zip(same, out.unflatten(-1, (len(same), -1)).unbind(-2), strict=True))
     bases = (base.q[:, start:], base.k[:, start:], base.v[:, start:])
     result: tuple[list[Tensor], list[Tensor], list[Tensor]] = ([], [], [])
@@ -132,6 +134,11 @@ def _projected(
                 unchanged = at_read_out(backdrop, unchanged)[:, None]
             result[slot].append(done.get(column, unchanged))
     return result
+
+
+def _stacked(weights: Float[Tensor, "dst d_head ..."], rows: list[int]) -> Tensor:
+    """Weights of some destinations, one below the other; a view where there is only one."""
+    return weights[rows[0]] if len(rows) == 1 else weights[rows].flatten(0, 1)
 
 
 def attend_heads(
@@ -148,7 +155,8 @@ def attend_heads(
 ) -> Float[Tensor, "batch pos head d_head"]:
     """Per-head results at the positions of q; keys before the first difference are the base's."""
     start, group = backdrop.first, base.q.shape[2] // base.k.shape[2]
-    shared = [h // group for h in heads]
+    everything = group == 1 and len(heads) == base.k.shape[2]  # then views, not copies
+    shared = slice(None) if everything else [h // group for h in heads]
     rotary, mask = _context_at(backdrop.context, index, backdrop, last=last)
     query = rotated_query(layer, torch.stack(q, dim=2), rotary)
     key = torch.cat((base.k[:, :start][:, :, shared], torch.stack(k, dim=2)), dim=1)

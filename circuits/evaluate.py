@@ -4,7 +4,7 @@ Everything a reader may want of one run is kept per example: the metric of circu
 empty circuit, changed predictions, accuracy and KL. Ratios are formed afterwards, both ways.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -29,6 +29,9 @@ from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
     from circuitvar.circuits.model import Model
+
+UNEMBED_TOGETHER = 4
+"""Circuits whose logits over the whole vocabulary are in memory at once."""
 
 
 def miller_choices(ablation: str, *, complement: bool = False) -> dict[str, str]:
@@ -107,13 +110,10 @@ def evaluate_masks(
     parts: list[list[dict[str, Tensor]]] = []
     for part in chunks(batch, batch_size or examples_at_once(model, batch)):
         backdrop = prepare(model, part, ablation=ablation, constants=constants)
-        full = _wide(logits_at(model.architecture, backdrop.full))
-        parts.append(
-            [
-                _read(model, s, part, metric, full)
-                for s in final_streams(model, backdrop, everything)
-            ]
-        )
+        streams = [backdrop.full, *final_streams(model, backdrop, everything)]
+        logits = _all_logits(model, streams)
+        full = next(logits)
+        parts.append([_read(row, part, metric, full) for row in logits])
         parts[-1].append({"value": metric.fn(full, part, full)})
     joined = [
         {key: torch.cat([part[row][key] for part in parts]).cpu().numpy() for key in parts[0][row]}
@@ -142,10 +142,15 @@ def _wide(logits: Tensor) -> Tensor:
     return logits if logits.dtype == torch.float64 else logits.float()
 
 
-def _read(
-    model: "Model", stream: Tensor, batch: Batch, metric: Metric, full: Tensor
-) -> dict[str, Tensor]:
-    logits = _wide(logits_at(model.architecture, stream))
+def _all_logits(model: "Model", streams: Sequence[Tensor]) -> Iterator[Tensor]:
+    """Logits of one stream after another; the unembedding is read once for a few of them."""
+    for start in range(0, len(streams), UNEMBED_TOGETHER):
+        some = streams[start : start + UNEMBED_TOGETHER]
+        together = _wide(logits_at(model.architecture, torch.cat(list(some))))
+        yield from together.split([len(stream) for stream in some])
+
+
+def _read(logits: Tensor, batch: Batch, metric: Metric, full: Tensor) -> dict[str, Tensor]:
     compared = batch.wrong_answers.shape[1] > 0 and bool((batch.wrong_answers >= 0).any(1).all())
     correct = (
         accuracy(logits, batch) > 0

@@ -13,7 +13,7 @@ from circuitvar.circuits.backdrop import mean_constants, prepare
 from circuitvar.circuits.model import load_model
 from circuitvar.circuits.run_circuit import final_streams, needed_sources
 from circuitvar.circuits.soft_run import soft_final_stream
-from circuitvar.circuits.trunk import at_last, logits_at
+from circuitvar.circuits.trunk import at_last, logits_at, run_tokens
 from tests.toy_scoring import FAMILIES, toy_batch, toy_model
 
 PEER = Path(__file__).parent / "golden" / "peer"
@@ -224,3 +224,15 @@ def test_unknown_ablations_missing_constants_and_wrong_graphs_are_refused():
     backdrop = prepare(model, toy_batch())
     with pytest.raises(ValueError, match=r"masks must have .* edges, the number in the graph"):
         list(final_streams(model, backdrop, np.ones((1, 3), bool)))
+
+
+@pytest.mark.parametrize("side", ["none", "right", "left"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_full_model_is_run_only_from_the_first_difference_on(family, side):
+    model, batch = toy_model(family), ragged(side)
+    backdrop = prepare(model, batch)
+    assert 0 < backdrop.first
+    trace, _ = run_tokens(model.architecture, batch.clean, batch.mask)
+    torch.testing.assert_close(
+        backdrop.full, at_last(trace.final, batch.last), rtol=1e-4, atol=1e-5
+    )
