@@ -11,7 +11,13 @@ import numpy as np
 import pandas as pd
 
 from circuitvar.audit.types import Audit
-from circuitvar.reports import figures_edges, figures_stability, figures_variance
+from circuitvar.reports import (
+    figures_edges,
+    figures_numbers,
+    figures_stability,
+    figures_variance,
+)
+from circuitvar.reports.figures_numbers import Marks
 from circuitvar.reports.rounding import show_estimate
 from circuitvar.reports.tables import inclusion_frame, ledger_frame, stability_frame
 
@@ -30,6 +36,8 @@ class FigureRecord:
     frame: Callable[[Audit], pd.DataFrame | None]
     """None (or an empty frame) where the audit has nothing to show."""
     draw: Callable[[pd.DataFrame, Audit], "Figure"]
+    numbers: Callable[[pd.DataFrame], Marks] | None = None
+    """What the page shows on pointing at the figure; None leaves it still."""
 
 
 def table(name: str) -> Callable[[Audit], pd.DataFrame | None]:
@@ -67,6 +75,7 @@ FIGURES: tuple[FigureRecord, ...] = (
         "circuits of the same sizes would reach.",
         stability_frame,
         lambda frame, audit: figures_stability.forest_plot(frame),
+        figures_numbers.forest_numbers,
     ),
     FigureRecord(
         "inclusion",
@@ -75,6 +84,7 @@ FIGURES: tuple[FigureRecord, ...] = (
         "means the boundary of the circuit is decided by the sample.",
         inclusion_frame,
         lambda frame, audit: figures_stability.inclusion_curve(frame),
+        figures_numbers.inclusion_numbers,
     ),
     FigureRecord(
         "size",
@@ -82,6 +92,7 @@ FIGURES: tuple[FigureRecord, ...] = (
         "Jaccard rises with circuit size for random circuits too (dotted); φ removes that.",
         table("phi_by_k"),
         lambda frame, audit: figures_stability.size_curve(frame),
+        figures_numbers.size_numbers,
     ),
     FigureRecord(
         "prompts",
@@ -90,6 +101,7 @@ FIGURES: tuple[FigureRecord, ...] = (
         "blocks that check it.",
         table("forecast"),
         lambda frame, audit: figures_stability.sample_size_curve(frame),
+        figures_numbers.sample_size_numbers,
     ),
     FigureRecord(
         "exact",
@@ -98,6 +110,7 @@ FIGURES: tuple[FigureRecord, ...] = (
         "scale. The dashed line is equality.",
         _edges_with_exact,
         lambda frame, audit: figures_edges.exact_scatter(frame, note=rank_correlation_note(audit)),
+        figures_numbers.exact_numbers,
     ),
     FigureRecord(
         "snr",
@@ -106,6 +119,7 @@ FIGURES: tuple[FigureRecord, ...] = (
         "one at a time.",
         _edges_with_snr,
         lambda frame, audit: figures_edges.snr_scatter(frame),
+        figures_numbers.snr_numbers,
     ),
     FigureRecord(
         "ledger",
@@ -114,6 +128,7 @@ FIGURES: tuple[FigureRecord, ...] = (
         "are shown as they are.",
         ledger_frame,
         lambda frame, audit: figures_variance.ledger_bars(frame),
+        figures_numbers.ledger_numbers,
     ),
     FigureRecord(
         "similarity",
@@ -122,6 +137,7 @@ FIGURES: tuple[FigureRecord, ...] = (
         "their own.",
         table("similarity"),
         lambda frame, audit: figures_stability.similarity_heat_map(frame),
+        figures_numbers.similarity_numbers,
     ),
     FigureRecord(
         "specifications",
@@ -132,6 +148,7 @@ FIGURES: tuple[FigureRecord, ...] = (
         lambda frame, audit: figures_variance.specification_curve(
             frame, value_label="faithfulness"
         ),
+        figures_numbers.specification_numbers,
     ),
     FigureRecord(
         "influence",
@@ -139,6 +156,7 @@ FIGURES: tuple[FigureRecord, ...] = (
         "Approximate change of φ when one prompt is left out; the most influential prompts.",
         table("influence"),
         lambda frame, audit: figures_edges.prompt_influence(frame),
+        figures_numbers.influence_numbers,
     ),
     FigureRecord(
         "cross_faithfulness",
@@ -146,6 +164,7 @@ FIGURES: tuple[FigureRecord, ...] = (
         "Faithfulness of the circuit found on one set of prompts (row), run on another (column).",
         table("cross_faithfulness"),
         lambda frame, audit: figures_variance.cross_faithfulness_matrix(frame),
+        figures_numbers.cross_numbers,
     ),
 )
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Points = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Rows of the frame, x and y."""
+
 RASTER_ABOVE = 2000
 """More points than this are drawn as pixels inside the vector figure, to keep files small."""
 
@@ -34,12 +37,10 @@ def exact_scatter(frame: pd.DataFrame, *, note: str = "") -> "Figure":
     `note` is printed in the corner: the rank correlation, computed by the audit.
     """
     require_columns(frame, ["score", "exact"], "exact against approximate scatter")
-    exact, score = (frame[name].to_numpy(dtype=float) for name in ("exact", "score"))
-    known = np.isfinite(exact) & np.isfinite(score)
-    exact, score = exact[known], score[known]
+    rows, exact, score = exact_points(frame)
     with paper_style():
         figure, axes = new_figure(4.4, 3.6)
-        _scatter_by_class(axes, _classes(frame)[known], exact, score)
+        _scatter_by_class(axes, _classes(frame)[rows], exact, score)
         both = np.r_[exact, score, 0.0]
         span = (float(both.min()), float(both.max()))
         axes.plot(span, span, "--", color=GREY, linewidth=0.9, zorder=1, label="equality")
@@ -63,11 +64,10 @@ def snr_scatter(frame: pd.DataFrame) -> "Figure":
     Columns: score, snr; class where known.
     """
     require_columns(frame, ["score", "snr"], "SNR scatter")
-    size, snr = (np.abs(frame[name].to_numpy(dtype=float)) for name in ("score", "snr"))
-    shown = (size > 0) & (snr > 0) & np.isfinite(size) & np.isfinite(snr)
+    rows, size, snr = snr_points(frame)
     with paper_style():
         figure, axes = new_figure(4.8, 3.4)
-        _scatter_by_class(axes, _classes(frame)[shown], size[shown], snr[shown])
+        _scatter_by_class(axes, _classes(frame)[rows], size, snr)
         axes.axhline(1.96, color=VERMILION, linewidth=0.9, linestyle="--", label="|SNR| = 1.96")
         axes.set_xscale("log")
         axes.set_yscale("log")
@@ -83,8 +83,7 @@ def prompt_influence(frame: pd.DataFrame, *, top: int = 20) -> "Figure":
     Columns: example, influence; template where known. `top` bounds the rows drawn.
     """
     require_columns(frame, ["example", "influence"], "prompt influence")
-    order = np.argsort(-np.abs(frame["influence"].to_numpy(dtype=float)), kind="stable")
-    part = frame.iloc[order[:top]]
+    part = influential_prompts(frame, top=top)
     rows = np.arange(len(part))[::-1]
     labels = [f"prompt {literal(example)}" for example in part["example"]]
     if "template" in part:
@@ -100,6 +99,26 @@ def prompt_influence(frame: pd.DataFrame, *, top: int = 20) -> "Figure":
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("influence on φ")
     return figure
+
+
+def influential_prompts(frame: pd.DataFrame, *, top: int = 20) -> pd.DataFrame:
+    """The `top` rows of largest |influence|, largest first."""
+    order = np.argsort(-np.abs(frame["influence"].to_numpy(dtype=float)), kind="stable")
+    return frame.iloc[order[:top]]
+
+
+def exact_points(frame: pd.DataFrame) -> Points:
+    """Rows with both numbers, their exact effects and their scores."""
+    exact, score = (frame[name].to_numpy(dtype=float) for name in ("exact", "score"))
+    rows = np.flatnonzero(np.isfinite(exact) & np.isfinite(score))
+    return rows, exact[rows], score[rows]
+
+
+def snr_points(frame: pd.DataFrame) -> Points:
+    """Rows that a log axis can show, their |score| and their |SNR|."""
+    size, snr = (np.abs(frame[name].to_numpy(dtype=float)) for name in ("score", "snr"))
+    rows = np.flatnonzero((size > 0) & (snr > 0) & np.isfinite(size) & np.isfinite(snr))
+    return rows, size[rows], snr[rows]
 
 
 def _classes(frame: pd.DataFrame) -> np.ndarray:

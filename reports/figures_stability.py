@@ -155,12 +155,8 @@ def similarity_heat_map(frame: pd.DataFrame) -> "Figure":
     Columns: run_a, run_b, jaccard; one row per ordered pair.
     """
     require_columns(frame, ["run_a", "run_b", "jaccard"], "similarity heat map")
-    names = list(dict.fromkeys(frame["run_a"].astype(str)))
-    square = (
-        frame.assign(run_a=frame["run_a"].astype(str), run_b=frame["run_b"].astype(str))
-        .pivot(index="run_a", columns="run_b", values="jaccard")
-        .reindex(index=names, columns=names)
-    )
+    square = square_of(frame, "run_a", "run_b", "jaccard")
+    names = list(square.index)
     with paper_style():
         figure, axes = new_figure(4.6, 3.9)
         drawn = axes.imshow(square.to_numpy(float), vmin=0, vmax=1, interpolation="nearest")
@@ -176,6 +172,13 @@ def similarity_heat_map(frame: pd.DataFrame) -> "Figure":
         if len(names) <= 12:
             _write_values(axes, square.to_numpy(float))
     return figure
+
+
+def square_of(frame: pd.DataFrame, row: str, column: str, value: str) -> pd.DataFrame:
+    """One row per ordered pair -> a matrix, names in the order of the frame."""
+    frame = frame.assign(**{row: frame[row].astype(str), column: frame[column].astype(str)})
+    rows, columns = (list(dict.fromkeys(frame[key])) for key in (row, column))
+    return frame.pivot(index=row, columns=column, values=value).reindex(index=rows, columns=columns)
 
 
 def _write_values(axes, values: np.ndarray) -> None:

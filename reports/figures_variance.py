@@ -3,12 +3,15 @@
 One function per figure; a tidy frame in, a matplotlib figure out. No statistics happen here.
 """
 
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from circuitvar.reports.checks import require_columns
+from circuitvar.reports.figures_stability import square_of
 from circuitvar.reports.style import (
     BLUE,
     GREY,
@@ -30,42 +33,48 @@ NOT_CHOICES = ("value", "low", "high", "se", "default")
 """Columns of a specification frame that are results, not choices."""
 
 
+@dataclass(frozen=True)
+class Bar:
+    """One piece of a stacked bar."""
+
+    group: str
+    at: int
+    """Which bar, counted from the top."""
+    label: str
+    layer: str
+    nth: int
+    """Which component of its layer."""
+    start: float
+    share: float
+    row: Mapping[Hashable, object]
+    """The row of the frame."""
+
+
 def ledger_bars(frame: pd.DataFrame) -> "Figure":
     """Variance shares stacked per group of edges; negative estimates go left of zero.
 
     Columns: component, share; group and layer where known.
     """
     require_columns(frame, ["component", "share"], "variance ledger")
-    frame = frame.assign(
-        group=frame["group"] if "group" in frame else "all edges",
-        layer=frame["layer"] if "layer" in frame else "",
-    )
-    groups = list(dict.fromkeys(frame["group"]))
+    bars = stacked_bars(frame)
+    groups = list(dict.fromkeys(bar.group for bar in sorted(bars, key=lambda bar: bar.at)))
+    named: set[str] = set()
     with paper_style():
         figure, axes = new_figure(6.0, 2.0 + 0.45 * len(groups))
-        ends = {(group, sign): 0.0 for group in groups for sign in (True, False)}
-        used: dict[str, int] = {}
-        keys = frame["layer"].astype(str), frame["component"].astype(str)
-        for layer, name in dict.fromkeys(zip(*keys, strict=True)):
-            part = frame[(keys[0] == layer) & (keys[1] == name)]
-            used[layer] = used.get(layer, 0) + 1
-            label = literal(f"{layer} {name}".strip(), width=42)
-            for row, share in zip(part["group"], part["share"], strict=True):
-                start = ends[row, share >= 0]
-                axes.barh(
-                    groups.index(row),
-                    share,
-                    left=start,
-                    height=0.6,
-                    color=LAYER_COLOURS.get(layer, GREY),
-                    # Components of one layer share a colour and differ by lightness.
-                    alpha=max(1.0 - 0.3 * (used[layer] - 1), 0.25),
-                    edgecolor=PAPER,
-                    linewidth=0.7,
-                    label=label,
-                )
-                label = None
-                ends[row, share >= 0] = start + share
+        for bar in bars:
+            axes.barh(
+                bar.at,
+                bar.share,
+                left=bar.start,
+                height=0.6,
+                color=LAYER_COLOURS.get(bar.layer, GREY),
+                # Components of one layer share a colour and differ by lightness.
+                alpha=max(1.0 - 0.3 * bar.nth, 0.25),
+                edgecolor=PAPER,
+                linewidth=0.7,
+                label=None if bar.label in named else literal(bar.label, width=42),
+            )
+            named.add(bar.label)
         axes.axvline(0, color=GREY, linewidth=0.8)
         axes.set_yticks(range(len(groups)), [literal(group) for group in groups])
         axes.invert_yaxis()
@@ -73,6 +82,29 @@ def ledger_bars(frame: pd.DataFrame) -> "Figure":
         axes.set_xlabel("share of variance")
         figure.legend(loc="outside upper center", ncols=2)
     return figure
+
+
+def stacked_bars(frame: pd.DataFrame) -> list[Bar]:
+    """Where every piece of the ledger lies, component by component."""
+    frame = frame.assign(
+        group=frame["group"] if "group" in frame else "all edges",
+        layer=frame["layer"] if "layer" in frame else "",
+    )
+    groups = list(dict.fromkeys(frame["group"].astype(str)))
+    ends = {(group, sign): 0.0 for group in groups for sign in (True, False)}
+    order: dict[str, list[str]] = {}
+    bars = []
+    keys = frame["layer"].astype(str), frame["component"].astype(str)
+    for layer, name in dict.fromkeys(zip(*keys, strict=True)):
+        order.setdefault(layer, []).append(name)
+        part: pd.DataFrame = frame.loc[(keys[0] == layer) & (keys[1] == name)]
+        for row in part.to_dict("records"):
+            group, share = str(row["group"]), float(row["share"])
+            start = ends[group, share >= 0]
+            ends[group, share >= 0] = start + share
+            label, nth = f"{layer} {name}".strip(), len(order[layer]) - 1
+            bars.append(Bar(group, groups.index(group), label, layer, nth, start, share, row))
+    return bars
 
 
 def specification_curve(frame: pd.DataFrame, *, value_label: str = "value") -> "Figure":
@@ -119,14 +151,8 @@ def cross_faithfulness_matrix(frame: pd.DataFrame) -> "Figure":
     Columns: circuit (rows), prompts (columns), faithfulness.
     """
     require_columns(frame, ["circuit", "prompts", "faithfulness"], "cross-faithfulness matrix")
-    rows = list(dict.fromkeys(frame["circuit"].astype(str)))
-    cols = list(dict.fromkeys(frame["prompts"].astype(str)))
-    square = (
-        frame.assign(circuit=frame["circuit"].astype(str), prompts=frame["prompts"].astype(str))
-        .pivot(index="circuit", columns="prompts", values="faithfulness")
-        .reindex(index=rows, columns=cols)
-        .to_numpy(float)
-    )
+    found = square_of(frame, "circuit", "prompts", "faithfulness")
+    rows, cols, square = list(found.index), list(found.columns), found.to_numpy(float)
     with paper_style():
         figure, axes = new_figure(4.9, 4.0)
         low, high = min(0.0, float(np.nanmin(square))), max(1.0, float(np.nanmax(square)))

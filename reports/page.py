@@ -18,6 +18,7 @@ from circuitvar.reports.headline import headline_sentences, verdicts_by_claim
 from circuitvar.reports.inline_svg import inline_svg
 from circuitvar.reports.methods_text import methods_paragraph
 from circuitvar.reports.page_data import page_data, script_json
+from circuitvar.reports.page_marks import page_marks
 from circuitvar.reports.page_tables import further_tables
 from circuitvar.reports.rounding import show, show_estimate
 from circuitvar.reports.stability_table import STABILITY_COLUMNS, stability_caption
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEMPLATES = Path(__file__).with_name("templates")
+SCRIPTS = ("page.js", "figures.js")
+"""One script on the page, in this order."""
 
 TILES = ("faithfulness", "circuit error", "rank correlation with exact")
 """Estimates shown at the top, where the audit has them; others fill up."""
@@ -45,7 +48,11 @@ def report_page(
     """
     card = make_card(audit) if card is None else card
     figures = make_figures(audit) if figures is None else figures
-    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+    script = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    drawn = [
+        (record, _markup(inline_svg(figure, key=record.key, title=record.title)))
+        for record, figure in figures
+    ]
     methods, cited = methods_paragraph(audit)
     frame = stability_frame(audit)
     return (
@@ -62,10 +69,7 @@ def report_page(
             stability_rows=cells(frame, STABILITY_COLUMNS),
             stability_caption=stability_caption(audit),
             estimates=[(e, show_estimate(e)) for e in audit.estimates],
-            figures=[
-                (record, _markup(inline_svg(figure, key=record.key, title=record.title)))
-                for record, figure in figures
-            ],
+            figures=drawn,
             sections=further_tables(audit),
             methods=methods,
             bibtex=bibtex(cited),
@@ -75,6 +79,7 @@ def report_page(
             script=_markup(script),
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
             data=_markup(script_json(page_data(audit.edges) if len(audit.edges) else None)),
+            marks=_markup(script_json(page_marks(audit, figures))),
             n_edges=len(audit.edges),
         )
     )

@@ -88,8 +88,9 @@ def run_rows(frame: pd.DataFrame) -> pd.DataFrame:
             ("kl", "KL"),
         ):
             if key in part:
-                row[f"{title}, mean"] = float(part[key].mean())
-                row[f"{title}, range"] = f"{part[key].min():.3g} to {part[key].max():.3g}"
+                values = part[key].to_numpy(dtype=float)
+                row[f"{title}, mean"] = float(values.mean())
+                row[f"{title}, range"] = f"{values.min():.3g} to {values.max():.3g}"
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -106,7 +107,7 @@ def noise_rows(frame: pd.DataFrame) -> pd.DataFrame:
         "faithfulness": "Faithfulness",
         "gap": "Clean-corrupt gap",
     }
-    return frame[[key for key in titles if key in frame]].rename(columns=titles)
+    return pd.DataFrame({titles[key]: frame[key] for key in titles if key in frame})
 
 
 def selection_rows(frame: pd.DataFrame) -> pd.DataFrame:

@@ -123,6 +123,77 @@ def test_theme_button_switches_and_copy_selects(browser):
     assert browser.run("getComputedStyle(document.body).backgroundColor") != before
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A page with its figures."""
+    path = tmp_path_factory.mktemp("drawn") / "report.html"
+    path.write_text(report_page(toy_audit()), encoding="utf-8")
+    with Browser() as tab:
+        tab.open(path, ready=READY)
+        tab.run("document.documentElement.style.scrollBehavior = 'auto'")
+        yield tab
+        assert tab.errors == []
+
+
+def figure_keys(tab):
+    return tab.run("Object.keys(JSON.parse(document.getElementById('marks').textContent))")
+
+
+def step(tab, key, press):
+    """One key press in the focused figure."""
+    svg = f"document.querySelector('#figure-{key} svg')"
+    tab.run(f"{svg}.scrollIntoView({{block: 'center'}})")
+    tab.run(FRAME)
+    tab.run(f"{svg}.focus({{preventScroll: true}})")
+    tab.run(f"{svg}.dispatchEvent(new KeyboardEvent('keydown', {{key: '{press}', bubbles: true}}))")
+
+
+def point_at(tab, key, x, y):
+    """Move the real mouse to a place of a figure, in the units of its SVG."""
+    svg = f"document.querySelector('#figure-{key} svg')"
+    tab.run(f"{svg}.scrollIntoView({{block: 'center'}})")
+    tab.run(FRAME)
+    at = tab.run(
+        f"(() => {{ const p = new DOMPoint({x}, {y}).matrixTransform({svg}.getScreenCTM());"
+        "return [p.x, p.y]; })()"
+    )
+    tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=at[0], y=at[1])
+    tab.run(FRAME)
+
+
+def test_every_figure_can_be_read_by_keyboard(drawn):
+    audit = toy_audit()
+    keys = figure_keys(drawn)
+    assert len(keys) == 11
+    for key in keys:
+        step(drawn, key, "ArrowRight")
+        first = text_of(drawn, "figure-tip")
+        step(drawn, key, "ArrowRight")
+        assert first and first != text_of(drawn, "figure-tip"), key
+        step(drawn, key, "ArrowLeft")
+        assert text_of(drawn, "figure-tip") == first
+        assert drawn.run("document.querySelectorAll('.ring').length") == 1
+        step(drawn, key, "Escape")
+        assert drawn.run("document.getElementById('figure-tip').hidden")
+    step(drawn, "exact", "ArrowRight")
+    step(drawn, "exact", "Enter")
+    largest = audit.edges.loc[audit.edges["exact"].abs().idxmax(), "edge"]
+    assert text_of(drawn, "picked").startswith(largest + ":")
+
+
+def test_pointing_at_a_figure_shows_its_numbers(drawn):
+    marks = drawn.run("JSON.parse(document.getElementById('marks').textContent)")
+    at = marks["size"]["texts"].index(next(t for t in marks["size"]["texts"] if "k = 40 " in t))
+    point_at(drawn, "size", marks["size"]["x"][at] + 1, marks["size"]["y"][at] - 1)
+    assert text_of(drawn, "figure-tip") == marks["size"]["texts"][at]
+    left, top, wide, high = marks["similarity"]["box"]
+    point_at(drawn, "similarity", left + 1.5 * wide / 8, top + 2.5 * high / 8)
+    row = marks["similarity"]["values"][2][1]
+    assert text_of(drawn, "figure-tip") == f"template 2 and template 1\nJaccard {row}"
+    point_at(drawn, "size", 1, 1)
+    assert drawn.run("document.getElementById('figure-tip').hidden")
+
+
 def test_hostile_names_run_nothing(tmp_path):
     from tests.test_reports_page import hostile_page
 
@@ -132,6 +203,10 @@ def test_hostile_names_run_nothing(tmp_path):
         tab.open(path, ready=READY)
         set_value(tab, "threshold", 0)
         tab.run("document.querySelector('#table tr[data-edge]').click()")
+        for key in figure_keys(tab):
+            step(tab, key, "ArrowRight")
+            assert text_of(tab, "figure-tip")
+        assert "<img src=x" in text_of(tab, "figure-tip") + text_of(tab, "picked")
         assert tab.run("window.owned === undefined")
         assert tab.run("document.querySelectorAll('img, iframe, object, main script').length") == 0
         assert tab.errors == []

@@ -7,9 +7,15 @@ import pandas as pd
 import pytest
 
 from circuitvar.audit.types import Audit
-from circuitvar.reports import figures_edges, figures_stability, figures_variance
+from circuitvar.reports import (
+    figures_edges,
+    figures_numbers,
+    figures_stability,
+    figures_variance,
+)
 from circuitvar.reports.figures import FIGURES, make_figures, rank_correlation_note
 from circuitvar.reports.inline_svg import inline_svg
+from circuitvar.reports.page_marks import page_marks, place_marks
 from circuitvar.reports.style import literal, save_figure
 from circuitvar.reports.tables import stability_frame
 from tests.toy_audit import GPT2_SMALL, toy_audit
@@ -126,3 +132,75 @@ def test_inline_svg_recolours_and_prefixes():
 def test_labels_are_literal_and_short():
     assert literal("$\\frac{1}$") == "\\$\\frac{1}\\$"
     assert len(literal("x" * 100)) == 32
+
+
+def test_every_figure_answers_with_numbers_inside_its_frame(audit):
+    made = make_figures(audit)
+    sizes = {}
+    for record, figure in made:
+        box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', inline_svg(figure, key="f", title=""))
+        sizes[record.key] = tuple(map(float, box.groups()))
+    found = page_marks(audit, made)
+    assert set(found) == {record.key for record in FIGURES}
+    for key, marks in found.items():
+        wide, high = sizes[key]
+        if marks["kind"] == "grid":
+            left, top, across, down = marks["box"]
+            assert len(marks["values"]) == len(marks["rows"])
+            x, y = np.array([left, left + across]), np.array([top, top + down])
+        else:
+            x, y = np.array(marks["x"]), np.array(marks["y"])
+            assert len(x) == len(marks.get("texts", marks.get("edge"))) > 0
+        assert (0 <= x).all() and (x <= wide).all() and (0 <= y).all() and (y <= high).all()
+
+
+@pytest.mark.parametrize("key", ["phi", "jaccard"])
+def test_marks_lie_on_the_markers_of_the_drawing(audit, key):
+    """The places given to the page are those that matplotlib wrote into the SVG, on a log axis."""
+    frame = audit.tables["phi_by_k"]
+    figure = figures_stability.size_curve(frame)
+    svg = inline_svg(figure, key="f", title="")
+    marks = place_marks(figure, figures_numbers.size_numbers(frame))
+    uses = re.findall(r'<use xlink:href="#[^"]*" x="([\d.]+)" y="([\d.]+)" style="fill', svg)
+    drawn = np.array(uses, dtype=float)
+    placed = np.stack([marks["x"], marks["y"]], axis=1)
+    placed = np.split(placed, 3)[("phi", "jaccard").index(key)]
+    gaps = np.abs(drawn[:, None] - placed[None]).max(axis=2).min(axis=0)
+    assert gaps.max() < 0.1
+
+
+def test_numbers_say_what_the_frames_say():
+    frame = pd.DataFrame(
+        {"perturbation": ["halves"] * 5, "rank": range(1, 6), "inclusion": [1, 1, 0.5, 0.5, 0]}
+    )
+    steps = figures_numbers.inclusion_numbers(frame)
+    assert steps.texts == [
+        "halves\n2 edges (rank 1 to 2)\nkept in 100.0% of runs",
+        "halves\n2 edges (rank 3 to 4)\nkept in 50.0% of runs",
+    ]
+    assert steps.x.tolist() == [[0.5, 2.5], [2.5, 4.5]]
+    frame = pd.DataFrame({"component": ["a", "b", "c"], "share": [0.6, -0.1, 0.5]})
+    bars = figures_numbers.ledger_numbers(frame)
+    assert np.allclose(bars.x, [[0, 0.6], [-0.1, 0], [0.6, 1.1]])
+    assert bars.texts[1] == "all edges\nb\nshare -0.100"
+    influence = pd.DataFrame({"example": [7, 8], "influence": [0.001, -0.25]})
+    assert figures_numbers.influence_numbers(influence).texts == [
+        "prompt 8\ninfluence -0.25",
+        "prompt 7\ninfluence +0.001",
+    ]
+
+
+def test_points_without_a_place_are_left_out():
+    frame = pd.DataFrame(
+        {"n": [10, 20], "phi": [0.5, np.nan], "low": np.nan, "high": np.nan, "kind": "forecast"}
+    )
+    marks = figures_numbers.sample_size_numbers(frame)
+    assert marks.texts == ["forecast, n = 10 prompts\nφ 0.500"]
+
+
+def test_scatter_points_name_rows_of_the_edge_table(audit):
+    edges = audit.edges.assign(exact=lambda f: f["exact"].where(f.index % 2 == 1))
+    marks = figures_numbers.exact_numbers(edges)
+    assert (marks.edge % 2 == 1).all() and len(marks.edge) == len(edges) // 2
+    assert np.array_equal(marks.x, edges["exact"].to_numpy()[marks.edge])
+    assert (np.diff(np.abs(marks.x)) <= 0).all()

@@ -1,5 +1,6 @@
 "use strict";
 // Values reach the document only through textContent: nothing in the data can become markup.
+const circuitvarEdges = { tell: (e) => "edge " + e, pick: () => {} }; // What figures say about edges.
 (() => {
   const $ = (id) => document.getElementById(id);
   const root = document.documentElement;
@@ -60,6 +61,7 @@
     let asked = 0;
     return () => { if (!asked) asked = requestAnimationFrame(() => { asked = 0; work(); }); };
   };
+  const tell = (e) => name(e) + "\n" + columns.map((c) => `${c.title}: ${text(c, e)}`).join("\n");
   let picked = -1;
   const onPick = [];
   const pick = (e) => {
@@ -68,6 +70,8 @@
     $("picked").textContent =
       e < 0 ? "" : name(e) + ": " + columns.map((c) => c.title + " " + text(c, e)).join(", ");
   };
+
+  Object.assign(circuitvarEdges, { tell, pick });
 
   // ---- the drawing ---------------------------------------------------------------------------
   const canvas = $("canvas"), pen = canvas.getContext("2d"), box = $("drawing"), tip = $("tip");
@@ -202,7 +206,7 @@
       return `${node.label}\n${into} shown edges in, ${out} out`;
     }
     hovered = nearest(x, y);
-    return hovered < 0 ? "" : name(hovered) + "\n" + columns.map((c) => `${c.title}: ${text(c, hovered)}`).join("\n");
+    return hovered < 0 ? "" : tell(hovered);
   }
   let mouse = null;
   const onMove = later(() => {
