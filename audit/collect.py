@@ -70,7 +70,9 @@ class Collected:
 
 
 def _batch(pairs: tuple[PromptPair, ...], model: Model) -> Tokenized:
-    return tokenize(pairs, model.tokenizer, max_length=model.context)
+    return tokenize(
+        pairs, model.tokenizer, max_length=model.context, vocab_size=model.vocab_size
+    )
 
 
 def collect(

@@ -78,7 +78,9 @@ def score_run(
     changed = settings_of(key, settings)
     draw = int(dict(key.levels).get(DATA) or 0) + key.replicate
     pairs = fresh_pairs(task, changed, draw - 1) if draw else discovery_pairs(task, changed)
-    batch = tokenize(pairs, model.tokenizer, max_length=model.context).batch
+    batch = tokenize(
+        pairs, model.tokenizer, max_length=model.context, vocab_size=model.vocab_size
+    ).batch
     options = ScoreOptions(ablation=changed.ablation, steps=changed.steps, seed=changed.seed)
     found = score_edges(
         model,

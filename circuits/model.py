@@ -69,6 +69,11 @@ class Model:
         config: Any = self.hf.config
         return getattr(config.get_text_config(), "max_position_embeddings", None)
 
+    @property
+    def vocab_size(self) -> int:
+        """Number of token ids the model knows."""
+        return len(self.architecture.embed.weight)  # pyright: ignore[reportArgumentType]
+
     @cached_property
     def digest(self) -> str:
         """sha256 of every tensor of the model, with names, types and shapes."""

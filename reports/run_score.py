@@ -57,6 +57,7 @@ def run_score(
         rng=stream(options.seed, task.key, "discovery"),
         corruption=corruption,
         max_length=loaded.context,
+        vocab_size=loaded.vocab_size,
     )
     with show_progress(quiet=quiet) as progress:
         stage = f"{how.key} on {n} prompts"

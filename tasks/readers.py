@@ -2,7 +2,7 @@
 
 `read_pairs` gives the pairs and what was left out; `task_from_file` wraps them as a task that
 draws without replacement. Formats: `tasks.tables`; column layouts: `tasks.layouts`;
-pre-tokenized pairs: `tasks.token_pairs`.
+pre-tokenized pairs, which need no tokenizer: `tasks.token_pairs`.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,13 @@ import numpy as np
 from circuitvar.tasks.layouts import Layout, corruption_columns, find_layout
 from circuitvar.tasks.tables import Table, read_table
 from circuitvar.tasks.templates import check_choice
+from circuitvar.tasks.token_pairs import COLUMNS, check_columns, id_columns, token_pair
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 
 if TYPE_CHECKING:
     import pandas as pd
+
+TOKEN_IDS = Layout("token ids", COLUMNS, token_pair)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +71,12 @@ def read_pairs(path: str | Path) -> PairFile:
     import pandas as pd
 
     table = read_table(path)
-    if {"clean_ids", "corrupt_ids"} <= set(table.columns):
-        raise ValueError(
-            f"{table.path}: holds token ids, not text; read it with "
-            "circuitvar.tasks.token_pairs.read_token_pairs"
-        )
-    layout = find_layout(table)
-    columns = corruption_columns(table)
+    columns = id_columns(table)
+    if columns:
+        check_columns(table)
+        layout = TOKEN_IDS
+    else:
+        layout, columns = find_layout(table), corruption_columns(table)
     every = {column: _read(table, layout, column) for column in columns}
     kept, repeats = _distinct(table, every[columns[0]], columns[0])
     lost = [(row, f"repeats row {first}") for row, first in enumerate(repeats, start=1) if first]

@@ -10,14 +10,16 @@ A pair that breaks a rule is dropped with its reason; too few left is an error.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from circuitvar.tasks.answers import Unusable, answer_tokens
+from circuitvar.tasks.answers import Unusable
 from circuitvar.tasks.batching import PaddingSide, TokenRow, chunks, pack, take, to_device
+from circuitvar.tasks.encode import Read, Rules, encode, find_bos, read_pair, with_roles
+from circuitvar.tasks.pretokenized import all_pretokenized, row_of_ids
 from circuitvar.tasks.types import Batch, PromptPair, Task
 
 if TYPE_CHECKING:
@@ -47,221 +49,135 @@ class Tokenized:
     """Pairs whose candidates all start with the same tokens, which were added to both prompts."""
 
 
-@dataclass(frozen=True)
-class _Rules:
-    """What a tokenizer and a model allow."""
-
-    unknown: int | None
-    vocab_size: int
-    limit: int | None
-    """Context in tokens, without BOS."""
+_Lost = tuple[int, str, str, str]
+"""Row, template, reason, detail of a pair that cannot be used."""
 
 
-@dataclass(frozen=True)
-class _Bos:
-    id: int | None
-    text: str | None
+def _lost_table(lost: Sequence[_Lost]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(lost, columns=["row", "template", "reason", "detail"])
 
 
-def _bos(tokenizer: "PreTrainedTokenizerBase", prepend_bos: bool | None) -> _Bos:
-    if prepend_bos is False:
-        return _Bos(None, None)
-    found: Any = tokenizer.bos_token_id
-    if found is None and prepend_bos:
-        raise ValueError(
-            f"tokenizer {tokenizer.name_or_path!r} has no BOS token; "
-            "use prepend_bos=None (prepend it where there is one) or False"
-        )
-    return _Bos(found, None if found is None else str(tokenizer.bos_token))
-
-
-def _encode(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> dict[str, list[int]]:
-    """Token ids of each distinct text, without special tokens."""
-    distinct = list(dict.fromkeys(texts))
-    encoded = tokenizer(distinct, add_special_tokens=False, verbose=False)
-    return dict(zip(distinct, encoded["input_ids"], strict=True))  # pyright: ignore
-
-
-def _prompt_tokens(
-    pair: PromptPair, ids: Mapping[str, list[int]], rules: _Rules
-) -> tuple[list[int], list[int]]:
-    clean, corrupt = ids[pair.clean], ids[pair.corrupt]
-    if not clean or not corrupt:
-        raise Unusable("empty prompt", "no tokens")
-    if pair.clean == pair.corrupt:
-        raise Unusable("clean and corrupted prompts are the same", "nothing is removed")
-    if rules.unknown is not None and rules.unknown in (*clean, *corrupt):
-        raise Unusable("unknown token", f"in this or {pair.corrupt!r}")
-    if len(clean) != len(corrupt):
-        raise Unusable(
-            "clean and corrupted lengths differ", f"{len(clean)} and {len(corrupt)} tokens"
-        )
-    if rules.limit is not None and len(clean) > rules.limit:
-        raise Unusable("longer than the context", f"{len(clean)} tokens, {rules.limit} allowed")
-    return clean, corrupt
-
-
-@dataclass(frozen=True)
-class _Read:
-    """One usable pair: its tokens without BOS, and what was done to its answers."""
-
-    row: TokenRow
-    longer: int
-    removed: int
-    extended: bool
-
-
-def _read(pair: PromptPair, index: int, ids: Mapping[str, list[int]], rules: _Rules) -> _Read:
-    clean, corrupt = _prompt_tokens(pair, ids, rules)
-    given = dict(pair.attributes)
-    if "answer_ids" in given:
-        right, wrong = (
-            tuple(map(int, given.get(name, "").split()))
-            for name in ("answer_ids", "wrong_answer_ids")
-        )
-        if not right or max((*right, *wrong)) >= rules.vocab_size:
-            raise Unusable("answer id is not in the vocabulary", f"{rules.vocab_size} tokens")
-        row = TokenRow(tuple(clean), tuple(corrupt), right, wrong, index, pair.template)
-        return _Read(row, 0, 0, False)
-    if not pair.answers:
-        raise Unusable("no answer", "the pair names no right answer")
-    found = answer_tokens(
-        clean,
-        [ids[pair.clean + answer] for answer in pair.answers],
-        [ids[pair.clean + answer] for answer in pair.wrong_answers],
-        unknown=rules.unknown,
-    )
-    if rules.limit is not None and len(clean) + len(found.prefix) > rules.limit:
-        raise Unusable("longer than the context", "with the shared start of the answers")
-    row = TokenRow(
-        (*clean, *found.prefix),
-        (*corrupt, *found.prefix),
-        found.right,
-        found.wrong,
-        index,
-        pair.template,
-    )
-    return _Read(row, found.longer, found.removed, bool(found.prefix))
-
-
-def _role_positions(
-    pair: PromptPair, offsets: Sequence[tuple[int, int]], shift: int
-) -> dict[str, tuple[int, ...]]:
-    """Tokens that overlap each role's character span."""
-    roles: dict[str, tuple[int, ...]] = {}
-    for name, start, end in pair.roles:
-        hits = [shift + t for t, (low, high) in enumerate(offsets) if low < end and high > start]
-        roles[name] = (*roles.get(name, ()), *hits)
-    return roles
-
-
-def _with_roles(
-    rows: Sequence[TokenRow],
-    pairs: Sequence[PromptPair],
-    tokenizer: "PreTrainedTokenizerBase",
-    bos: _Bos,
-) -> list[TokenRow]:
-    """Rows with BOS prepended and role positions filled in."""
-    if not tokenizer.is_fast:
-        raise ValueError(
-            f"tokenizer {tokenizer.name_or_path!r} gives no offset mapping; "
-            "load a fast tokenizer (tokenizer.json) so that roles can be located"
-        )
-    texts = list(dict.fromkeys(pairs[row.index].clean for row in rows))
-    encoded = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    offsets: dict[str, Any] = dict(zip(texts, encoded["offset_mapping"], strict=True))  # pyright: ignore
-    done = []
-    for row in rows:
-        head = () if bos.id is None or row.clean[0] == bos.id else (bos.id,)
-        pair = pairs[row.index]
-        done.append(
-            TokenRow(
-                (*head, *row.clean),
-                (*head, *row.corrupt),
-                row.answers,
-                row.wrong_answers,
-                row.index,
-                row.template,
-                _role_positions(pair, offsets[pair.clean], len(head)),
-            )
-        )
-    return done
-
-
-def _too_few(kept: int, needed: int, dropped: "pd.DataFrame") -> ValueError:
-    counts = Counter(dropped["reason"])
+def _enough(rows: list[TokenRow], lost: Sequence[_Lost], minimum: int) -> list[TokenRow]:
+    """The rows, if there are at least `minimum`; otherwise an error that says why not."""
+    needed = max(minimum, 1)
+    if len(rows) >= needed:
+        return rows
+    if not lost:
+        raise ValueError(f"{len(rows)} prompt pairs were given and {needed} are needed")
+    counts = Counter(reason for _, _, reason, _ in lost)
     why = "; ".join(f"{count} x {reason}" for reason, count in counts.most_common())
-    first = dropped.iloc[0]
-    return ValueError(
-        f"only {kept} of {kept + len(dropped)} prompt pairs are usable with this tokenizer and "
-        f"{needed} are needed; dropped: {why} (first: pair {first['row']}, {first['detail']})"
+    row, _, _, detail = lost[0]
+    raise ValueError(
+        f"only {len(rows)} of {len(rows) + len(lost)} prompt pairs are usable with this tokenizer "
+        f"and {needed} are needed; dropped: {why} (first: pair {row}, {detail})"
+    )
+
+
+def _tokenize_ids(
+    pairs: Sequence[PromptPair],
+    *,
+    pad_id: int,
+    padding_side: PaddingSide,
+    vocab_size: int | None,
+    max_length: int | None,
+    minimum: int,
+) -> Tokenized:
+    """`tokenize` for pairs that give their token ids."""
+    rows: list[TokenRow] = []
+    lost: list[_Lost] = []
+    for index, pair in enumerate(pairs):
+        try:
+            rows.append(row_of_ids(pair, index, vocab_size=vocab_size, max_length=max_length))
+        except Unusable as why:
+            lost.append((index, pair.template, why.args[0], f"{why.args[1]}: {pair.clean!r}"))
+    return Tokenized(
+        batch=pack(_enough(rows, lost, minimum), pad_id=pad_id, padding_side=padding_side),
+        kept=tuple(row.index for row in rows),
+        dropped=_lost_table(lost),
+        bos=None,
+        first_token_only=0,
+        removed_answers=0,
+        extended_prompts=0,
     )
 
 
 def tokenize(
     pairs: Sequence[PromptPair],
-    tokenizer: "PreTrainedTokenizerBase",
+    tokenizer: "PreTrainedTokenizerBase | None",
     *,
     padding_side: PaddingSide = "right",
     max_length: int | None = None,
+    vocab_size: int | None = None,
     prepend_bos: bool | None = None,
     minimum: int = 1,
 ) -> Tokenized:
     """Prompt pairs as a padded batch, with a table of those that cannot be used.
 
     `max_length` is the model's context in tokens, BOS included. `prepend_bos=None` prepends the
-    tokenizer's BOS where it has one. Answers are read at the first token that differs; a candidate
-    whose token is both right and wrong is taken out of both.
+    tokenizer's BOS where it has one. Pairs that give their token ids (`tasks.pretokenized`) need no
+    tokenizer; `vocab_size` then bounds the ids. Answers are read at the first token that differs; a
+    candidate whose token is both right and wrong is taken out of both.
 
     Raises
     ------
     ValueError
-        No pairs, fewer than `minimum` usable, a tokenizer without offsets, or BOS required of a
-        tokenizer that has none.
+        No pairs, fewer than `minimum` usable, text but no tokenizer, a tokenizer without offsets,
+        or BOS required of a tokenizer that has none.
     """
-    import pandas as pd
-
     if not pairs:
         raise ValueError("no prompt pairs to tokenize: give at least one")
-    bos = _bos(tokenizer, prepend_bos)
+    known: Any = None if tokenizer is None else tokenizer.pad_token_id
+    pad_id: int = 0 if known is None else known
+    if all_pretokenized(pairs):
+        return _tokenize_ids(
+            pairs,
+            pad_id=pad_id,
+            padding_side=padding_side,
+            vocab_size=vocab_size,
+            max_length=max_length,
+            minimum=minimum,
+        )
+    if tokenizer is None:
+        raise ValueError(
+            "the model has no tokenizer, so prompts cannot be text; give token ids "
+            "(columns clean_ids, corrupt_ids, answer_ids, wrong_answer_ids) or add the tokenizer "
+            "files to the model's folder"
+        )
+    bos = find_bos(tokenizer, prepend_bos)
     limit = None if max_length is None else max_length - (bos.id is not None)
     texts = [text for pair in pairs for text in (pair.clean, pair.corrupt)]
     texts += [pair.clean + a for pair in pairs for a in (*pair.answers, *pair.wrong_answers)]
-    ids = _encode(tokenizer, texts)
+    ids = encode(tokenizer, texts)
     # Some tokenizers (GPT-2) name their BOS as the unknown token; their text is never unknown.
     unknown: Any = tokenizer.unk_token_id if tokenizer.unk_token_id != bos.id else None
-    rules = _Rules(unknown, len(tokenizer), limit)
-    read, lost = [], []
+    rules = Rules(unknown, len(tokenizer), limit)
+    usable: list[Read] = []
+    lost: list[_Lost] = []
     for index, pair in enumerate(pairs):
         try:
-            read.append(_read(pair, index, ids, rules))
+            usable.append(read_pair(pair, index, ids, rules))
         except Unusable as why:
             shown = f"{pair.clean!r} -> {pair.answers[:2]} not {pair.wrong_answers[:2]}"
             lost.append((index, pair.template, why.args[0], f"{why.args[1]}: {shown}"))
-    dropped = pd.DataFrame(lost, columns=["row", "template", "reason", "detail"])
-    if len(read) < max(minimum, 1):
-        raise (
-            _too_few(len(read), max(minimum, 1), dropped)
-            if lost
-            else ValueError(f"{len(pairs)} prompt pairs were given and {minimum} are needed")
-        )
-    rows = _with_roles([one.row for one in read], pairs, tokenizer, bos)
-    pad: Any = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    enough = _enough([one.row for one in usable], lost, minimum)
+    rows = with_roles(enough, pairs, tokenizer, bos)
     return Tokenized(
-        batch=pack(rows, pad_id=pad, padding_side=padding_side),
+        batch=pack(rows, pad_id=pad_id, padding_side=padding_side),
         kept=tuple(row.index for row in rows),
-        dropped=dropped,
+        dropped=_lost_table(lost),
         bos=bos.text,
-        first_token_only=sum(one.longer for one in read),
-        removed_answers=sum(one.removed for one in read),
-        extended_prompts=sum(one.extended for one in read),
+        first_token_only=sum(one.longer for one in usable),
+        removed_answers=sum(one.removed for one in usable),
+        extended_prompts=sum(one.extended for one in usable),
     )
 
 
 def sample_batch(
     task: Task,
     n: int,
-    tokenizer: "PreTrainedTokenizerBase",
+    tokenizer: "PreTrainedTokenizerBase | None",
     *,
     rng: np.random.Generator,
     templates: tuple[str, ...] | None = None,
@@ -269,6 +185,7 @@ def sample_batch(
     pool: str = "all",
     padding_side: PaddingSide = "right",
     max_length: int | None = None,
+    vocab_size: int | None = None,
     oversample: int = 2,
 ) -> tuple[Tokenized, tuple[PromptPair, ...]]:
     """Exactly `n` usable examples of a task, and their pairs in the order of the batch.
@@ -282,7 +199,11 @@ def sample_batch(
         Fewer than `n` pairs are usable.
     """
     options: dict[str, Any] = {"templates": templates, "corruption": corruption, "pool": pool}
-    keep: dict[str, Any] = {"padding_side": padding_side, "max_length": max_length}
+    keep: dict[str, Any] = {
+        "padding_side": padding_side,
+        "max_length": max_length,
+        "vocab_size": vocab_size,
+    }
     pairs = task.sample(n, rng=rng, **options)
     done = tokenize(pairs, tokenizer, **keep) if n > 0 else tokenize(pairs, tokenizer)
     if len(done.batch) < n:

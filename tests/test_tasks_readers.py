@@ -11,6 +11,7 @@ from circuitvar.tasks.readers import read_pairs, task_from_file
 from circuitvar.tasks.tables import read_table
 from circuitvar.tasks.token_pairs import read_token_pairs
 from circuitvar.tasks.tokens import tokenize
+from circuitvar.tasks.types import PromptPair
 from tests.toy_tokenizers import word_tokenizer
 
 OWN = "clean,corrupt,answer,wrong_answer,template\n"
@@ -227,8 +228,8 @@ def test_token_pairs_become_a_batch_without_a_tokenizer(tmp_path):
     assert batch.answers.tolist() == [[8], [8]]
     assert batch.wrong_answers.tolist() == [[9], [9]]
     assert batch.last.tolist() == [2, 2]
-    with pytest.raises(ValueError, match="holds token ids, not text"):
-        read_pairs(path)
+    with pytest.raises(ValueError, match="missing column 'answer_ids'"):
+        read_pairs(write(tmp_path, '{"clean_ids": [1], "corrupt_ids": [2]}', "j.jsonl"))
     with pytest.raises(ValueError, match="missing column 'clean_ids', 'corrupt_ids'"):
         read_token_pairs(write(tmp_path, OWN + ROWS[0]))
 
@@ -238,3 +239,23 @@ def test_bad_token_pairs(tmp_path, change, message):
     path = write(tmp_path, json.dumps(IDS) + "\n" + json.dumps(IDS | change), "i.jsonl")
     with pytest.raises(ValueError, match=message):
         read_token_pairs(path, vocab_size=20, max_length=8)
+
+
+def test_token_pairs_are_a_task_that_needs_no_tokenizer(tmp_path):
+    rows = [IDS | {"clean_ids": [2, 5, i], "template": f"t{i % 2}"} for i in range(10, 16)]
+    path = write(tmp_path, "\n".join(map(json.dumps, rows)), "i.jsonl")
+    task = task_from_file(path)
+    assert task.templates == ("t0", "t1")
+    pairs = task.sample(6, rng=np.random.default_rng(0))
+    done = tokenize(pairs, None, vocab_size=20, max_length=8)
+    assert sorted(done.batch.clean[:, 2].tolist()) == list(range(10, 16))
+    assert done.batch.answers.tolist() == [[8]] * 6
+    assert done.batch.index.tolist() == list(done.kept) == list(range(6))
+    fewer = tokenize(pairs, None, vocab_size=14, minimum=2)
+    assert set(fewer.dropped["reason"]) == {"token id is not in the vocabulary"}
+    with pytest.raises(ValueError, match="only 4 of 6 .* 2 x token id is not in the vocabulary"):
+        tokenize(pairs, None, vocab_size=14, minimum=6)
+    with pytest.raises(ValueError, match="the model has no tokenizer"):
+        tokenize([PromptPair("a", "b", (" c",), (" d",))], None)
+    with pytest.raises(ValueError, match="pair 1 is text and pair 0 gives token ids"):
+        tokenize([pairs[0], PromptPair("a", "b", (" c",), (" d",))], None)
