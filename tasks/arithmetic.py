@@ -61,12 +61,13 @@ def _pair(
     while True:
         a, b = _operands(sign, pool, rng)
         # With a first operand near the edge, no second one changes the result's first digit.
-        if corruption == "other-second" and (a > 79 if sign > 0 else a < 30):
-            continue
-        c, d = _operands(sign, pool, rng, a if corruption == "other-second" else None)
-        right, wrong = a + sign * b, c + sign * d
-        if right // 10 != wrong // 10:
+        if (a <= 79) if sign > 0 else (a >= 30):
             break
+    right = wrong = a + sign * b
+    c, d = a, b
+    while right // 10 == wrong // 10:
+        c, d = _operands(sign, pool, rng, a if corruption == "other-second" else None)
+        wrong = c + sign * d
     clean, roles = render(template.text, {"A": str(a), "B": str(b)})
     corrupt, _ = render(template.text, {"A": str(c), "B": str(d)})
     return PromptPair(

@@ -4,6 +4,7 @@ A template is text with `{NAME}` slots. A slot in capitals is also a role: its c
 travels with the prompt. Families are drawn in balanced random order, slot values independently.
 """
 
+import copy
 import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -92,7 +93,7 @@ def draw_pairs(
     pool: str,
     pools: Sequence[str] = ("all", "a", "b"),
 ) -> tuple[PromptPair, ...]:
-    """`n` pairs whose template counts differ by at most one.
+    """`n` pairs whose template counts differ by at most one; clean prompts depend on `rng` alone.
 
     Raises
     ------
@@ -116,5 +117,9 @@ def draw_pairs(
     pairs: list[PromptPair] = []
     while len(pairs) < n:
         for i in rng.permutation(len(wanted))[: n - len(pairs)]:
-            pairs.append(make(by_id[wanted[i]], key, pool, rng))
+            # The stream moves on as under the default corruption, so that another corruption
+            # changes the corrupted twins and never the clean prompts.
+            before = copy.deepcopy(rng)
+            pair = make(by_id[wanted[i]], keys[0], pool, rng)
+            pairs.append(pair if key == keys[0] else make(by_id[wanted[i]], key, pool, before))
     return tuple(pairs)

@@ -9,8 +9,8 @@ expects one, must be among them.
 from pathlib import Path
 
 from circuitvar.tasks.batching import PaddingSide, TokenRow, pack
-from circuitvar.tasks.tables import Table, id_list_cell, read_table, text_cell
 from circuitvar.tasks.pretokenized import pair_of_ids
+from circuitvar.tasks.tables import Table, id_list_cell, read_table, text_cell
 from circuitvar.tasks.types import Batch, PromptPair
 
 COLUMNS = ("clean_ids", "corrupt_ids", "answer_ids", "wrong_answer_ids")

@@ -225,3 +225,11 @@ def test_unknown_choices_name_the_allowed_ones(options, message):
 def test_unknown_task_suggests_the_nearest():
     with pytest.raises(ValueError, match=r"unknown task 'oi'.*did you mean 'ioi'"):
         get_task("oi")
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.key)
+def test_another_corruption_leaves_the_clean_prompts_as_they_are(task):
+    clean = {
+        c.key: [pair.clean for pair in draw(task, 50, corruption=c.key)] for c in task.corruptions
+    }
+    assert all(prompts == clean[task.corruptions[0].key] for prompts in clean.values())

@@ -253,7 +253,7 @@ def test_token_pairs_are_a_task_that_needs_no_tokenizer(tmp_path):
     assert done.batch.index.tolist() == list(done.kept) == list(range(6))
     fewer = tokenize(pairs, None, vocab_size=14, minimum=2)
     assert set(fewer.dropped["reason"]) == {"token id is not in the vocabulary"}
-    with pytest.raises(ValueError, match="only 4 of 6 .* 2 x token id is not in the vocabulary"):
+    with pytest.raises(ValueError, match=r"only 4 of 6 .* 2 x token id is not in the vocabulary"):
         tokenize(pairs, None, vocab_size=14, minimum=6)
     with pytest.raises(ValueError, match="the model has no tokenizer"):
         tokenize([PromptPair("a", "b", (" c",), (" d",))], None)
