@@ -1,8 +1,8 @@
 """Rows of a user's file as plain dictionaries, with one clear sentence for whatever is wrong.
 
-CSV and TSV (UTF-8, header line), JSONL (one object per line), parquet, and folders written by
-`datasets.save_to_disk`. Nothing in a file is ever executed. Rows are counted from 1, header not
-included.
+CSV and TSV (UTF-8, header line), JSONL (one object per line), parquet, folders written by
+`datasets.save_to_disk`, and data sets named as on the hub (`tasks.hub_tables`). Nothing in a file
+is ever executed. Rows are counted from 1, header not included.
 """
 
 import csv
@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from circuitvar.tasks.hub_tables import hub_dataset, hub_name
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
@@ -112,7 +114,7 @@ def _saved_dataset(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
 
 
 def read_table(path: str | Path) -> Table:
-    """All rows of a file or of a `datasets.save_to_disk` folder.
+    """All rows of a file, of a `datasets.save_to_disk` folder, or of a data set on the hub.
 
     Raises
     ------
@@ -120,9 +122,12 @@ def read_table(path: str | Path) -> Table:
         Names the file and, where there is one, the row or line and the column at fault.
     """
     path = Path(path)
-    if not path.exists():
+    hub = hub_name(path)
+    if hub is None and not path.exists():
         raise ValueError(f"{path}: no such file or folder; check the path")
-    if path.is_dir():
+    if hub is not None:
+        columns, rows = hub_dataset(path, hub)
+    elif path.is_dir():
         columns, rows = _saved_dataset(path)
     elif path.suffix in (".csv", ".tsv"):
         columns, rows = _delimited(path, "\t" if path.suffix == ".tsv" else ",")

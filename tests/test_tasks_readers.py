@@ -259,3 +259,31 @@ def test_token_pairs_are_a_task_that_needs_no_tokenizer(tmp_path):
         tokenize([PromptPair("a", "b", (" c",), (" d",))], None)
     with pytest.raises(ValueError, match="pair 1 is text and pair 0 gives token ids"):
         tokenize([pairs[0], PromptPair("a", "b", (" c",), (" d",))], None)
+
+
+def test_a_data_set_on_the_hub_loads_by_name(tmp_path, monkeypatch):
+    import datasets
+
+    asked = []
+    rows = {"clean": ["Mary went to"], "corrupt": ["John went to"]}
+    rows |= {"answer": [" Mary"], "wrong_answer": [" John"]}
+
+    def load_dataset(name, config, *, split):
+        asked.append((name, config, split))
+        return datasets.Dataset.from_dict(rows)
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    assert len(read_pairs("mib-bench/ioi").pairs["corrupt"]) == 1
+    task_from_file("mib-bench/arc.v1:easy@test")
+    assert asked == [("mib-bench/ioi", None, "train"), ("mib-bench/arc.v1", "easy", "test")]
+
+
+def test_a_hub_name_that_cannot_be_loaded_is_one_sentence(monkeypatch):
+    import datasets
+
+    def offline(*_, **__):
+        raise ConnectionError("Couldn't reach 'mib-bench/ioi' on the Hub (offline)")
+
+    monkeypatch.setattr(datasets, "load_dataset", offline)
+    with pytest.raises(ValueError, match=r"split 'train' of 'mib-bench/ioi' could not be loaded"):
+        read_pairs("mib-bench/ioi")

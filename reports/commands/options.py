@@ -43,7 +43,11 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made i
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
 DataFile = Annotated[
     Path | None,
-    typer.Option("--data", help="Your own prompts: CSV, JSONL or parquet, instead of a task."),
+    typer.Option(
+        "--data",
+        help="Your own prompts instead of a task: CSV, JSONL or parquet (text or token ids), a "
+        "saved dataset folder, or a hub name owner/name[:config][@split].",
+    ),
 ]
 AllowWeak = Annotated[
     bool,
