@@ -23,9 +23,13 @@ from circuitvar.audit.weights import (
     unit_of_example,
 )
 
+EXTRAPOLATED = "subsampling, extrapolated"
+"""Name of the interval."""
 LEAST_UNITS = 8
 """Fewer prompts or templates than this give no interval."""
-_INNER_PAIRS, _DF = 8, 6
+DF = 6
+"""Degrees of freedom: about what the extrapolated variance is worth."""
+_INNER_PAIRS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +80,7 @@ def halves_agreement(
 
     `clusters`: template of each example; the split is then over templates. `size`, `signed`,
     `select` as in `replicate_sets`. Interval, from 8 units on, from `interval_splits` further
-    splits of the data (most of the cost; 0 skips it): see `_sampling_variance`; t with 6 degrees
+    splits of the data (most of the cost; 0 skips it): see `sampling_variance`; t with 6 degrees
     of freedom, about what that variance is worth. Nominal 95 % covers .95 to .99 on noise, heavy
     tails and a clear gap, but .91 to .92 on many weak effects.
 
@@ -99,16 +103,16 @@ def halves_agreement(
     of_example = unit_of_example(len(scores), clusters)
     variance = np.full(2, np.nan)
     if interval_splits > 1 and units >= LEAST_UNITS:
-        variance = _sampling_variance(agreement, of_example, interval_splits, rng=rng)
+        variance = sampling_variance(agreement, of_example, interval_splits, rng=rng)
         if pairs > 1:
             variance += values.var(axis=1, ddof=1) / pairs
-    label = f"none ({units} units)" if units < LEAST_UNITS else "subsampling, extrapolated"
+    label = f"none ({units} units)" if units < LEAST_UNITS else EXTRAPOLATED
     phi, jac = (
         t_interval(
             name,
             float(value.mean()),
             float(np.sqrt(spread)),
-            df=_DF,
+            df=DF,
             n=units,
             level=level,
             interval=label,
@@ -124,7 +128,7 @@ def halves_agreement(
     return Halves(phi, jac, chance, sets, values[0], values[1], resamples.unit)
 
 
-def _sampling_variance(agreement, of_example, splits, *, rng) -> Float[np.ndarray, " index"]:
+def sampling_variance(agreement, of_example, splits, *, rng) -> Float[np.ndarray, " index"]:
     """Variance over data sets of the mean agreement of halves, for phi and Jaccard.
 
     The jackknife overstates it 1.4 to 2.6 times, because agreement is far from linear in the data.

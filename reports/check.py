@@ -21,12 +21,20 @@ TOLERANCES: Mapping[str, float] = {
     "rank correlation with exact": 0.02,
     "top-n overlap with exact": 0.02,
     "sign agreement with exact": 0.02,
+    "AUROC of the exact circuit": 0.02,
+    "average precision of the exact circuit": 0.02,
+    "AUROC of the planted circuit": 0.02,
+    "average precision of the planted circuit": 0.02,
     "faithfulness": 0.02,
     "circuit error": 0.02,
     "circuit accuracy": 0.02,
     "KL to the full model": 0.05,
 }
 """How much worse is acceptable, per measure; these are also the measures that are judged."""
+
+
+LEAST_UNITS = 5
+"""Axes of fewer runs (two training seeds, three data sets) are reported, not judged."""
 
 
 def check_runs(
@@ -38,9 +46,11 @@ def check_runs(
 ) -> Gate:
     """Judge a run folder against another, or against a single `card.json`.
 
-    Numbers on shared held-out prompts are compared prompt by prompt; numbers that did not change
-    at all on the same data differ by 0; the rest is compared as independent, which errs towards
-    `cannot tell`. The ratio of scoring times is reported, never judged.
+    Numbers on shared prompts are compared prompt by prompt, from the held-out table and the stored
+    scores; numbers that did not change at all on the same data differ by 0; the rest is compared as
+    independent, which errs towards `cannot tell`. Axes without an interval or of fewer than
+    `LEAST_UNITS` runs could never be decided: they are reported, as is the ratio of scoring
+    times, and not judged.
 
     Raises
     ------
@@ -49,37 +59,48 @@ def check_runs(
     """
     runs = _open(against), _open(new)
     _same_question(*runs)
-    rows = []
+    judged, reported = [], []
     for found in estimate_rows(*runs):
         key = found["measure"].partition(":")[0]
         if key in tolerances:
             sign = -1.0 if key in LOWER_IS_BETTER else 1.0
-            rows.append(
-                Row(
-                    found["measure"],
-                    found["first"],
-                    found["second"],
-                    sign * found["difference"],
-                    found["se"],
-                    found["df"],
-                    tolerances[key],
-                    found["how"],
-                )
+            row = Row(
+                found["measure"],
+                found["first"],
+                found["second"],
+                sign * found["difference"],
+                found["se"],
+                found["df"],
+                tolerances[key],
+                found["how"],
             )
-    if not rows:
+            (judged if _decidable(row) else reported).append(row)
+    if not judged and not reported:
         raise ValueError(f"{new} and {against} share none of {', '.join(tolerances)}; audit again")
-    gate = judge_rows(rows, alpha=alpha)
-    return Gate((*gate.rows, *_speed(*runs)), alpha)
+    gate = judge_rows(judged, alpha=alpha)
+    return Gate((*gate.rows, *reported, *_speed(*runs)), alpha)
+
+
+def _decidable(row: Row) -> bool:
+    """False for axes without an interval on enough units, unless nothing changed at all."""
+    if ":" not in row.measure or (row.difference == 0 and row.se == 0):
+        return True
+    return not math.isnan(row.se) and row.df >= LEAST_UNITS - 1
 
 
 def _open(path: Path | str) -> Run:
     path = Path(path)
+    if path.name == "card.json":  # Its tables and scores lie beside it.
+        path = path.parent
     return Run(path.parent, read_card(path), {}) if path.suffix == ".json" else read_run(path)
 
 
 def _same_question(a: Run, b: Run) -> None:
+    models = [run.card["provenance"].get("model") for run in (a, b)]
+    hashes = [m.get("sha256") if isinstance(m, Mapping) else None for m in models]
+    same_model = hashes[0] is not None and hashes[0] == hashes[1]  # `pocket` is `pocket:0`.
     for key in ("model", "task", "metric", "ablation"):
-        if a.labels.get(key) != b.labels.get(key):
+        if a.labels.get(key) != b.labels.get(key) and not (key == "model" and same_model):
             raise ValueError(
                 f"the baseline has {key} {a.labels.get(key)!r}, the new run {b.labels.get(key)!r}; "
                 "check runs of the same question, or use `circuitvar compare`"

@@ -1,8 +1,9 @@
 """Two audited circuits side by side: differences with intervals, paired where they can be.
 
-Runs that were evaluated on the same held-out prompts are compared prompt by prompt. Everything
-else is compared as if independent, which is conservative where the two share their data: shared
-prompts make estimates move together, and the difference is then steadier than the interval says.
+Runs of the same prompts are compared prompt by prompt: what the circuit does on the held-out
+prompts, and stability, accuracy and recovery from the stored scores. Everything else is compared
+as if independent, which is conservative where the two share their data: shared prompts make
+estimates move together, and the difference is then steadier than the interval says.
 """
 
 import math
@@ -14,10 +15,13 @@ import numpy as np
 import pandas as pd
 
 from circuitvar.audit.group_jackknife import group_jackknife
+from circuitvar.audit.halves import DF, EXTRAPOLATED
 from circuitvar.audit.intervals import t_interval
 from circuitvar.audit.jaccard import mean_chance
+from circuitvar.audit.paired_stability import Change
 from circuitvar.audit.rank import spearman
 from circuitvar.audit.types import Estimate
+from circuitvar.reports.paired_scores import score_changes
 from circuitvar.reports.run_folder import Run, read_run
 from circuitvar.reports.tables import fact
 from circuitvar.reports.verify import read_estimate
@@ -66,20 +70,33 @@ def compare_runs(first: Path | str, second: Path | str) -> pd.DataFrame:
 
 def estimate_rows(a: Run, b: Run) -> list[dict[str, Any]]:
     """Axes and headline estimates that both runs have, paired where possible."""
-    rows = []
+    rows, changes = [], {change.name: change for change in score_changes(a, b)}
     axes = {entry["key"]: entry for entry in b.card["axes"]}
     for entry in a.card["axes"]:
         if entry["key"] in axes:
             for key, name in (("phi", "phi"), ("jaccard", "Jaccard")):
                 pair = read_estimate(entry[key]), read_estimate(axes[entry["key"]][key])
-                rows.append(_row(f"{name}: {entry['key']}", *pair, unpaired(a, b, *pair)))
+                change = changes.pop(f"{name}: {entry['key']}", None)
+                rows.append(
+                    _changed(change)
+                    if change
+                    else _row(f"{name}: {entry['key']}", *pair, unpaired(a, b, *pair))
+                )
     theirs = {entry["name"]: read_estimate(entry) for entry in b.card["estimates"]}
     for entry in a.card["estimates"]:
         mine, other = read_estimate(entry), theirs.get(entry["name"])
-        if other is not None:
+        if other is not None and mine.name in changes:
+            rows.append(_changed(changes.pop(mine.name)))
+        elif other is not None:
             difference = paired(a, b, mine.name, mine.level) or unpaired(a, b, mine, other)
             rows.append(_row(mine.name, mine, other, difference))
-    return rows
+    # What only the scores can say: recovery of a circuit that is known.
+    return [*rows, *(_changed(change) for name, change in changes.items() if "circuit" in name)]
+
+
+def _changed(change: Change) -> dict[str, Any]:
+    first, second = (Estimate(change.name, value) for value in (change.first, change.second))
+    return {**_row(change.name, first, second, change.difference), "df": change.df}
 
 
 def _row(name: str, a: Estimate, b: Estimate, difference: Estimate) -> dict[str, Any]:
@@ -109,8 +126,7 @@ def unpaired(a: Run, b: Run, first: Estimate, second: Estimate) -> Estimate:
 
 def independent(a: Estimate, b: Estimate) -> Estimate:
     """b - a as if they rested on different data; t with the fewer degrees of freedom."""
-    known = [n for n in (a.n, b.n) if n > 1]
-    n = min(known, default=2)
+    n = min((units_behind(e) for e in (a, b) if e.n > 1), default=2)
     return t_interval(
         "difference",
         b.value - a.value,
@@ -120,6 +136,11 @@ def independent(a: Estimate, b: Estimate) -> Estimate:
         level=min(a.level, b.level),
         interval="independent: root sum of squared SEs",
     )
+
+
+def units_behind(estimate: Estimate) -> int:
+    """Degrees of freedom of a standard error, plus one."""
+    return min(estimate.n, DF + 1) if estimate.interval == EXTRAPOLATED else estimate.n
 
 
 def paired(a: Run, b: Run, name: str, level: float) -> Estimate | None:

@@ -57,17 +57,22 @@ def _edge_table(card: Mapping[str, Any], frame: pd.DataFrame) -> Check:
     return Check("edges.csv", not wrong, f"differs in {', '.join(wrong)}" if wrong else "")
 
 
+def read_settings(card: Mapping[str, Any]) -> Settings:
+    """The settings of an audit, from its card."""
+    known = {field.name for field in fields(Settings)}
+    saved: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in card["provenance"].get("settings", {}).items()
+        if name in known
+    }
+    return Settings(**saved)
+
+
 def score_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
     """Every axis that the stored scores give, recomputed from them; nothing without scores."""
     if not (folder / SCORES / "scores.json").exists():
         return []
-    known = {field.name for field in fields(Settings)}
-    saved: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in card["provenance"]["settings"].items()
-        if name in known
-    }
-    settings, scores = Settings(**saved), read_scores(folder / SCORES)
+    settings, scores = read_settings(card), read_scores(folder / SCORES)
     size = circuit_size(scores.graph.n_edges, settings.size)
     entries = {entry["key"]: entry for entry in card["axes"]}
     checks = []

@@ -10,12 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from circuitvar.circuits.planted import load_planted
+from circuitvar.circuits.score_files import write_scores
+from circuitvar.circuits.types import EdgeScores
 from circuitvar.reports import write
 from circuitvar.reports.check import TOLERANCES, check_runs
 from circuitvar.reports.compare import compare_runs
 from circuitvar.reports.gate import Gate, Row, holm, judge_rows
+from circuitvar.reports.paired_scores import score_changes
+from circuitvar.reports.run_folder import read_run
 from circuitvar.reports.write import write_report
-from tests.toy_audit import toy_audit
+from circuitvar.tasks.planted.catalog import get_planted
+from tests.toy_audit import POCKET, simulate_scores, toy_audit
 
 
 def heldout_frame(shift=0.0, n=120, seed=0):
@@ -171,3 +177,99 @@ def test_many_measures_do_not_make_one_worse_by_chance():
 
 def test_an_empty_gate_cannot_tell():
     assert Gate((), 0.05).exit_code == 2
+
+
+SETTINGS = {"level": 0.95, "n": 80, "bootstrap": 20, "pairs": 4, "size": 30, "seed": 3}
+
+
+def save_scored(folder, *, noise=0.0, **provenance):
+    """A run with stored scores: a method, or the same method with noise on top."""
+    rng = np.random.default_rng(0)
+    values, _, template = simulate_scores(POCKET, n=80, templates=8, rng=rng)
+    values += np.random.default_rng(1).normal(0, noise, values.shape).astype(np.float32)
+    save(folder, settings=SETTINGS, **provenance)
+    metric = np.ones(80)
+    templates = tuple(f"t{i}" for i in template)
+    scores = EdgeScores(POCKET, values, metric, metric, "eap", "logit_diff", templates)
+    write_scores(scores, folder / "scores")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    root = tmp_path_factory.mktemp("scored")
+    return {
+        "base": save_scored(root / "base"),
+        "same": save_scored(root / "same"),
+        "noisy": save_scored(root / "noisy", noise=3.0),
+        "elsewhere": save_scored(root / "elsewhere", noise=3.0, data_digest="sha256:other"),
+    }
+
+
+def test_stored_scores_are_compared_prompt_by_prompt(scored):
+    frame = compare_runs(scored["base"], scored["noisy"]).set_index("measure")
+    for measure in ("phi: bootstrap", "Jaccard: halves-template", "phi: paraphrase"):
+        assert frame.loc[measure, "how"].startswith("paired: the same")
+        assert frame.loc[measure, "high"] < 0
+    assert not frame.loc["phi: seed", "how"].startswith("paired")
+    assert frame.loc["phi: halves-template", "df"] == 6
+    for measure in ("rank correlation with exact", "average precision of the exact circuit"):
+        assert frame.loc[measure, "how"] == "paired: jackknife over templates"
+        assert frame.loc[measure, "high"] < 0
+    assert score_changes(read_run(scored["base"]), read_run(scored["elsewhere"])) == ()
+
+
+def test_the_gate_judges_accuracy_recovery_and_stability_from_the_scores(scored):
+    gate = check_runs(scored["noisy"], scored["base"])
+    rows = gate.frame().set_index("measure")
+    assert gate.exit_code == 1
+    worse = set(rows.index[rows["outcome"] == "worse"])
+    assert {"phi: halves-template", "rank correlation with exact"} <= worse
+    assert "AUROC of the exact circuit" in worse
+    assert check_runs(scored["same"], scored["base"]).exit_code == 0
+
+
+def test_planted_circuits_are_known_to_the_gate(tmp_path):
+    """The true circuit of a planted model's task is the one to recover."""
+    graph = load_planted("induction").graph
+    truth = np.zeros(graph.n_edges)
+    truth[graph.columns(tuple(get_planted("induction").task.known_edges))] = 1
+    for name, found in (("a", truth), ("b", 1 - truth)):
+        folder = save(tmp_path / name, settings=SETTINGS, task="planted-induction")
+        values = found + np.random.default_rng(1).normal(0, 0.1, (80, graph.n_edges))
+        ones, templates = np.ones(80), tuple(f"t{i % 8}" for i in range(80))
+        write_scores(
+            EdgeScores(graph, values.astype(np.float32), ones, ones, "eap", "kl", templates),
+            folder / "scores",
+        )
+    rows = check_runs(tmp_path / "b", tmp_path / "a").frame().set_index("measure")
+    for measure in ("AUROC of the planted circuit", "average precision of the planted circuit"):
+        assert rows.loc[measure, "baseline"] == 1.0
+        assert rows.loc[measure, "outcome"] == "worse"
+
+
+def test_axes_of_two_runs_are_reported_and_not_judged(runs, tmp_path):
+    audit = toy_audit()
+    few = tuple(
+        replace(a, phi=replace(a.phi, n=3), jaccard=replace(a.jaccard, n=3)) for a in audit.axes
+    )
+    folders = []
+    for name, shift in (("a", 0.0), ("b", 0.3)):
+        axes = tuple(replace(a, phi=replace(a.phi, value=a.phi.value - shift)) for a in few)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(write, "make_figures", lambda audit: [])
+            write_report(replace(audit, axes=axes), tmp_path / name)
+        folders.append(tmp_path / name)
+    rows = check_runs(folders[1], folders[0]).frame().set_index("measure")
+    assert (rows.filter(like="phi:", axis=0)["outcome"] == "reported").all()
+    assert rows.loc["rank correlation with exact", "outcome"] == "no worse"
+
+
+def test_one_model_may_have_two_names(tmp_path):
+    model = {"sha256": "ab"}
+    a = save(tmp_path / "a", model={"name": "pocket", **model})
+    b = save(tmp_path / "b", model={"name": "pocket:0", **model})
+    assert check_runs(b, a).exit_code == 0
+    other = save(tmp_path / "c", model={"name": "pocket:0", "sha256": "cd"})
+    with pytest.raises(ValueError, match="baseline has model 'pocket'"):
+        check_runs(other, a)

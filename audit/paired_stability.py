@@ -1,0 +1,162 @@
+"""Did stability change? Two score matrices of the same prompts, resampled together.
+
+Two methods, models or checkpoints scored on the same prompts move together from sample to sample;
+the difference of their agreements is known far better than either. The designs are those of the
+audit's axes: the same halves, the same bootstrap replicates, the same templates for both.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from circuitvar.audit.halves import DF, LEAST_UNITS, pair_agreement, sampling_variance
+from circuitvar.audit.intervals import resample_se, row_jackknife_se, t_interval
+from circuitvar.audit.jaccard import mean_pairwise, pairwise_jaccard
+from circuitvar.audit.nogueira import leave_one_run_out, phi, row_projections
+from circuitvar.audit.perturb import template_means
+from circuitvar.audit.replicate_sets import replicate_sets
+from circuitvar.audit.types import Estimate
+from circuitvar.audit.weights import Clusters, Resamples, complementary_halves, unit_of_example
+from circuitvar.circuits.select import top_n_masks
+
+Scores = Float[np.ndarray, "example edge"]
+_SPLITS = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Selected:
+    """Scores and how a circuit is selected from their mean."""
+
+    scores: Scores
+    size: int
+    signed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """A number of the first, of the second, and their paired difference."""
+
+    name: str
+    first: float
+    second: float
+    difference: Estimate
+    """Second minus first."""
+    df: float
+    """Degrees of freedom of its standard error."""
+
+
+def halves_change(
+    first: Selected,
+    second: Selected,
+    *,
+    rng: np.random.Generator,
+    clusters: Clusters = None,
+    pairs: int = 50,
+    level: float = 0.95,
+) -> tuple[Change, Change]:
+    """phi and Jaccard of complementary halves on the same splits.
+
+    The variance of the difference over data sets is that of `halves.sampling_variance`, taken of
+    the difference; t with 6 degrees of freedom. No interval below 8 units.
+    """
+    n = len(first.scores)
+    resamples = complementary_halves(n, pairs, rng=rng, clusters=clusters)
+
+    def agreement(weights) -> tuple[np.ndarray, np.ndarray]:
+        both = [
+            np.stack(
+                pair_agreement(replicate_sets(s.scores, weights, size=s.size, signed=s.signed))
+            )
+            for s in (first, second)
+        ]
+        return np.stack(both), both[1] - both[0]
+
+    both, gap = agreement(resamples.weights)
+    units = resamples.counts.shape[1]
+    variance = np.full(2, np.nan)
+    if units >= LEAST_UNITS:
+        of_example = unit_of_example(n, clusters)
+        variance = sampling_variance(agreement, of_example, _SPLITS, rng=rng)
+        variance += gap.var(axis=1, ddof=1) / pairs if pairs > 1 else 0.0
+    unit = resamples.unit
+    found = [
+        _change(
+            name, *both[:, i].mean(axis=1), np.sqrt(variance[i]), df=DF, n=units, level=level,
+            how=f"the same halves of the {unit}s",
+        )
+        for i, name in enumerate(("phi", "jaccard"))
+    ]  # fmt: skip
+    return found[0], found[1]
+
+
+def bootstrap_change(
+    first: Selected, second: Selected, resamples: Resamples, *, level: float = 0.95
+) -> tuple[Change, Change]:
+    """phi and Jaccard between the same bootstrap replicates; infinitesimal jackknife of the
+    difference, t(n-1)."""
+    values, terms = [], []
+    for s in (first, second):
+        sets = replicate_sets(s.scores, resamples.weights, size=s.size, signed=s.signed)
+        masks, whole = sets.masks(sets.contested), {"n_edges": sets.n_edges, "always": sets.always}
+        projections = row_projections(masks, **whole)
+        pairs = pairwise_jaccard(masks, always=sets.always)
+        own, mean = _means_with_others(pairs), mean_pairwise(pairs)
+        values.append((phi(masks, **whole), mean))
+        terms.append((2 * (projections - projections.mean()), 2 * (own - mean)))
+    units = resamples.counts.shape[1]
+    found = [
+        _change(
+            name, values[0][i], values[1][i],
+            resample_se(resamples.counts, terms[1][i] - terms[0][i]),
+            df=units - 1, n=units, level=level, how="the same bootstrap replicates",
+        )
+        for i, name in enumerate(("phi", "jaccard"))
+    ]  # fmt: skip
+    return found[0], found[1]
+
+
+def template_change(
+    first: Selected, second: Selected, templates: tuple[str, ...], *, level: float = 0.95
+) -> tuple[Change, Change]:
+    """phi and Jaccard between the circuits of single templates; jackknife over templates."""
+    masks = [
+        top_n_masks(template_means(s.scores, templates)[0], s.size, absolute=not s.signed)
+        for s in (first, second)
+    ]
+    runs = len(masks[0])
+
+    def change(name: str, value: Callable[[np.ndarray], float], left_out) -> Change:
+        gaps = left_out(masks[1]) - left_out(masks[0])
+        se = row_jackknife_se(gaps)
+        return _change(
+            name, value(masks[0]), value(masks[1]), se, df=runs - 1, n=runs, level=level,
+            how="the same templates",
+        )  # fmt: skip
+
+    return (
+        change("phi", phi, leave_one_run_out),
+        change("jaccard", lambda m: mean_pairwise(pairwise_jaccard(m)), _jaccard_without_run),
+    )
+
+
+def _means_with_others(pairs: Float[np.ndarray, "run run"]) -> Float[np.ndarray, " run"]:
+    return (pairs.sum(axis=1) - np.diag(pairs)) / (len(pairs) - 1)
+
+
+def _jaccard_without_run(masks) -> Float[np.ndarray, " run"]:
+    """Mean pairwise Jaccard without run i, for every i."""
+    pairs, runs = pairwise_jaccard(masks), len(masks)
+    if runs < 3:
+        return np.full(runs, np.nan)
+    total = runs * (runs - 1) * mean_pairwise(pairs)
+    return (total - 2 * (runs - 1) * _means_with_others(pairs)) / ((runs - 1) * (runs - 2))
+
+
+def _change(name, first, second, se, *, df: int, n: int, level: float, how: str) -> Change:
+    gap = t_interval(
+        "difference", float(second - first), float(se), df=df, n=n, level=level,
+        interval=f"paired: {how}",
+    )  # fmt: skip
+    return Change(name, float(first), float(second), gap, df)
