@@ -17,9 +17,9 @@ from circuitvar.audit.choices import (
 )
 from circuitvar.audit.prompts import (
     data_hash,
-    discovery_pairs,
-    fresh_pairs,
-    heldout_pairs,
+    discovery_batch,
+    fresh_batch,
+    heldout_batch,
     spread_over_templates,
 )
 from circuitvar.audit.settings import Settings
@@ -31,7 +31,7 @@ from circuitvar.circuits.score_store import score_edges_stored
 from circuitvar.circuits.types import EdgeScores, Method, ScoreOptions
 from circuitvar.tasks.corruptions import with_noise
 from circuitvar.tasks.metrics import get_metric
-from circuitvar.tasks.tokens import Tokenized, take, tokenize
+from circuitvar.tasks.tokens import take
 from circuitvar.tasks.types import Batch, Metric, PromptPair, Task
 
 Progress = Callable[[str, int, int], None]
@@ -69,12 +69,6 @@ class Collected:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def _batch(pairs: tuple[PromptPair, ...], model: Model) -> Tokenized:
-    return tokenize(
-        pairs, model.tokenizer, max_length=model.context, vocab_size=model.vocab_size
-    )
-
-
 def collect(
     task: Task,
     model: Model,
@@ -101,10 +95,9 @@ def collect(
     method = method or get_method(settings.method)
     options = ScoreOptions(ablation=settings.ablation, steps=settings.steps, seed=settings.seed)
     planned = other_choices(task, settings, method)
-    pairs = discovery_pairs(task, settings)
-    tokenized = _batch(pairs, model)
+    tokenized, pairs = discovery_batch(task, settings, model)
     batch = tokenized.batch
-    heldout = _batch(heldout_pairs(task, settings, pairs), model).batch
+    heldout = heldout_batch(task, settings, model, pairs)[0].batch
     behaviour = measure_behaviour(model, heldout, metric=metric, level=settings.level)
     require_behaviour(behaviour, task=task.key, allow_weak=allow_weak)
     clock = _Clock()
@@ -150,9 +143,9 @@ def collect(
     choices = tuple(score_choices(planned, score_choice))
     clock.lap("other choices")
     fresh = _means(
-        score(f"fresh data {i + 1} of {settings.fresh}", model, fresh_batch, method)
+        score(f"fresh data {i + 1} of {settings.fresh}", model, drawn.batch, method)
         for i in range(settings.fresh)
-        for fresh_batch in [_batch(fresh_pairs(task, settings, i), model).batch]
+        for drawn, _ in [fresh_batch(task, settings, model, i)]
     )
     clock.lap("fresh data")
     _check_shapes(model, other_seeds)
@@ -192,16 +185,17 @@ def _batch_of(
 ) -> tuple[Batch, float]:
     """The discovery prompts under another corruption, and the share that stayed the same.
 
-    Recipes that draw words of their own may lead to other prompts of the same distribution.
+    A tokenizer may drop other pairs under another corruption; users' tasks may draw other prompts.
     """
     if choice.amplitude is not None:
         noise = {"roles": settings.noise_roles, "seed": settings.seed}
         return with_noise(batch, choice.amplitude, **noise), 1.0
     if choice.axis != "corruption":
         return batch, 1.0
-    changed = discovery_pairs(task, replace(settings, corruption=choice.corruption))
-    same = [new.clean == old.clean for new, old in zip(changed, pairs, strict=True)]
-    return _batch(changed, model).batch, sum(same) / len(same)
+    other = replace(settings, corruption=choice.corruption)
+    changed, new_pairs = discovery_batch(task, other, model)
+    same = {pair.clean for pair in pairs}
+    return changed.batch, sum(pair.clean in same for pair in new_pairs) / len(new_pairs)
 
 
 def _means(runs) -> Float[np.ndarray, "run edge"] | None:

@@ -2,24 +2,34 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
+from circuitvar.tasks.sampling import sample_batch
+from circuitvar.tasks.tokens import Tokenized, TooFewUsable
 from circuitvar.tasks.types import PromptPair, Task
 
+if TYPE_CHECKING:
+    from circuitvar.circuits.model import Model
 
-def discovery_pairs(task: Task, settings: Settings) -> tuple[PromptPair, ...]:
+
+Drawn = tuple[Tokenized, tuple[PromptPair, ...]]
+"""A batch and its prompts, in the same order."""
+
+
+def discovery_batch(task: Task, settings: Settings, model: "Model") -> Drawn:
     """The prompts the circuit is found on."""
-    rng = stream(settings.seed, task.key, "discovery")
-    return task.sample(settings.n, rng=rng, corruption=settings.corruption)
+    return _draw(task, settings, model, settings.n, ("discovery",))
 
 
-def heldout_pairs(
-    task: Task, settings: Settings, seen: tuple[PromptPair, ...]
-) -> tuple[PromptPair, ...]:
+def heldout_batch(
+    task: Task, settings: Settings, model: "Model", seen: tuple[PromptPair, ...]
+) -> Drawn:
     """Fresh prompts for evaluation, none of which was used for discovery.
 
     Raises
@@ -27,31 +37,44 @@ def heldout_pairs(
     ValueError
         The task cannot make enough prompts that differ from the discovery prompts.
     """
-    known = {pair.clean for pair in seen}
-    kept: list[PromptPair] = []
-    rng = stream(settings.seed, task.key, "heldout")
-    for _ in range(20):
-        for pair in task.sample(settings.heldout, rng=rng, corruption=settings.corruption):
-            if pair.clean not in known:
-                known.add(pair.clean)
-                kept.append(pair)
-        if len(kept) >= settings.heldout:
-            return tuple(kept[: settings.heldout])
-    raise ValueError(
-        f"task {task.key!r} gave {len(kept)} held-out prompts that differ from the {settings.n} "
-        f"discovery prompts, {settings.heldout} were asked for; lower n or heldout"
-    )
+    used = {pair.clean for pair in seen}
+    try:
+        return _draw(task, settings, model, settings.heldout, ("heldout",), unlike=used)
+    except TooFewUsable as few:
+        raise ValueError(f"held-out prompts: {few}; lower n or heldout") from None
 
 
-def fresh_pairs(task: Task, settings: Settings, draw: int) -> tuple[PromptPair, ...]:
+def fresh_batch(task: Task, settings: Settings, model: "Model", draw: int) -> Drawn:
     """Another data set of the same task and size, from disjoint word lists where it has them.
 
     Even draws come from slot pool "a" and odd ones from "b", so that a circuit that depends on
     particular words shows. Tasks without pools are drawn afresh.
     """
-    rng = stream(settings.seed, task.key, "fresh", draw)
     pool = ("a", "b")[draw % 2] if {"a", "b"} <= set(task.pools) else "all"
-    return task.sample(settings.n, rng=rng, corruption=settings.corruption, pool=pool)
+    return _draw(task, settings, model, settings.n, ("fresh", draw), pool=pool)
+
+
+def _draw(
+    task: Task,
+    settings: Settings,
+    model: "Model",
+    n: int,
+    name: tuple[str | int, ...],
+    *,
+    pool: str = "all",
+    unlike: Collection[str] | None = None,
+) -> Drawn:
+    return sample_batch(
+        task,
+        n,
+        model.tokenizer,
+        rng=stream(settings.seed, task.key, *name),
+        corruption=settings.corruption,
+        pool=pool,
+        unlike=unlike,
+        max_length=model.context,
+        vocab_size=model.vocab_size,
+    )
 
 
 def data_hash(pairs: tuple[PromptPair, ...]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from circuitvar.audit.design import Design, RunKey, run_keys
-from circuitvar.audit.prompts import discovery_pairs, fresh_pairs
+from circuitvar.audit.prompts import discovery_batch, fresh_batch
 from circuitvar.audit.run_store import RunTable, run_design, run_table
 from circuitvar.audit.settings import SETTING_NAMES, Settings
 from circuitvar.circuits.methods import get_method
@@ -21,7 +21,6 @@ from circuitvar.circuits.model import Model
 from circuitvar.circuits.score import score_edges
 from circuitvar.circuits.types import ScoreOptions
 from circuitvar.tasks.metrics import get_metric
-from circuitvar.tasks.tokens import tokenize
 from circuitvar.tasks.types import Task
 
 DATA = "data"
@@ -77,14 +76,15 @@ def score_run(
     """Per-example scores of one run; depends on the key and what its context names alone."""
     changed = settings_of(key, settings)
     draw = int(dict(key.levels).get(DATA) or 0) + key.replicate
-    pairs = fresh_pairs(task, changed, draw - 1) if draw else discovery_pairs(task, changed)
-    batch = tokenize(
-        pairs, model.tokenizer, max_length=model.context, vocab_size=model.vocab_size
-    ).batch
+    drawn = (
+        fresh_batch(task, changed, model, draw - 1)
+        if draw
+        else discovery_batch(task, changed, model)
+    )
     options = ScoreOptions(ablation=changed.ablation, steps=changed.steps, seed=changed.seed)
     found = score_edges(
         model,
-        batch,
+        drawn[0].batch,
         get_method(changed.method),
         metric=get_metric(changed.metric or task.metric),
         options=options,

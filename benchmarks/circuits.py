@@ -22,7 +22,7 @@ from circuitvar.circuits.score import score_edges
 from circuitvar.circuits.select import top_n
 from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.metrics import get_metric
-from circuitvar.tasks.tokens import sample_batch
+from circuitvar.tasks.sampling import sample_batch
 
 
 def timed(run):

@@ -30,7 +30,7 @@ from circuitvar.reports.identifiability_figures import mask_search_plot
 from circuitvar.reports.style import save_figure
 from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.metrics import get_metric
-from circuitvar.tasks.tokens import sample_batch
+from circuitvar.tasks.sampling import sample_batch
 from circuitvar.tasks.types import Task
 
 Progress = Callable[[str, int, int], None]

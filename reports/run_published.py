@@ -26,7 +26,7 @@ from circuitvar.reports.style import save_figure
 from circuitvar.reports.table_text import to_csv
 from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.metrics import get_metric
-from circuitvar.tasks.tokens import sample_batch
+from circuitvar.tasks.sampling import sample_batch
 from circuitvar.tasks.types import Batch, Task
 
 

@@ -16,7 +16,7 @@ from circuitvar.reports.console import print_table
 from circuitvar.reports.progress import show_progress
 from circuitvar.reports.write import check_writable
 from circuitvar.tasks.metrics import get_metric
-from circuitvar.tasks.tokens import sample_batch
+from circuitvar.tasks.sampling import sample_batch
 from circuitvar.tasks.types import Task
 
 

@@ -137,6 +137,7 @@ def task_from_file(path: str | Path, *, key: str | None = None) -> Task:
         corruptions=tuple(Corruption(c, f"Column {c!r} of the file.") for c in columns),
         metric=file.metric,
         pools=("all",),
+        distinct=True,
         source=f"{file.path.name}: {rows} rows, {file.layout} layout{note}",
         licence="user's own",
     )

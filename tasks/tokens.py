@@ -11,22 +11,20 @@ A pair that breaks a rule is dropped with its reason; too few left is an error.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from circuitvar.tasks.answers import Unusable
 from circuitvar.tasks.batching import PaddingSide, TokenRow, chunks, pack, take, to_device
 from circuitvar.tasks.encode import Read, Rules, encode, find_bos, read_pair, with_roles
 from circuitvar.tasks.pretokenized import all_pretokenized, row_of_ids
-from circuitvar.tasks.types import Batch, PromptPair, Task
+from circuitvar.tasks.types import Batch, PromptPair
 
 if TYPE_CHECKING:
     import pandas as pd
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["Tokenized", "chunks", "sample_batch", "take", "to_device", "tokenize"]
+__all__ = ["Tokenized", "chunks", "take", "to_device", "tokenize"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,19 +57,30 @@ def _lost_table(lost: Sequence[_Lost]) -> "pd.DataFrame":
     return pd.DataFrame(lost, columns=["row", "template", "reason", "detail"])
 
 
+class TooFewUsable(ValueError):
+    """Fewer prompt pairs are usable than were asked for; `usable` says how many are."""
+
+    def __init__(self, message: str, usable: int) -> None:
+        super().__init__(message)
+        self.usable = usable
+
+
 def _enough(rows: list[TokenRow], lost: Sequence[_Lost], minimum: int) -> list[TokenRow]:
     """The rows, if there are at least `minimum`; otherwise an error that says why not."""
     needed = max(minimum, 1)
     if len(rows) >= needed:
         return rows
     if not lost:
-        raise ValueError(f"{len(rows)} prompt pairs were given and {needed} are needed")
+        raise TooFewUsable(
+            f"{len(rows)} prompt pairs were given and {needed} are needed", len(rows)
+        )
     counts = Counter(reason for _, _, reason, _ in lost)
     why = "; ".join(f"{count} x {reason}" for reason, count in counts.most_common())
     row, _, _, detail = lost[0]
-    raise ValueError(
+    raise TooFewUsable(
         f"only {len(rows)} of {len(rows) + len(lost)} prompt pairs are usable with this tokenizer "
-        f"and {needed} are needed; dropped: {why} (first: pair {row}, {detail})"
+        f"and {needed} are needed; dropped: {why} (first: pair {row}, {detail})",
+        len(rows),
     )
 
 
@@ -172,43 +181,3 @@ def tokenize(
         removed_answers=sum(one.removed for one in usable),
         extended_prompts=sum(one.extended for one in usable),
     )
-
-
-def sample_batch(
-    task: Task,
-    n: int,
-    tokenizer: "PreTrainedTokenizerBase | None",
-    *,
-    rng: np.random.Generator,
-    templates: tuple[str, ...] | None = None,
-    corruption: str | None = None,
-    pool: str = "all",
-    padding_side: PaddingSide = "right",
-    max_length: int | None = None,
-    vocab_size: int | None = None,
-    oversample: int = 2,
-) -> tuple[Tokenized, tuple[PromptPair, ...]]:
-    """Exactly `n` usable examples of a task, and their pairs in the order of the batch.
-
-    Draws `n` pairs; where the tokenizer drops some, draws once more, `oversample` * `n` pairs in
-    all. The table of dropped pairs covers both draws.
-
-    Raises
-    ------
-    ValueError
-        Fewer than `n` pairs are usable.
-    """
-    options: dict[str, Any] = {"templates": templates, "corruption": corruption, "pool": pool}
-    keep: dict[str, Any] = {
-        "padding_side": padding_side,
-        "max_length": max_length,
-        "vocab_size": vocab_size,
-    }
-    pairs = task.sample(n, rng=rng, **options)
-    done = tokenize(pairs, tokenizer, **keep) if n > 0 else tokenize(pairs, tokenizer)
-    if len(done.batch) < n:
-        pairs = (*pairs, *task.sample((oversample - 1) * n, rng=rng, **options))
-        done = tokenize(pairs, tokenizer, minimum=n, **keep)
-    rows = done.kept[:n]
-    cut = replace(done, batch=take(done.batch, slice(0, n)), kept=rows)
-    return cut, tuple(pairs[i] for i in rows)

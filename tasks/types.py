@@ -149,5 +149,8 @@ class Task:
     source: str = ""
     licence: str = ""
     version: int = 1
+    distinct: bool = False
+    """True when `sample` never repeats a row, as with files: a later draw may, so what a second
+    draw repeats is left out."""
     known_edges: frozenset[str] = frozenset()
     """True circuit as edge names, for planted tasks."""

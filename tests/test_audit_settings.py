@@ -1,12 +1,16 @@
 """Settings, streams and data sets of an audit."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
-from circuitvar.audit.prompts import data_hash, fresh_pairs, heldout_pairs, spread_over_templates
+from circuitvar.audit.prompts import data_hash, fresh_batch, heldout_batch, spread_over_templates
 from circuitvar.audit.settings import QUICK, Settings
 from circuitvar.audit.streams import stream
-from circuitvar.tasks.types import PromptPair, Task
+from circuitvar.tasks.pretokenized import pair_of_ids
+from circuitvar.tasks.types import Task
 
 
 @pytest.mark.parametrize(
@@ -40,12 +44,16 @@ def test_round_robin_takes_every_template_before_any_twice():
     assert spread_over_templates(templates, 5).tolist() == [0, 1, 3, 4, 5]
 
 
+MODEL: Any = SimpleNamespace(tokenizer=None, context=None, vocab_size=500)
+
+
 def _toy_task(words: int) -> Task:
     def sample(n, *, rng, templates=None, corruption=None, pool="all"):
         start = {"all": 0, "a": 0, "b": words // 2}[pool]
         stop = words // 2 if pool == "a" else words
         picks = rng.integers(start, stop, size=n)
-        return tuple(PromptPair(f"w{i}", f"c{i}", (" y",), (" n",)) for i in picks)
+        # Word 7 cannot be used: its id is beyond the vocabulary.
+        return tuple(pair_of_ids((900 if i == 7 else i, 1), (i, 2), (5,), (6,)) for i in picks)
 
     return Task("toy", "Toy", sample, ("t",), ())
 
@@ -53,22 +61,28 @@ def _toy_task(words: int) -> Task:
 def test_heldout_prompts_were_never_seen():
     settings = Settings(n=50, heldout=20)
     seen = _toy_task(100).sample(50, rng=np.random.default_rng(0))
-    heldout = heldout_pairs(_toy_task(100), settings, seen)
-    assert len(heldout) == 20
+    drawn, heldout = heldout_batch(_toy_task(100), settings, MODEL, seen)
+    assert len(heldout) == len(drawn.batch) == len({p.clean for p in heldout}) == 20
     assert not {p.clean for p in heldout} & {p.clean for p in seen}
+    assert not any(p.clean.startswith("900") for p in heldout)
+    assert drawn.batch.clean[:, 0].tolist() == [int(p.clean.split()[0]) for p in heldout]
 
 
 def test_too_small_a_task_says_how_many_it_gave():
     settings = Settings(n=50, heldout=20)
     seen = _toy_task(10).sample(50, rng=np.random.default_rng(0))
-    with pytest.raises(ValueError, match="0 held-out prompts that differ from the 50"):
-        heldout_pairs(_toy_task(10), settings, seen)
+    with pytest.raises(
+        ValueError,
+        match=r"held-out prompts: task 'toy'.*differ from the 10 already.*none is left.*lower n or",
+    ):
+        heldout_batch(_toy_task(10), settings, MODEL, seen)
 
 
 def test_fresh_data_alternates_between_disjoint_pools():
     settings = Settings(n=30)
     task = _toy_task(100)
-    a, b = fresh_pairs(task, settings, 0), fresh_pairs(task, settings, 1)
+    a, b = (fresh_batch(task, settings, MODEL, draw)[1] for draw in (0, 1))
+    assert len(a) == len(b) == 30
     assert not {p.clean for p in a} & {p.clean for p in b}
 
 

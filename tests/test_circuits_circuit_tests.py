@@ -12,7 +12,7 @@ from circuitvar.circuits.null_circuits import random_connected
 from circuitvar.circuits.null_model import random_weight_model
 from circuitvar.circuits.select import circuit_from_mask
 from circuitvar.tasks.planted.catalog import get_planted
-from circuitvar.tasks.tokens import sample_batch, tokenize
+from circuitvar.tasks.sampling import sample_batch, tokenize
 from circuitvar.tasks.types import PromptPair
 from tests.toy_scoring import toy_batch, toy_model
 

@@ -16,7 +16,7 @@ from circuitvar.circuits.optimal_ablation import evaluate_optimal, optimal_const
 from circuitvar.circuits.select import circuit_from_mask
 from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.planted.catalog import get_planted
-from circuitvar.tasks.tokens import sample_batch
+from circuitvar.tasks.sampling import sample_batch
 from tests.toy_scoring import toy_batch, toy_model
 
 LOGIT_DIFF = get_metric("logit_diff")

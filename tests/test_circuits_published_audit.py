@@ -7,7 +7,7 @@ from circuitvar.circuits.model import load_model
 from circuitvar.circuits.published import load_published, planted_circuit
 from circuitvar.circuits.published_audit import conditions_table, rediscovery_table, role_recall
 from circuitvar.tasks.planted.catalog import get_planted
-from circuitvar.tasks.tokens import sample_batch
+from circuitvar.tasks.sampling import sample_batch
 
 
 def test_a_planted_circuit_holds_everywhere_and_is_found_again():

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from circuitvar.tasks.catalog import TASKS, get_task
-from circuitvar.tasks.tokens import sample_batch, tokenize
+from circuitvar.tasks.readers import task_from_file
+from circuitvar.tasks.sampling import sample_batch
+from circuitvar.tasks.tokens import tokenize
 from circuitvar.tasks.types import PromptPair
-from tests.toy_tokenizers import byte_tokenizer
+from tests.toy_tokenizers import byte_tokenizer, word_tokenizer
 
 BEYOND = tuple(task for task in TASKS if not task.pocket)
 RECIPES = [(task, corruption.key) for task in BEYOND for corruption in task.corruptions]
@@ -85,11 +87,28 @@ def test_multiple_choice_letter_stands_before_the_colour():
         assert len(pair.wrong_answers) == 2
 
 
+def test_a_file_gives_each_row_once_however_often_it_is_drawn(tmp_path):
+    rows = ["clean,corrupt,answer,wrong_answer"]
+    rows += [f"the w{'x' * i} cat,the wy{'x' * i} cat, sat, ran" for i in range(9)]
+    rows += ["the a cat,the bb cc cat, sat, ran"]  # never usable: other length
+    path = tmp_path / "pairs.csv"
+    path.write_text("\n".join(rows))
+    task = task_from_file(path)
+    words = word_tokenizer(
+        "the cat sat ran a bb cc " + " ".join(w for r in rows for w in r.split())
+    )
+    done, pairs = sample_batch(task, 9, words, rng=np.random.default_rng(0))
+    assert len(done.batch) == 9
+    assert len({pair.clean for pair in pairs}) == 9
+    with pytest.raises(ValueError, match=r"only 9 of 10 prompt pairs are usable.*lengths differ"):
+        sample_batch(task, 10, words, rng=np.random.default_rng(0))
+
+
 def test_sample_batch_makes_up_for_dropped_pairs():
     done, pairs = sample_batch(get_task("docstring"), 30, tokenizer(), rng=np.random.default_rng(5))
     assert len(done.batch) == len(pairs) == 30
     assert done.batch.templates == tuple(pair.template for pair in pairs)
-    with pytest.raises(ValueError, match=r"only 0 of 4 prompt pairs are usable.*longer than"):
+    with pytest.raises(ValueError, match=r"only 0 of 80 prompt pairs are usable.*longer than"):
         sample_batch(
             get_task("docstring"), 4, tokenizer(), rng=np.random.default_rng(5), max_length=5
         )
