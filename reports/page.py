@@ -26,6 +26,7 @@ from circuitvar.reports.table_text import cells
 from circuitvar.reports.tables import labels_of, stability_frame
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from matplotlib.figure import Figure
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -56,7 +57,7 @@ def report_page(
     methods, cited = methods_paragraph(audit)
     frame = stability_frame(audit)
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             audit=audit,
@@ -85,7 +86,8 @@ def report_page(
     )
 
 
-def _environment():
+def environment() -> "Environment":
+    """Templates of the page: every value escaped, no value missing."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(

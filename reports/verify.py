@@ -20,6 +20,7 @@ from circuitvar.audit.types import Axis
 from circuitvar.audit.verdict import Bars
 from circuitvar.reports.card import check_schema, read_card, sealed, verdict_entry
 from circuitvar.reports.card_numbers import TOLERANCE, Check, read_estimate, same
+from circuitvar.reports.join import joined_checks
 from circuitvar.reports.verify_folder import folder_checks, score_checks
 
 
@@ -56,6 +57,7 @@ def verify_path(path: Path | str) -> tuple[Check, ...]:
         *verify_card(card),
         *folder_checks(card, path.parent),
         *score_checks(card, path.parent),
+        *joined_checks(path.parent),
     )
 
 

@@ -1,4 +1,4 @@
-"""`circuitvar table | verify | compare | check`: commands that read finished report folders."""
+"""`circuitvar table | verify | compare | check | join`: commands that read finished folders."""
 
 from pathlib import Path
 from typing import Annotated
@@ -82,3 +82,16 @@ def check(
     print_table(shown, title=f"{new} against {against}: {gate.outcome}")
     print(gate.outcome)
     raise typer.Exit(gate.exit_code)
+
+
+def join(
+    run: Annotated[Path, typer.Argument(help="Report folder whose page gets the sections.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(help="Folders with a section.json: of neurons, identify or published."),
+    ],
+) -> None:
+    """Put neuron, identifiability and circuit sections onto a run's page, without a new run."""
+    from circuitvar.reports.join import join_sections
+
+    print(f"open {join_sections(run, folders)}")
