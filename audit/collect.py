@@ -15,6 +15,7 @@ from circuitvar.audit.choices import (
     other_choices,
     score_choices,
 )
+from circuitvar.audit.methods_against_exact import OnExact
 from circuitvar.audit.prompts import (
     data_hash,
     discovery_batch,
@@ -55,6 +56,8 @@ class Collected:
     """Mean scores by `method` and by the other methods, in that order."""
     method_keys: tuple[str, ...] = ()
     """Rows of `methods`."""
+    on_exact: tuple[OnExact, ...] = ()
+    """Every method on the prompts of `exact_rows`."""
     choices: tuple[Scored, ...] = ()
     """Mean scores under other corruptions, noise amplitudes and ablations."""
     fresh: Float[np.ndarray, "run edge"] | None = None
@@ -128,11 +131,15 @@ def collect(
         )
         clock.lap("exact")
     every = compared_methods(settings, method)
-    every = every if len(every) > 1 else ()
-    compared = _means(
-        scores if how is method else score(f"{how.key} for comparison", model, batch, how)
-        for how in every
-    )
+    means, on_exact = [], []
+    for how in every:
+        found = scores
+        if how is not method:
+            found = score(f"{how.key} for comparison", model, batch, how)
+        means.append(found.mean)
+        if exact_rows is not None:
+            on_exact.append(OnExact(how, found.values[exact_rows]))
+    compared = np.stack(means) if len(every) > 1 else None
     clock.lap("other methods")
 
     def score_choice(choice: Choice) -> tuple[EdgeScores, float]:
@@ -164,7 +171,8 @@ def collect(
         exact=exact,
         exact_rows=exact_rows,
         methods=compared,
-        method_keys=tuple(how.key for how in every),
+        method_keys=tuple(how.key for how in every) if len(every) > 1 else (),
+        on_exact=tuple(on_exact),
         choices=choices,
         fresh=fresh,
         seeds=seeds,

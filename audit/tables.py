@@ -11,6 +11,7 @@ from circuitvar.audit.influence import phi_influence
 from circuitvar.audit.jaccard import pairwise_jaccard
 from circuitvar.audit.ledger import Part, choice_part, ledger, sampling_parts, selection_ledger
 from circuitvar.audit.match_heads import match_heads
+from circuitvar.audit.methods_against_exact import methods_table
 from circuitvar.audit.perturb import Perturbed, template_means, use_templates
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.size_curve import size_curve
@@ -43,6 +44,15 @@ def audit_tables(
     }
     if clusters is not None:
         tables["similarity"] = similarity_table(collected, settings, size)
+    if collected.exact is not None:
+        tables["methods"] = methods_table(
+            collected.on_exact,
+            collected.exact.values,
+            collected.exact.templates,
+            size=size,
+            absolute=not settings.signed,
+            level=settings.level,
+        )
     if has_ledger(collected):
         tables["ledger"] = ledger_table(collected, perturbed, settings)
     return tables
