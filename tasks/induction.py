@@ -2,7 +2,8 @@
 
 Elhage et al. 2021; Olsson et al. 2022 (arXiv 2209.11895). Templates differ in introduction, length
 and separator. Roles: A1 and B1 (the earlier pair), D1 (a distractor, the wrong answer), A2 (the
-repeated word, also END). Words are never the first of the text, where BPE tokens have no space.
+repeated word, also END). Lists have three or four nouns, which the pocket models learn in minutes.
+Words are never the first of the text, where BPE tokens have no space.
 """
 
 import numpy as np
@@ -14,18 +15,18 @@ from circuitvar.tasks.words import NOUNS
 
 TEMPLATES = families(
     "induction",
+    "Words: {3}",
     "Words: {4}",
-    "Words: {6}",
-    "The list was {5}",
-    "Repeat after me: {5}",
-    "He read {2}, {2}, {2},",
+    "The list was {3}",
+    "Repeat after me: {4}",
+    "He read {2}, {2},",
     "She wrote {2}. {2}.",
-    "They said {2}; {2}; {2};",
+    "They said {2}; {2};",
     "We saw {2} and {2} and",
     "One pair was {2} or {2} or",
-    "First {3}, then {3}, then",
-    "Old words: {3}. {3}.",
-    "Note: {4}. Again:",
+    "First {2}, then {2}, then",
+    "Old words: {2}. {2}.",
+    "Note: {3}. Again:",
 )
 CORRUPTIONS = (
     Corruption(

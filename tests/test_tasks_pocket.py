@@ -26,20 +26,6 @@ def load(seed: int):
     return AutoModelForCausalLM.from_pretrained(path).eval(), AutoTokenizer.from_pretrained(path)
 
 
-SHORT = {
-    **{(seed, "induction"): "the longest lists are not yet learned" for seed in SEEDS},
-    (3, "capital"): "one template is remembered, not understood",
-    (2, "greater-than"): "0.968 of the probability on valid years",
-}
-"""Shortfalls of the shipped checkpoints, see the table in tasks/pocket/README.md. The bar stays."""
-
-
-def _case(seed: int, key: str):
-    short = SHORT.get((seed, key))
-    marks = [pytest.mark.xfail(reason=short, strict=False)] if short else []
-    return pytest.param(seed, key, marks=marks, id=f"{key}-{seed}")
-
-
 @pytest.fixture(scope="module")
 def measured():
     """Held-out scores by seed, measured once per seed."""
@@ -53,20 +39,14 @@ def measured():
     return scores
 
 
-@pytest.mark.parametrize(
-    ("seed", "key"), [_case(seed, task.key) for seed in SEEDS for task in POCKET]
-)
+@pytest.mark.parametrize("key", [task.key for task in POCKET])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_every_seed_does_every_task_on_held_out_combinations(measured, seed, key):
     score = measured(seed)[key]
     assert score["accuracy"] >= BAR
     if key == "greater-than":
         # Always answering 99 would count as accurate, so the years are judged by probability.
         assert score["probability"] >= BAR
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_no_task_is_far_from_the_bar(measured, seed):
-    assert min(score["accuracy"] for score in measured(seed).values()) >= 0.8
 
 
 @pytest.mark.parametrize("seed", SEEDS)

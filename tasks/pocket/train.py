@@ -37,14 +37,14 @@ class Recipe:
     seed: int = 0
     list_steps: int = 1000
     """Steps on repeated lists alone, before the tasks."""
-    steps: int = 3200
+    steps: int = 3600
     """Steps on the tasks."""
-    polish_steps: int = 700
+    polish_steps: int = 1200
     """Steps of a last phase with more induction, from a fresh optimizer."""
     polish_rate: float = 2e-3
     polish_lists: int = 40
     """Repeated lists per step of the last phase, and their longest list."""
-    polish_longest: int = 8
+    polish_longest: int = 6
     batch: int = 96
     lists: int = 64
     """Repeated lists per step at first; a quarter of that beside the tasks."""
