@@ -112,26 +112,32 @@ def edge_marginals_map(edges: pd.DataFrame, *, ablation: str = "zero") -> "Figur
 
 
 def overlap_plot(overlap: pd.DataFrame) -> "Figure":
-    """Jaccard between found, equally valid and minimal circuits: one dot per net."""
-    require_columns(overlap, ["circuits", "jaccard", "ablation", "chance"], "overlap")
-    part = overlap.loc[overlap["ablation"] == "zero"]
+    """Jaccard between found, equally valid and minimal circuits: one dot per net.
+
+    Frames of one model have one row per kind of circuit and no column `ablation`.
+    """
+    require_columns(overlap, ["circuits", "jaccard", "chance"], "overlap")
+    part = overlap.loc[overlap["ablation"] == "zero"] if "ablation" in overlap else overlap
     kinds = list(dict.fromkeys(part["circuits"]))
     with paper_style():
-        figure, axes = new_figure(5.6, 1.2 + 0.6 * len(kinds))
-        for row, kind in enumerate(kinds):
-            values = part.loc[part["circuits"] == kind, "jaccard"].to_numpy(dtype=float)
-            offsets = np.linspace(-0.22, 0.22, len(values)) if len(values) > 1 else [0.0]
-            axes.plot(values, row + np.asarray(offsets), "o", ms=3, alpha=0.5, color=BLUE)
-            axes.plot([np.median(values)] * 2, [row - 0.32, row + 0.32], color=INK, lw=2)
-        axes.axvline(
-            float(np.median(part["chance"].to_numpy(dtype=float))),
-            color=GREY,
-            linestyle=":",
-            label="chance",
-        )
-        axes.set_yticks(range(len(kinds)), kinds)
+        figure, axes = new_figure(5.6, 1.2 + 0.45 * len(kinds))
+        for row, kind in enumerate(reversed(kinds)):
+            values = part.loc[part["circuits"] == kind, "jaccard"].dropna().to_numpy(dtype=float)
+            if not len(values):
+                continue
+            alone = len(values) == 1
+            offsets = [0.0] if alone else np.linspace(-0.22, 0.22, len(values))
+            size, alpha = (6, 1.0) if alone else (3, 0.5)
+            axes.plot(values, row + np.asarray(offsets), "o", ms=size, alpha=alpha, color=BLUE)
+            if not alone:
+                axes.plot([np.median(values)] * 2, [row - 0.32, row + 0.32], color=INK, lw=2)
+            chance = part.loc[part["circuits"] == kind, "chance"].dropna().to_numpy(dtype=float)
+            if len(chance):
+                axes.plot([np.median(chance)] * 2, [row - 0.32, row + 0.32], color=GREY, ls=":")
+        axes.plot([], [], color=GREY, ls=":", label="chance")
+        axes.set_yticks(range(len(kinds)), list(reversed(kinds)))
         axes.set_xlim(0, 1.02)
-        axes.set_xlabel("mean Jaccard between two circuits of one net")
+        axes.set_xlabel("mean Jaccard between two circuits")
         axes.legend(loc="lower left")
     return figure
 

@@ -3,19 +3,19 @@
 Exact counting is out of reach, so four bounded questions are asked: how many masks of the edges
 nearest the cut behave alike, how many circuits the method returns under resampled prompts and how
 many it has not shown yet (Chao1), whether a second circuit appears when reuse is penalised, and
-how the overlap of found circuits compares with the overlap of equally good ones.
+how the overlap of circuits found over prompts, batches and training seeds (method noise) compares
+with the overlap of equally good ones (true degeneracy).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from circuitvar.audit.identifiability.capture_recapture import Richness, chao1
-from circuitvar.audit.identifiability.degeneracy import Degeneracy, compare_degeneracy
 from circuitvar.audit.identifiability.mask_search import MaskSearch, search_masks
 from circuitvar.audit.identifiability.rival_search import find_rivals, top_n
 from circuitvar.audit.streams import stream
@@ -24,14 +24,24 @@ from circuitvar.circuits.methods import get_method
 from circuitvar.circuits.model import Model, load_model
 from circuitvar.circuits.prune import prune_masks
 from circuitvar.circuits.score import score_edges
-from circuitvar.circuits.select import top_n_masks
-from circuitvar.circuits.types import Ablation
-from circuitvar.reports.identifiability_figures import mask_search_plot
+from circuitvar.circuits.types import Ablation, EdgeScores
+from circuitvar.reports.identifiability_figures import mask_search_plot, overlap_plot
+from circuitvar.reports.identify_reruns import (
+    Canonical,
+    Reruns,
+    check_seed_models,
+    overlap_frame,
+    rerun_batches,
+    rerun_prompts,
+    rerun_seeds,
+)
+from circuitvar.reports.identify_summary import Verdict, judge, summary_frame, summary_sentences
+from circuitvar.reports.section_file import SectionFigure, SectionTable, write_section
 from circuitvar.reports.style import save_figure
 from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.sampling import sample_batch
-from circuitvar.tasks.types import Task
+from circuitvar.tasks.types import Batch, Task
 
 Progress = Callable[[str, int, int], None]
 
@@ -56,6 +66,9 @@ class ModelOptions:
     """Allowed difference in faithfulness (1 = full model, 0 = everything ablated)."""
     resamples: int = 200
     """Bootstrap resamples of the prompts, each giving one re-run of the selection."""
+    batches: int = 5
+    """Independent sets of `n` prompts the method is re-run on, the first being the audited one;
+    0 or 1 for no such re-runs."""
     masks: int = 4096
     """Masks drawn where not all are run."""
     seed: int = 0
@@ -63,7 +76,7 @@ class ModelOptions:
 
 @dataclass(frozen=True, eq=False)
 class ModelIdentifiability:
-    """The four answers, and the frame that tables are made from."""
+    """The answers, and the frames that tables are made from."""
 
     faithfulness: float
     """Of the discovered circuit, on held-out prompts."""
@@ -71,9 +84,16 @@ class ModelIdentifiability:
     """Masks that behave like the discovered circuit, within epsilon."""
     returned: Richness
     rivals: pd.DataFrame
-    overlap: Degeneracy | None
-    """None where fewer than two masks fit."""
-    summary: pd.DataFrame
+    overlap: pd.DataFrame
+    """Jaccard between re-runs by source, and between equally good circuits."""
+    verdict: Verdict
+    circuits_seen: int
+    """Different circuits seen to fit, rivals included; a lower bound for the whole graph."""
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row per quantity: value, how it is known, interval, note."""
+        return summary_frame(self)
 
 
 def run_identify_model(
@@ -82,29 +102,33 @@ def run_identify_model(
     *,
     out: Path | str,
     options: ModelOptions | None = None,
+    seed_models: Sequence[str | Model] = (),
     progress: Progress | None = None,
 ) -> ModelIdentifiability:
-    """Search around a discovered circuit, write `summary.csv`, `rivals.csv`, `edges.csv`, a figure.
+    """Search around a discovered circuit; write tables, figures and `section.json` to `out`.
 
     Behaviour of a mask is its faithfulness on held-out prompts; dangling edges are removed before
     circuits are compared. Masks count as equally good when they are within epsilon of the
     *discovered circuit*; the share within epsilon of the full model is reported beside it. The
     free edges are only those nearest the cut, so every count here is a lower bound for the whole
-    graph. A circuit that is the whole model is reported as "no compression".
+    graph. A circuit that is the whole model is reported as "no compression". `seed_models` are
+    the same architecture trained from other seeds, one source of re-runs more.
 
     Raises:
-        ValueError: unknown names, too few usable prompts, a size outside the graph.
+        ValueError: unknown names, too few usable prompts, a size outside the graph, a seed model
+            of another architecture or given twice.
     """
     options = options or ModelOptions()
     model = load_model(model) if isinstance(model, str) else model
     task = get_task(task) if isinstance(task, str) else task
+    others = [
+        load_model(other, device=model.device, dtype=model.dtype)
+        if isinstance(other, str) else other for other in seed_models
+    ]  # fmt: skip
+    check_seed_models(model, others)
     metric = get_metric(options.metric or task.metric)
-    found, held = (
-        sample_batch(task, n, model.tokenizer, rng=stream(options.seed, "identify", name))[0].batch
-        for name, n in (("discovery", options.n), ("held-out", options.heldout))
-    )
-    scores = score_edges(model, found, get_method(options.method), metric=metric)
-    size = options.size or max(1, model.graph.n_edges // 10)
+    found = _prompts(model, task, options.n, options, "discovery")
+    held = _prompts(model, task, options.heldout, options, "held-out")
 
     def behaviour(masks: Bool[np.ndarray, "mask edge"]) -> np.ndarray:
         results = evaluate_masks(model, masks, held, metric=metric, ablation=options.ablation)
@@ -115,93 +139,127 @@ def run_identify_model(
     def canonical(masks: Bool[np.ndarray, "mask edge"]) -> Bool[np.ndarray, "mask edge"]:
         return prune_masks(model.graph, masks)
 
+    scores = _score(model, found, task, options)
+    size = options.size or max(1, model.graph.n_edges // 10)
     circuit = top_n(np.abs(scores.mean), size)
-    faithfulness = float(behaviour(circuit[None])[0])
+    target = float(behaviour(circuit[None])[0])
     near = search_masks(
         behaviour, scores.mean, size=size, epsilon=options.epsilon,
-        m=min(options.m, model.graph.n_edges), target=faithfulness, n=options.masks,
+        m=min(options.m, model.graph.n_edges), target=target, n=options.masks,
         canonical=canonical, rng=stream(options.seed, "identify", "masks"),
     )  # fmt: skip
-    reruns = _reruns(scores.values, size, options, canonical)
-    rivals = find_rivals(
-        behaviour, scores.mean, circuit, epsilon=options.epsilon, target=faithfulness
-    )
-    fitting = np.unique(canonical(near.masks[near.within]), axis=0)
-    overlap = compare_degeneracy(reruns, fitting) if len(fitting) > 1 else None
-    returned = chao1(reruns)
-    summary = _summary(faithfulness, near, returned, rivals, overlap, options)
-    result = ModelIdentifiability(faithfulness, near, returned, rivals, overlap, summary)
-    _write(result, model.graph.edge_names, Path(out))
+    rivals = find_rivals(behaviour, scores.mean, circuit, epsilon=options.epsilon, target=target)
+    reruns = _reruns(model, others, task, found, scores, size, options, canonical, progress)
+    result = _conclude(target, near, rivals, reruns, canonical)
+    _write(result, model, task, Path(out))
     return result
 
 
-def _reruns(values: np.ndarray, size: int, options: ModelOptions, canonical) -> np.ndarray:
-    """Circuits selected from bootstrap resamples of the scored prompts, without new model calls."""
-    rng = stream(options.seed, "identify", "resamples")
-    n = len(values)
-    weights = rng.multinomial(n, np.full(n, 1 / n), size=options.resamples) / n
-    return canonical(top_n_masks(weights @ values.astype(np.float64), size))
+def _prompts(model: Model, task: Task, n: int, options: ModelOptions, *names: str) -> Batch:
+    rng = stream(options.seed, "identify", *names)
+    return sample_batch(task, n, model.tokenizer, rng=rng)[0].batch
 
 
-def _summary(
-    faithfulness: float,
-    near: MaskSearch,
-    returned: Richness,
-    rivals: pd.DataFrame,
-    overlap: Degeneracy | None,
+def _score(model: Model, batch: Batch, task: Task, options: ModelOptions) -> EdgeScores:
+    metric = get_metric(options.metric or task.metric)
+    return score_edges(model, batch, get_method(options.method), metric=metric)
+
+
+def _reruns(
+    model: Model,
+    others: Sequence[Model],
+    task: Task,
+    found: Batch,
+    scores: EdgeScores,
+    size: int,
     options: ModelOptions,
-) -> pd.DataFrame:
-    nan = float("nan")
-    full = float((np.abs(near.values - 1) <= near.epsilon).mean())
-    best = rivals.loc[rivals["rival"], "jaccard"].to_numpy(dtype=float)
-    sampled = near.count.known != "exact"
-    rows = [
-        ("faithfulness of the circuit", faithfulness, "exact", nan, nan, ""),
-        ("edges in the circuit", float(near.circuit.sum()), "exact", nan, nan, ""),
-        ("verdict: unique near the cut", nan, near.count.known, nan, nan, near.outcome),
-        (near.count.name + " that fit", float(near.count.value), near.count.known,
-         near.count.low, near.count.high, f"within {near.epsilon:g} of the circuit's faithfulness"),
-        ("share of masks that fit", near.share, near.count.known, nan, nan, ""),
-        ("share of masks within epsilon of the full model", full, near.count.known, nan, nan, ""),
-        ("different circuits among them", float(near.distinct),
-         "lower bound" if sampled else "exact", nan, nan, "dangling edges removed"),
-        ("edges forced on / free edges", len(near.forced_on) / len(near.free),
-         "estimate" if sampled else "exact", nan, nan, ""),
-        ("circuits returned by re-runs", float(returned.seen), "exact", nan, nan,
-         f"{options.resamples} bootstrap resamples of the prompts"),
-        ("circuits the method can return (Chao1)", float(returned.chao1.value),
-         returned.chao1.known, returned.chao1.low, returned.chao1.high, returned.chao1.how),
-        ("probability that a re-run returns a circuit already seen", returned.coverage,
-         "estimate", nan, nan, "Good-Turing"),
-        ("rivals found", float(len(best)), "lower bound", nan, nan, "penalised reuse, greedy"),
-        ("least overlap of a rival (Jaccard)", float(best.min()) if len(best) else nan,
-         "exact", nan, nan, ""),
-    ]  # fmt: skip
-    if overlap is not None:
-        rows += [
-            ("method noise (1 - Jaccard of re-runs)", overlap.method_noise, "estimate", nan, nan,
-             "re-runs share the model and the prompts they resample"),
-            ("degeneracy near the cut (1 - Jaccard of equally good masks)",
-             overlap.true_degeneracy, "lower bound", nan, nan,
-             "only the edges nearest the cut vary"),
-            ("Jaccard expected by chance", overlap.chance, "exact", nan, nan, ""),
-        ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["quantity", "value", "known", "low", "high", "note"])
+    canonical: Canonical,
+    progress: Progress | None,
+) -> list[Reruns]:
+    """Every source of re-runs; that of resampled prompts comes first."""
+    rng = stream(options.seed, "identify", "resamples")
+    out = [rerun_prompts(scores.values, size, n=options.resamples, canonical=canonical, rng=rng)]
+
+    def means(stage: str, parts: Sequence[tuple[Model, Batch]]) -> Float[np.ndarray, "run edge"]:
+        rows = [scores.mean]
+        for done, (one, batch) in enumerate(parts, 1):
+            rows.append(_score(one, batch, task, options).mean)
+            if progress:
+                progress(stage, done, len(parts))
+        return np.stack(rows)
+
+    if options.batches > 1:
+        fresh = [
+            (model, _prompts(model, task, options.n, options, "batch", str(i)))
+            for i in range(1, options.batches)
+        ]
+        out.append(rerun_batches(means("fresh batches", fresh), size, canonical=canonical))
+    if others:
+        rows = means("training seeds", [(other, found) for other in others])
+        rng = stream(options.seed, "identify", "seeds")
+        out += rerun_seeds(model.graph, rows, size, canonical=canonical, rng=rng)
+    return out
 
 
-def _write(result: ModelIdentifiability, names: tuple[str, ...], out: Path) -> None:
+def _conclude(
+    target: float,
+    near: MaskSearch,
+    rivals: pd.DataFrame,
+    reruns: Sequence[Reruns],
+    canonical: Canonical,
+) -> ModelIdentifiability:
+    circuit, whole = canonical(np.stack([near.circuit, np.ones_like(near.circuit)]))
+    fitting = np.unique(canonical(near.masks[near.within]), axis=0)
+    # Rivals that only differ in dangling edges are the circuit itself.
+    second = canonical(np.stack(list(rivals["kept"])))
+    real = rivals["rival"].to_numpy() & (second != circuit).any(axis=1) & second.any(axis=1)
+    rivals = rivals.assign(rival=real)
+    verdict = judge(
+        near, rivals=int(real.sum()), effective=int(circuit.sum()), whole=int(whole.sum())
+    )
+    return ModelIdentifiability(
+        target, near, chao1(reruns[0].kept), rivals, overlap_frame(reruns, fitting), verdict,
+        len(np.unique(np.concatenate([fitting, second[real]]), axis=0)),
+    )  # fmt: skip
+
+
+def _write(result: ModelIdentifiability, model: Model, task: Task, out: Path) -> None:
+    names = model.graph.edge_names
     out.mkdir(parents=True, exist_ok=True)
-    result.summary.to_csv(out / "summary.csv", index=False)
     rivals = result.rivals.assign(
         edges=[";".join(names[i] for i in np.flatnonzero(k)) for k in result.rivals["kept"]]
     )
-    rivals.drop(columns="kept").to_csv(out / "rivals.csv", index=False)
     edges = near_edges(result.near, names)
-    edges.to_csv(out / "edges.csv", index=False)
+    tables = (
+        ("summary", "Circuits that fit equally well", result.summary),
+        ("overlap", "Method noise and true degeneracy (Jaccard)", result.overlap),
+        ("rivals", "Rival search", rivals.drop(columns="kept")),
+        ("edges", "Edges nearest the cut", edges),
+    )
+    for name, _, frame in tables:
+        frame.to_csv(out / f"identifiability_{name}.csv", index=False)
     (out / "figures").mkdir(exist_ok=True)
-    figure = mask_search_plot(edges, result.near.values, result.near.target, result.near.epsilon)
-    for suffix in (".svg", ".png"):
-        save_figure(figure, out / "figures" / f"near_the_cut{suffix}")
+    near = result.near
+    drawn = {
+        "near_the_cut": mask_search_plot(edges, near.values, near.target, near.epsilon),
+        "overlap": overlap_plot(result.overlap),
+    }
+    for name, figure in drawn.items():
+        for suffix in (".svg", ".png"):
+            save_figure(figure, out / "figures" / f"{name}{suffix}")
+    write_section(
+        out, kind="identifiability", title=f"Identifiability: {model.name} on {task.key}",
+        summary=summary_sentences(result, model=model.name, task=task.key),
+        tables=[SectionTable(f"identifiability_{n}.csv", title) for n, title, _ in tables],
+        figures=[
+            SectionFigure("figures/near_the_cut.svg", "Masks of the edges nearest the cut",
+                          "Left: faithfulness of every mask; the band fits. Right: how often "
+                          "fitting masks keep each free edge."),
+            SectionFigure("figures/overlap.svg", "Method noise and true degeneracy",
+                          "Mean Jaccard between circuits of re-runs, by what changed, and between "
+                          "circuits that fit equally well."),
+        ],
+    )  # fmt: skip
 
 
 def near_edges(near: MaskSearch, names: tuple[str, ...]) -> pd.DataFrame:

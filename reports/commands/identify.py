@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from circuitvar.reports.commands.options import Device, Out, Quiet, Seed
+from circuitvar.reports.commands.options import Device, MethodKey, Out, Quiet, Seed
 
 
 def identify(
@@ -22,6 +22,25 @@ def identify(
         typer.Option("--model", help="Ask about a transformer instead of a gate: name or folder."),
     ] = None,
     task: Annotated[str, typer.Option("--task", help="Task of the transformer.")] = "ioi",
+    seed_model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--seed-model",
+            "--seed-models",
+            help="The same architecture trained from another seed, a source of re-runs; "
+            "repeatable, and takes a list with commas.",
+        ),
+    ] = None,
+    method: MethodKey = "eap-ig-inputs",
+    n: Annotated[
+        int, typer.Option("--n", help="Prompts a transformer's circuit is found on.")
+    ] = 200,
+    heldout: Annotated[
+        int, typer.Option("--heldout", help="Fresh prompts behaviour is measured on.")
+    ] = 64,
+    batches: Annotated[
+        int, typer.Option("--batches", help="Independent sets of prompts the method is re-run on.")
+    ] = 5,
     m: Annotated[
         int, typer.Option("--m", help="Edges nearest the cut whose masks are searched.")
     ] = 12,
@@ -41,7 +60,10 @@ def identify(
     quiet: Quiet = False,
 ) -> None:
     """Count circuits and interpretations that fit equally well: exactly for small MLPs, bounded
-    for transformers. Finished nets are kept and not counted again."""
+    for transformers. Finished nets are kept and not counted again.
+
+    Method noise (overlap of circuits found over prompts, batches and seeds) and true degeneracy
+    (overlap of equally valid circuits) are two numbers of the result."""
     from circuitvar.reports.console import print_table
     from circuitvar.reports.progress import show_progress
     from circuitvar.reports.write import check_writable
@@ -51,6 +73,8 @@ def identify(
         raise ValueError(
             "give exactly one of: a gate (e.g. xor), --model with --task, or --paper-tables"
         )
+    if seed_model and model is None:
+        raise ValueError("--seed-model needs --model: it names other trainings of a transformer")
     check_writable(out)
     with show_progress(quiet=quiet) as progress:
         if model is not None:
@@ -58,9 +82,13 @@ def identify(
             from circuitvar.reports.identify_model import ModelOptions, run_identify_model
 
             loaded = load_model(model, device=device)
-            options = ModelOptions(m=m, epsilon=epsilon, size=size, seed=seed)
+            options = ModelOptions(
+                method=method, n=n, heldout=heldout, batches=batches, m=m, epsilon=epsilon,
+                size=size, seed=seed,
+            )  # fmt: skip
+            others = [part for name in seed_model or () for part in name.split(",") if part]
             shown = run_identify_model(
-                loaded, task, out=out, options=options, progress=progress
+                loaded, task, out=out, options=options, seed_models=others, progress=progress
             ).summary
         else:
             from circuitvar.reports.identify_command import run_identify, run_paper_tables
