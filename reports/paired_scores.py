@@ -56,14 +56,15 @@ def score_changes(a: Run, b: Run) -> tuple[Change, ...]:
     digests = {fact(run.card["provenance"], "data_digest") for run in (a, b)}
     if len(digests) > 1 or None in digests:
         return ()
-    sides = [_side(run) for run in (a, b)]
+    sides = [scored_side(run) for run in (a, b)]
     first, second = sides
     if first is None or second is None or first.scores.templates != second.scores.templates:
         return ()
     return (*stability_changes(first, second), *accuracy_changes(first, second))
 
 
-def _side(run: Run) -> Side | None:
+def scored_side(run: Run) -> Side | None:
+    """A run with its stored scores; None where it has none."""
     folder = run.folder / SCORES
     if not (folder / "scores.json").is_file():
         return None

@@ -1,17 +1,20 @@
 """The rows behind each paper layout: runs on disk -> one tidy, unrounded frame."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from circuitvar.circuits.equivalence import count_wins, tost_p
+from circuitvar.reports.paper_scores import decision_rows, rank_overlap
 from circuitvar.reports.run_folder import Run
-from circuitvar.reports.tables import fact, inclusion_column
+from circuitvar.reports.tables import fact
 
 ERROR, KL = "circuit error", "KL to the full model"
 SPEARMAN = "rank correlation with exact"
-TOP_EDGES = 50
-"""Edges per run in the appendix table; the CSV of the run has them all."""
+CHANCE_EDGES = "chance edges among the stable ones, at most"
+MARGIN = 0.1
+"""Of the equivalence test: P(circuit scores higher) within 1/2 ± this."""
 
 
 def headline(run: Run, name: str, key: str) -> dict[str, float]:
@@ -22,25 +25,70 @@ def headline(run: Run, name: str, key: str) -> dict[str, float]:
     return {name: np.nan if value is None else float(value) for name, value in numbers.items()}
 
 
-def _labelled(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
+def labelled(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with the run's labels in front; columns of the same name are replaced."""
     rest = frame.drop(columns=[name for name in run.labels if name in frame])
     labels = pd.DataFrame({key: [value] * len(rest) for key, value in run.labels.items()})
     return pd.concat([labels, rest.reset_index(drop=True)], axis=1)
 
 
-def _joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     frames = [frame for frame in frames if len(frame)]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
 def stability_rows(runs: Sequence[Run]) -> pd.DataFrame:
-    """One row per run and perturbation, with the faithfulness of the audited circuit."""
+    """One row per run and perturbation, with what the run says about the audited circuit."""
     rows = []
     for run in runs:
-        frame = _labelled(run, run.frame("stability"))
-        rows.append(frame.assign(**headline(run, "faithfulness", "faithfulness")))
-    return _joined(rows)
+        overlap, about = rank_overlap(run), _about_circuit(run)
+        for row in labelled(run, run.frame("stability")).to_dict("records"):
+            rows.append({**row, **about, "rbo": overlap.get(row["axis"], np.nan)})
+    return pd.DataFrame(rows)
+
+
+def _about_circuit(run: Run) -> dict[str, object]:
+    """Rule, prompts, inner and outer edges, chance edges, signs, faithfulness, forecast."""
+    edges = run.frame("edges")
+    kept = edges["in_circuit"].astype(bool)
+    found: dict[str, object] = {
+        **_prompts(run),
+        "rule": fact(run.card["provenance"], "rule") or "",
+        **headline(run, "faithfulness", "faithfulness"),
+        "chance_edges": headline(run, CHANCE_EDGES, "x")["x"],
+        "sign_consistency": float(edges.loc[kept, "sign_consistency"].median()),
+        "prompts_needed": prompts_needed(run.frames.get("forecast")),
+        "equivalence_p": np.nan,
+    }
+    if {"inner", "outer"} <= set(edges.columns):
+        found |= {name: int(edges[name].astype(bool).sum()) for name in ("inner", "outer")}
+    held = run.frames.get("heldout")
+    if held is not None and len(held):
+        wins, _ = count_wins(held["circuit"].to_numpy(float), held["full"].to_numpy(float))
+        found["equivalence_p"] = tost_p(wins, len(held), MARGIN)
+    return found
+
+
+def prompts_needed(forecast: pd.DataFrame | None, *, target: float = 0.9) -> float:
+    """Smallest n at which the forecast of phi reaches `target`, between its points linear in
+    log n; infinity where it never does, NaN without a forecast.
+
+    >>> frame = pd.DataFrame({"n": [10, 1000], "phi": [0.8, 1.0], "kind": "forecast"})
+    >>> round(prompts_needed(frame))
+    100
+    """
+    if forecast is None or forecast.empty:
+        return float("nan")
+    part = forecast[forecast["kind"].astype(str).str.startswith("forecast")].sort_values("n")
+    n, phi = (part[name].to_numpy(dtype=float) for name in ("n", "phi"))
+    reached = np.flatnonzero(phi >= target)
+    if not len(n) or not len(reached):
+        return float("inf") if len(n) else float("nan")
+    at = int(reached[0])
+    if at == 0:
+        return float(n[0])
+    share = (target - phi[at - 1]) / (phi[at] - phi[at - 1])
+    return float(np.exp(np.log(n[at - 1]) + share * np.log(n[at] / n[at - 1])))
 
 
 def perturbation_frame(runs: Sequence[Run]) -> pd.DataFrame:
@@ -50,10 +98,23 @@ def perturbation_frame(runs: Sequence[Run]) -> pd.DataFrame:
     """
     rows = []
     for run in runs:
-        for row in _labelled(run, run.frame("stability")).to_dict("records"):
+        for row in labelled(run, run.frame("stability")).to_dict("records"):
             row |= headline(run, ERROR, "circuit_error") | headline(run, KL, "kl")
+            row |= _prompts(run) | _matched(row)
             rows.append(row | _over_runs(run, row["axis"]))
     return pd.DataFrame(rows)
+
+
+def _prompts(run: Run) -> dict[str, object]:
+    """Prompts and templates behind a run."""
+    provenance = run.card["provenance"]
+    return {"prompts": fact(provenance, "n_examples"), "templates": fact(provenance, "n_templates")}
+
+
+def _matched(row: Mapping[Hashable, object]) -> dict[str, object]:
+    """Jaccard at matched size: that of the axis where all its circuits have one size."""
+    same = row["size_min"] == row["size_max"]
+    return {"jaccard_matched": row["jaccard"] if same else np.nan}
 
 
 def _over_runs(run: Run, axis: str) -> dict[str, float]:
@@ -121,60 +182,27 @@ def _median_circuit(circuits: Sequence[frozenset[str]]) -> frozenset[str]:
     return frozenset(edge for edge, count in counts.items() if 2 * count >= len(circuits))
 
 
-def edge_group_frame(runs: Sequence[Run]) -> pd.DataFrame:
-    """Medians of per-edge numbers, one row per run and class of edge."""
-    rows = []
-    for run in runs:
-        edges = run.frame("edges")
-        groups = {"all": edges, **dict(list(edges.groupby("class", sort=False)))}
-        for name in ("core", "contingent", "noise", "all"):
-            if name in groups:
-                rows.append({**run.labels, "group": name, **_edge_summary(groups[name])})
-    return pd.DataFrame(rows)
-
-
-def _edge_summary(edges: pd.DataFrame) -> dict[str, float]:
-    columns = ("score", "se", "snr", "sign_consistency")
-    score, se, snr, consistent = (edges[name].to_numpy(dtype=float) for name in columns)
-    size = np.abs(score)
-    cv = np.divide(se, size, out=np.full(size.shape, np.nan), where=size > 0)
-    parts = {
-        "mean": size,
-        "sd": se,
-        "cv": cv,
-        "snr": np.abs(snr),
-        "sign_flips": 1 - consistent,
-        "variance": se**2,
-    }
-    if "exact" in edges:
-        parts["bias_squared"] = (score - edges["exact"].to_numpy(dtype=float)) ** 2
-    known = {name: values[np.isfinite(values)] for name, values in parts.items()}
-    medians = {name: float(np.median(v)) if v.size else np.nan for name, v in known.items()}
-    return {"edges": float(len(edges)), **medians}
-
-
 def noise_frame(runs: Sequence[Run]) -> pd.DataFrame:
     """Rows of every `tables/noise.csv`: amplitude, jaccard, circuit_error."""
-    return _joined([_labelled(run, run.frames["noise"]) for run in runs if "noise" in run.frames])
+    return joined([labelled(run, run.frames["noise"]) for run in runs if "noise" in run.frames])
 
 
 def variance_frame(runs: Sequence[Run]) -> pd.DataFrame:
-    """Rows of every variance ledger."""
-    found = [run for run in runs if "ledger" in run.frames]
-    frames = [run.frames["ledger"].rename(columns={"source": "component"}) for run in found]
-    return _joined([_labelled(run, frame) for run, frame in zip(found, frames, strict=True)])
-
-
-def edge_frame(runs: Sequence[Run], *, top: int = TOP_EDGES) -> pd.DataFrame:
-    """The edges kept most often, at most `top` per run, ties by |score|."""
+    """One row per run and edge group: `share: <source>` of every ledger line, total variance, and
+    where scores are stored the intraclass correlation and standard errors of other designs."""
     rows = []
     for run in runs:
-        edges = run.frame("edges")
-        column = inclusion_column(edges)
-        inclusion = edges[column] if column else edges["in_circuit"].astype(float)
-        inclusion = np.asarray(inclusion, dtype=float)
-        order = np.lexsort((-edges["score"].abs().to_numpy(), -inclusion))
-        order = order[inclusion[order] > 0][:top]
-        kept = edges.iloc[order].assign(inclusion=inclusion[order])
-        rows.append(_labelled(run, kept))
-    return _joined(rows)
+        if "ledger" not in run.frames:
+            continue
+        ledger = run.frames["ledger"].rename(columns={"source": "component"})
+        kind = run.frame("edges")["class"].to_numpy(dtype=str)
+        groups = {name: kind == name for name in dict.fromkeys(kind)}
+        groups["all edges"] = np.ones(len(kind), dtype=bool)
+        designs = decision_rows(run, groups)
+        for name, part in ledger.groupby("group", sort=False):
+            row: dict[str, object] = {**run.labels, "group": name}
+            for line in part.to_dict("records"):
+                row[f"share: {line['layer']} {line['component']}"] = line["share"]
+            row["variance"] = float(part["variance"].sum())
+            rows.append(row | designs.get(str(name), {}))
+    return pd.DataFrame(rows)

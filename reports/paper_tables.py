@@ -4,36 +4,15 @@
 frame, the columns to show, and a caption that says what was fixed, varied and resampled.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from circuitvar.reports.paper_frames import (
-    edge_frame,
-    edge_group_frame,
-    method_frame,
-    noise_frame,
-    perturbation_frame,
-    stability_rows,
-    variance_frame,
-)
+from circuitvar.reports.paper_layouts import LAYOUTS, Layout
 from circuitvar.reports.run_folder import Run, read_run
 from circuitvar.reports.table_text import Column, to_csv, to_latex, to_markdown
-
-
-@dataclass(frozen=True)
-class Layout:
-    """One shape of table."""
-
-    key: str
-    title: str
-    """What the rows are; the first sentence of the caption."""
-    frame: Callable[[Sequence[Run]], pd.DataFrame]
-    columns: tuple[Column, ...]
-    note: str
-    """What a reader must know about the numbers; the end of the caption."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,157 +25,14 @@ class PaperTable:
 
     def texts(self) -> dict[str, str]:
         """The table as `tex`, `md` and `csv`; the CSV has every column, unrounded."""
-        columns = shown_columns(self.layout.columns, self.frame)
+        more = self.layout.more(self.frame) if self.layout.more else ()
+        columns = shown_columns((*self.layout.columns, *more), self.frame)
         label = f"tab:{self.layout.key}"
         return {
             "tex": to_latex(self.frame, columns, caption=self.caption, label=label),
             "md": to_markdown(self.frame, columns, caption=self.caption),
             "csv": to_csv(self.frame),
         }
-
-
-def _estimate(key: str, title: str, digits: int = 3) -> tuple[Column, Column]:
-    return (
-        Column(key, title, "number", se=f"{key}_se", digits=digits),
-        Column(key, f"{title} interval", "interval", se=f"{key}_se", digits=digits),
-    )
-
-
-NAMES = (Column("model", "Model"), Column("task", "Task"))
-METHOD = (Column("method", "Method"),)
-
-LAYOUTS: tuple[Layout, ...] = (
-    Layout(
-        "paper",
-        "Stability and error of circuits by perturbation",
-        perturbation_frame,
-        (
-            *NAMES,
-            *METHOD,
-            Column("perturbation", "Perturbation"),
-            Column("runs", "Runs", "number", digits=0),
-            Column("size_mean", "Size", "number", digits=0),
-            *_estimate("circuit_error", "Circuit error"),
-            Column("circuit_error_cv", "CV", "number", digits=2),
-            *_estimate("kl", "KL"),
-            Column("kl_cv", "CV", "number", digits=2),
-            *_estimate("jaccard", "Jaccard"),
-            Column("jaccard_cv", "CV", "number", digits=2),
-            Column("chance", "Chance", "number"),
-            *_estimate("phi", "φ"),
-        ),
-        "Circuit error and KL are on held-out prompts; they have a CV where the circuit of every "
-        "run was evaluated and are those of the audited circuit otherwise.",
-    ),
-    Layout(
-        "methods",
-        "Circuits by attribution method, intervention and aggregation",
-        method_frame,
-        (
-            *NAMES,
-            *METHOD,
-            Column("ablation", "Intervention"),
-            Column("rule", "Selection"),
-            Column("size", "Size", "number", digits=0),
-            *_estimate("circuit_error", "Circuit error"),
-            *_estimate("kl", "KL"),
-            Column("jaccard_to_median", "J to median", "number"),
-            Column("overlap_to_median", "Overlap", "number"),
-            *_estimate("spearman", "ρ to exact"),
-        ),
-        "The median circuit holds the edges kept by at least half of the rows of the same model "
-        "and task; overlap is the shared edges over the smaller circuit.",
-    ),
-    Layout(
-        "edges-by-class",
-        "Per-edge scores by class of edge",
-        edge_group_frame,
-        (
-            *NAMES,
-            *METHOD,
-            Column("group", "Edges"),
-            Column("edges", "Number", "number", digits=0),
-            Column("mean", "Mean |score|", "number", digits=4),
-            Column("sd", "SD", "number", digits=4),
-            Column("cv", "CV", "number", digits=2),
-            Column("snr", "SNR", "number", digits=1),
-            Column("sign_flips", "Sign flips", "number"),
-            Column("bias_squared", "Bias²", "number", digits=6),
-            Column("variance", "Variance", "number", digits=6),
-        ),
-        "Medians over the edges of a class. SD is the standard error of the mean score and CV its "
-        "ratio to |score| (unstable near zero); sign flips are the share of prompts with the "
-        "minority sign. Bias² is the squared difference from exact patching, variance the squared "
-        "standard error.",
-    ),
-    Layout(
-        "noise",
-        "Agreement and error under embedding noise",
-        noise_frame,
-        (
-            *NAMES,
-            *METHOD,
-            Column("amplitude", "Amplitude", "number", digits=2),
-            *_estimate("jaccard", "Jaccard"),
-            *_estimate("circuit_error", "Circuit error"),
-        ),
-        "Amplitude is in standard deviations of the embeddings.",
-    ),
-    Layout(
-        "stability",
-        "Stability of circuits",
-        stability_rows,
-        (
-            *NAMES,
-            *METHOD,
-            Column("edges", "Edges", "number", digits=0),
-            Column("size_mean", "Size", "number", digits=0),
-            Column("perturbation", "Perturbation"),
-            Column("unit", "Unit"),
-            Column("runs", "Runs", "number", digits=0),
-            *_estimate("phi", "φ"),
-            Column("jaccard", "Jaccard", "number", se="jaccard_se"),
-            Column("chance", "Chance", "number"),
-            Column("core", "Core", "number", digits=0),
-            Column("union", "Union", "number", digits=0),
-            *_estimate("faithfulness", "Faithfulness"),
-        ),
-        "Core edges are kept in at least 90% of runs, the union in at least one.",
-    ),
-    Layout(
-        "variance",
-        "Shares of variance by source",
-        variance_frame,
-        (
-            *NAMES,
-            *METHOD,
-            Column("group", "Edges"),
-            Column("layer", "Layer"),
-            Column("component", "Component"),
-            Column("share", "Share", "number"),
-            *_estimate("variance", "Variance", 6),
-        ),
-        "Negative estimates are printed as they are.",
-    ),
-    Layout(
-        "edges",
-        "Edges of the circuits, most often kept first",
-        edge_frame,
-        (
-            *NAMES,
-            *METHOD,
-            Column("edge", "Edge"),
-            Column("score", "Score", "number", se="se"),
-            Column("se", "SE", "number", se="se"),
-            Column("snr", "SNR", "number", digits=1),
-            Column("inclusion", "Kept", "number", digits=2),
-            Column("class", "Class"),
-            Column("sign_consistency", "Sign consistency", "number", digits=2),
-            Column("exact", "Exact", "number", se="exact_se", digits=4),
-        ),
-        "Only edges kept in at least one run.",
-    ),
-)
 
 
 def get_layout(key: str, layouts: Sequence[Layout] = LAYOUTS) -> Layout:
