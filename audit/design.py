@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from circuitvar.audit.moment_components import cross, moment_components
 Level = str | int | float | bool | None
 Crossing = Literal["one-at-a-time", "full", "sampled"]
 Effect = tuple[str, ...]
+_ENUMERABLE = 10**6
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,7 @@ def run_keys(design: Design, *, context: str = "") -> tuple[RunKey, ...]:
         for i, choices in enumerate(levels):
             cells += [(*default[:i], level, *default[i + 1 :]) for level in choices[1:]]
     else:
-        rng = np.random.default_rng(design.seed)
-        cells = [tuple(c[rng.integers(len(c))] for c in levels) for _ in range(design.draws)]
+        cells = _joint_draws(levels, design.draws, rng=np.random.default_rng(design.seed))
     seen: dict[tuple[Level, ...], int] = {}
     keys = []
     for cell in cells:
@@ -117,13 +118,32 @@ def run_keys(design: Design, *, context: str = "") -> tuple[RunKey, ...]:
     return tuple(keys)
 
 
+def _joint_draws(
+    levels: Sequence[tuple[Level, ...]], draws: int, *, rng: np.random.Generator
+) -> list[tuple[Level, ...]]:
+    """Random cells of the full grid; none comes again before every other one was drawn."""
+    shape = tuple(map(len, levels))
+    number = prod(shape)
+    if number > _ENUMERABLE:  # Collisions are rare there.
+        return [tuple(c[rng.integers(len(c))] for c in levels) for _ in range(draws)]
+    order = np.concatenate([rng.permutation(number) for _ in range(-(-draws // number))])[:draws]
+    return [
+        tuple(choices[i] for choices, i in zip(levels, cell, strict=True))
+        for cell in zip(*np.unravel_index(order, shape), strict=True)
+    ]
+
+
 def labels_of(keys: Sequence[RunKey], effect: Effect) -> np.ndarray:
     """Level of a facet, or of an interaction of facets, in every run."""
     return cross(*[[dict(key.levels)[name] for key in keys] for name in effect])
 
 
-def require_identifiable(design: Design, effects: Sequence[Effect]) -> None:
+def require_identifiable(
+    design: Design, effects: Sequence[Effect], *, keys: Sequence[RunKey] | None = None
+) -> None:
     """Refuse a design whose runs cannot tell the asked effects from each other and from noise.
+
+    `keys`: the runs that are left where some cells are not defined; default all.
 
     Raises
     ------
@@ -153,7 +173,7 @@ def require_identifiable(design: Design, effects: Sequence[Effect]) -> None:
             raise ValueError(
                 f"{name} cannot be told from noise: each cell is run once; use replicates = 2"
             )
-    keys = run_keys(design)
+    keys = run_keys(design) if keys is None else keys
     if not effects:
         return
     factors = {" x ".join(effect): labels_of(keys, effect) for effect in effects}

@@ -83,18 +83,19 @@ PAPER = Design(
         _DATA,
     )
 )
-"""Method x ablation on fresh data, after the setting of Méloux et al. (arXiv 2510.00845). Their
-bootstrap (n = 100) and paraphrase axes need no further pass. Not every method is defined for
-every ablation: drop the cells that the methods refuse, and use `RunTable.components`."""
+"""Method x ablation on fresh data, after the setting of Méloux et al. (arXiv 2510.00845); cells a
+method is not defined for are left out. Their bootstrap, paraphrase and noise axes are those of
+`circuitvar audit --preset paper`."""
 FULL = Design(
     (
         Facet("method", _METHODS),
         Facet("metric", ("logit_diff", "prob_diff", "log_prob")),
         Facet("steps", (5, 10, 30)),
         _DATA,
+        Facet("granularity", ("edge", "head", "node")),
     ),
     crossing="sampled",
     draws=120,
 )
-"""120 joint draws over method, metric, integration steps and data."""
+"""120 joint draws over method, metric, integration steps, data and granularity."""
 PRESETS: tuple[tuple[str, Design], ...] = (("quick", QUICK), ("paper", PAPER), ("full", FULL))

@@ -1,30 +1,29 @@
-"""Run a design on a model: every key is one scoring pass with some settings changed.
-
-Facets named like a field of `Settings` change that field; `data` d > 0 is the d-th fresh data set
-(0 is the discovery set). Everything else a run depends on is in the context of its key.
+"""Run a design on a model: one scoring pass per combination of pass facets, the rest from its
+stored scores. Everything else a run depends on is in the context of its key.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 
+from circuitvar.audit.derived_runs import Derived, derived_runs
 from circuitvar.audit.design import Design, RunKey, run_keys
+from circuitvar.audit.facets import DATA, check_facets, defined_runs, pass_key, settings_of
+from circuitvar.audit.perturb import circuit_size
 from circuitvar.audit.prompts import discovery_batch, fresh_batch
-from circuitvar.audit.run_store import RunTable, run_design, run_table
-from circuitvar.audit.settings import SETTING_NAMES, Settings
+from circuitvar.audit.run_store import run_design
+from circuitvar.audit.settings import Settings
 from circuitvar.circuits.methods import get_method
-from circuitvar.circuits.model import Model
+from circuitvar.circuits.model import Model, load_model
 from circuitvar.circuits.score import score_edges
 from circuitvar.circuits.types import ScoreOptions
+from circuitvar.tasks.corruptions import with_noise
 from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.types import Task
-
-DATA = "data"
-"""Facet whose levels number independent data sets."""
 
 
 def design_context(task: Task, model: Model, settings: Settings) -> str:
@@ -40,74 +39,122 @@ def design_context(task: Task, model: Model, settings: Settings) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def defined_runs(
-    keys: Sequence[RunKey], settings: Settings
-) -> tuple[tuple[RunKey, ...], tuple[RunKey, ...]]:
-    """(runs whose method is defined for their ablation, the others)."""
-    kept, dropped = [], []
-    for key in keys:
-        changed = settings_of(key, settings)
-        fits = changed.ablation in get_method(changed.method).ablations
-        (kept if fits else dropped).append(key)
-    return tuple(kept), tuple(dropped)
-
-
-def settings_of(key: RunKey, settings: Settings) -> Settings:
-    """The settings of one run.
+def model_of(key: RunKey, model: Model) -> Model:
+    """The model of one run: another checkpoint or number format where its levels say so.
 
     Raises
     ------
     ValueError
-        A facet is neither `data` nor a setting.
+        The checkpoint cannot be loaded or has another graph.
     """
-    changes: dict[str, object] = {n: level for n, level in key.levels if n != DATA}
-    unknown = sorted(set(changes) - set(SETTING_NAMES))
-    if unknown:
+    levels = dict(key.levels)
+    checkpoint, dtype = levels.get("checkpoint"), levels.get("dtype")
+    if checkpoint is None and dtype in (None, model.dtype):
+        return model
+    named = model.name if checkpoint is None else str(checkpoint)
+    name, _, revision = named.partition("@")
+    kept = model.revision if checkpoint is None else None
+    other = _loaded(name, model.device, str(dtype or model.dtype), revision or kept)
+    if other.graph != model.graph:
         raise ValueError(
-            f"facet {unknown[0]!r} is not a setting; choose {DATA} or one of "
-            f"{', '.join(SETTING_NAMES)}"
+            f"checkpoint {named!r} has {other.graph.n_edges} edges, {model.name!r} has "
+            f"{model.graph.n_edges}; checkpoints of a design must share one architecture"
         )
-    return replace(settings, **changes)  # pyright: ignore[reportArgumentType]
+    return other
+
+
+@lru_cache(maxsize=1)
+def _loaded(name: str, device: str, dtype: str, revision: str | None) -> Model:
+    return load_model(name, device=device, dtype=dtype, revision=revision)
 
 
 def score_run(
     key: RunKey, *, task: Task, model: Model, settings: Settings
 ) -> dict[str, np.ndarray]:
-    """Per-example scores of one run; depends on the key and what its context names alone."""
-    changed = settings_of(key, settings)
-    draw = int(dict(key.levels).get(DATA) or 0) + key.replicate
+    """Per-example scores of one pass and their templates; depends on the key and what its context
+    names alone."""
+    changed, levels = settings_of(key, settings), dict(key.levels)
+    used = model_of(key, model)
+    draw = int(levels.get(DATA) or 0) + key.replicate
     drawn = (
-        fresh_batch(task, changed, model, draw - 1)
-        if draw
-        else discovery_batch(task, changed, model)
+        fresh_batch(task, changed, used, draw - 1) if draw else discovery_batch(task, changed, used)
     )
-    options = ScoreOptions(ablation=changed.ablation, steps=changed.steps, seed=changed.seed)
+    batch, amplitude = drawn[0].batch, levels.get("noise")
+    if amplitude:
+        batch = with_noise(batch, float(amplitude), roles=changed.noise_roles, seed=changed.seed)
+    rows = levels.get("batch_size")
     found = score_edges(
-        model,
-        drawn[0].batch,
+        used,
+        batch,
         get_method(changed.method),
         metric=get_metric(changed.metric or task.metric),
-        options=options,
+        options=ScoreOptions(ablation=changed.ablation, steps=changed.steps, seed=changed.seed),
+        batch_size=None if rows is None else int(rows),
     )
-    return {"scores": found.values}
+    return {"scores": found.values, "templates": np.array(found.templates)}
+
+
+def score_named(
+    key: RunKey, *, task: Task, source: tuple[str, str, str, str | None], settings: Settings
+) -> dict[str, np.ndarray]:
+    """`score_run` in a worker process, which loads the model by name once."""
+    return score_run(key, task=task, model=_base(*source), settings=settings)
+
+
+@lru_cache(maxsize=1)
+def _base(name: str, device: str, dtype: str, revision: str | None) -> Model:
+    return load_model(name, device=device, dtype=dtype, revision=revision)
+
+
+def passes(keys: Sequence[RunKey]) -> tuple[RunKey, ...]:
+    """The distinct scoring passes of a design; those of one checkpoint and number format follow
+    each other, so that each is loaded once."""
+    distinct = dict.fromkeys(map(pass_key, keys))
+    order = {"checkpoint": {}, "dtype": {}}
+
+    def loaded(key: RunKey) -> list[int]:
+        levels = dict(key.levels)
+        return [seen.setdefault(levels.get(name), len(seen)) for name, seen in order.items()]
+
+    return tuple(sorted(distinct, key=loaded))
 
 
 def run_on_model(
-    folder: Path, design: Design, *, task: Task, model: Model, settings: Settings
-) -> tuple[RunTable, tuple[RunKey, ...]]:
-    """Score every defined run of a design that is not stored yet; (table, runs left out).
+    folder: Path,
+    design: Design,
+    *,
+    task: Task,
+    model: Model,
+    settings: Settings,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Derived, tuple[RunKey, ...]]:
+    """Score every pass of a design that is not stored yet; (runs with their circuits, runs left
+    out because nothing defines them).
 
-    Replicates are further fresh data sets, so a design with replicates should not also have the
-    `data` facet.
+    Replicates are further fresh data sets. `workers` > 1: that many processes, each of which loads
+    the model by name; results do not depend on their number.
+
+    Raises
+    ------
+    ValueError
+        A facet or a level means nothing, or no run is defined.
     """
-    if design.replicates > 1 and any(facet.name == DATA for facet in design.facets):
-        raise ValueError(
-            "replicates are fresh data sets, which the 'data' facet varies too; use one of them"
-        )
+    check_facets(design, task)
     keys, left_out = defined_runs(
         run_keys(design, context=design_context(task, model, settings)), settings
     )
     if not keys:
         raise ValueError("no run of this design is defined; check methods against ablations")
-    run_design(folder, keys, lambda key: score_run(key, task=task, model=model, settings=settings))
-    return run_table(folder, keys), left_out
+    # Before anything is scored.
+    sizes = {dict(key.levels).get("size") or settings.size for key in keys}
+    for size in sizes:
+        circuit_size(model.graph.n_edges, None if size is None else int(size))
+    if workers > 1:
+        source = (model.name, model.device, model.dtype, model.revision)
+        compute = partial(score_named, task=task, source=source, settings=settings)
+    else:
+        compute = partial(score_run, task=task, model=model, settings=settings)
+    run_design(folder, passes(keys), compute, workers=workers, progress=progress)
+    size = circuit_size(model.graph.n_edges, settings.size)
+    return derived_runs(folder, keys, graph=model.graph, settings=settings, size=size), left_out

@@ -6,10 +6,13 @@ or none; a damaged or foreign file is named, not trusted.
 
 import json
 import os
+import pickle
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -97,21 +100,47 @@ def run_design(
     keys: Sequence[RunKey],
     compute: Callable[[RunKey], Arrays],
     *,
+    workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Compute and store every run that is not there yet; returns how many were computed.
 
     `compute` must depend on the key alone (use `key.rng()`), so that a resumed design equals an
-    uninterrupted one.
+    uninterrupted one, on any number of `workers`. With more than one they are processes, and
+    `compute` must be importable by name (a function of a module, or a partial of one).
+
+    Raises
+    ------
+    ValueError
+        `workers` is below 1, or `compute` cannot be sent to another process.
     """
-    fresh = 0
-    for done, key in enumerate(keys):
-        if progress is not None:
-            progress(done, len(keys))
-        if not run_path(folder, key).exists():
+    if workers < 1:
+        raise ValueError(f"workers = {workers}; use 1 or more")
+    missing = [key for key in keys if not run_path(folder, key).exists()]
+    found = len(keys) - len(missing)
+    tell = progress or (lambda done, total: None)
+    if workers == 1 or len(missing) < 2:
+        for done, key in enumerate(missing):
+            tell(found + done, len(keys))
             save_run(folder, key, compute(key))
-            fresh += 1
-    return fresh
+        return len(missing)
+    try:
+        pickle.dumps(compute)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"these runs cannot be sent to other processes ({error}); use workers = 1"
+        ) from None
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_compute_and_save, folder, key, compute) for key in missing]
+        for done, job in enumerate(jobs):
+            tell(found + done, len(keys))
+            job.result()
+    return len(missing)
+
+
+def _compute_and_save(folder: Path, key: RunKey, compute: Callable[[RunKey], Arrays]) -> None:
+    """In the worker, so that scores do not travel between processes."""
+    save_run(folder, key, compute(key))
 
 
 def run_table(folder: Path, keys: Sequence[RunKey], *, array: str = "scores") -> RunTable:

@@ -1,25 +1,37 @@
 """A perturbation design from its file to a folder: budget, runs with resume, components."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-import numpy as np
 import pandas as pd
 
-from circuitvar.audit.axis import runs_axis
-from circuitvar.audit.budget import budget
-from circuitvar.audit.design import Design, Effect, require_identifiable, run_keys
+from circuitvar.audit.budget import Budget, budget
+from circuitvar.audit.design import Design, Effect, RunKey, require_identifiable, run_keys
 from circuitvar.audit.design_file import PRESETS, read_design, write_design
-from circuitvar.audit.perturb import circuit_size
-from circuitvar.audit.run_design import run_on_model, score_run
+from circuitvar.audit.design_summary import (
+    design_agreement,
+    design_components,
+    sobol_table,
+    varied,
+)
+from circuitvar.audit.facets import check_facets, defined_runs, settings_of
+from circuitvar.audit.prompts import discovery_batch
+from circuitvar.audit.run_design import run_on_model
 from circuitvar.audit.settings import Settings
-from circuitvar.circuits.model import Model, load_model
-from circuitvar.circuits.select import top_n_masks
+from circuitvar.circuits.methods import get_method
+from circuitvar.circuits.model import Model
+from circuitvar.circuits.score import score_edges
+from circuitvar.circuits.types import ScoreOptions
 from circuitvar.reports.table_text import to_csv
+from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.types import Task
 
 TRIAL = 16
 """Prompts scored to time one pass."""
+EXACT_TRIAL = 16
+"""Edges patched to time an exact method."""
 
 
 def resolve_design(plan: str) -> Design:
@@ -39,84 +51,109 @@ def resolve_design(plan: str) -> Design:
     return read_design(plan)
 
 
-def plan_budget(
-    design: Design, task: Task, settings: Settings, *, model: str, device: str = "cpu"
-) -> tuple[Model, str]:
-    """The loaded model, and what the design will cost on it, from a short trial."""
-    loaded = load_model(model, device=device)
-    trial = Settings(n=TRIAL, heldout=8, seed=settings.seed, method=settings.method)
-    clock = perf_counter()
-    score_run(run_keys(design)[0], task=task, model=loaded, settings=trial)
-    seconds = (perf_counter() - clock) / TRIAL
-    cost = budget(
+def interactions(asked: Sequence[str]) -> tuple[Effect, ...]:
+    """Effects from the command line, each `facet:facet`.
+
+    >>> interactions(["method:data"])
+    (('method', 'data'),)
+    """
+    effects = tuple(tuple(part.strip() for part in text.split(":")) for text in asked)
+    for text, effect in zip(asked, effects, strict=True):
+        if len(set(effect)) < 2 or "" in effect:
+            raise ValueError(f"interaction {text!r} is not two facets; write e.g. method:data")
+    return effects
+
+
+def check_plan(
+    design: Design, task: Task, settings: Settings, *, asked: Sequence[Effect] = ()
+) -> tuple[tuple[RunKey, ...], tuple[RunKey, ...]]:
+    """(defined runs, runs left out) of a design that can answer; nothing is scored.
+
+    Raises
+    ------
+    ValueError
+        A facet means nothing, or the runs cannot separate the effects; says which and why.
+    """
+    check_facets(design, task)
+    kept, left_out = defined_runs(run_keys(design), settings)
+    if not kept:
+        raise ValueError("no run of this design is defined; check methods against ablations")
+    require_identifiable(design, (*varied(kept), *asked), keys=kept)
+    return kept, left_out
+
+
+def plan_budget(design: Design, task: Task, settings: Settings, model: Model) -> Budget:
+    """What the design will cost on this model, from a short trial of every method in it."""
+    kept, _ = defined_runs(run_keys(design), settings)
+    trial = replace(settings, n=TRIAL)
+    batch = discovery_batch(task, trial, model)[0].batch
+    metric = get_metric(settings.metric or task.metric)
+    seconds: dict[str, float] = {}
+    for key in kept:
+        chosen = settings_of(key, settings)
+        if chosen.method in seconds:
+            continue
+        method, edges = get_method(chosen.method), model.graph.n_edges
+        options = ScoreOptions(ablation=chosen.ablation, steps=chosen.steps)
+        if method.exact and edges > EXACT_TRIAL:
+            some = range(0, edges, edges // EXACT_TRIAL)
+            options = replace(options, edges=tuple(some))
+            edges = edges / len(some)
+        else:
+            edges = 1
+        clock = perf_counter()
+        score_edges(model, batch, method, metric=metric, options=options)
+        seconds[chosen.method] = (perf_counter() - clock) / TRIAL * edges
+    # Runs that vary no method have no `method` level: "" stands for the one of the settings.
+    cost = {**seconds, "": next(iter(seconds.values()))}
+    return budget(
         design,
         examples=settings.n,
-        n_edges=loaded.graph.n_edges,
-        seconds_per_example=seconds,
+        n_edges=model.graph.n_edges,
+        seconds_per_example=1.0,
+        method_cost=cost,
+        keys=kept,
     )
-    return loaded, cost.sentence
-
-
-def varied(design: Design) -> tuple[Effect, ...]:
-    """The main effects a design can speak about: facets with at least two levels."""
-    return tuple((facet.name,) for facet in design.facets if len(facet.levels) > 1)
 
 
 def run_plan(
-    design: Design, task: Task, settings: Settings, model: Model, out: Path
+    design: Design,
+    task: Task,
+    settings: Settings,
+    model: Model,
+    out: Path,
+    *,
+    asked: Sequence[Effect] = (),
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
-    """Run what is not stored, write `runs.csv`, `components.csv`, `agreement.csv`, `design.yaml`.
-
-    Returns the components: variance of the mean score summed over edges, by facet, with shares.
-    Negative estimates are kept.
+    """Run what is not stored; write `runs.csv`, `components.csv`, `agreement.csv`, `sobol.csv`
+    (full grids only) and `design.yaml`; return the components.
 
     Raises
     ------
     ValueError
         The design cannot separate its facets; says which and what to do.
     """
-    effects = varied(design)
-    require_identifiable(design, effects)
-    table, left_out = run_on_model(out / "runs", design, task=task, model=model, settings=settings)
-    found = table.components(effects)
-    total = found.values.sum(axis=1)
-    frame = pd.DataFrame(
-        {
-            "component": found.names,
-            "variance": total,
-            "share": total / total.sum(),
-            "median_share": np.nanmedian(found.shares[:, found.total != 0], axis=1),
-        }
+    check_plan(design, task, settings, asked=asked)
+    derived, left_out = run_on_model(
+        out / "runs",
+        design,
+        task=task,
+        model=model,
+        settings=settings,
+        workers=workers,
+        progress=progress,
     )
-    size = circuit_size(model.graph.n_edges, settings.size)
-    axis = runs_axis(
-        top_n_masks(table.scores, size, absolute=not settings.signed),
-        key="design",
-        title="All runs of the design",
-        unit="run",
-        level=settings.level,
-    )
-    agreement = pd.DataFrame(
-        [
-            {
-                "runs": axis.runs,
-                "left_out": len(left_out),
-                "size": size,
-                "phi": axis.phi.value,
-                "phi_low": axis.phi.low,
-                "phi_high": axis.phi.high,
-                "jaccard": axis.jaccard.value,
-                "jaccard_low": axis.jaccard.low,
-                "jaccard_high": axis.jaccard.high,
-                "chance": axis.chance,
-            }
-        ]
-    )
-    for name, content in (
-        ("runs.csv", table.frame()),
-        ("components.csv", frame),
-        ("agreement.csv", agreement),
-    ):
+    runs = derived.table.frame().assign(edges=derived.masks.sum(axis=1))
+    agreement = design_agreement(design, derived, level=settings.level)
+    agreement.insert(2, "left_out", len(left_out))
+    components = design_components(design, derived, interactions=asked)
+    tables = {"runs.csv": runs, "components.csv": components, "agreement.csv": agreement}
+    sobol = sobol_table(derived)
+    if len(sobol):
+        tables["sobol.csv"] = sobol
+    for name, content in tables.items():
         (out / name).write_text(to_csv(content), encoding="utf-8")
     write_design(design, out / "design.yaml")
-    return frame
+    return components

@@ -1,28 +1,120 @@
 import numpy as np
 import pytest
 
+from circuitvar.audit.budget import budget
+from circuitvar.audit.derived_runs import edge_groups, example_weights, selected, whole_groups
 from circuitvar.audit.design import Design, Facet, RunKey, run_keys
-from circuitvar.audit.design_file import PRESETS
-from circuitvar.audit.run_design import defined_runs, run_on_model, score_run, settings_of
+from circuitvar.audit.design_file import PRESETS, read_design
+from circuitvar.audit.facets import (
+    FREE,
+    PASS,
+    SAMPLE,
+    SELECTION,
+    check_facets,
+    defined_runs,
+    settings_of,
+)
+from circuitvar.audit.run_design import passes, run_on_model, score_run
 from circuitvar.audit.settings import Settings
+from circuitvar.circuits.select import top_n_masks
 from circuitvar.tasks.catalog import get_task
 
 BASE = Settings(n=12, heldout=4, steps=2)
 DESIGN = Design((Facet("method", ("eap", "clean-corrupted")), Facet("data", (0, 1), random=True)))
 
 
-def test_a_design_runs_once_and_is_reused(pocket, tmp_path, monkeypatch):
-    options = {"task": get_task("ioi"), "model": pocket, "settings": BASE}
-    table, left_out = run_on_model(tmp_path, DESIGN, **options)
+@pytest.fixture(scope="module")
+def options(pocket):
+    return {"task": get_task("ioi"), "model": pocket, "settings": BASE}
+
+
+def test_a_design_runs_once_and_is_reused(options, tmp_path, monkeypatch):
+    found, left_out = run_on_model(tmp_path, DESIGN, **options)
+    table = found.table
     assert left_out == ()
-    assert table.scores.shape == (4, pocket.graph.n_edges)
+    assert table.scores.shape == found.masks.shape == (4, options["model"].graph.n_edges)
     direct = score_run(table.keys[3], **options)["scores"].mean(axis=0, dtype=np.float64)
     np.testing.assert_allclose(table.scores[3], direct, atol=1e-6)
     monkeypatch.setattr("circuitvar.audit.run_design.score_edges", None)
     again, _ = run_on_model(tmp_path, DESIGN, **options)
-    np.testing.assert_array_equal(again.scores, table.scores)
+    np.testing.assert_array_equal(again.table.scores, table.scores)
     components = table.components([("method",), ("data",)])
     assert np.isfinite(components.values).all()
+
+
+def test_free_facets_call_no_model(options, tmp_path, monkeypatch):
+    """Sizes, rules, granularities, templates and resamples come from two stored passes."""
+    run_on_model(tmp_path, DESIGN, **options)
+    monkeypatch.setattr("circuitvar.audit.run_design.score_edges", None)
+    templates = get_task("ioi").templates[:2]
+    wide = Design(
+        (
+            *DESIGN.facets,
+            Facet("size", (10, 30)),
+            Facet("signed", (False, True)),
+            Facet("selection", ("top-n", "pruned", "connected")),
+            Facet("granularity", ("edge", "head", "node")),
+            Facet("template", (None, *templates), random=True),
+            Facet("prompts", (0, 1, 2), random=True),
+        ),
+        "sampled",
+        draws=60,
+    )
+    assert {facet.name for facet in wide.facets} - {"method", "data"} == FREE
+    found, left_out = run_on_model(tmp_path, wide, **options)
+    assert len(left_out) == sum(
+        dict(k.levels)["selection"] == "connected" and dict(k.levels)["granularity"] != "edge"
+        for k in run_keys(wide)
+    )
+    sizes = found.masks.sum(axis=1)
+    for key, size in zip(found.table.keys, sizes, strict=True):
+        levels = dict(key.levels)
+        if levels["selection"] == "top-n" and levels["granularity"] == "edge":
+            assert size == levels["size"]
+    cost = budget(wide, examples=12, n_edges=10, seconds_per_example=1.0)
+    assert (cost.runs, cost.passes) == (60, 4)
+
+
+def test_each_kind_of_facet_changes_what_it_names(options, tmp_path):
+    """One pass each; the first is the default and the others differ from it where they should."""
+    one = Design(
+        (
+            Facet("noise", (None, 3.0)),
+            Facet("dtype", (None, "bfloat16")),
+            Facet("batch_size", (None, 5)),
+            Facet("checkpoint", (None, "pocket:1"), random=True),
+            Facet("corruption", (None, get_task("ioi").corruptions[1].key)),
+            Facet("metric", (None, "prob_diff")),
+            Facet("ablation", ("patching", "zero")),
+            Facet("method", ("eap",)),
+        ),
+        "one-at-a-time",
+    )
+    found, left_out = run_on_model(tmp_path, one, **options)
+    assert left_out == ()
+    default, rest = found.table.scores[0], found.table.scores[1:]
+    gap = dict(
+        zip(
+            ("noise", "dtype", "batch_size", "checkpoint", "corruption", "metric", "ablation"),
+            np.abs(rest - default).max(axis=1) / np.abs(default).max(),
+            strict=True,
+        )
+    )
+    assert gap.pop("batch_size") < 1e-4
+    assert 1e-4 < gap.pop("dtype") < 0.2
+    assert min(gap.values()) > 0.01, gap
+
+
+def test_another_architecture_is_no_checkpoint(options, tmp_path):
+    design = Design((Facet("checkpoint", (None, "planted:gated")), Facet("method", ("eap",))))
+    with pytest.raises(ValueError, match="must share one architecture"):
+        run_on_model(tmp_path, design, **options)
+
+
+def test_passes_of_one_model_follow_each_other():
+    design = Design((Facet("data", (0, 1)), Facet("checkpoint", ("a", "b")), Facet("size", (1, 2))))
+    order = [dict(key.levels)["checkpoint"] for key in passes(run_keys(design))]
+    assert order == ["a", "a", "b", "b"]
 
 
 def test_levels_change_settings():
@@ -31,6 +123,40 @@ def test_levels_change_settings():
     assert (changed.method, changed.steps, changed.n) == ("eap", 7, 12)
     with pytest.raises(ValueError, match="facet 'colour' is not a setting"):
         settings_of(RunKey((("colour", 1),)), BASE)
+
+
+@pytest.mark.parametrize(
+    ("facet", "match"),
+    [
+        (Facet("colour", ("red",)), "facet 'colour' is not a setting"),
+        (Facet("bootstrap", (10, 20)), "facet 'bootstrap' is not a setting"),
+        (Facet("size", ("big",)), "is not int or null"),
+        (Facet("size", (0,)), "too small; use 1"),
+        (Facet("data", (-1,)), "too small"),
+        (Facet("data", (True,)), "is not int"),
+        (Facet("selection", ("best",)), "choose among top-n, pruned, connected"),
+        (Facet("granularity", ("layer",)), "choose among edge, head, node"),
+        (Facet("template", ("none such",)), "no template 'none such'"),
+    ],
+)
+def test_facets_without_meaning_are_refused(facet, match):
+    with pytest.raises(ValueError, match=match):
+        check_facets(Design((facet,)), get_task("ioi"))
+
+
+def test_every_facet_can_be_written_in_yaml(tmp_path):
+    levels = {
+        "method": "[eap]", "metric": "[null, kl]", "corruption": "[null]", "ablation": "[zero]",
+        "steps": "[5, 10]", "n": "[10, 20]", "seed": "[0, 1]", "data": "[0, 1]",
+        "noise": "[null, 0.5, 3]", "dtype": "[float32, bfloat16]", "batch_size": "[1, 64]",
+        "checkpoint": "[null, 'owner/name@step1000']", "prompts": "[0, 1]", "template": "[null]",
+        "size": "[null, 50]", "signed": "[true, false]", "selection": "[top-n]",
+        "granularity": "[edge, node]",
+    }  # fmt: skip
+    assert set(levels) == {*PASS, *SAMPLE, *SELECTION}
+    lines = [f"  - {{name: {name}, levels: {value}}}" for name, value in levels.items()]
+    (tmp_path / "d.yaml").write_text("\n".join(["facets:", *lines, "crossing: one-at-a-time"]))
+    check_facets(read_design(tmp_path / "d.yaml"), get_task("ioi"))
 
 
 def test_undefined_cells_are_set_aside():
@@ -42,13 +168,65 @@ def test_undefined_cells_are_set_aside():
     assert all(dict(key.levels)["ablation"] == "zero" for key in dropped)
 
 
-def test_replicates_and_data_are_not_mixed(pocket, tmp_path):
-    design = Design(DESIGN.facets, replicates=2)
+@pytest.mark.parametrize(
+    "design", [Design(DESIGN.facets, replicates=2), Design(DESIGN.facets, "sampled", draws=5)]
+)
+def test_replicates_and_data_are_not_mixed(design):
     with pytest.raises(ValueError, match="use one of them"):
-        run_on_model(tmp_path, design, task=get_task("ioi"), model=pocket, settings=BASE)
+        check_facets(design)
 
 
 @pytest.mark.parametrize(("name", "design"), PRESETS)
 def test_presets_are_runnable(name, design):
+    check_facets(design)
     kept, _ = defined_runs(run_keys(design), BASE)
     assert len(kept) > 0
+
+
+def test_two_workers_give_what_one_gives(options, tmp_path):
+    """Same bytes, whatever the number of workers and the order of the runs."""
+    one, _ = run_on_model(tmp_path / "one", DESIGN, **options)
+    two, _ = run_on_model(tmp_path / "two", DESIGN, workers=2, **options)
+    np.testing.assert_array_equal(one.table.scores, two.table.scores)
+    np.testing.assert_array_equal(one.masks, two.masks)
+    turned = Design(DESIGN.facets[::-1])
+    other, _ = run_on_model(tmp_path / "one", turned, **options)
+    rows = [[k.digest for k in one.table.keys].index(k.digest) for k in other.table.keys]
+    np.testing.assert_array_equal(other.table.scores, one.table.scores[rows])
+
+
+def test_a_task_of_the_session_needs_one_worker(options, tmp_path):
+    from dataclasses import replace
+
+    task = replace(options["task"], sample=lambda n, **kw: options["task"].sample(n, **kw))
+    with pytest.raises(ValueError, match="use workers = 1"):
+        run_on_model(tmp_path, DESIGN, **{**options, "task": task}, workers=2)
+
+
+def test_groups_are_kept_whole(pocket):
+    graph, rng = pocket.graph, np.random.default_rng(0)
+    scores = rng.normal(size=graph.n_edges)
+    for granularity in ("head", "node"):
+        group = edge_groups(graph, granularity)
+        mask = whole_groups(scores, group, 60)
+        assert 0 < mask.sum() <= 60
+        assert all(len(set(mask[group == g])) == 1 for g in np.unique(group))
+    names = np.array(graph.edge_names)
+    heads = edge_groups(graph, "head")
+    together = names[heads == heads[graph.edge_index["a0.h0->a1.h0<q>"]]]
+    assert set(together) == {f"a0.h0->a1.h0<{slot}>" for slot in "qkv"}
+    assert whole_groups(scores, edge_groups(graph, "node"), 1).sum() > 1
+    plain = selected(graph, scores, {}, settings=BASE, size=20)
+    np.testing.assert_array_equal(plain, top_n_masks(scores[None], 20)[0])
+
+
+def test_weights_of_resamples_and_templates():
+    arrays = {"scores": np.zeros((6, 2)), "templates": np.array(list("aabbbb"))}
+    np.testing.assert_allclose(example_weights(arrays, {"prompts": 0}, BASE), np.full(6, 1 / 6))
+    only = example_weights(arrays, {"template": "a"}, BASE)
+    np.testing.assert_allclose(only, [0.5, 0.5, 0, 0, 0, 0])
+    again = [example_weights(arrays, {"prompts": 3}, BASE) for _ in range(2)]
+    np.testing.assert_array_equal(*again)
+    assert not np.array_equal(again[0], example_weights(arrays, {"prompts": 4}, BASE))
+    with pytest.raises(ValueError, match="none of the 6 prompts"):
+        example_weights(arrays, {"template": "z"}, BASE)

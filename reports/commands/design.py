@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from circuitvar.reports.commands.options import Device, ModelName, Out, Quiet, Seed, TaskName
+from circuitvar.reports.commands.options import (
+    Device,
+    Dtype,
+    ModelName,
+    Out,
+    Quiet,
+    Revision,
+    Seed,
+    TaskName,
+)
 
 
 def design(
@@ -15,28 +24,51 @@ def design(
     ] = "quick",
     model: ModelName = "pocket",
     n: Annotated[int, typer.Option("--n", help="Prompts per run.")] = 100,
+    ask: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ask", help="Interaction to estimate beside main effects: `facet:facet`; repeatable."
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", help="Processes; results do not depend on their number.")
+    ] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the budget and stop.")] = False,
     out: Out = Path("runs/design"),
+    revision: Revision = None,
     device: Device = "cpu",
+    dtype: Dtype = "float32",
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
     """Run every cell of a design that is not stored yet; write runs, components and shares."""
     from circuitvar.audit.settings import Settings
+    from circuitvar.circuits.model import load_model
     from circuitvar.reports.console import print_table
-    from circuitvar.reports.run_design import plan_budget, resolve_design, run_plan
+    from circuitvar.reports.run_design import (
+        check_plan,
+        interactions,
+        plan_budget,
+        resolve_design,
+        run_plan,
+    )
     from circuitvar.reports.tasks_by_name import resolve_task
     from circuitvar.reports.write import check_writable
 
     check_writable(out)
-    chosen, question = resolve_design(plan), resolve_task(task, None)
+    chosen, question, asked = (
+        resolve_design(plan),
+        resolve_task(task, None),
+        interactions(ask or ()),
+    )
     settings = Settings(n=n, seed=seed)
-    loaded, sentence = plan_budget(chosen, question, settings, model=model, device=device)
+    check_plan(chosen, question, settings, asked=asked)
+    loaded = load_model(model, device=device, dtype=dtype, revision=revision)
     if dry_run or not quiet:
-        print(sentence)
+        print(plan_budget(chosen, question, settings, loaded).sentence)
     if dry_run:
         return
-    frame = run_plan(chosen, question, settings, loaded, out)
+    frame = run_plan(chosen, question, settings, loaded, out, asked=asked, workers=workers)
     if not quiet:
         print_table(
             frame.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value),

@@ -1,0 +1,129 @@
+"""Runs that need no model call: other prompts, templates, sizes, rules and granularities, from the
+per-example scores of the passes that are stored."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from circuitvar.audit.design import RunKey
+from circuitvar.audit.facets import pass_key
+from circuitvar.audit.run_store import RunTable, load_run
+from circuitvar.audit.settings import Settings
+from circuitvar.audit.streams import stream
+from circuitvar.circuits.graph import Graph
+from circuitvar.circuits.select import strength, top_n, top_n_masks
+from circuitvar.circuits.select_connected import smallest_connected
+
+Edge = Float[np.ndarray, " edge"]
+
+
+@dataclass(frozen=True, eq=False)
+class Derived:
+    """Every run of a design: its mean scores and its circuit."""
+
+    table: RunTable
+    masks: Bool[np.ndarray, "run edge"]
+
+
+def derived_runs(
+    folder: Path, keys: Sequence[RunKey], *, graph: Graph, settings: Settings, size: int
+) -> Derived:
+    """Read each stored pass once and take every run of the design from it."""
+    scores = np.empty((len(keys), graph.n_edges))
+    masks = np.empty((len(keys), graph.n_edges), dtype=bool)
+    by_pass: dict[RunKey, list[int]] = {}
+    for row, key in enumerate(keys):
+        by_pass.setdefault(pass_key(key), []).append(row)
+    for stored, rows in by_pass.items():
+        arrays = load_run(folder, stored)
+        for row in rows:
+            levels = dict(keys[row].levels)
+            weights = example_weights(arrays, levels, settings)
+            used = weights > 0
+            scores[row] = weights[used] @ arrays["scores"][used].astype(np.float64)
+            masks[row] = selected(graph, scores[row], levels, settings=settings, size=size)
+    return Derived(RunTable(tuple(keys), scores), masks)
+
+
+def example_weights(
+    arrays: Mapping[str, np.ndarray], levels: Mapping[str, object], settings: Settings
+) -> Float[np.ndarray, " example"]:
+    """Weight of every stored example in a run; they sum to 1.
+
+    A bootstrap resample is drawn from its number alone, so that runs of other methods with the
+    same number use the same prompts.
+
+    Raises
+    ------
+    ValueError
+        No stored prompt is left.
+    """
+    n = len(arrays["scores"])
+    weights = np.ones(n)
+    resample = levels.get("prompts")
+    if resample:
+        rng = stream(settings.seed, "resampled prompts", int(str(resample)))
+        weights = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)
+    template = levels.get("template")
+    if template is not None:
+        weights = weights * (arrays["templates"] == template)
+    if not weights.any():
+        raise ValueError(
+            f"none of the {n} prompts of this run has template {template!r}; use more prompts"
+        )
+    return weights / weights.sum()
+
+
+def selected(
+    graph: Graph,
+    scores: Edge,
+    levels: Mapping[str, object],
+    *,
+    settings: Settings,
+    size: int,
+) -> Bool[np.ndarray, " edge"]:
+    """The circuit of one run under its `size`, `signed`, `selection` and `granularity`."""
+    absolute = not levels.get("signed", settings.signed)
+    n = int(str(levels.get("size") or size))
+    granularity = str(levels.get("granularity", "edge"))
+    rule = levels.get("selection", "top-n")
+    if rule == "connected":
+        return smallest_connected(graph, scores, absolute=absolute).kept
+    if granularity != "edge":
+        mask = whole_groups(scores, edge_groups(graph, granularity), n, absolute=absolute)
+        scores = np.where(mask, 1.0, 0.0)
+        n = int(mask.sum())
+    if rule == "pruned":
+        return top_n(graph, scores, n, absolute=absolute).kept
+    return top_n_masks(scores[None], n, absolute=absolute)[0]
+
+
+def whole_groups(
+    scores: Edge, group: Int[np.ndarray, " edge"], size: int, *, absolute: bool = True
+) -> Bool[np.ndarray, " edge"]:
+    """The groups of largest |summed score|, kept whole, as many as fit into `size` edges.
+
+    At least one group is kept.
+
+    >>> whole_groups(np.array([1.0, 1.0, 3.0, 0.0]), np.array([0, 0, 1, 2]), 3).tolist()
+    [True, True, True, False]
+    """
+    value = strength(np.bincount(group, weights=scores), absolute=absolute)
+    order = np.argsort(-value, kind="stable")
+    filled = np.cumsum(np.bincount(group)[order])
+    chosen = order[: max(1, int((filled <= size).sum()))]
+    return np.isin(group, chosen)
+
+
+@lru_cache(maxsize=8)
+def edge_groups(graph: Graph, granularity: str) -> Int[np.ndarray, " edge"]:
+    """Number of the group each edge belongs to."""
+    if granularity == "node":
+        return np.asarray(graph.edge_src)
+    names = [(e.src.name, e.dst.kind, e.dst.layer, e.dst.head) for e in graph.edges]
+    seen: dict[tuple[object, ...], int] = {}
+    return np.array([seen.setdefault(name, len(seen)) for name in names])

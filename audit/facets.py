@@ -1,0 +1,131 @@
+"""What each facet of a design changes, and whether changing it needs the model.
+
+Pass facets change what the model computes: one scoring pass per combination. Sample facets choose
+among stored per-example scores, and selection facets choose edges from stored scores; neither
+calls the model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from circuitvar.audit.design import Design, Facet, RunKey, run_keys
+from circuitvar.audit.settings import Settings
+from circuitvar.circuits.methods import get_method
+from circuitvar.tasks.types import Task
+
+DATA = "data"
+"""Levels number independent data sets; 0 is the discovery set."""
+SETTINGS = ("method", "metric", "corruption", "ablation", "steps", "n", "seed")
+"""Facets that change the field of `Settings` of the same name."""
+PASS = (*SETTINGS, DATA, "noise", "dtype", "batch_size", "checkpoint")
+"""`noise`: amplitude of Gaussian noise as the corruption, null or 0 for none. `batch_size`: prompts
+per forward pass. `checkpoint`: model name, or name@revision; null is the model of the run."""
+SAMPLE = ("prompts", "template")
+"""`prompts`: number of a bootstrap resample, 0 for all as drawn. `template`: its id, null for
+all."""
+SELECTION = ("size", "signed", "selection", "granularity")
+FREE = frozenset((*SAMPLE, *SELECTION))
+"""Facets computed from stored per-example scores, without a model call."""
+RULES = ("top-n", "pruned", "connected")
+"""Selection rules: the strongest `size` edges; the same without dangling edges; the smallest
+top-n that connects the input to the logits, whatever `size` is."""
+GRANULARITIES = ("edge", "head", "node")
+"""What is kept or dropped as one: an edge; the q, k and v edges between two heads; everything that
+leaves one source."""
+
+_KIND: dict[str, tuple[type, ...]] = {
+    "data": (int,), "n": (int,), "seed": (int,), "steps": (int,), "prompts": (int,),
+    "batch_size": (int, type(None)), "size": (int, type(None)), "signed": (bool,),
+    "noise": (int, float, type(None)), "template": (str, type(None)),
+    "dtype": (str, type(None)), "checkpoint": (str, type(None)),
+    "metric": (str, type(None)), "corruption": (str, type(None)),
+    "method": (str,), "ablation": (str,), "selection": (str,), "granularity": (str,),
+}  # fmt: skip
+_CHOICES = {"selection": RULES, "granularity": GRANULARITIES}
+_LEAST = {"batch_size": 1, "size": 1}
+
+
+def check_facets(design: Design, task: Task | None = None) -> None:
+    """Refuse facets that nothing implements and levels that mean nothing.
+
+    Raises
+    ------
+    ValueError
+        Names the facet, the level and what is allowed.
+    """
+    for facet in design.facets:
+        if facet.name not in _KIND:
+            raise ValueError(
+                f"facet {facet.name!r} is not a setting; choose among {', '.join((*PASS, *SAMPLE))}"
+                f", {', '.join(SELECTION)}"
+            )
+        for level in facet.levels:
+            _check_level(facet, level)
+        if task is not None and facet.name == "template":
+            unknown = [x for x in facet.levels if x is not None and x not in task.templates]
+            if unknown:
+                raise ValueError(
+                    f"task {task.key!r} has no template {unknown[0]!r}; choose among "
+                    f"{', '.join(task.templates)}"
+                )
+    names = {facet.name for facet in design.facets}
+    if DATA in names and any(key.replicate for key in run_keys(design)):
+        raise ValueError(
+            "replicates are fresh data sets, which the 'data' facet varies too; use one of them, "
+            "and no more draws than there are cells"
+        )
+
+
+def _check_level(facet: Facet, level: object) -> None:
+    kinds = _KIND[facet.name]
+    if not isinstance(level, kinds) or (isinstance(level, bool) and bool not in kinds):
+        allowed = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
+        raise ValueError(f"level {level!r} of facet {facet.name!r} is not {allowed}")
+    known = _CHOICES.get(facet.name)
+    if known and level not in known:
+        raise ValueError(f"{facet.name} {level!r} is unknown; choose among {', '.join(known)}")
+    if isinstance(level, int | float) and level < _LEAST.get(facet.name, 0):
+        raise ValueError(
+            f"level {level!r} of facet {facet.name!r} is too small; use "
+            f"{_LEAST.get(facet.name, 0)} or more"
+        )
+
+
+def pass_key(key: RunKey) -> RunKey:
+    """The scoring pass a run reads: the run without the facets that need no model call.
+
+    >>> pass_key(RunKey((("method", "eap"), ("size", 50)))).levels
+    (('method', 'eap'),)
+    """
+    levels = tuple(pair for pair in key.levels if pair[0] not in FREE)
+    return RunKey(levels, key.replicate, key.context)
+
+
+def settings_of(key: RunKey, settings: Settings) -> Settings:
+    """The settings of one run.
+
+    Raises
+    ------
+    ValueError
+        A facet changes nothing that is known.
+    """
+    changes: dict[str, object] = {n: level for n, level in key.levels if n in SETTINGS}
+    unknown = sorted({name for name, _ in key.levels} - set(_KIND))
+    if unknown:
+        raise ValueError(f"facet {unknown[0]!r} is not a setting; choose among {', '.join(_KIND)}")
+    return replace(settings, **changes)  # pyright: ignore[reportArgumentType]
+
+
+def defined_runs(
+    keys: Sequence[RunKey], settings: Settings
+) -> tuple[tuple[RunKey, ...], tuple[RunKey, ...]]:
+    """(runs that mean something, the others): a method must be defined for its ablation, and only
+    single edges can be added until input and logits are connected."""
+    kept, dropped = [], []
+    for key in keys:
+        changed, levels = settings_of(key, settings), dict(key.levels)
+        fits = changed.ablation in get_method(changed.method).ablations
+        whole = levels.get("granularity", "edge") != "edge"
+        fits = fits and not (whole and levels.get("selection") == "connected")
+        (kept if fits else dropped).append(key)
+    return tuple(kept), tuple(dropped)

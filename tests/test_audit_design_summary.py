@@ -1,0 +1,160 @@
+"""A finished design whose effects are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from circuitvar.audit.derived_runs import Derived
+from circuitvar.audit.design import Design, Facet, run_keys
+from circuitvar.audit.design_summary import (
+    design_agreement,
+    design_components,
+    full_grid,
+    phi_of_design,
+    sobol_table,
+)
+from circuitvar.audit.run_store import RunTable
+from circuitvar.circuits.select import top_n_masks
+
+METHODS = ("eap", "clean-corrupted", "eap-ig-inputs")
+FACETS = (
+    Facet("method", METHODS),
+    Facet("data", tuple(range(8)), random=True),
+    Facet("size", (10, 20)),
+)
+
+
+def _derived(design, *, method=1.0, data=0.5, noise=0.0, edges=400, seed=0) -> Derived:
+    rng = np.random.default_rng(seed)
+    per_method = method * rng.normal(size=(3, edges))
+    per_data = data * rng.normal(size=(20, edges))
+    keys = run_keys(design)
+    scores = np.empty((len(keys), edges))
+    for row, key in enumerate(keys):
+        levels = dict(key.levels)
+        own = np.random.default_rng([7, METHODS.index(levels["method"]), levels["data"]])
+        scores[row] = per_method[METHODS.index(levels["method"])] + per_data[levels["data"]]
+        scores[row] += noise * own.normal(size=edges)
+    sizes = [dict(key.levels).get("size", 10) for key in keys]
+    masks = np.concatenate([top_n_masks(s[None], k) for s, k in zip(scores, sizes, strict=True)])
+    return Derived(RunTable(keys, scores), masks)
+
+
+def test_components_are_those_of_the_effects():
+    """3 methods with variance 1 seen as all there are, data sets with variance 1/4."""
+    frame = design_components(Design(FACETS), _derived(Design(FACETS), noise=0.2, edges=4000))
+    score = frame[frame["response"] == "score"].set_index("component")["variance"] / 4000
+    assert score["method"] == pytest.approx(2 / 3, rel=0.05)
+    assert score["data"] == pytest.approx(0.25, rel=0.05)
+    assert score["residual"] == pytest.approx(0.04, rel=0.05)
+    assert "size" not in score.index
+
+
+def test_selection_facets_move_membership_only():
+    frame = design_components(Design(FACETS), _derived(Design(FACETS)))
+    member = frame[frame["response"] == "membership"].set_index("component")
+    assert {"method", "data", "size", "residual"} == set(member.index)
+    assert member.loc["size", "variance"] > 0
+    assert frame.groupby("response")["share"].sum().tolist() == pytest.approx([1, 1])
+    assert set(member["kind"]) == {"fixed", "random", "residual"}
+
+
+def test_interactions_are_estimated_when_asked_and_refused_when_not_identified():
+    design = Design(FACETS)
+    frame = design_components(design, _derived(design), interactions=[("data", "size")])
+    assert "data x size" in set(frame["component"])
+    two = Design(FACETS[:2])
+    with pytest.raises(ValueError, match="cannot be told from noise"):
+        design_components(two, _derived(two), interactions=[("method", "data")])
+
+
+def test_sobol_shares_sum_to_one_and_find_no_interaction():
+    table = sobol_table(_derived(Design(FACETS[:2])))
+    score = table[table["response"] == "score"].set_index("effect")
+    assert score["share"].sum() == pytest.approx(1)
+    assert score.loc["method x data", "share"] == pytest.approx(0, abs=1e-12)
+    assert score.loc["method", "total_share"] == pytest.approx(score.loc["method", "share"])
+
+
+def test_a_grid_with_a_hole_has_no_sobol_shares():
+    design = Design(FACETS[:2])
+    whole = _derived(design)
+    holed = Derived(RunTable(whole.table.keys[1:], whole.table.scores[1:]), whole.masks[1:])
+    assert sobol_table(holed).empty
+    assert full_grid(holed.table.keys, holed.table.scores, ("method", "data")) is None
+    assert len(design_components(design, holed)) > 0
+
+
+def test_metrics_of_other_units_are_put_on_one_scale():
+    keys = run_keys(
+        Design((Facet("metric", ("logit_diff", "prob_diff")), Facet("data", (0, 1, 2))))
+    )
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=50)
+    unit = [1.0 if dict(key.levels)["metric"] == "logit_diff" else 1e-3 for key in keys]
+    scores = np.stack([u * (base + 0.1 * rng.normal(size=50)) for u in unit])
+    derived = Derived(RunTable(keys, scores), top_n_masks(scores, 5))
+    design = Design((Facet("metric", ("logit_diff", "prob_diff")), Facet("data", (0, 1, 2))))
+    frame = design_components(design, derived)
+    score = frame[frame["response"] == "score"].set_index("component")["share"]
+    assert score["residual"] > 0.5, "nothing but noise is left once units agree"
+
+
+def test_agreement_by_facet():
+    """Runs that differ in their data alone agree more than runs that differ in all."""
+    design = Design(FACETS[:2])
+    frame = design_agreement(design, _derived(design, data=0.1)).set_index("facet")
+    assert frame.loc["data", "jaccard"] > frame.loc["all facets", "jaccard"]
+    assert frame.loc["data", "jaccard"] > frame.loc["method", "jaccard"]
+    assert frame.loc["data", "pairs"] == 3 * 28
+    every = frame.loc["all facets"]
+    assert every["phi_low"] < every["phi"] < every["phi_high"]
+    assert every["interval"] == "jackknife over levels of data"
+
+
+@pytest.mark.parametrize(
+    ("design", "label"),
+    [
+        (Design((Facet("method", METHODS), Facet("data", (0,)))), "none: no facet is a sample"),
+        (
+            Design((Facet("method", METHODS), Facet("data", (0, 1), random=True))),
+            "none: fewer than 3 levels of a random facet",
+        ),
+        (
+            Design((Facet("method", METHODS), Facet("data", (0, 1, 2, 3))), "sampled", draws=10),
+            "row jackknife t",
+        ),
+    ],
+)
+def test_the_interval_fits_the_design(design, label):
+    derived = _derived(design)
+    found = phi_of_design(design, derived.table.keys, derived.masks)
+    assert found.interval == label
+    assert np.isfinite(found.low) == (not label.startswith("none"))
+
+
+def test_the_jackknife_over_levels_covers():
+    """phi over fresh pairs of data sets, all methods: near 95 % of intervals hold it."""
+    design = Design((Facet("method", METHODS), Facet("data", tuple(range(8)), random=True)))
+    rng = np.random.default_rng(1)
+    methods, found = rng.normal(size=(3, 60)), []
+    for _ in range(150):
+        data = 0.5 * rng.normal(size=(8, 60))
+        scores = (methods[:, None] + data[None]).reshape(24, 60)
+        keys = run_keys(design)
+        found.append(phi_of_design(design, keys, top_n_masks(scores, 10)))
+    truth = float(np.mean([e.value for e in found]))
+    share = np.mean([e.low <= truth <= e.high for e in found])
+    assert 0.9 <= share <= 1.0
+
+
+def test_nothing_varied():
+    design = Design((Facet("method", ("eap",)), Facet("data", (0,))))
+    with pytest.raises(ValueError, match="no facet has two levels"):
+        design_components(design, _derived(design))
+
+
+def test_tables_are_tidy(tmp_path):
+    frame = design_components(Design(FACETS), _derived(Design(FACETS)))
+    assert isinstance(frame, pd.DataFrame)
+    assert frame.columns.tolist()[:3] == ["response", "component", "kind"]
