@@ -13,9 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save
 
 from circuitvar.circuits.graph import Graph
+from circuitvar.circuits.tensor_files import map_tensors, write_tensors
 from circuitvar.circuits.types import EdgeScores
 
 FORMAT = 1
@@ -46,20 +46,20 @@ def write_scores(scores: EdgeScores, folder: Path | str) -> list[Path]:
         "provenance": dict(scores.provenance),
     }
     tensors = {
-        "scores": np.ascontiguousarray(scores.values, dtype=np.float32),
+        "scores": np.asarray(scores.values, dtype=np.float32),
         "metric_clean": np.asarray(scores.metric_clean, dtype=np.float64),
         "metric_corrupt": np.asarray(scores.metric_corrupt, dtype=np.float64),
     }
     content = {
         "edges.csv": table.getvalue().encode(),
         "scores.json": json.dumps(header, indent=1, sort_keys=True, default=str).encode(),
-        "scores.safetensors": save(tensors),
     }
-    return [_write(folder / name, data) for name, data in content.items()]
+    written = [_write(folder / name, data) for name, data in content.items()]
+    return [*written, write_tensors(folder / "scores.safetensors", tensors)]
 
 
 def read_scores(folder: Path | str) -> EdgeScores:
-    """Scores written by `write_scores`.
+    """Scores written by `write_scores`; the matrix is read from disk as it is used.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def read_scores(folder: Path | str) -> EdgeScores:
         raise ValueError(
             f"{header_file} has format {header.get('format')!r}, this version reads {FORMAT}"
         )
-    tensors = load_file(tensor_file)
+    tensors = map_tensors(tensor_file)
     graph = Graph(**header["graph"])
     columns = header["columns"]
     width = graph.n_edges if columns is None else len(columns)

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 BLOCK = 64
 """Examples per file."""
+ON_DISK = 2**28
+"""Bytes of scores from which they are kept in a file that is mapped, not in memory."""
 
 Block = dict[str, np.ndarray]
 """`scores` [example, edge], `metric_clean` and `metric_corrupt` [example]."""
@@ -73,7 +75,9 @@ def score_edges_stored(
     folder = Path(store)
     folder.mkdir(parents=True, exist_ok=True)
     whole = data_digest(batch) if options.means is not None else ""
-    parts: list[Block] = []
+    n_columns = model.graph.n_edges if options.edges is None else len(options.edges)
+    values = _matrix(folder, len(batch), n_columns)
+    metrics = np.empty((2, len(batch)))
     for start in range(0, len(batch), block):
         part = take(batch, slice(start, start + block))
         path = folder / f"{block_digest(model, part, method, metric, options, whole)}.safetensors"
@@ -88,21 +92,32 @@ def score_edges_stored(
                 "metric_corrupt": scores.metric_corrupt,
             }
             write_block(path, found)
-        parts.append(found)
+        rows = slice(start, start + len(part))
+        values[rows] = found["scores"]
+        metrics[:, rows] = found["metric_clean"], found["metric_corrupt"]
         if progress is not None:
             progress(min(start + block, len(batch)), len(batch))
     size = batch_size or chunk_size(model, batch, metric)
     return EdgeScores(
         graph=model.graph,
-        values=np.concatenate([part["scores"] for part in parts]),
-        metric_clean=np.concatenate([part["metric_clean"] for part in parts]),
-        metric_corrupt=np.concatenate([part["metric_corrupt"] for part in parts]),
+        values=values,
+        metric_clean=metrics[0],
+        metric_corrupt=metrics[1],
         method=method.key,
         metric=metric.key,
         templates=batch.templates,
         columns=options.edges,
         provenance=provenance(model, batch, method, metric, options, size),
     )
+
+
+def _matrix(folder: Path, n: int, n_columns: int) -> np.ndarray:
+    """Room for all scores: in memory, or from `ON_DISK` bytes on in a file that leaves no trace."""
+    size = 4 * n * n_columns
+    if size < ON_DISK:
+        return np.empty((n, n_columns), dtype=np.float32)
+    with tempfile.TemporaryFile(dir=folder, prefix=".matrix-") as file:
+        return np.memmap(file, np.float32, mode="w+", shape=(n, n_columns))
 
 
 def block_digest(

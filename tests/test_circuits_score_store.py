@@ -5,6 +5,7 @@ import multiprocessing
 import numpy as np
 import pytest
 
+from circuitvar.circuits import score_store
 from circuitvar.circuits.methods import get_method
 from circuitvar.circuits.score import score_edges
 from circuitvar.circuits.score_store import block_digest, read_block, score_edges_stored
@@ -96,3 +97,12 @@ def test_two_processes_on_one_store(tmp_path):
     files = sorted(tmp_path.iterdir())
     assert len(files) == 3
     assert all(read_block(path) is not None for path in files)
+
+
+def test_a_large_matrix_is_mapped_and_leaves_no_file(tmp_path, monkeypatch):
+    whole = stored(tmp_path)
+    monkeypatch.setattr(score_store, "ON_DISK", 0)
+    mapped = stored(tmp_path)
+    assert isinstance(mapped.values, np.memmap)
+    np.testing.assert_array_equal(mapped.values, whole.values)
+    assert not list(tmp_path.glob(".matrix*"))
