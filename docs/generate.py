@@ -174,7 +174,7 @@ def tasks_page() -> str:
 
 
 def leaderboard_page() -> str:
-    """Every method on the planted models. Rounded; not compared byte by byte by the tests."""
+    """Every method on the planted and pocket models. Rounded; not compared byte by byte by the tests."""
     from circuitvar.circuits.methods import METHODS
     from circuitvar.reports.method_check import leaderboard
 
@@ -182,11 +182,13 @@ def leaderboard_page() -> str:
     parts = ["# Leaderboard", "", MARK]
     parts.append(
         "Every built-in method on planted models, whose circuit and effects are known in closed "
-        "form. AUROC and average precision: how well |score| ranks the true edges first. Rank "
-        "correlation: with the exact effects. phi: between complementary halves of the prompts, "
-        "keeping as many edges as the true circuit has. Small hand-made models separate methods "
-        "that are wrong in principle; they do not say which is best on a large model. Note how "
-        "stable the methods are that never look at the task.\n"
+        "form, and on the pocket model, a small trained transformer with every edge patched "
+        "exactly (its circuit is the strongest tenth of the edges by exact patching). AUROC and "
+        "average precision: how well |score| ranks the true edges first. Rank correlation: with "
+        "the exact effects. phi: between complementary halves of the prompts, keeping as many "
+        "edges as the true circuit has. Small models separate methods that are wrong in principle; "
+        "they do not say which is best on a large model. Note how stable the methods are that "
+        "never look at the task.\n"
     )
     columns = ("method", "AUROC", "average precision", "rank correlation", "phi", "note")
     keys = ("auroc", "average_precision", "spearman", "phi")

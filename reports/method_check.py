@@ -1,8 +1,9 @@
-"""Put a new attribution method to the test: planted circuits it must find, exact effects it must
+"""Put a new attribution method to the test: circuits it must find, exact effects it must
 approximate, and a baseline it must not fall behind.
 
 Method and baseline are scored on the same prompts, so every difference is paired. The planted
-models' circuits and effects are known in closed form; nothing is estimated on the truth's side.
+models' circuits and effects are known in closed form; in the pocket model, a trained transformer,
+every edge is patched exactly and the circuit is what exact patching finds strongest.
 """
 
 import math
@@ -16,22 +17,27 @@ from jaxtyping import Bool, Float
 
 from circuitvar.audit.group_jackknife import group_jackknife
 from circuitvar.audit.halves import halves_agreement
+from circuitvar.audit.paired_stability import Selected, halves_change
+from circuitvar.audit.perturb import circuit_size
 from circuitvar.audit.rank import spearman
 from circuitvar.audit.recovery import auroc, average_precision
 from circuitvar.circuits.methods import get_method
-from circuitvar.circuits.model import Model
+from circuitvar.circuits.model import Model, load_model
 from circuitvar.circuits.planted import load_planted
 from circuitvar.circuits.score import score_edges
 from circuitvar.circuits.types import EdgeScores, Method, ScoreFn, ScoreOptions
-from circuitvar.reports.compare import independent
 from circuitvar.reports.gate import Gate, Row, judge_rows
+from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.planted.catalog import get_planted
-from circuitvar.tasks.tokens import tokenize
+from circuitvar.tasks.tokens import take, tokenize
 from circuitvar.tasks.types import Batch, Metric
 
 PLANTED = ("induction", "two-route", "gated")
 """Planted models every method is tried on: a copying circuit, redundancy, and a nonlinearity."""
+
+POCKET_TASK = "ioi"
+"""Task of the pocket model that every method is tried on."""
 
 BASELINE = "eap-ig-inputs"
 TOLERANCE = 0.02
@@ -49,7 +55,9 @@ class Case:
     exact: Float[np.ndarray, "example edge"]
     """Exact effects of every edge on every example."""
     truth: Bool[np.ndarray, " edge"]
-    """The circuit: edges with an effect."""
+    """The circuit: edges with an effect, or the strongest edges by exact patching."""
+    circuit: str = "planted"
+    """`planted` or `exact`: where the circuit comes from."""
 
 
 def planted_case(key: str, *, n: int = 48, seed: int = 0) -> Case:
@@ -69,6 +77,30 @@ def planted_case(key: str, *, n: int = 48, seed: int = 0) -> Case:
 def planted_cases(*, n: int = 48, seed: int = 0) -> tuple[Case, ...]:
     """Every planted model of `PLANTED`."""
     return tuple(planted_case(key, n=n, seed=seed) for key in PLANTED)
+
+
+def pocket_case(
+    task: str = POCKET_TASK, *, n: int = 24, seed: int = 0, model_seed: int = 0
+) -> Case:
+    """`n` prompts of a task of the pocket model with every edge patched exactly.
+
+    The circuit is the strongest tenth of the edges by |mean exact effect|.
+    """
+    chosen, model = get_task(task), load_model(f"pocket:{model_seed}")
+    pairs = chosen.sample(n, rng=np.random.default_rng(seed))
+    batch = tokenize(pairs, model.tokenizer).batch
+    metric = get_metric(chosen.metric)
+    exact = score_edges(model, batch, get_method("exact"), metric=metric)
+    truth = np.zeros(model.graph.n_edges, dtype=bool)
+    size = circuit_size(model.graph.n_edges, None)
+    truth[np.argsort(-np.abs(exact.mean), kind="stable")[:size]] = True
+    values = exact.values.astype(np.float64)
+    return Case(f"pocket:{task}", model, batch, metric, values, truth, circuit="exact")
+
+
+def known_cases(*, seed: int = 0) -> tuple[Case, ...]:
+    """Every case a method is tried on: the planted models and the pocket model."""
+    return (*planted_cases(seed=seed), pocket_case(seed=seed))
 
 
 def as_method(method: Method | ScoreFn, *, key: str = "new method") -> Method:
@@ -96,7 +128,8 @@ def check_method(
 ) -> Gate:
     """Judge a method against a baseline on cases with a known answer.
 
-    Per case: AUROC and average precision of |mean score| for the true edges, Spearman with the
+    Cases: planted models and the pocket model's exact effects (`known_cases`) unless given. Per
+    case: AUROC and average precision of |mean score| for the true edges, Spearman with the
     exact effects, phi between complementary halves; CPU-time ratio, reported but not judged.
 
     Raises
@@ -108,7 +141,7 @@ def check_method(
     base = get_method(baseline) if isinstance(baseline, str) else as_method(baseline)
     options = ScoreOptions() if options is None else options
     rows, speeds = [], []
-    for case in planted_cases(seed=seed) if cases is None else cases:
+    for case in known_cases(seed=seed) if cases is None else cases:
         found, seconds = _timed(case, new, options)
         theirs, their_seconds = _timed(case, base, options)
         rows += _recovery_rows(case, found, theirs, tolerance, seed)
@@ -120,6 +153,9 @@ def check_method(
 
 
 def _timed(case: Case, method: Method, options: ScoreOptions) -> tuple[EdgeScores, float]:
+    """Scores and CPU seconds, after a first call on two examples that pays for warming up."""
+    few = take(case.batch, slice(0, 2))
+    score_edges(case.model, few, method, metric=case.metric, options=options)
     start = time.process_time()
     scores = score_edges(case.model, case.batch, method, metric=case.metric, options=options)
     return scores, time.process_time() - start
@@ -137,8 +173,10 @@ def _recovery_rows(
 ) -> list[Row]:
     """Differences of recovery and accuracy, jackknifed over prompts (templates where there are)."""
     statistics: dict[str, Statistic] = {
-        "AUROC of the planted circuit": lambda scores, _: auroc(np.abs(scores), case.truth),
-        "average precision": lambda scores, _: average_precision(np.abs(scores), case.truth),
+        f"AUROC of the {case.circuit} circuit": lambda scores, _: auroc(np.abs(scores), case.truth),
+        f"average precision of the {case.circuit} circuit": lambda scores, _: average_precision(
+            np.abs(scores), case.truth
+        ),
         "rank correlation with exact": spearman,
     }
 
@@ -175,20 +213,20 @@ def _stability_row(
 ) -> Row:
     """phi between complementary halves, at the size of the true circuit, on the same splits."""
     size = int(case.truth.sum())
-    before, after = (
-        halves_agreement(s.values, rng=np.random.default_rng(seed), size=size, pairs=20).phi
-        for s in (base, new)
+    phi, _ = halves_change(
+        *(Selected(scores.values, size) for scores in (base, new)),
+        rng=np.random.default_rng(seed),
+        pairs=20,
     )
-    difference = independent(before, after)
     return Row(
         f"phi: {case.key}",
-        before.value,
-        after.value,
-        difference.value,
-        difference.se,
-        max(difference.n - 1, 1),
+        phi.first,
+        phi.second,
+        phi.difference.value,
+        phi.difference.se,
+        phi.df,
         tolerance,
-        difference.interval,
+        phi.difference.interval,
     )
 
 
@@ -223,7 +261,7 @@ def leaderboard(methods: Sequence[Method], *, cases: Sequence[Case] | None = Non
     with the reason in `note` and no numbers, so that absence is visible.
     """
     rows = []
-    for case in planted_cases() if cases is None else cases:
+    for case in known_cases() if cases is None else cases:
         for method in methods:
             row: dict[str, object] = {"method": method.key, "case": case.key, "note": ""}
             try:

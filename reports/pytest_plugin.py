@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def circuitvar_cases() -> "tuple[Case, ...]":
-    """Planted models with prompts and exact effects, made once per session."""
-    from circuitvar.reports.method_check import planted_cases
+    """Planted models and the pocket model with prompts and exact effects, made once per session."""
+    from circuitvar.reports.method_check import known_cases
 
-    return planted_cases()
+    return known_cases()
 
 
 @pytest.fixture

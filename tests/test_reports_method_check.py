@@ -14,8 +14,10 @@ from circuitvar.reports.method_check import (
     as_method,
     assert_method_ok,
     check_method,
+    known_cases,
     leaderboard,
     planted_case,
+    pocket_case,
 )
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "new_method"
@@ -46,6 +48,29 @@ def test_a_method_is_no_worse_than_itself(case):
     assert gate.outcome == "no worse"
     judged = [row for row in gate.rows if row.outcome != "reported"]
     assert [row.difference for row in judged] == [0.0] * 4
+
+
+def test_the_pocket_model_is_patched_exactly():
+    """A trained transformer as ground truth: its circuit is what exact patching finds."""
+    case = pocket_case(n=4)
+    assert case.exact.shape == (4, case.model.graph.n_edges)
+    strength = np.abs(case.exact.mean(axis=0))
+    assert case.truth.sum() == case.model.graph.n_edges // 10
+    assert strength[case.truth].min() >= strength[~case.truth].max()
+    gate = check_method(get_method("exact"), baseline=random_scores, cases=[case])
+    new = {row.measure: row.new for row in gate.rows}
+    for name in ("AUROC", "average precision"):
+        assert new[f"{name} of the exact circuit: pocket:ioi"] == 1.0
+    assert new["rank correlation with exact: pocket:ioi"] == pytest.approx(1.0)
+    assert gate.rows[-1].measure == "speed ratio: pocket:ioi"
+
+
+def test_all_cases_are_the_planted_models_and_the_pocket_model(monkeypatch):
+    from circuitvar.reports import method_check
+
+    monkeypatch.setattr(method_check, "planted_case", lambda key, **_: key)
+    monkeypatch.setattr(method_check, "pocket_case", lambda **_: "pocket")
+    assert known_cases() == ("induction", "two-route", "gated", "pocket")
 
 
 def test_random_scores_fail_with_the_table(case):
@@ -82,4 +107,4 @@ def test_the_example_project_passes_on_its_own(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "2 passed" in done.stdout
+    assert "3 passed" in done.stdout

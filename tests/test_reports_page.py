@@ -186,6 +186,7 @@ def test_further_tables_are_grouped_by_name():
 
 
 CHECK_FRAMES = {
+    "methods": pd.DataFrame({"method": ["eap"], "bias": [0.5], "rank": [0.25], "n": [24]}),
     "nulls": pd.DataFrame(
         {
             "null": ["centred bootstrap"],
@@ -229,6 +230,7 @@ CHECK_FRAMES = {
     ),
 }
 CHECK_ROWS = {
+    "methods": [["eap", "0.5", "0.25"]],
     "nulls": [["centred bootstrap", "keeps noise, removes effects", "0.88", "0.5571", "0.3229",
                "0.025"]],
     "prompt_clusters": [["a", "1", "1"], ["b", "0", "3"]],

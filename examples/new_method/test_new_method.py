@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 from new_method import midpoint_ig
 
+from circuitvar.reports.method_check import planted_cases
+
 
 def test_new_method(circuitvar_assert_method_ok):
-    circuitvar_assert_method_ok(midpoint_ig, baseline="eap-ig-inputs", strict=True)
+    circuitvar_assert_method_ok(midpoint_ig, baseline="eap-ig-inputs")
+
+
+def test_no_worse_on_planted_circuits(circuitvar_assert_method_ok):
+    circuitvar_assert_method_ok(midpoint_ig, cases=planted_cases(), strict=True)
 
 
 def random_scores(model, batch, *, metric, options):
