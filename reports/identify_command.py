@@ -2,7 +2,7 @@
 
 `run_identify` trains nets on Boolean functions and counts circuits, interpretations, algorithms
 and mappings of each; `run_paper_tables` repeats the experiments of arXiv 2502.20914. Every frame
-is written as CSV, unrounded, next to the figures.
+is written as CSV, unrounded, next to the figures and a `section.json` for report pages.
 """
 
 import hashlib
@@ -15,16 +15,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from circuitvar.audit.identifiability.gates import truth_table
 from circuitvar.audit.identifiability.net_tables import Frames, NetOptions, net_tables
+from circuitvar.audit.identifiability.noise_table import noise_table
 from circuitvar.audit.identifiability.summary import summarize_counts
 from circuitvar.audit.streams import stream
 from circuitvar.reports.identifiability_figures import write_figures
+from circuitvar.reports.identify_section import csv_name, write_nets_section
+from circuitvar.reports.section_file import SectionTable, write_section
 
 if TYPE_CHECKING:  # torch is slow to import
     from circuitvar.audit.identifiability.train import Recipe, TrainedNet
 
 Progress = Callable[[str, int, int], None]
-FORMAT = 1
+FORMAT = 2
 CHUNK = 100
 """Seeds trained together."""
 
@@ -111,9 +115,27 @@ def _all_nets(
     frames = _join(parts)
     if "counts" in frames:
         frames["summary"] = summarize_counts(frames["counts"])
+        frames["noise"] = _noise(frames, (recipe or Recipe()).depth, seed)
         write_figures(frames, out / "figures")
-    _write(frames, out)
+    for name, frame in frames.items():
+        frame.to_csv(out / csv_name(name), index=False)
+    write_nets_section(frames, gates, out)
     return frames
+
+
+def _noise(frames: Frames, depth: int, seed: int) -> pd.DataFrame:
+    """Method noise and true degeneracy of every width; empty where no net had them counted."""
+    overlap, found = frames.get("overlap", pd.DataFrame()), frames.get("found", pd.DataFrame())
+    if overlap.empty:
+        return pd.DataFrame()
+    parts = []
+    for (width, gate), part in overlap.groupby(["width", "gate"], sort=False):
+        n_inputs = len(truth_table(str(gate))).bit_length() - 1
+        ours = found.loc[(found["width"] == width) & (found["gate"] == gate)]
+        layers = (n_inputs, *[int(width)] * depth, 1)
+        rng = stream(seed, "identify", "noise", str(width), str(gate))
+        parts.append(noise_table(part, ours, layers, rng=rng))
+    return pd.concat(parts, ignore_index=True)
 
 
 def run_paper_tables(
@@ -154,8 +176,22 @@ def run_paper_tables(
                     else:
                         rows.append(pd.DataFrame([{**keys, "quantity": "none", "nets": 0}]))
         found[experiment.key] = pd.concat(rows, ignore_index=True)
-        found[experiment.key].to_csv(Path(out) / f"{experiment.key}.csv", index=False)
+        found[experiment.key].to_csv(Path(out) / csv_name(experiment.key), index=False)
+    _paper_section(Path(out), experiments, len(seeds))
     return found
+
+
+def _paper_section(out: Path, experiments: Sequence[Experiment], seeds: int) -> None:
+    write_section(
+        out,
+        kind="identifiability",
+        title="Identifiability: experiments of arXiv 2502.20914",
+        summary=[
+            f"Follows the setting of arXiv 2502.20914 with {seeds} training seeds per setting.",
+            "Every count names its space of circuits; counts of different spaces do not compare.",
+        ],
+        tables=[SectionTable(csv_name(e.key), e.title) for e in experiments],
+    )
 
 
 def _chunk(
@@ -234,8 +270,3 @@ def _join(parts: Sequence[Frames]) -> Frames:
         )
         for name in names
     }
-
-
-def _write(frames: Frames, out: Path) -> None:
-    for name, frame in frames.items():
-        frame.to_csv(out / f"{name}.csv", index=False)

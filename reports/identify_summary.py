@@ -71,7 +71,8 @@ def summary_frame(result: "ModelIdentifiability") -> pd.DataFrame:
         ("rivals found", float(len(best)), "lower bound", nan, nan, "penalised reuse, greedy"),
         ("method noise", method_noise(overlap), "estimate", nan, nan,
          "1 - Jaccard between re-runs, mean over their sources"),
-        ("true degeneracy", degeneracy(overlap), "lower bound", nan, nan,
+        ("true degeneracy near the cut", degeneracy(overlap),
+         "exact" if counted == "exact" else "estimate", nan, nan,
          "1 - Jaccard between equally good circuits; only the edges nearest the cut vary"),
     ]  # fmt: skip
     if len(best):
@@ -101,9 +102,10 @@ def summary_sentences(result: "ModelIdentifiability", *, model: str, task: str) 
         f"{result.faithfulness:.3f}; of the masks of the {len(near.free)} edges nearest the cut, "
         f"{near.share:.1%} ({near.count.known}) behave like it within {near.epsilon:g}, as "
         f"{near.distinct} different circuits.",
-        f"Method noise is {noise:.2f} (1 - Jaccard between re-runs: {parts}); true degeneracy is "
-        + ("unknown (no mask fits)." if np.isnan(true) else f"at least {true:.2f} (1 - Jaccard "
-           "between equally good circuits near the cut)."),
+        f"Method noise is {noise:.2f} (1 - Jaccard between re-runs: {parts}); "
+        "true degeneracy near the cut is "
+        + ("unknown (no mask fits)." if np.isnan(true) else f"{true:.2f} (1 - Jaccard "
+           "between equally good circuits that differ in the edges nearest the cut)."),
         f"{result.returned.runs} re-runs on resampled prompts returned {result.returned.seen} "
         f"different circuits; the method can return at least "
         f"{result.returned.chao1.value:.0f} (Chao1, a lower bound).",

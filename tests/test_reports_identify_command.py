@@ -9,6 +9,7 @@ from circuitvar.audit.identifiability.train import Recipe
 from circuitvar.audit.streams import stream
 from circuitvar.reports import identify_command
 from circuitvar.reports.identify_command import Experiment, run_identify, run_paper_tables
+from circuitvar.reports.section_file import SectionTable, read_section
 from tests.toy_identifiability import GOLDEN, golden_net
 
 FAST = Recipe(learning_rate=1e-2)
@@ -45,11 +46,22 @@ def test_run_writes_tables_and_figures_and_resumes(tmp_path, monkeypatch):
         )
 
     first = run()
-    names = {"nets", "counts", "tolerance", "sizes", "edges", "overlap", "summary"}
-    assert names <= {path.stem for path in tmp_path.glob("*.csv")}
+    names = {
+        "nets", "counts", "tolerance", "sizes", "edges", "overlap", "found", "noise", "summary",
+    }  # fmt: skip
+    assert {f"identifiability_{n}" for n in names} <= {p.stem for p in tmp_path.glob("*.csv")}
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
     assert {"counts_by_width.svg", "tolerance.svg", "edge_marginals.svg", "overlap.png"} <= drawn
     assert len(list((tmp_path / "nets").glob("*.json"))) == 4
+
+    section = read_section(tmp_path)
+    assert {t.file for t in section.tables} == {f"identifiability_{n}.csv" for n in names}
+    assert {f.file for f in section.figures} == {f"figures/{n}" for n in drawn if n[-4:] == ".svg"}
+    text = " ".join(section.summary)
+    assert "in the released code's (exact; zero ablation, label criterion)" in text
+    assert "method noise is" in text and "true degeneracy is" in text
+    noise = first["noise"].query("ablation == 'zero'").set_index("source")["value"]
+    assert {"edge orders", "batches", "training seeds", "exact uniform samples"} <= set(noise.index)
 
     stored = {path: path.read_bytes() for path in (tmp_path / "nets").iterdir()}
     missing = sorted(stored)[0]
@@ -72,7 +84,9 @@ def test_paper_tables_keep_settings_apart(tmp_path):
     frame = found["tasks"]
     assert set(frame["gates"]) == {"and", "and or"}
     assert {"whole", "paper"} <= set(frame["space"])
-    assert (tmp_path / "tasks.csv").exists()
+    assert read_section(tmp_path).tables == (
+        SectionTable("identifiability_tasks.csv", "two gates"),
+    )
 
 
 def test_a_setting_that_no_net_meets_stays_in_the_table(tmp_path):

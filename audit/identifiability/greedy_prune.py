@@ -5,7 +5,7 @@ the set of all valid circuits is known, so method noise and true degeneracy can 
 """
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from circuitvar.audit.identifiability.boolean_net import layer_masks
 from circuitvar.audit.identifiability.brute_force import is_topology
@@ -20,14 +20,25 @@ def prune_greedily(
     Raises:
         ValueError: the full net itself does not meet the criterion.
     """
-    edges = question.net.n_edges
+    orders = rng.permuted(np.tile(np.arange(question.net.n_edges), (n, 1)), axis=1)
+    return prune_in_order(question, orders)
+
+
+def prune_in_order(
+    question: Question, orders: Int[np.ndarray, "run edge"]
+) -> Bool[np.ndarray, "run edge"]:
+    """From the full net, one run per row of `orders`: drop each edge if the rest stays valid.
+
+    Raises:
+        ValueError: the full net itself does not meet the criterion.
+    """
+    n, edges = orders.shape
     kept = np.ones((n, edges), dtype=bool)
     if n and not is_valid(question, kept[:1])[0]:
         raise ValueError(
             f"the full net does not meet the criterion ({question.criterion.title}); "
             "nothing to prune"
         )
-    orders = rng.permuted(np.tile(np.arange(edges), (n, 1)), axis=1)
     for step in range(edges):
         proposal = kept.copy()
         proposal[np.arange(n), orders[:, step]] = False

@@ -8,11 +8,12 @@ of 1; Geiger et al. 2021, arXiv 2106.02997; as used by arXiv 2502.20914).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from circuitvar.audit.identifiability.algorithms import Algorithm, evaluate_tree, node_at
 from circuitvar.audit.identifiability.boolean_net import BooleanNet, activations, leaky
@@ -55,16 +56,18 @@ class Swaps:
             for size in range(1, net.widths[layer] + 1)
             for units in combinations(range(net.widths[layer]), size)
         )
-        self._single: dict[Place, np.ndarray] = {}
         self._joint: dict[tuple[Place, Place], np.ndarray] = {}
 
+    @cached_property
+    def singles(self) -> Bool[np.ndarray, "place base source"]:
+        """Output above 0.5 with each place taken from the source."""
+        n = len(self.rows)
+        start = np.broadcast_to(self.rows[:, None], (n, n, self.rows.shape[1]))
+        return np.array([self._run(start, {0: (place, 1)}) for place in self.places])
+
     def single(self, place: Place) -> Bool[np.ndarray, "base source"]:
-        """Output above 0.5 with `place` taken from the source."""
-        if place not in self._single:
-            n = len(self.rows)
-            start = np.broadcast_to(self.rows[:, None], (n, n, self.rows.shape[1]))
-            self._single[place] = self._run(start, {0: (place, 1)})
-        return self._single[place]
+        """The same for one place."""
+        return self.singles[self.places.index(place)]
 
     def joint(self, one: Place, two: Place) -> Bool[np.ndarray, "base source source2"]:
         """The same with two places, each from its own source."""
@@ -107,7 +110,7 @@ def valid_mappings(
         )
     nodes = algorithm.placeable
     options = [
-        [p for p in swaps.places if _agreement(swaps, algorithm, node, p, variant) == 1]
+        [swaps.places[i] for i in np.flatnonzero(_agreement(swaps, algorithm, node, variant) == 1)]
         for node in nodes
     ]
     if all(options):
@@ -136,9 +139,11 @@ def interchange_accuracy(
     """IIA of each node at each neuron set: algorithm, node, formula, layer, units, iia."""
     rows = [
         (str(algorithm), node, str(Algorithm(node_at(algorithm.tree, node), algorithm.inputs)),
-         place[0], place[1], _agreement(swaps, algorithm, node, place, variant))
+         place[0], place[1], float(iia))
         for node in algorithm.placeable
-        for place in swaps.places
+        for place, iia in zip(
+            swaps.places, _agreement(swaps, algorithm, node, variant), strict=True
+        )
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["algorithm", "node", "formula", "layer", "units", "iia"])
 
@@ -155,15 +160,17 @@ def _node_values(swaps: Swaps, algorithm: Algorithm, node: int) -> np.ndarray:
     return np.broadcast_to(evaluate_tree(tree, _inputs(swaps, algorithm, 0), {}), len(swaps.rows))
 
 
-def _agreement(swaps: Swaps, algorithm: Algorithm, node: int, place: Place, variant: str) -> float:
+def _agreement(
+    swaps: Swaps, algorithm: Algorithm, node: int, variant: str
+) -> Float[np.ndarray, " place"]:
+    """IIA of one node at every neuron set."""
     forced = {node: _node_values(swaps, algorithm, node)[None, :]}
     wanted = evaluate_tree(algorithm.tree, _inputs(swaps, algorithm, 1), forced)
-    same = swaps.single(place) == wanted
     n = len(swaps.rows)
     tested = ~np.eye(n, dtype=bool)
     if variant == "paper":
         tested = np.tri(n, k=-1, dtype=bool)  # base after source
-    return float(same[tested].mean())
+    return (swaps.singles == wanted)[:, tested].mean(axis=1)
 
 
 def _disjoint(swaps, algorithm, nodes, options, chosen, joint: bool) -> Iterator[tuple[Place, ...]]:

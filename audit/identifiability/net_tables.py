@@ -14,22 +14,20 @@ import pandas as pd
 from circuitvar.audit.identifiability.algorithms import list_algorithms
 from circuitvar.audit.identifiability.boolean_net import BooleanNet, edge_names
 from circuitvar.audit.identifiability.brute_force import MAX_EDGES, all_topologies
-from circuitvar.audit.identifiability.count_valid import ValidCounts, count_valid
-from circuitvar.audit.identifiability.degeneracy import compare_degeneracy
+from circuitvar.audit.identifiability.count_valid import count_valid
 from circuitvar.audit.identifiability.estimate_valid import estimate_valid
-from circuitvar.audit.identifiability.greedy_prune import prune_greedily
 from circuitvar.audit.identifiability.interchange_agreement import interchange_agreement
 from circuitvar.audit.identifiability.interpretations import count_interpretations
 from circuitvar.audit.identifiability.list_valid import (
     count_minimal,
-    inclusion_minimal,
     list_valid,
     only_in_space,
 )
 from circuitvar.audit.identifiability.mappings import Swaps, minimal_mappings
 from circuitvar.audit.identifiability.marginals import edge_marginals
+from circuitvar.audit.identifiability.overlap_table import found_circuit, overlap_rows
 from circuitvar.audit.identifiability.question import Question, is_valid, pose
-from circuitvar.audit.identifiability.sample_valid import pairwise_jaccard, sample_valid
+from circuitvar.audit.identifiability.sample_valid import sample_valid
 from circuitvar.audit.identifiability.space import count_topologies
 from circuitvar.audit.identifiability.types import SPACES, Count, Criterion, NetAblation
 
@@ -62,7 +60,7 @@ def net_tables(
     options: NetOptions | None = None,
     rng: np.random.Generator,
 ) -> Frames:
-    """Frames `counts`, `tolerance`, `sizes`, `edges`, `overlap` of one single-output net.
+    """Frames `counts`, `tolerance`, `sizes`, `edges`, `overlap`, `found` of a single-output net.
 
     >>> from circuitvar.audit.identifiability.boolean_net import make_net
     >>> copy = make_net([np.eye(1), np.eye(1)], [np.zeros(1), np.zeros(1)])
@@ -72,7 +70,7 @@ def net_tables(
     """
     options = options or NetOptions()
     frames: dict[str, list[dict]] = {
-        k: [] for k in ("counts", "tolerance", "sizes", "edges", "overlap")
+        k: [] for k in ("counts", "tolerance", "sizes", "edges", "overlap", "found")
     }
     exact = max(net.widths[1:-1]) <= EXACT_WIDTH
     for ablation in options.ablations:
@@ -135,7 +133,8 @@ def _exact(question: Question, options: NetOptions, frames: dict, rng) -> None:
     ]
     rows.append(_plain("backbone edges", int(marginals.backbone.sum()), question))
     rows.append(_plain("union edges", int(marginals.union.sum()), question))
-    frames["overlap"] += _overlap(question, counted, options, rng)
+    frames["overlap"] += overlap_rows(question, valid=whole, samples=options.samples, rng=rng)
+    frames["found"] += found_circuit(question)
     if question.ablation != "interchange":
         rows += _agreement(question)
         if options.interpretations:
@@ -188,38 +187,6 @@ def _interpretations(question: Question, rng) -> list[dict]:
             count = Count(f"interpretations ({how})", value, "exact", space, how="layer pass")
             rows.append(_row(count, question))
     return rows
-
-
-def _overlap(question: Question, counted: ValidCounts, options: NetOptions, rng) -> list[dict]:
-    """Jaccard of found, of equally valid, and of minimal circuits."""
-    if not is_valid(question, np.ones((1, question.net.n_edges), dtype=bool))[0]:
-        return []
-    valid = sample_valid(question, options.samples, rng=rng)
-    found = prune_greedily(question, options.samples, rng=rng)
-    both = compare_degeneracy(found, valid)
-    rows = [
-        ("found by greedy pruning", both.found, both.found_sizes),
-        ("equally valid", both.valid, both.valid_sizes),
-    ]
-    if counted.count().value <= 10_000:
-        minimal = inclusion_minimal(list_valid(question))
-        if len(minimal) > 1:
-            sizes = minimal.sum(axis=1)
-            spread = (float(sizes.mean()), float(sizes.std()))
-            rows.append(("inclusion-minimal", pairwise_jaccard(minimal), spread))
-    return [
-        {
-            "ablation": question.ablation,
-            "circuits": name,
-            "jaccard": overlap.mean,
-            "se": overlap.se,
-            "pairs": overlap.pairs,
-            "size_mean": size[0],
-            "size_sd": size[1],
-            "chance": both.chance,
-        }
-        for name, overlap, size in rows
-    ]
 
 
 def _tolerance(question, gate, options: NetOptions, frames: dict, exact: bool, rng) -> None:

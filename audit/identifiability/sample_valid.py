@@ -90,10 +90,18 @@ def pairwise_jaccard(kept: Bool[np.ndarray, "circuit edge"]) -> Overlap:
     >>> round(pairwise_jaccard(np.array([[1, 1, 0], [1, 0, 0]], bool)).mean, 3)
     0.5
     """
-    n = len(kept)
+    return overlap_of(_jaccard_matrix(kept))
+
+
+def overlap_of(jaccard: Float[np.ndarray, "circuit circuit"]) -> Overlap:
+    """The same from a symmetric matrix of overlaps with ones on the diagonal.
+
+    Raises:
+        ValueError: fewer than two circuits.
+    """
+    n = len(jaccard)
     if n < 2:
         raise ValueError(f"{n} circuits make no pair; need at least two")
-    jaccard = _jaccard_matrix(kept)
     rows = jaccard.sum(axis=1) - 1.0
     total = rows.sum()
     mean = total / (n * (n - 1))
