@@ -1,5 +1,6 @@
 """From names on a command line to a folder with per-example scores."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,21 @@ import pandas as pd
 
 from circuitvar.audit.edge_summary import edge_summary
 from circuitvar.audit.streams import stream
+from circuitvar.circuits.interchange import read_edges
 from circuitvar.circuits.methods import get_method
 from circuitvar.circuits.model import load_model
+from circuitvar.circuits.score import check
 from circuitvar.circuits.score_files import write_scores
 from circuitvar.circuits.score_store import score_edges_stored
 from circuitvar.circuits.types import EdgeScores, ScoreOptions
 from circuitvar.reports.console import print_table
 from circuitvar.reports.progress import show_progress
+from circuitvar.reports.run_score_finer import (
+    FinerScores,
+    check_granularity,
+    score_finer,
+    write_finer,
+)
 from circuitvar.reports.write import check_writable
 from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.sampling import sample_batch
@@ -30,15 +39,21 @@ def run_score(
     corruption: str | None = None,
     options: ScoreOptions | None = None,
     out: Path,
+    granularity: str = "edge",
+    roles: tuple[str, ...] = (),
+    edges: Path | None = None,
     batch_size: int | None = None,
     revision: str | None = None,
     device: str = "cpu",
     dtype: str = "float32",
     quiet: bool = False,
-) -> EdgeScores:
+) -> dict[str, EdgeScores | FinerScores]:
     """Draw prompts, score them and write the result; the prompts are those an audit would draw.
 
     Finished blocks are kept in `out/blocks`: the same command again computes only what is missing.
+    `edges`: a file in any interchange format whose edges alone are scored. With `roles`, each is
+    scored apart, patching only the tokens that play it, and written to `out/role-NAME`; the result
+    has one entry per role, "" for all positions.
 
     Raises
     ------
@@ -48,6 +63,9 @@ def run_score(
     check_writable(out)
     options = options or ScoreOptions()
     how = get_method(method)
+    check_granularity(granularity, how)
+    if granularity != "edge" and edges is not None:
+        raise ValueError(f"edges are chosen, but granularity {granularity!r} scores none; drop one")
     measure = get_metric(metric or task.metric)
     loaded = load_model(model, device=device, dtype=dtype, revision=revision)
     tokenized, _ = sample_batch(
@@ -59,34 +77,61 @@ def run_score(
         max_length=loaded.context,
         vocab_size=loaded.vocab_size,
     )
+    if edges is not None:
+        kept = read_edges(edges, loaded.graph).circuit.kept
+        options = replace(options, edges=tuple(np.flatnonzero(kept).tolist()))
+    for role in roles:
+        check(loaded, tokenized.batch, how, replace(options, role=role))
+    results: dict[str, EdgeScores | FinerScores] = {}
     with show_progress(quiet=quiet) as progress:
-        stage = f"{how.key} on {n} prompts"
-        scores = score_edges_stored(
-            loaded,
-            tokenized.batch,
-            how,
-            metric=measure,
-            store=out / "blocks",
-            options=options,
-            batch_size=batch_size,
-            progress=lambda done, total: progress(stage, done, total),
-        )
-    write_scores(scores, out)
-    return scores
+        for role in roles or (None,):
+            changed = replace(options, role=role)
+            folder = out if role is None else out / f"role-{role}"
+            stage = f"{how.key} on {n} prompts" + (f", role {role}" if role else "")
+            if granularity == "edge":
+                scores = score_edges_stored(
+                    loaded,
+                    tokenized.batch,
+                    how,
+                    metric=measure,
+                    store=out / "blocks",
+                    options=changed,
+                    batch_size=batch_size,
+                    progress=lambda done, total, stage=stage: progress(stage, done, total),
+                )
+                write_scores(scores, folder)
+            else:
+                scores = score_finer(
+                    loaded,
+                    tokenized.batch,
+                    how,
+                    granularity,
+                    metric=measure,
+                    options=changed,
+                    batch_size=batch_size,
+                )
+                write_finer(scores, folder)
+            results[role or ""] = scores
+    return results
 
 
-def print_strongest(scores: EdgeScores, top: int) -> None:
-    """The strongest edges by mean |score|, with standard error and sign consistency."""
+def print_strongest(scores: EdgeScores | FinerScores, top: int, *, role: str = "") -> None:
+    """The strongest columns by mean |score|, with standard error and sign consistency."""
     summary = edge_summary(scores.values)
-    columns = range(scores.graph.n_edges) if scores.columns is None else scores.columns
+    if isinstance(scores, FinerScores):
+        names, what = scores.names, scores.granularity
+    else:
+        columns = range(scores.graph.n_edges) if scores.columns is None else scores.columns
+        names, what = tuple(scores.graph.edge_names[column] for column in columns), "edge"
     order = np.argsort(-np.abs(summary.mean), kind="stable")[:top]
     rows = [
         {
-            "edge": scores.graph.edge_names[columns[i]],
+            what: names[i],
             "score": f"{summary.mean[i]:.4g}",
             "se": f"{summary.se[i]:.2g}",
             "same sign": f"{summary.sign_consistency[i]:.0%}",
         }
         for i in order
     ]
-    print_table(pd.DataFrame(rows), title=f"{scores.method}, {len(scores.values)} prompts")
+    title = f"{scores.method}, {len(scores.values)} prompts" + (f", role {role}" if role else "")
+    print_table(pd.DataFrame(rows), title=title)

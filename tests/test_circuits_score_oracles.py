@@ -194,6 +194,19 @@ def test_scores_do_not_depend_on_batching_or_order(key):
     np.testing.assert_array_equal(again.values, whole.values)
 
 
+@pytest.mark.parametrize("key", ["eap", "eap-ig-inputs", "exact"])
+def test_scores_do_not_depend_on_the_number_of_threads(key):
+    model, batch, before = toy_model("gpt2"), toy_batch(5), torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(score_edges(model, batch, get_method(key), metric=LOGIT_DIFF).values)
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_allclose(found[1], found[0], atol=1e-5)
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("ablation", ["patching", "mean", "mean-positional", "zero"])
 def test_padding_changes_nothing(side, ablation):

@@ -42,6 +42,21 @@ def score(
             "--rule", help="Integration rule: left (published), midpoint, gauss-legendre."
         ),
     ] = "left",
+    granularity: Annotated[
+        str,
+        typer.Option("--granularity", help="What is scored: edge, node, or neuron (MLP units)."),
+    ] = "edge",
+    role: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--role",
+            help="Patch only the tokens of this role, e.g. IO; repeat to keep roles apart.",
+        ),
+    ] = None,
+    edges: Annotated[
+        Path | None,
+        typer.Option("--edges", help="Score only the edges in this file (any circuit format)."),
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", help="Examples at once; by memory if omitted.")
     ] = None,
@@ -57,7 +72,7 @@ def score(
     from circuitvar.reports.run_score import print_strongest, run_score
     from circuitvar.reports.tasks_by_name import resolve_task
 
-    scores = run_score(
+    results = run_score(
         resolve_task(task, data),
         n=n,
         model=model,
@@ -71,6 +86,9 @@ def score(
             seed=seed,
         ),
         out=out,
+        granularity=granularity,
+        roles=tuple(role or ()),
+        edges=edges,
         batch_size=batch_size,
         revision=revision,
         device=device,
@@ -78,4 +96,5 @@ def score(
         quiet=quiet,
     )
     if not quiet:
-        print_strongest(scores, top)
+        for name, scores in results.items():
+            print_strongest(scores, top, role=name)
