@@ -174,7 +174,7 @@ def tasks_page() -> str:
 
 
 def leaderboard_page() -> str:
-    """Every method on the planted and pocket models. Rounded; not compared byte by byte by the tests."""
+    """Every method on the models whose circuit is known. Rounded; not compared by the tests."""
     from circuitvar.circuits.methods import METHODS
     from circuitvar.reports.method_check import leaderboard
 

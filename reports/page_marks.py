@@ -38,7 +38,8 @@ def place_marks(figure: "Figure", marks: Marks) -> dict[str, Any]:
     """One figure's marks in the units of its SVG; they belong to its first axes."""
     if isinstance(marks, EdgePoints):
         place = _place(figure, np.stack([marks.x, marks.y], axis=1))
-        return {"kind": "edges", **_columns(place, "xy"), "edge": marks.edge.tolist()}
+        drawn = np.isfinite(place).all(axis=1)
+        return {"kind": "edges", **_columns(place[drawn], "xy"), "edge": marks.edge[drawn].tolist()}
     if isinstance(marks, Grid):
         count = np.array([len(marks.columns), len(marks.rows)], dtype=np.float64)
         corners = _place(figure, np.array([[-0.5, -0.5], count - 0.5]))
@@ -52,7 +53,11 @@ def place_marks(figure: "Figure", marks: Marks) -> dict[str, Any]:
             "between": marks.between,
             "label": marks.label,
         }
-    return {"kind": "boxes", **_columns(_boxes(figure, marks), "xywh"), "texts": marks.texts}
+    # A number that does not exist (the share of a variance of 0) is drawn nowhere.
+    place = _boxes(figure, marks)
+    drawn = np.flatnonzero(np.isfinite(place).all(axis=1))
+    texts = [marks.texts[i] for i in drawn]
+    return {"kind": "boxes", **_columns(place[drawn], "xywh"), "texts": texts}
 
 
 def _boxes(figure: "Figure", marks: Boxes) -> Float[np.ndarray, "mark 4"]:

@@ -198,6 +198,15 @@ def test_points_without_a_place_are_left_out():
     assert marks.texts == ["forecast, n = 10 prompts\nφ 0.500"]
 
 
+def test_numbers_that_do_not_exist_are_drawn_nowhere():
+    frame = pd.DataFrame({"component": ["a", "b"], "share": [np.nan, 0.5]})
+    figure = figures_variance.ledger_bars(frame)
+    inline_svg(figure, key="f", title="")
+    marks = place_marks(figure, figures_numbers.ledger_numbers(frame))
+    assert marks["texts"] == [] or np.isfinite(marks["x"]).all()
+    assert len(marks["x"]) == len(marks["texts"])
+
+
 def test_scatter_points_name_rows_of_the_edge_table(audit):
     edges = audit.edges.assign(exact=lambda f: f["exact"].where(f.index % 2 == 1))
     marks = figures_numbers.exact_numbers(edges)
