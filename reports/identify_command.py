@@ -44,10 +44,12 @@ class Experiment:
     noise: tuple[float, ...] = (0.0,)
     loss_targets: tuple[float, ...] = (1e-2,)
     ablations: tuple[str, ...] = ("zero",)
+    samples: int = 0
+    """Valid circuits drawn and re-runs made to compare overlaps; 0 for none."""
 
 
 EXPERIMENTS: tuple[Experiment, ...] = (
-    Experiment("basic", "XOR, width 3", ablations=("zero", "mean", "interchange")),
+    Experiment("basic", "XOR, width 3", ablations=("zero", "mean", "interchange"), samples=200),
     Experiment("width", "XOR by width", widths=(2, 3, 4, 5)),
     Experiment(
         "tasks",
@@ -159,7 +161,7 @@ def run_paper_tables(
     found = {}
     for experiment in experiments:
         rows = []
-        options = NetOptions(ablations=experiment.ablations, deltas=(), samples=200)  # type: ignore
+        options = NetOptions(ablations=experiment.ablations, deltas=(), samples=experiment.samples)  # type: ignore
         for gates in experiment.gates:
             for noise in experiment.noise:
                 for target in experiment.loss_targets:

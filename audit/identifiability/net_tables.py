@@ -50,7 +50,7 @@ class NetOptions:
     draws: int = 400_000
     """Monte Carlo draws where counting is out of reach."""
     samples: int = 400
-    """Valid circuits sampled, and discovery re-runs, for the overlap comparison."""
+    """Valid circuits sampled, and discovery re-runs, for the overlap comparison; 0 skips it."""
 
 
 def net_tables(
@@ -133,8 +133,9 @@ def _exact(question: Question, options: NetOptions, frames: dict, rng) -> None:
     ]
     rows.append(_plain("backbone edges", int(marginals.backbone.sum()), question))
     rows.append(_plain("union edges", int(marginals.union.sum()), question))
-    frames["overlap"] += overlap_rows(question, valid=whole, samples=options.samples, rng=rng)
-    frames["found"] += found_circuit(question)
+    if options.samples:
+        frames["overlap"] += overlap_rows(question, valid=whole, samples=options.samples, rng=rng)
+        frames["found"] += found_circuit(question)
     if question.ablation != "interchange":
         rows += _agreement(question)
         if options.interpretations:
