@@ -5,8 +5,10 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
+from circuitvar.audit.identifiability import interpretations
 from circuitvar.audit.identifiability.boolean_net import layer_masks, leaky, run_circuits
 from circuitvar.audit.identifiability.interpretations import count_interpretations
+from circuitvar.audit.identifiability.interpretations_dense import fits
 from circuitvar.audit.identifiability.list_valid import list_valid, only_in_space
 from circuitvar.audit.identifiability.question import Question, pose
 from circuitvar.audit.identifiability.types import Criterion
@@ -68,12 +70,38 @@ def _gates(table, parents) -> int:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("ablation", ["zero", "mean"])
-def test_layer_pass_equals_the_naive_product(seed, ablation):
+def test_both_ways_equal_the_naive_product(seed, ablation, monkeypatch):
     net = random_net((2, 2, 3, 1), seed)
     question = pose(net, "xor", criterion=Criterion("delta", 5.0), ablation=ablation)
     kept = list_valid(question)[::41]
     for row, fast in zip(kept, count_interpretations(question, kept), strict=True):
         assert (fast.completed, fast.open) == naive(question, row)
+    monkeypatch.setattr(interpretations, "fits", lambda widths, n_rows: False)
+    for row, slow in zip(kept, count_interpretations(question, kept), strict=True):
+        assert (slow.completed, slow.open) == naive(question, row)
+
+
+@pytest.mark.parametrize("widths", [(2, 3, 3, 1), (2, 1, 3, 1), (1, 3, 2, 1)])
+@pytest.mark.parametrize("seed", range(3))
+def test_arrays_equal_the_layer_pass(widths, seed, monkeypatch):
+    question = pose(
+        random_net(widths, seed), [0, 1, 1, 0][: 2 ** widths[0]], criterion=Criterion("delta", 9.0)
+    )
+    kept = list_valid(question)
+    kept = kept[:: max(1, len(kept) // 200)]
+    assert fits(widths, len(question.rows))
+    fast = count_interpretations(question, kept)
+    monkeypatch.setattr(interpretations, "fits", lambda widths, n_rows: False)
+    assert fast == count_interpretations(question, kept)
+    assert len({i.completed for i in fast}) > 1
+
+
+def test_wide_deep_and_three_input_nets_take_the_layer_pass():
+    assert not fits((2, 4, 4, 1), 4) and not fits((2, 3, 1), 4) and not fits((3, 3, 3, 1), 8)
+    question = pose(random_net((3, 2, 2, 1), 0), "parity", criterion=Criterion("delta", 9.0))
+    kept = list_valid(question)[::97][:6]
+    for row, slow in zip(kept, count_interpretations(question, kept), strict=True):
+        assert (slow.completed, slow.open) == naive(question, row)
 
 
 def test_a_constant_neuron_leaves_no_interpretation():

@@ -5,9 +5,10 @@ distinct values of a neuron is a threshold and gives a truth table; a later neur
 a function of its active parents' tables. Parent patterns that never occur are don't-cares: the
 released code counts every completion (`completed`); `open` counts each consistent assignment of
 tables once. Neurons of a layer are independent given the layer before, so one pass over the
-layers, with the tuple of tables as state, counts both.
+layers, with the tuple of tables as state, counts both; small nets take arrays instead.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -16,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from circuitvar.audit.identifiability.boolean_net import layer_masks, leaky, run_circuits
+from circuitvar.audit.identifiability.interpretations_dense import count_dense, fits
 from circuitvar.audit.identifiability.question import Question
 
 SAME = 1e-9
@@ -47,34 +49,52 @@ def count_interpretations(
         raise ValueError("interpretations read one run per input; use zero or mean ablation")
     net = question.net
     layers = run_circuits(net, kept, question.rows, question.fill)
-    tables = [_threshold_tables(layer) for layer in layers[1:-1]]
     outputs = np.round(leaky(layers[-1][..., 0], net.slope)) > 0.5
-    bits = 1 << np.arange(len(question.rows), dtype=object)
-    target = outputs.astype(object) @ bits
     masks = layer_masks(kept, net.widths)
-    return tuple(
-        _one_circuit(
-            [t[c] for t in tables], int(target[c]), [m[c] for m in masks], len(question.rows)
-        )
-        for c in range(len(kept))
-    )
+    tables = tuple(_threshold_tables(layer) for layer in layers[1:-1])
+    n_rows = len(question.rows)
+    if fits(net.widths, n_rows):
+        target = outputs.astype(np.int64) @ (1 << np.arange(n_rows))
+        both = count_dense(tables, target, masks, n_rows)
+        return tuple(map(Interpretations, *(numbers.tolist() for numbers in both)))
+    bits = 1 << np.arange(n_rows, dtype=object)
+    return layer_pass(tables, outputs.astype(object) @ bits, masks, n_rows)
 
 
-def _threshold_tables(values: np.ndarray) -> list[list[tuple[int, ...]]]:
-    """Per circuit and unit: the truth tables (bit r = row r above the threshold)."""
+def _threshold_tables(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Truth tables [circuit unit gap] (bit r = row r above the threshold), and whether the values
+    on both sides of each gap differ, so that there is a threshold."""
     order = np.sort(values, axis=1)
     gap = np.diff(order, axis=1) > SAME * np.maximum(1.0, np.abs(order).max(axis=1, keepdims=True))
     above = values[:, None] > ((order[:, 1:] + order[:, :-1]) / 2)[:, :, None]
     n_rows = values.shape[1]
-    if n_rows <= 62:
-        packed = above.transpose(0, 3, 1, 2).astype(np.int64) @ (1 << np.arange(n_rows))
-    else:
-        packed = above.transpose(0, 3, 1, 2).astype(object) @ (1 << np.arange(n_rows, dtype=object))
-    codes, gaps = packed.tolist(), gap.transpose(0, 2, 1).tolist()
-    return [
-        [tuple(t for t, g in zip(ts, gs, strict=True) if g) for ts, gs in zip(cs, gg, strict=True)]
-        for cs, gg in zip(codes, gaps, strict=True)
-    ]
+    kind = np.int64 if n_rows <= 62 else object
+    packed = above.transpose(0, 3, 1, 2).astype(kind) @ (1 << np.arange(n_rows, dtype=kind))
+    return packed, gap.transpose(0, 2, 1)
+
+
+def layer_pass(
+    tables: Sequence[tuple[np.ndarray, np.ndarray]],
+    target: np.ndarray,
+    masks: Sequence[Bool[np.ndarray, "circuit dst src"]],
+    n_rows: int,
+) -> tuple[Interpretations, ...]:
+    """Circuits one by one, layer by layer: any depth, width and number of rows.
+
+    `tables`: per hidden layer, table codes [circuit unit gap] and which of them are thresholds.
+    """
+    chosen = [
+        [
+            [tuple(t for t, g in zip(ts, gs, strict=True) if g)
+             for ts, gs in zip(units, real, strict=True)]
+            for units, real in zip(codes.tolist(), reals.tolist(), strict=True)
+        ]
+        for codes, reals in tables
+    ]  # fmt: skip
+    return tuple(
+        _one_circuit([t[c] for t in chosen], int(target[c]), [m[c] for m in masks], n_rows)
+        for c in range(len(target))
+    )
 
 
 def _one_circuit(tables, target: int, masks, n_rows: int) -> Interpretations:
