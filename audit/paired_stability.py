@@ -59,7 +59,7 @@ def halves_change(
     """phi and Jaccard of complementary halves on the same splits.
 
     The variance of the difference over data sets is that of `halves.sampling_variance`, taken of
-    the difference; t with 6 degrees of freedom. No interval below 8 units.
+    the difference; t with `halves.DF` degrees of freedom. No interval below 8 units.
     """
     n = len(first.scores)
     resamples = complementary_halves(n, pairs, rng=rng, clusters=clusters)

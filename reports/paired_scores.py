@@ -29,7 +29,7 @@ from circuitvar.circuits.score_files import read_scores
 from circuitvar.circuits.types import EdgeScores
 from circuitvar.reports.run_folder import Run
 from circuitvar.reports.tables import fact
-from circuitvar.reports.verify_folder import SCORES, read_settings
+from circuitvar.reports.verify_scores import SCORES, read_settings
 
 Statistic = Callable[[Float[np.ndarray, " edge"]], float]
 

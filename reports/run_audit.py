@@ -14,7 +14,7 @@ from circuitvar.circuits.score_files import write_scores
 from circuitvar.reports.progress import show_progress
 from circuitvar.reports.provenance import provenance
 from circuitvar.reports.summary import print_summary
-from circuitvar.reports.verify_folder import SCORES
+from circuitvar.reports.verify_scores import SCORES
 from circuitvar.reports.write import check_writable, write_report
 from circuitvar.tasks.types import Task
 

@@ -21,7 +21,8 @@ from circuitvar.audit.verdict import Bars
 from circuitvar.reports.card import check_schema, read_card, sealed, verdict_entry
 from circuitvar.reports.card_numbers import TOLERANCE, Check, read_estimate, same
 from circuitvar.reports.join import joined_checks
-from circuitvar.reports.verify_folder import folder_checks, score_checks
+from circuitvar.reports.verify_folder import folder_checks
+from circuitvar.reports.verify_scores import heldout_checks, score_checks
 
 
 def verify_card(card: Mapping[str, Any]) -> tuple[Check, ...]:
@@ -56,6 +57,7 @@ def verify_path(path: Path | str) -> tuple[Check, ...]:
     return (
         *verify_card(card),
         *folder_checks(card, path.parent),
+        *heldout_checks(card, path.parent),
         *score_checks(card, path.parent),
         *joined_checks(path.parent),
     )

@@ -3,14 +3,18 @@
 import copy
 import json
 import random
+import shutil
 
 import pandas as pd
 import pytest
 
+from circuitvar.audit.settings import Settings
+from circuitvar.reports import run_audit, write
 from circuitvar.reports.card import card_text, make_card, sealed
 from circuitvar.reports.table_text import to_csv
 from circuitvar.reports.tables import edges_frame, stability_frame
 from circuitvar.reports.verify import verify_card, verify_path
+from circuitvar.tasks.catalog import get_task
 from tests.toy_audit import toy_audit
 
 
@@ -110,3 +114,70 @@ def test_tables_beside_the_card_must_agree(card, tmp_path):
     checks = {check.name: check for check in verify_path(tmp_path)}
     assert checks["edges.csv"].detail == "differs in inclusion_bootstrap"
     assert checks["stability.csv"].detail == "differs in phi of bootstrap"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A whole run folder with its scores, of a planted model."""
+    folder = tmp_path_factory.mktemp("verify") / "run"
+    settings = Settings(
+        n=24, heldout=12, bootstrap=20, pairs=4, exact=0, fresh=0, random=10, size=6
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write, "make_figures", lambda audit: [])
+        patch.setattr(run_audit, "circuit_figure", lambda audit: None)
+        task = get_task("planted-gated")
+        run_audit.run_audit(task, settings, model="planted:gated", out=folder, quiet=True)
+    return folder
+
+
+def resealed(run, tmp_path, path, value):
+    """A copy of the run whose card was changed and sealed again."""
+    folder = tmp_path / "copy"
+    shutil.copytree(run, folder)
+    card = json.loads((folder / "card.json").read_text())
+    card = sealed(edited(card, path, lambda _: value))
+    (folder / "card.json").write_text(card_text(card))
+    return folder
+
+
+def index_of(run, name):
+    estimates = json.loads((run / "card.json").read_text())["estimates"]
+    return [entry["name"] for entry in estimates].index(name)
+
+
+def test_a_run_agrees_with_its_scores(run):
+    checks = {check.name: check for check in verify_path(run)}
+    assert [check for check in checks.values() if not check.ok] == []
+    assert {"scores: bootstrap", "scores: edges", "tables/heldout.csv"} <= set(checks)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "name", "detail"),
+    [
+        (("axes", 0, "jaccard_cv"), 0.123, "scores: ", "jaccard_cv"),
+        (("axes", 0, "phi", "se"), 0.0123, "scores: ", "phi.se"),
+        (("edges", "in_circuit"), 3, "scores: edges", "edges.in_circuit"),
+        (("random_circuits", "own"), 0.123, "tables/random_circuits.csv", "own"),
+    ],
+)
+def test_what_a_card_could_hide_is_in_the_run_folder(run, tmp_path, path, value, name, detail):
+    failures = [c for c in verify_path(resealed(run, tmp_path, path, value)) if not c.ok]
+    assert any(c.name.startswith(name) and detail in c.detail for c in failures)
+
+
+def test_estimates_are_recomputed_from_their_tables(run, tmp_path):
+    for name, check in (("circuit accuracy", "tables/heldout.csv"),):
+        place = ("estimates", index_of(run, name), "se")
+        failures = [c for c in verify_path(resealed(run, tmp_path, place, 0.07)) if not c.ok]
+        assert [c.name for c in failures if f"{name}.se" in c.detail] == [check]
+
+
+def test_an_edited_edge_table_is_caught(run, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(run, folder)
+    frame = pd.read_csv(folder / "edges.csv")
+    frame.loc[3, "score"] += 1e-6
+    (folder / "edges.csv").write_text(to_csv(frame))
+    checks = {check.name: check for check in verify_path(folder)}
+    assert checks["scores: edges"].detail == "differs in score of edges.csv"
