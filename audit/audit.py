@@ -73,6 +73,8 @@ def audit_circuit(
     checks = structure_checks(collected.scores, perturbed.axes, settings, size)
     tables |= checks.tables
     estimates += checks.estimates
+    if perturbed.lost is not None:
+        estimates += (perturbed.lost,)
     edges = edge_table(
         collected.scores,
         runs.circuit,

@@ -12,8 +12,12 @@ from circuitvar.audit.verdict import (
     function_verdict,
     judge,
     random_verdict,
+    reading_verdict,
+    source_verdict,
     stability_verdicts,
+    structure_verdict,
 )
+from circuitvar.audit.wording import LOST
 
 
 def claims(
@@ -44,14 +48,16 @@ def claims(
     )
     verdicts.append(random_verdict(own, random, null=NULL, bars=bars, level=level))
     if KEPT in found:
-        verdicts.append(
-            function_verdict(
-                found[KEPT],
-                claim="Circuits of different templates do the same job",
-                bars=bars,
-                unit=_unit(found[KEPT]),
-            )
+        function = function_verdict(
+            found[KEPT],
+            claim="Circuits of different templates do the same job",
+            bars=bars,
+            unit=_unit(found[KEPT]),
         )
+        verdicts.append(function)
+        verdicts.append(reading_verdict(structure_verdict(tuple(verdicts), axes), function))
+    if LOST in found:
+        verdicts.append(source_verdict(found[LOST], bars=bars))
     exact = found.get("rank correlation with exact")
     if exact is not None and method != "exact":
         verdicts.append(

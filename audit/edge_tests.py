@@ -93,8 +93,8 @@ def max_t(
     usable = np.flatnonzero((summary.se > 0) & (square > mean**2))
     # Largest |mean| / root mean square has the order of largest |t| and no division per replicate.
     inverse, inverse_centred = np.zeros((2, len(mean)), dtype=np.float32)
-    inverse[usable] = 1 / np.sqrt(square - 2 * shift * mean + shift**2)[usable]
-    inverse_centred[usable] = 1 / np.sqrt(square - mean**2)[usable]
+    inverse[usable] = 1 / np.sqrt((square - 2 * shift * mean + shift**2)[usable])
+    inverse_centred[usable] = 1 / np.sqrt((square - mean**2)[usable])
     observed = np.maximum(np.abs(mean) - minimum_effect, 0).astype(np.float32) * inverse
     worst_first = usable[np.argsort(statistic[usable], kind="stable")]
     observed = observed[worst_first]

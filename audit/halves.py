@@ -6,7 +6,7 @@ independent; their mean agreement is unbiased for fresh samples of half the size
 the unit that is split: templates where there are templates.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -27,8 +27,11 @@ EXTRAPOLATED = "subsampling, extrapolated"
 """Name of the interval."""
 LEAST_UNITS = 8
 """Fewer prompts or templates than this give no interval."""
-DF = 6
+DF = 4
 """Degrees of freedom: about what the extrapolated variance is worth."""
+COARSE = 0.15
+"""Above this standard deviation of the agreement of one pair of halves, a few edges or two nearly
+tied routes decide, and the variance between blocks of one data set cannot be trusted."""
 _INNER_PAIRS = 8
 
 
@@ -80,9 +83,10 @@ def halves_agreement(
 
     `clusters`: template of each example; the split is then over templates. `size`, `signed`,
     `select` as in `replicate_sets`. Interval, from 8 units on, from `interval_splits` further
-    splits of the data (most of the cost; 0 skips it): see `sampling_variance`; t with 6 degrees
-    of freedom, about what that variance is worth. Nominal 95 % covers .95 to .99 on noise, heavy
-    tails and a clear gap, but .91 to .92 on many weak effects.
+    splits of the data (most of the cost; 0 skips it): see `sampling_variance`; t with 4 degrees
+    of freedom, about what that variance is worth; the lower end stays below what one unseen swap
+    of an edge would give. Nominal 95 % covers .95 to .96 on many weak effects, .97 to 1 on noise,
+    heavy tails, a clear gap and nearly tied routes.
 
     >>> rng = np.random.default_rng(0)
     >>> scores = rng.normal(size=(40, 30)) + 5 * (np.arange(30) < 6)
@@ -124,8 +128,32 @@ def halves_agreement(
             ("phi", "jaccard"), values, variance, (-1.0, 0.0), strict=True
         )
     )
+    phi, jac = (
+        _one_swap(estimate, step, level)
+        for estimate, step in zip((phi, jac), _swap_steps(sets), strict=True)
+    )
     chance = mean_chance(sets.sizes, sets.n_edges)
     return Halves(phi, jac, chance, sets, values[0], values[1], resamples.unit)
+
+
+def _swap_steps(sets: RunSets) -> tuple[float, float]:
+    """How much phi and Jaccard fall from 1 when one kept edge is swapped for another."""
+    size = float(sets.sizes.mean())
+    share = size / sets.n_edges
+    return (1 / (size * (1 - share)) if 0 < share < 1 else np.nan, 2 / (size + 1))
+
+
+def _one_swap(estimate: Estimate, step: float, level: float) -> Estimate:
+    """Keep the lower end below what a rare swap of one edge would give.
+
+    When every half agrees the variance is 0, but the data hold only 4 disjoint pairs at the
+    smallest block: a swap may have probability 1 - (1 - level)^(1/4) and go unseen.
+    """
+    highest = 1 - (1 - (1 - level) ** 0.25) * step
+    if not estimate.low > highest:
+        return estimate
+    label = f"{estimate.interval}; one swap unseen"
+    return replace(estimate, low=highest, interval=label)
 
 
 def sampling_variance(agreement, of_example, splits, *, rng) -> Float[np.ndarray, " index"]:
@@ -134,18 +162,24 @@ def sampling_variance(agreement, of_example, splits, *, rng) -> Float[np.ndarray
     The jackknife overstates it 1.4 to 2.6 times, because agreement is far from linear in the data.
     Here V(n/2) is the variance between two disjoint blocks of the data, each halved and compared
     in itself, and V(n/4) that between four; both are unbiased. V(n) is extrapolated as
-    V(n/2) * V(n/2)/V(n/4), the ratio held between 1/2 (regular) and 2 (agreement that varies more
-    as weak effects begin to be found; pure noise stays at 1).
+    V(n/2) * sqrt(V(n/2)/V(n/4)), the root because the ratio is noisy, held between 1/2 (regular)
+    and 2 (agreement that varies more as weak effects begin to be found; pure noise stays at 1).
+
+    Where two routes are nearly tied, one data set can make its halves agree nearly always or
+    nearly never. The share of agreeing halves is then about uniform over data sets, whose variance
+    is a third of that of one pair: wherever one pair varies by more than `COARSE`, V(n) is not
+    taken below that.
     """
-    two = _between_blocks(agreement, of_example, 2, splits, rng=rng)
-    four = _between_blocks(agreement, of_example, 4, max(splits // 2, 1), rng=rng)
+    two, _ = _between_blocks(agreement, of_example, 2, splits, rng=rng)
+    four, single = _between_blocks(agreement, of_example, 4, max(splits // 2, 1), rng=rng)
     ratio = np.divide(two, four, out=np.ones(2), where=four > 0)
-    return two * np.clip(ratio, 0.5, 2.0)
+    variance = two * np.clip(np.sqrt(ratio), 0.5, 2.0)
+    return np.where(single > COARSE**2, np.maximum(variance, single / 3), variance)
 
 
 def _between_blocks(agreement, of_example, blocks: int, splits: int, *, rng):
-    """Variance between disjoint blocks of the mean agreement of halves within a block, less the
-    Monte-Carlo variance of those means."""
+    """(variance between disjoint blocks of the mean agreement of halves within a block, less the
+    Monte-Carlo variance of those means; variance of the agreement of one pair of halves)."""
     units = int(of_example.max()) + 1
     width, rows = units // blocks, []
     for _ in range(splits):
@@ -162,4 +196,4 @@ def _between_blocks(agreement, of_example, blocks: int, splits: int, *, rng):
     values = agreement(weights)[1].reshape(2, splits, blocks, _INNER_PAIRS)
     noise = values.var(axis=3, ddof=1).mean(axis=(1, 2)) / _INNER_PAIRS
     between = values.mean(axis=3).var(axis=2, ddof=1).mean(axis=1)
-    return np.maximum(between - noise, 0.0)
+    return np.maximum(between - noise, 0.0), values.var(axis=(1, 2, 3))

@@ -8,7 +8,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import hypergeom
 
-from circuitvar.audit.intervals import ResampleInterval, resample_se, row_jackknife_se, t_interval
+from circuitvar.audit.intervals import (
+    ResampleInterval,
+    resample_se,
+    row_jackknife_se,
+    t_interval,
+    tied_runs_se,
+)
 from circuitvar.audit.nogueira import column_blocks
 from circuitvar.audit.set_indices import chance_jaccard, jaccard
 from circuitvar.audit.types import Estimate
@@ -65,7 +71,8 @@ def pairwise_cv(pairs: Pairs) -> float:
 def jaccard_of_runs(
     pairs: Pairs, *, level: float = 0.95, estimand: str = "agreement of independent runs"
 ) -> Estimate:
-    """Mean pairwise value of M independent runs, row jackknife t(M-1). No interval for M = 2.
+    """Mean pairwise value of M independent runs, row jackknife t(M-1), the SE at least
+    `tied_runs_se`. No interval for M = 2.
 
     When all runs agree the interval is that of `nogueira.phi_of_runs` with disagreement counted
     as 0: the lower end is (1 - level)^(2/(M-1)).
@@ -85,7 +92,7 @@ def jaccard_of_runs(
     return t_interval(
         "jaccard",
         value,
-        row_jackknife_se(left_out),
+        max(row_jackknife_se(left_out), tied_runs_se(off_diagonal(pairs), runs)),
         df=runs - 1,
         n=runs,
         level=level,

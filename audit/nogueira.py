@@ -11,7 +11,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import norm
 
-from circuitvar.audit.intervals import ResampleInterval, resample_se, row_jackknife_se, t_interval
+from circuitvar.audit.intervals import (
+    ResampleInterval,
+    resample_se,
+    row_jackknife_se,
+    t_interval,
+    tied_runs_se,
+)
 from circuitvar.audit.types import Estimate
 
 
@@ -91,6 +97,24 @@ def leave_one_run_out(
     return value
 
 
+def pair_phi(
+    masks: Bool[np.ndarray, "run edge"], *, n_edges: int | None = None, always: int = 0
+) -> Float[np.ndarray, " pair"]:
+    """phi of every two runs on the scale of all: 1 - d_ij / (2 E q (1 - q)) with d the symmetric
+    difference and q the mean share of edges kept by all runs; their mean is `phi`."""
+    n_edges = masks.shape[1] if n_edges is None else n_edges
+    shared = np.zeros((len(masks), len(masks)))
+    for block in column_blocks(masks):
+        dense = block.astype(np.float32)
+        shared += dense @ dense.T
+    sizes = np.diag(shared)
+    share = (sizes.mean() + always) / n_edges
+    i, j = np.triu_indices(len(masks), 1)
+    differ = sizes[i] + sizes[j] - 2 * shared[i, j]
+    scale = 2 * n_edges * share * (1 - share)
+    return 1 - differ / scale if scale > 0 else np.full(len(i), np.nan)
+
+
 def phi_of_runs(
     masks: Bool[np.ndarray, "run edge"],
     *,
@@ -99,7 +123,8 @@ def phi_of_runs(
     level: float = 0.95,
     estimand: str = "agreement of independent runs",
 ) -> Estimate:
-    """phi of M independent runs with the row jackknife t(M-1) interval. No interval for M = 2.
+    """phi of M independent runs with the row jackknife t(M-1) interval, the SE at least
+    `tied_runs_se`. No interval for M = 2.
 
     When all runs agree the jackknife SE is 0; the lower end is then (1 - level)^(2/(M-1)): the
     modal set has probability at least (1 - level)^(1/(M-1)), and phi is taken to be no worse than
@@ -113,10 +138,13 @@ def phi_of_runs(
     value = phi(masks, n_edges=n_edges, always=always)
     left_out = leave_one_run_out(masks, n_edges=n_edges, always=always)
     label = "row jackknife t" if runs > 2 else f"none ({runs} runs)"
+    se = row_jackknife_se(left_out)
+    if runs > 2:
+        se = max(se, tied_runs_se(pair_phi(masks, n_edges=n_edges, always=always), runs))
     estimate = t_interval(
         "phi",
         value,
-        row_jackknife_se(left_out),
+        se,
         df=runs - 1 if runs > 2 else 0,
         n=runs,
         level=level,
@@ -199,8 +227,8 @@ def phi_difference(
 ) -> Estimate:
     """phi(b) - phi(a). With `counts`: paired, both from the same resamples (IJ of the difference).
     Without: two independent groups of independent runs, SE² = SE_a² + SE_b²."""
-    a, b = phi_of_runs(masks_a), phi_of_runs(masks_b)
     if counts is None:
+        a, b = phi_of_runs(masks_a), phi_of_runs(masks_b)
         se, label = float(np.hypot(a.se, b.se)), "independent groups, row jackknife"
         df = min(len(masks_a), len(masks_b)) - 1
     else:
@@ -209,7 +237,13 @@ def phi_difference(
         se = resample_se(counts, t - t.mean()) if finite else float("nan")
         label, df = "paired infinitesimal jackknife", counts.shape[1] - 1
     return t_interval(
-        "phi difference", b.value - a.value, se, df=df, n=df + 1, level=level, interval=label
+        "phi difference",
+        phi(masks_b) - phi(masks_a),
+        se,
+        df=df,
+        n=df + 1,
+        level=level,
+        interval=label,
     )
 
 

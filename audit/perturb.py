@@ -1,9 +1,9 @@
 """The perturbation axes of one audit, each a set of circuits that could have been found instead."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from circuitvar.audit.axis import bootstrap_axis, halves_axis, runs_axis
 from circuitvar.audit.collect import Collected
@@ -11,8 +11,9 @@ from circuitvar.audit.match_heads import seed_axis_matched
 from circuitvar.audit.replicate_sets import RunSets
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
-from circuitvar.audit.types import Axis
+from circuitvar.audit.types import Axis, Estimate
 from circuitvar.audit.weights import Resamples, bootstrap
+from circuitvar.audit.wording import Wording, wording
 from circuitvar.circuits.select import top_n_masks
 from circuitvar.circuits.types import EdgeScores
 
@@ -27,6 +28,8 @@ class Perturbed:
     axes: tuple[Axis, ...]
     bootstrap_sets: RunSets
     resamples: Resamples
+    lost: Estimate | None = None
+    """phi lost to wording; None without enough templates."""
 
 
 def use_templates(templates: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -66,9 +69,18 @@ def matrix_axes(scores: EdgeScores, settings: Settings, size: int) -> Perturbed:
     resamples = bootstrap(len(values), settings.bootstrap, rng=rng)
     boot, sets = bootstrap_axis(values, resamples, **top)
     axes.append(boot)
-    if clusters is not None:
-        axes.append(paraphrase_axis(scores, settings, size))
-    return Perturbed(tuple(axes), sets, resamples)
+    if clusters is None:
+        return Perturbed(tuple(axes), sets, resamples)
+    groups = wording(
+        values,
+        clusters,
+        size=size,
+        absolute=not settings.signed,
+        level=settings.level,
+        rng=stream(settings.seed, "paraphrase", "groups"),
+    )
+    axes.append(paraphrase_axis(scores, settings, size, groups))
+    return Perturbed(tuple(axes), sets, resamples, groups.lost)
 
 
 def perturbation_axes(collected: Collected, settings: Settings, size: int) -> Perturbed:
@@ -94,7 +106,7 @@ def perturbation_axes(collected: Collected, settings: Settings, size: int) -> Pe
                 graph, collected.seeds, size, rng=rng, signed=settings.signed, level=settings.level
             )
         )
-    return Perturbed(tuple(axes), from_matrix.bootstrap_sets, from_matrix.resamples)
+    return replace(from_matrix, axes=tuple(axes))
 
 
 def choice_axes(collected: Collected, settings: Settings, size: int) -> list[Axis]:
@@ -145,32 +157,22 @@ def template_means(
     return np.stack(rows), names
 
 
-def paraphrase_axis(edge_scores: EdgeScores, settings: Settings, size: int) -> Axis:
-    """One circuit per template; the note says what the same number of random groups gives.
-
-    Circuits of small groups differ by sampling alone. The gap between templates and random groups
-    of the same sizes is what wording adds.
-    """
-    scores, templates = edge_scores.values, edge_scores.templates
-    absolute = not settings.signed
-    means, names = template_means(scores, templates)
-    shuffled = stream(settings.seed, "paraphrase", "groups").permutation(np.array(templates))
-    random_means, _ = template_means(scores, tuple(shuffled.tolist()))
-
-    def axis(masks: Bool[np.ndarray, "run edge"], note: str = "") -> Axis:
-        return runs_axis(
-            masks,
-            key="paraphrase",
-            title="Paraphrases (one circuit per template)",
-            unit="template",
-            level=settings.level,
-            note=note,
-        )
-
-    random_groups = axis(top_n_masks(random_means, size, absolute=absolute))
+def paraphrase_axis(
+    edge_scores: EdgeScores, settings: Settings, size: int, groups: Wording
+) -> Axis:
+    """One circuit per template; the note says what the same number of random groups gives."""
+    templates = edge_scores.templates
+    means, names = template_means(edge_scores.values, templates)
     note = (
         f"{len(names)} templates of about {len(templates) // len(names)} prompts; random groups of "
-        f"the same sizes give phi {random_groups.phi.value:.3f} and Jaccard "
-        f"{random_groups.jaccard.value:.3f}, the difference is what wording adds."
+        f"the same sizes give phi {groups.groups_phi:.3f} and Jaccard {groups.groups_jaccard:.3f} "
+        "on average, the difference is what wording adds."
     )
-    return axis(top_n_masks(means, size, absolute=absolute), note)
+    return runs_axis(
+        top_n_masks(means, size, absolute=not settings.signed),
+        key="paraphrase",
+        title="Paraphrases (one circuit per template)",
+        unit="template",
+        level=settings.level,
+        note=note,
+    )

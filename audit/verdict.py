@@ -4,7 +4,7 @@ A claim passes when its whole interval is beyond the bar and fails when the whol
 short; otherwise it is undecided, with what it would take. Bars are arguments, not facts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -12,6 +12,8 @@ from jaxtyping import Float
 from circuitvar.audit.inclusion import clopper_pearson
 from circuitvar.audit.types import Axis, Estimate, Outcome, Verdict
 
+STABLE = "The edge set is stable: "
+"""How the claims about single axes begin."""
 _WITHIN_REACH = 1000
 """More than this many times the present sample is reported as out of reach."""
 
@@ -34,6 +36,8 @@ class Bars:
     """Share of the clean-corrupt gap that a circuit keeps on held-out prompts."""
     function: float = 0.9
     """Share of its own faithfulness that a circuit keeps on another data set."""
+    wording: float = 0.1
+    """phi that templates may lose against random groups of prompts of the same sizes."""
     compression: float = 0.5
     """A circuit that keeps at least this share of the edges is no compression."""
 
@@ -92,7 +96,7 @@ def stability_verdicts(
     """
     bars = Bars() if bars is None else bars
     bootstrap = axis.key.startswith("bootstrap") if check_resamples is None else check_resamples
-    claim = f"The edge set is stable: {axis.title.lower()}"
+    claim = f"{STABLE}{axis.title.lower()}"
     jaccard_bar = f"mean pairwise Jaccard > {bars.jaccard:.2f}"
     if bootstrap:
         jaccard_bar += f" (>= {bars.resamples} resamples)"
@@ -160,6 +164,11 @@ def function_verdict(
     return judge(claim, estimate, bars.function, bar_text=text, unit=unit)
 
 
+DATA_AXES = ("halves-template", "halves-prompt", "paraphrase", "fresh-data")
+"""Axes that compare circuits of different prompts."""
+BETWEEN, WITHIN = "between-template", "within-template"
+
+
 def structure_and_function(structure: Verdict, function: Verdict) -> str:
     """What the two verdicts say together; the case that matters is unstable structure with equal
     function: several circuits do the same job."""
@@ -168,6 +177,56 @@ def structure_and_function(structure: Verdict, function: Verdict) -> str:
         return "no compression"
     functions = {"pass": "equal", "fail": "different", "undecided": "undecided"}
     return f"{words[structure.outcome]} structure, {functions[function.outcome]} function"
+
+
+def structure_verdict(verdicts: tuple[Verdict, ...], axes: tuple[Axis, ...]) -> Verdict:
+    """Structure over all axes that compare circuits of different prompts: unstable where one of
+    them fails, stable where all pass."""
+    titles = {axis.title.lower() for axis in axes if axis.key in DATA_AXES}
+    own = [v for v in verdicts if v.claim.removeprefix(STABLE) in titles]
+    outcome: Outcome = "undecided"
+    for word in ("no compression", "fail"):
+        if outcome == "undecided" and any(v.outcome == word for v in own):
+            outcome = word
+    if own and all(v.outcome == "pass" for v in own):
+        outcome = "pass"
+    shown = next((v for v in own if v.outcome == outcome), None)
+    return Verdict("structure", "", outcome, "" if shown is None else shown.reason)
+
+
+def reading_verdict(structure: Verdict, function: Verdict) -> Verdict:
+    """Structure and function together, so that two circuits that do the same job are told apart
+    from noise."""
+    words = structure_and_function(structure, function)
+    outcome: Outcome = "undecided"
+    if words == "no compression":
+        outcome = "no compression"
+    elif "unstable" in words or "different" in words:
+        outcome = "fail"
+    elif words == "stable structure, equal function":
+        outcome = "pass"
+    reason = " ".join(part for part in (structure.reason, function.reason) if part)
+    return Verdict(
+        "Circuits of different prompts share structure and function",
+        "stable structure, equal function",
+        outcome,
+        f"{words}: {reason}",
+    )
+
+
+def source_verdict(lost: Estimate, *, bars: Bars | None = None) -> Verdict:
+    """Whether instability comes from wording: templates against random groups of prompts."""
+    bars = Bars() if bars is None else bars
+    found = judge(
+        "Templates agree as well as random groups of prompts",
+        lost,
+        bars.wording,
+        bar_text=f"{lost.name} < {bars.wording:.2f}",
+        unit="template",
+        above=False,
+    )
+    words = {"fail": BETWEEN, "pass": WITHIN, "undecided": "undecided"}
+    return replace(found, reason=f"{words[found.outcome]}: {found.reason}")
 
 
 def _digits(value: float) -> str:
