@@ -104,6 +104,13 @@ def test_wide_deep_and_three_input_nets_take_the_layer_pass():
         assert (slow.completed, slow.open) == naive(question, row)
 
 
+def test_no_circuits_have_no_numbers():
+    for widths in ((2, 3, 3, 1), (2, 4, 4, 1)):
+        question = pose(random_net(widths, 0), "xor")
+        none = np.zeros((0, question.net.n_edges), dtype=bool)
+        assert count_interpretations(question, none) == ()
+
+
 def test_a_constant_neuron_leaves_no_interpretation():
     net = random_net((1, 1, 1), 0)
     dead = type(net)((np.zeros((1, 1)), np.ones((1, 1))), (np.ones(1), np.zeros(1)))

@@ -42,8 +42,9 @@ def count_dense(
     completed, opened = possible[:, :, None].astype(np.int64), possible[:, :, None]
     for unit in range(code2.shape[1]):
         ways = gates[:, :, unit, None, :]
-        completed = (completed[..., None] * ways).reshape(*possible.shape, -1)
-        opened = (opened[..., None] & (ways > 0)).reshape(*possible.shape, -1)
+        shape = (*possible.shape, completed.shape[2] * code2.shape[2])
+        completed = (completed[..., None] * ways).reshape(shape)
+        opened = (opened[..., None] & (ways > 0)).reshape(shape)
     later, _ = _combinations(code2, real2)
     last = _gates(later, masks[2], target[:, None, None, None], n_rows)[:, :, 0, 0]
     return (
