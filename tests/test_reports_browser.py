@@ -210,3 +210,27 @@ def test_hostile_names_run_nothing(tmp_path):
         assert tab.run("window.owned === undefined")
         assert tab.run("document.querySelectorAll('img, iframe, object, main script').length") == 0
         assert tab.errors == []
+
+
+def test_on_paper_the_edge_table_has_its_headings(drawn):
+    drawn.call("Emulation.setEmulatedMedia", media="print")
+    drawn.run("dispatchEvent(new Event('beforeprint'))")
+    shown = "getComputedStyle(document.querySelector('#table thead button')).display !== 'none'"
+    assert drawn.run(shown)
+    assert drawn.run("getComputedStyle(document.getElementById('theme')).display") == "none"
+    assert drawn.run("document.querySelectorAll('#table tr[data-edge]').length") == 60
+    drawn.run("dispatchEvent(new Event('afterprint'))")
+    drawn.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_a_phone_has_no_sideways_scroll(drawn):
+    drawn.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=390,
+        height=800,
+        deviceScaleFactor=1,
+        mobile=True,
+    )
+    drawn.run(FRAME)
+    assert drawn.run("document.documentElement.scrollWidth") <= 390
+    drawn.call("Emulation.clearDeviceMetricsOverride")
