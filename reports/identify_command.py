@@ -62,6 +62,22 @@ EXPERIMENTS: tuple[Experiment, ...] = (
 )
 
 
+def experiments_called(keys: Sequence[str]) -> tuple[Experiment, ...]:
+    """The experiments with these keys, in the paper's order; all for no keys.
+
+    >>> [e.key for e in experiments_called(["loss", "width"])]
+    ['width', 'loss']
+
+    Raises:
+        ValueError: an unknown key.
+    """
+    known = [e.key for e in EXPERIMENTS]
+    for key in keys:
+        if key not in known:
+            raise ValueError(f"unknown table {key!r}; use one of {', '.join(known)}")
+    return tuple(e for e in EXPERIMENTS if not keys or e.key in keys)
+
+
 def run_identify(
     gates: str | Sequence[str],
     *,

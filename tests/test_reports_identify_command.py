@@ -8,7 +8,13 @@ from circuitvar.audit.identifiability.summary import summarize_counts
 from circuitvar.audit.identifiability.train import Recipe
 from circuitvar.audit.streams import stream
 from circuitvar.reports import identify_command
-from circuitvar.reports.identify_command import Experiment, run_identify, run_paper_tables
+from circuitvar.reports.identify_command import (
+    EXPERIMENTS,
+    Experiment,
+    experiments_called,
+    run_identify,
+    run_paper_tables,
+)
 from circuitvar.reports.section_file import SectionTable, read_section
 from tests.toy_identifiability import GOLDEN, golden_net
 
@@ -112,3 +118,42 @@ def test_summary_by_hand():
     assert (row["median"], row["mean"], row["none"], row["unique"]) == (1, 2, 1 / 3, 1 / 3)
     assert row["known"] == "estimate"
     assert pd.isna(row["median_low"])
+
+
+def test_paper_tables_by_name():
+    assert len(experiments_called([])) == len(EXPERIMENTS)
+    assert [e.key for e in experiments_called(["noise", "basic"])] == ["basic", "noise"]
+    with pytest.raises(ValueError, match=r"unknown table 'depth'; use one of basic, width"):
+        experiments_called(["depth"])
+
+
+def test_an_interrupted_table_goes_on_to_the_same_result(tmp_path, monkeypatch):
+    """Stopped inside the second net, then run again: the same files as in one go."""
+    tiny = Experiment("gate", "gates", gates=(("and",),), widths=(2,), samples=20)
+
+    def run(folder):
+        return run_paper_tables(folder, seeds=range(3), experiments=(tiny,), recipe=FAST)
+
+    one_net = identify_command._one_net
+    calls = []
+
+    def stop(*args):
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return one_net(*args)
+
+    monkeypatch.setattr(identify_command, "_one_net", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "stopped")
+    assert len(list((tmp_path / "stopped").rglob("nets/*.json"))) == 1
+    monkeypatch.setattr(identify_command, "_one_net", one_net)
+    run(tmp_path / "stopped")
+    run(tmp_path / "whole")
+    tables = sorted((tmp_path / "whole").rglob("*.csv")) + sorted(
+        (tmp_path / "whole").rglob("*.json")
+    )
+    assert len(tables) >= 12
+    for path in tables:
+        again = tmp_path / "stopped" / path.relative_to(tmp_path / "whole")
+        assert again.read_bytes() == path.read_bytes()

@@ -54,6 +54,13 @@ def identify(
         bool,
         typer.Option("--paper-tables", help="Repeat all experiments of arXiv 2502.20914; resumes."),
     ] = False,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--table",
+            help="With --paper-tables: basic, width, tasks, gate, noise or loss only; repeatable.",
+        ),
+    ] = None,
     out: Out = Path("runs/identify"),
     device: Device = "cpu",
     seed: Seed = 0,
@@ -75,6 +82,8 @@ def identify(
         )
     if seed_model and model is None:
         raise ValueError("--seed-model needs --model: it names other trainings of a transformer")
+    if table and not paper_tables:
+        raise ValueError("--table needs --paper-tables: it names one of the paper's tables")
     check_writable(out)
     with show_progress(quiet=quiet) as progress:
         if model is not None:
@@ -91,10 +100,20 @@ def identify(
                 loaded, task, out=out, options=options, seed_models=others, progress=progress
             ).summary
         else:
-            from circuitvar.reports.identify_command import run_identify, run_paper_tables
+            from circuitvar.reports.identify_command import (
+                experiments_called,
+                run_identify,
+                run_paper_tables,
+            )
 
             if paper_tables:
-                tables = run_paper_tables(out, seeds=range(seeds), seed=seed, progress=progress)
+                tables = run_paper_tables(
+                    out,
+                    seeds=range(seeds),
+                    experiments=experiments_called(table or ()),
+                    seed=seed,
+                    progress=progress,
+                )
                 shown = next(iter(tables.values()))
             else:
                 frames = run_identify(
