@@ -157,28 +157,33 @@ def _data_address(path: Path) -> str:
     return f"data:{IMAGES[path.suffix]};base64,{data}"
 
 
-def _shown_table(path: Path, title: str, note: str) -> ShownTable:
-    """The first rows of a CSV file; numbers with four significant digits."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))
+def _shown_table(path: Path, title: str, file: str) -> ShownTable:
+    """The first rows of a CSV file; numbers with four significant digits.
+
+    A text that is the same in every row is said once, below the table.
+    """
+    with path.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.reader(lines))
     heads, body = (rows[0], rows[1:]) if rows else ([], [])
     if any(len(row) != len(heads) for row in body):
         raise ValueError(f"{path} has rows of different lengths; write it again")
-    columns = list(zip(*body, strict=True)) or [()] * len(heads)
-    kinds = [
-        "number" if any(column) and all(_is_number(text) for text in column if text) else "text"
-        for column in columns
-    ]
+    kept, said = [], []
+    for at, head in enumerate(heads):
+        column, name = [row[at] for row in body], head.replace("_", " ")
+        is_number = bool(body) and all(_is_number(text) for text in column if text)
+        if len(body) > 1 and not is_number and len(set(column)) == 1 and len(heads) > 1:
+            said.append(f"{name.removeprefix('choice: ')}: {column[0]}")
+        else:
+            kept.append((name, "number" if is_number else "text", column[:MAX_ROWS]))
     shown = [
-        [
-            _rounded(text) if kind == "number" else text
-            for text, kind in zip(row, kinds, strict=True)
-        ]
-        for row in body[:MAX_ROWS]
+        [_rounded(column[i]) if kind == "number" else column[i] for _, kind, column in kept]
+        for i in range(min(len(body), MAX_ROWS))
     ]
-    return ShownTable(
-        title, note, [head.replace("_", " ") for head in heads], kinds, shown, len(body)
-    )
+    notes = [f"Same in all rows: {'; '.join(said)}."] if said else []
+    if len(body) > MAX_ROWS:
+        notes.append(f"First {MAX_ROWS} of {len(body)} rows; all of them are in {file}.")
+    names, kinds = [name for name, _, _ in kept], [kind for _, kind, _ in kept]
+    return ShownTable(title, " ".join(notes), names, kinds, shown, len(body))
 
 
 def _is_number(text: str) -> bool:

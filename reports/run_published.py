@@ -22,6 +22,7 @@ from circuitvar.circuits.published import (
 from circuitvar.circuits.published_audit import conditions_table, rediscovery_table, role_recall
 from circuitvar.circuits.score import score_edges
 from circuitvar.circuits.types import Circuit
+from circuitvar.reports.published_section import write_published_section
 from circuitvar.reports.style import save_figure
 from circuitvar.reports.table_text import to_csv
 from circuitvar.tasks.catalog import get_task
@@ -134,6 +135,7 @@ def run_published(
     figure = draw_circuit(
         circuit.graph, circuit.kept, weights=scores[methods[0]], weight_name="score", roles=roles
     )
-    for suffix in (".pdf", ".png"):
+    for suffix in (".pdf", ".png", ".svg"):
         save_figure(figure, out / f"circuit{suffix}")
+    write_published_section(out, name, circuit.size, tables)
     return PublishedAudit(circuit, tables)

@@ -101,6 +101,26 @@ def test_long_tables_stop_and_say_where_the_rest_is(run, tmp_path):
     assert "joined/neurons/units.csv" in page_of(run)
 
 
+def test_what_every_row_says_is_said_once(run, tmp_path):
+    join_sections(run, [section(tmp_path / "n")])
+    page = page_of(run)
+    assert "Same in all rows: best label: label." in page
+    assert page.count('<th scope="col" class="number">share</th>') == 1
+    assert '<td class="text">label</td>' not in page
+
+
+def test_a_published_circuit_is_a_section(run, tmp_path, monkeypatch):
+    from circuitvar.reports.run_published import run_published
+
+    model = "planted:gated"
+    run_published(model, model=model, n=12, draws=5, methods=("eap",), out=tmp_path / "p")
+    join_sections(run, [tmp_path / "p"])
+    page = page_of(run)
+    assert "Published circuit: planted:gated" in page and "Circuit tests" in page
+    assert "keeps 1 of the metric as published" in page
+    assert "eap finds 4 of its 4 edges again" in page
+
+
 def test_hostile_values_stay_text(run, tmp_path):
     text = ATTACK.replace(",", "").replace('"', "'")
     marks = "<!--joined sections--><!--/joined sections-->"
