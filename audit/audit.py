@@ -7,6 +7,7 @@ from time import perf_counter
 import pandas as pd
 
 from circuitvar.audit.against_exact import agreement_estimates
+from circuitvar.audit.choice_variance import choices_table
 from circuitvar.audit.claims import claims
 from circuitvar.audit.collect import Collected, Progress, collect
 from circuitvar.audit.edge_table import edge_table
@@ -67,6 +68,9 @@ def audit_circuit(
     perturbed = perturbation_axes(collected, settings, size)
     tables = audit_tables(collected, perturbed, settings, size)
     tables |= {"heldout": heldout_table(runs.heldout), **runs.discoveries.tables}
+    choices = choices_table(collected, settings, size, tables.get("specifications"))
+    if len(choices):
+        tables["choices"] = choices
     if runs.transfer is not None:
         tables["cross_faithfulness"] = runs.transfer.frame
     estimates = _estimates(collected, runs, settings, size)

@@ -22,6 +22,8 @@ from circuitvar.circuits.model import Model
 from circuitvar.circuits.select import top_n
 from circuitvar.circuits.types import Faithfulness
 
+AUDITED = " (audited)"
+"""Ends the name of the run that is the audited specification itself."""
 SIZES = (0.5, 1.0, 2.0)
 """Circuit sizes of the specification curve, as multiples of the audited size."""
 
@@ -81,20 +83,32 @@ def run_discovered(
         "runs": pd.DataFrame(rows, columns=["axis", "run", "circuit_error", "kl", "faithfulness"]),
         "specifications": _specification_table(specified, runs[len(found) :], settings.level),
     }
-    swept = [(item, run) for item, run in zip(found, runs, strict=False) if item.axis == "noise"]
+    swept = [
+        (item, run)
+        for item, run in zip(found, runs, strict=False)
+        if item.axis == "noise" and not item.run.endswith(AUDITED)
+    ]
     if swept:
         tables["noise"] = _noise_table(collected, swept, settings, size)
     return Discoveries({name: frame for name, frame in tables.items() if len(frame)})
 
 
 def discovered(collected: Collected, settings: Settings, size: int) -> list[Discovered]:
-    """Circuits of fresh data sets, other methods, corruptions, noise amplitudes and ablations."""
+    """Circuits of fresh data sets, other methods, corruptions, noise amplitudes and ablations; the
+    audited specification is the first run of every axis of choices."""
     means: list[tuple[str, str, Float[np.ndarray, " edge"]]] = []
     if collected.fresh is not None:
         means += [("fresh-data", f"data set {i + 1}", m) for i, m in enumerate(collected.fresh)]
     if collected.methods is not None:
         names = zip(collected.method_keys, collected.methods, strict=True)
         means += [("method", name, mean) for name, mean in names]
+    own = {
+        "corruption": own_corruption(collected.task, settings),
+        "noise": own_corruption(collected.task, settings),
+        "ablation": f"{collected.method.key}, {settings.ablation}",
+    }
+    for axis in dict.fromkeys(scored.choice.axis for scored in collected.choices):
+        means.append((axis, f"{own[axis]}{AUDITED}", collected.scores.mean))
     for scored in collected.choices:
         means.append((scored.choice.axis, scored.choice.name, scored.mean))
     return [

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from circuitvar.audit.choice_variance import choice_parts
 from circuitvar.audit.collect import Collected
 from circuitvar.audit.edge_summary import edge_summary
 from circuitvar.audit.forecast import forecast, observed_points
@@ -155,8 +156,7 @@ def ledger_parts(collected: Collected, settings: Settings) -> list[Part]:
             rng=stream(settings.seed, "ledger"),
         )
     )
-    if collected.methods is not None and len(collected.methods) > 1:
-        parts.append(choice_part(collected.methods, "choice of method", layer="L4"))
+    parts += choice_parts(collected, settings)
     if collected.seeds is not None and len(collected.seeds) > 1:
         graph, first = collected.scores.graph, collected.seeds[0]
         matched = collected.seeds

@@ -140,7 +140,7 @@ def independent(a: Estimate, b: Estimate) -> Estimate:
 
 def units_behind(estimate: Estimate) -> int:
     """Degrees of freedom of a standard error, plus one."""
-    return min(estimate.n, DF + 1) if estimate.interval == EXTRAPOLATED else estimate.n
+    return min(estimate.n, DF + 1) if estimate.interval.startswith(EXTRAPOLATED) else estimate.n
 
 
 def paired(a: Run, b: Run, name: str, level: float) -> Estimate | None:

@@ -83,7 +83,7 @@ def test_every_discovered_circuit_was_run(pocket, audited):
     runs = audited.tables["runs"]
     assert runs["axis"].value_counts().to_dict() == {
         "paraphrase": len(set(audited.tables["heldout"]["template"])),
-        "fresh-data": 2, "method": 2, "corruption": 2, "noise": 2, "ablation": 1, "seed": 2,
+        "fresh-data": 2, "method": 2, "corruption": 3, "noise": 3, "ablation": 2, "seed": 2,
     }  # fmt: skip
     own = runs[(runs["axis"] == "method") & (runs["run"] == "eap-ig-inputs")].iloc[0]
     found = {estimate.name: estimate.value for estimate in audited.estimates}
