@@ -1,8 +1,9 @@
 """Intervals for variance components that are differences of mean squares.
 
 Modified large sample (MLS; Graybill and Wang 1980, Ting et al. 1990) by default: .953 coverage at
-12 templates and normal effects, .845 with t(3) effects. Percentile bootstrap over templates covers
-.84 and .67, so it is not offered. Below 20 units say so.
+12 templates and normal effects, .82 with t(3) effects, falling with more templates. Given the
+kurtosis of the effects, pooled over edges, it covers .90 there and .95 still with normal effects.
+Percentile bootstrap over templates covers .84 and .67, so it is not offered.
 """
 
 import numpy as np
@@ -14,12 +15,14 @@ from circuitvar.audit.types import Estimate
 from circuitvar.audit.variance_components import Components
 
 Edge = Float[np.ndarray, " edge"]
+HEAVY = 1.0
+"""Above this excess kurtosis an interval says that it may undercover."""
 FEW = 20
 """Below this many levels an interval leans on normal effects."""
 
 
 def mls_interval(
-    first: Edge, second: Edge, *, df: tuple[int, int], divisor: float, level: float = 0.95
+    first: Edge, second: Edge, *, df: tuple[float, float], divisor: float, level: float = 0.95
 ) -> tuple[Edge, Edge]:
     """(low, high) for (M1 - M2)/divisor from independent mean squares M1, M2 with df d1, d2.
 
@@ -29,7 +32,7 @@ def mls_interval(
     """
     tail, (d1, d2) = (1 - level) / 2, df
 
-    def limit(p: float, d: int) -> float:
+    def limit(p: float, d: float) -> float:
         return float(chi2.isf(p, d)) / d
 
     g1, g2 = 1 - 1 / limit(tail, d1), 1 - 1 / limit(tail, d2)
@@ -44,8 +47,38 @@ def mls_interval(
     return low, high
 
 
+def excess_kurtosis(means: Float[np.ndarray, "level edge"]) -> float:
+    """Excess kurtosis of level means (e.g. template means), pooled over edges; 0 for normal ones.
+
+    G2 of Joanes and Gill 1998 from the mean of m4/m2² over edges; 0 below 4 levels. Few levels hide
+    heavy tails (m4/m2² cannot exceed their number), so pooling assumes that edges share one law.
+
+    >>> round(excess_kurtosis(np.random.default_rng(0).normal(size=(30, 2000))), 1)
+    0.0
+    """
+    levels = len(means)
+    centred = means - means.mean(axis=0)
+    second = (centred**2).mean(axis=0)
+    known = second > 0
+    if levels < 4 or not known.any():
+        return 0.0
+    raw = ((centred[:, known] ** 4).mean(axis=0) / second[known] ** 2).mean() - 3
+    return float(((levels + 1) * raw + 6) * (levels - 1) / ((levels - 2) * (levels - 3)))
+
+
+def effective_df(df: int, kurtosis: float) -> float:
+    """Degrees of freedom of a mean square of `df` + 1 levels whose effects have this excess
+    kurtosis: Var(M)/M² = 2/df + kurtosis/(df + 1) = 2/df'. Lighter tails than normal count as
+    normal.
+
+    >>> effective_df(11, 0.0), round(effective_df(11, 3.0), 1)
+    (11.0, 4.6)
+    """
+    return max(1.0, 2 / (2 / df + max(kurtosis, 0.0) / (df + 1)))
+
+
 def satterthwaite_interval(
-    first: Edge, second: Edge, *, df: tuple[int, int], divisor: float, level: float = 0.95
+    first: Edge, second: Edge, *, df: tuple[float, float], divisor: float, level: float = 0.95
 ) -> tuple[Edge, Edge]:
     """df * s / chi² with df = (M1 - M2)² / (M1²/d1 + M2²/d2); NaN where M1 <= M2."""
     tail, (d1, d2), gap = (1 - level) / 2, df, np.asarray(first - second, dtype=np.float64)
@@ -57,9 +90,18 @@ def satterthwaite_interval(
 
 
 def component_interval(
-    components: Components, name: str, *, level: float = 0.95, method: str = "mls"
+    components: Components,
+    name: str,
+    *,
+    level: float = 0.95,
+    method: str = "mls",
+    kurtosis: float = 0.0,
 ) -> tuple[Edge, Edge]:
-    """(low, high) of one component for every edge; the residual gets df * MS / chi²."""
+    """(low, high) of one component for every edge; the residual gets df * MS / chi².
+
+    `kurtosis`: excess kurtosis of the component's effects (`excess_kurtosis` of its level means);
+    heavy tails lower the degrees of freedom.
+    """
     if components.mean_squares is None:
         raise ValueError(
             "these components come from the moment estimator, which has no mean squares; "
@@ -78,20 +120,22 @@ def component_interval(
     return interval(
         own,
         components.mean_squares[other],
-        df=(components.df[row], components.df[other]),
+        df=(effective_df(components.df[row], kurtosis), components.df[other]),
         divisor=components.divisors[row],
         level=level,
     )
 
 
 def component_estimate(
-    components: Components, name: str, edge: int = 0, *, level: float = 0.95
+    components: Components, name: str, edge: int = 0, *, level: float = 0.95, kurtosis: float = 0.0
 ) -> Estimate:
     """One edge's component as an Estimate with its MLS interval; the raw value may be negative."""
-    low, high = component_interval(components, name, level=level)
+    low, high = component_interval(components, name, level=level, kurtosis=kurtosis)
     row = components.names.index(name)
     units = components.df[row] + 1
     caution = f", {units} levels: leans on normal effects" if units < FEW else ""
+    if kurtosis > HEAVY:
+        caution += f", heavy tails (excess kurtosis {kurtosis:.1f}): may cover 90 %"
     return Estimate(
         name, float(components.values[row, edge]), np.nan, float(low[edge]), float(high[edge]),
         level, units, f"modified large sample{caution}", "variance of one effect",

@@ -10,10 +10,11 @@ import argparse
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from validation_scores import EDGES, SIZE, Line, circuits, circuits_fast, covered, draw, regimes
 
 from circuitvar.audit.approximation import agreement_with_exact
 from circuitvar.audit.bca import bca_means
-from circuitvar.audit.component_intervals import component_interval
+from circuitvar.audit.component_intervals import component_interval, excess_kurtosis
 from circuitvar.audit.confidence_sequence import asymptotic_sequence
 from circuitvar.audit.edge_summary import edge_summary, sign_test
 from circuitvar.audit.edge_tests import false_discovery, max_t, t_test
@@ -22,12 +23,7 @@ from circuitvar.audit.halves import halves_agreement
 from circuitvar.audit.inner_outer import inner_outer
 from circuitvar.audit.intervals import t_interval
 from circuitvar.audit.jaccard import jaccard_of_resamples, jaccard_of_runs, pairwise_jaccard
-from circuitvar.audit.nogueira import (
-    closed_form_variance,
-    phi,
-    phi_of_resamples,
-    phi_of_runs,
-)
+from circuitvar.audit.nogueira import closed_form_variance, phi, phi_of_resamples, phi_of_runs
 from circuitvar.audit.null_models import compare_with_null, sign_flipped
 from circuitvar.audit.prompt_clusters import cluster_prompts
 from circuitvar.audit.rank import spearman
@@ -35,37 +31,6 @@ from circuitvar.audit.replicate_sets import replicate_sets, top_k_masks
 from circuitvar.audit.stability_selection import r_concave
 from circuitvar.audit.variance_components import nested
 from circuitvar.audit.weights import bootstrap, complementary_halves
-
-Line = tuple[str, str, float, str]
-EDGES, SIZE = 600, 40
-
-
-def regimes(rng) -> dict[str, np.ndarray]:
-    """True effects, in units of the noise of one prompt."""
-    return {
-        "noise": np.zeros(EDGES),
-        "weak": 0.08 * rng.normal(size=EDGES),
-        "heavy": 0.2 * rng.standard_t(2, size=EDGES),
-        "gap": np.where(np.arange(EDGES) < SIZE, 0.6, 0.0),
-    }
-
-
-def draw(effect, n, rng, *, templates=0, spread=0.5):
-    """Scores of fresh prompts, of fresh templates if any; (scores, template of each prompt)."""
-    scores = effect + rng.normal(size=(n, len(effect)))
-    if not templates:
-        return scores, None
-    label = np.arange(n) % templates
-    return scores + spread * rng.normal(size=(templates, len(effect)))[label], label
-
-
-def circuits(effect, n, runs, rng, **options):
-    means = np.stack([draw(effect, n, rng, **options)[0].mean(axis=0) for _ in range(runs)])
-    return top_k_masks(means, SIZE)
-
-
-def covered(estimate, truth: float) -> bool:
-    return bool(estimate.low <= truth <= estimate.high)
 
 
 def phi_of_independent_runs(simulations, rng) -> Iterator[Line]:
@@ -111,6 +76,29 @@ def phi_of_halves(simulations, rng) -> Iterator[Line]:
             yield f"phi of halves of {unit}, bias", name, float(np.mean(values) - truth), "0"
 
 
+def tied_routes(simulations, rng) -> Iterator[Line]:
+    """Two routes of three edges that win equally often, as in `planted:two-route`."""
+    edges, size = 110, 4
+    truth = 1 - 6 * 0.25 / edges / (size / edges * (1 - size / edges))
+
+    def scores(n):
+        found = np.zeros((n, edges))
+        found[:, 0] = 10.0
+        found[:, 1:4], found[:, 4:7] = rng.uniform(size=(2, n, 1))
+        return found
+
+    hit = 0
+    for _ in range(simulations):
+        hit += covered(halves_agreement(scores(144), size=size, rng=rng, pairs=30).phi, truth)
+    yield "phi of halves of prompts, coverage", "two tied routes", hit / simulations, "0.95"
+    for runs in (5, 8, 12, 30):
+        hit = 0
+        for _ in range(simulations):
+            means = np.stack([scores(20).mean(axis=0) for _ in range(runs)])
+            hit += covered(phi_of_runs(top_k_masks(means, size)), truth)
+        yield "phi, row jackknife t", f"two tied routes, {runs} runs", hit / simulations, "0.95"
+
+
 def phi_of_the_bootstrap(simulations, rng) -> Iterator[Line]:
     for name, effect in regimes(rng).items():
         for replicates in (100, 400):
@@ -154,6 +142,15 @@ def components(simulations, rng) -> Iterator[Line]:
                 share = float(((low <= 1) & (high >= 1)).mean())
                 nominal = "0.95" if law == "normal" else "leans on normality"
                 yield f"between-template, {method}", f"{templates} templates, {law}", share, nominal
+            kurtosis = excess_kurtosis(y.mean(axis=1))
+            low, high = component_interval(c, "template", kurtosis=kurtosis)
+            share = float(((low <= 1) & (high >= 1)).mean())
+            yield (
+                "between-template, mls, pooled kurtosis",
+                f"{templates} templates, {law}",
+                share,
+                "0.95",
+            )
             low, high = component_interval(c, "prompt")
             share = float(((low <= 2.25) & (high >= 2.25)).mean())
             yield "within-template, chi²", f"{templates} templates, {law}", share, "0.95"
@@ -177,10 +174,6 @@ def forecasts(simulations, rng) -> Iterator[Line]:
         )
         for n, error in zip(ahead, np.abs(values - truth).mean(axis=0), strict=True):
             yield "forecast of phi from 200 prompts, mean error", f"{name}, n = {n}", error, "-"
-
-
-def circuits_fast(effect, n, runs, rng):
-    return top_k_masks(effect + rng.normal(size=(runs, len(effect))) / np.sqrt(n), SIZE)
 
 
 def edge_level(simulations, rng) -> Iterator[Line]:
@@ -275,6 +268,7 @@ def low_probability_edges(simulations, rng) -> Iterator[Line]:
 PARTS: tuple[tuple[str, Callable[..., Iterator[Line]]], ...] = (
     ("runs", phi_of_independent_runs),
     ("halves", phi_of_halves),
+    ("tied", tied_routes),
     ("bootstrap", phi_of_the_bootstrap),
     ("components", components),
     ("forecasts", forecasts),

@@ -131,6 +131,33 @@ def test_component_interval_coverage(method):
     assert 0.94 < ((low < 2.25) & (high > 2.25)).mean() < 0.96
 
 
+@pytest.mark.parametrize("templates", [12, 30])
+def test_kurtosis_mends_heavy_tails_and_leaves_normal_effects_alone(templates):
+    rng = np.random.default_rng(templates)
+    share = {}
+    for law in ("normal", "t3"):
+        size = (templates, 1, 1500)
+        effect = rng.standard_normal(size) if law == "normal" else rng.standard_t(3, size) / 3**0.5
+        y = effect + 1.5 * rng.normal(size=(templates, 10, 1500))
+        c, kurtosis = vc.nested(y[:, :, None]), ci.excess_kurtosis(y.mean(axis=1))
+        for known in (0.0, kurtosis):
+            low, high = ci.component_interval(c, "template", kurtosis=known)
+            share[law, known > 0.5] = float(((low <= 1) & (high >= 1)).mean())
+    assert 0.93 < share["normal", False] < 0.965
+    assert share["t3", False] < 0.85 < 0.88 < share["t3", True] < 0.97
+    assert ("normal", True) not in share
+
+
+def test_heavy_tails_are_flagged():
+    c = vc.nested(np.random.default_rng(0).normal(size=(12, 4, 1, 2)))
+    assert (
+        "heavy tails (excess kurtosis 4.0)"
+        in ci.component_estimate(c, "template", kurtosis=4.0).interval
+    )
+    assert ci.excess_kurtosis(np.ones((3, 2))) == ci.excess_kurtosis(np.ones((9, 2))) == 0.0
+    assert ci.effective_df(11, -1.0) == 11.0
+
+
 def test_component_estimate_and_errors():
     c = vc.nested(_nested(np.random.default_rng(0)))
     estimate = ci.component_estimate(c, "template")

@@ -1,0 +1,40 @@
+"""Planted scores with known truth, shared by the parts of `validation.py`."""
+
+import numpy as np
+
+from circuitvar.audit.replicate_sets import top_k_masks
+
+Line = tuple[str, str, float, str]
+EDGES, SIZE = 600, 40
+
+
+def regimes(rng) -> dict[str, np.ndarray]:
+    """True effects, in units of the noise of one prompt."""
+    return {
+        "noise": np.zeros(EDGES),
+        "weak": 0.08 * rng.normal(size=EDGES),
+        "heavy": 0.2 * rng.standard_t(2, size=EDGES),
+        "gap": np.where(np.arange(EDGES) < SIZE, 0.6, 0.0),
+    }
+
+
+def draw(effect, n, rng, *, templates=0, spread=0.5):
+    """Scores of fresh prompts, of fresh templates if any; (scores, template of each prompt)."""
+    scores = effect + rng.normal(size=(n, len(effect)))
+    if not templates:
+        return scores, None
+    label = np.arange(n) % templates
+    return scores + spread * rng.normal(size=(templates, len(effect)))[label], label
+
+
+def circuits(effect, n, runs, rng, **options):
+    means = np.stack([draw(effect, n, rng, **options)[0].mean(axis=0) for _ in range(runs)])
+    return top_k_masks(means, SIZE)
+
+
+def covered(estimate, truth: float) -> bool:
+    return bool(estimate.low <= truth <= estimate.high)
+
+
+def circuits_fast(effect, n, runs, rng):
+    return top_k_masks(effect + rng.normal(size=(runs, len(effect))) / np.sqrt(n), SIZE)
