@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from circuitvar.tasks.corruptions import RANDOM_TOKEN, random_token
 from circuitvar.tasks.templates import Template, draw_pairs, families, render
 from circuitvar.tasks.types import Corruption, PromptPair, Sample, Task
 
@@ -41,6 +42,7 @@ _SUBTRACTION = families(
 CORRUPTIONS = (
     Corruption("random-operands", "Both numbers change: removes the operands, keeps the wording."),
     Corruption("other-second", "Only the second number changes: keeps the first operand."),
+    RANDOM_TOKEN,
 )
 
 
@@ -70,6 +72,8 @@ def _pair(
         wrong = c + sign * d
     clean, roles = render(template.text, {"A": str(a), "B": str(b)})
     corrupt, _ = render(template.text, {"A": str(c), "B": str(d)})
+    if corruption == RANDOM_TOKEN.key:
+        corrupt = random_token(clean, [(low, high) for _, low, high in roles], rng=rng)
     return PromptPair(
         clean,
         corrupt,

@@ -8,6 +8,7 @@ QUERY), letters L1 to L3 where there are any, END.
 
 import numpy as np
 
+from circuitvar.tasks.corruptions import RANDOM_TOKEN, random_token
 from circuitvar.tasks.templates import Template, draw_pairs, families, half, pick, render
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 
@@ -59,12 +60,14 @@ WORD_CORRUPTIONS = (
         "swap-colours", "The asked object trades its colour with another: flips the answer."
     ),
     Corruption("other-query", "Another object is asked about: keeps the scene, flips the answer."),
+    RANDOM_TOKEN,
 )
 LETTER_CORRUPTIONS = (
     Corruption("answer-position", "The right colour trades places in the list: another letter."),
     Corruption(
         "random-letter", "Other letters in the list: removes the answer token, keeps place."
     ),
+    RANDOM_TOKEN,
 )
 
 
@@ -85,13 +88,16 @@ def _colour_pair(
         for role, word in (("OBJECT", things[asked]), ("COLOUR", colours[asked]))
     ]
     lengths = {"OBJECT": len(things[asked]), "COLOUR": len(colours[asked])}
+    roles = (*((role, at, at + lengths[role]) for role, at in spans), *roles)
+    if corruption == RANDOM_TOKEN.key:
+        corrupt = random_token(clean, [(low, high) for _, low, high in roles], rng=rng)
     return PromptPair(
         clean,
         corrupt,
         answers=(f" {colours[asked]}",),
         wrong_answers=(f" {colours[other]}",),
         template=template.id,
-        roles=(*((role, at, at + lengths[role]) for role, at in spans), *roles),
+        roles=roles,
         attributes=(("object", things[asked]), ("place", str(asked))),
     )
 
@@ -114,6 +120,9 @@ def _letter_pair(
     moved = corruption == "answer-position"
     change = fill(swapped, letters) if moved else fill(colours, fresh)
     corrupt, _ = render(template.text, change)
+    if corruption == RANDOM_TOKEN.key:
+        words = [(low, high) for role, low, high in roles if role in ("QUERY", "COLOUR")]
+        corrupt = random_token(clean, words, rng=rng)
     return PromptPair(
         clean,
         corrupt,

@@ -23,12 +23,14 @@ RANDOM_TOKEN = Corruption(
 
 
 def random_token(text: str, spans: Sequence[tuple[int, int]], *, rng: np.random.Generator) -> str:
-    """`text` with each span replaced by a random noun, digits by as many random digits."""
+    """`text` with each span replaced by a random noun, a number by another of as many digits."""
     for start, end in sorted(spans, reverse=True):
         old, new = text[start:end], text[start:end]
         while new == old:
             if old.isdigit():
-                new = "".join(str(d) for d in rng.integers(10, size=len(old)))
+                first = 0 if old.startswith("0") else 1
+                digits = (rng.integers(first, 10), *rng.integers(10, size=len(old) - 1))
+                new = "".join(map(str, digits))
             else:
                 new = NOUNS[rng.integers(len(NOUNS))]
         text = text[:start] + new + text[end:]
