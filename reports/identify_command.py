@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.identifiability.gates import truth_table
 from circuitvar.audit.identifiability.net_tables import Frames, NetOptions, net_tables
 from circuitvar.audit.identifiability.noise_table import noise_table
 from circuitvar.audit.identifiability.summary import summarize_counts
@@ -23,6 +22,7 @@ from circuitvar.audit.streams import stream
 from circuitvar.reports.identifiability_figures import write_figures
 from circuitvar.reports.identify_section import csv_name, write_nets_section
 from circuitvar.reports.section_file import SectionTable, write_section
+from circuitvar.tasks.boolean import truth_table
 
 if TYPE_CHECKING:  # torch is slow to import
     from circuitvar.audit.identifiability.train import Recipe, TrainedNet

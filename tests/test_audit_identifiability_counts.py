@@ -15,7 +15,6 @@ from circuitvar.audit.identifiability.boolean_net import (
 )
 from circuitvar.audit.identifiability.brute_force import all_topologies, brute_force_valid
 from circuitvar.audit.identifiability.count_valid import completions, completions_total, count_valid
-from circuitvar.audit.identifiability.gates import GATES, input_rows, truth_table
 from circuitvar.audit.identifiability.interchange_agreement import interchange_agreement
 from circuitvar.audit.identifiability.list_valid import (
     active_nodes,
@@ -28,6 +27,7 @@ from circuitvar.audit.identifiability.marginals import edge_marginals
 from circuitvar.audit.identifiability.question import is_valid, pose, share_of_rows
 from circuitvar.audit.identifiability.space import count_topologies, in_space, topologies_by_size
 from circuitvar.audit.identifiability.types import SPACES, Count, Criterion
+from circuitvar.tasks.boolean import GATES, input_rows, truth_table
 from tests.toy_identifiability import GOLDEN, golden_net, random_net, redundant_net
 
 BIAS = np.zeros(1)

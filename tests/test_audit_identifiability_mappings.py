@@ -5,13 +5,13 @@ import pytest
 
 from circuitvar.audit.identifiability.algorithms import Algorithm, evaluate_tree, list_algorithms
 from circuitvar.audit.identifiability.boolean_net import make_net
-from circuitvar.audit.identifiability.gates import input_rows, truth_table
 from circuitvar.audit.identifiability.mappings import (
     Swaps,
     interchange_accuracy,
     minimal_mappings,
     valid_mappings,
 )
+from circuitvar.tasks.boolean import input_rows, truth_table
 from tests.toy_identifiability import golden_net, random_net
 
 

@@ -6,9 +6,9 @@ import torch
 
 from circuitvar.audit.identifiability.boolean_net import activations, leaky
 from circuitvar.audit.identifiability.count_valid import count_valid
-from circuitvar.audit.identifiability.gates import input_rows, truth_table
 from circuitvar.audit.identifiability.question import pose
 from circuitvar.audit.identifiability.train import Recipe, train_nets
+from circuitvar.tasks.boolean import input_rows, truth_table
 
 FAST = Recipe(learning_rate=1e-2)
 

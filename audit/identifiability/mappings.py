@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 
 from circuitvar.audit.identifiability.algorithms import Algorithm, evaluate_tree, node_at
 from circuitvar.audit.identifiability.boolean_net import BooleanNet, activations, leaky
-from circuitvar.audit.identifiability.gates import input_rows
+from circuitvar.tasks.boolean import input_rows
 
 Place = tuple[int, tuple[int, ...]]
 """(hidden layer from 1, units)."""

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from circuitvar.audit.identifiability.boolean_net import BooleanNet, activations, run_circuits
-from circuitvar.audit.identifiability.gates import input_rows, truth_table
 from circuitvar.audit.identifiability.types import NET_ABLATIONS, Criterion, NetAblation
+from circuitvar.tasks.boolean import input_rows, truth_table
 
 
 @dataclass(frozen=True, eq=False)

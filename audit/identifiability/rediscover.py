@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Bool
 
 from circuitvar.audit.identifiability.boolean_net import BooleanNet
-from circuitvar.audit.identifiability.gates import input_rows
 from circuitvar.audit.identifiability.greedy_prune import prune_greedily, prune_in_order
 from circuitvar.audit.identifiability.question import Question, is_valid, pose
+from circuitvar.tasks.boolean import input_rows
 
 SOURCES = ("edge orders", "batches", "prompts")
 NOISE = 0.1

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuitvar.audit.identifiability.boolean_net import BooleanNet, activations, leaky
-from circuitvar.audit.identifiability.gates import input_rows, truth_table
+from circuitvar.tasks.boolean import input_rows, truth_table
 
 
 @dataclass(frozen=True)
