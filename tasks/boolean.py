@@ -1,6 +1,7 @@
 """Boolean functions for small MLPs as truth tables: row r holds the output on the bits of r.
 
-The first input is the highest bit. Not prompts: `audit.identifiability` trains nets on them. Names and definitions of the gate set follow the code released with arXiv 2502.20914.
+The first input is the highest bit. Not prompts: `audit.identifiability` trains nets on them. Names
+and definitions of the gate set follow the code released with arXiv 2502.20914.
 """
 
 from collections.abc import Mapping, Sequence
