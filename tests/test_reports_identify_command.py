@@ -45,6 +45,25 @@ def test_wide_nets_are_estimated_and_say_so():
     assert set(frames["tolerance"]["known"]) == {"estimate"}
 
 
+def test_deep_nets_are_counted_where_that_is_possible():
+    from tests.toy_identifiability import random_net
+
+    options = NetOptions(ablations=("zero",), deltas=(), samples=0, draws=2_000)
+    deep = net_tables(random_net((2, 2, 2, 2, 1), 0), "xor", options=options, rng=stream(0, "d"))
+    assert set(deep["counts"]["known"]) == {"exact"}
+    tested = deep["counts"].query("quantity == 'algorithms tested'").set_index("criterion")
+    assert tested.loc["IIA 1, paper", ["value", "how"]].tolist() == [
+        56, "enumerated, trees up to height 3",
+    ]  # fmt: skip
+    # 2e11 topologies: more than can be counted one prefix at a time.
+    wide = net_tables(
+        random_net((2, 4, 4, 4, 1), 0), "xor",
+        options=NetOptions(ablations=("zero",), deltas=(), mappings=False, draws=2_000),
+        rng=stream(0, "w"),
+    )  # fmt: skip
+    assert set(wide["counts"]["known"]) == {"estimate"}
+
+
 def test_run_writes_tables_and_figures_and_resumes(tmp_path, monkeypatch):
     def run():
         return run_identify(

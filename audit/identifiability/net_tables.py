@@ -34,6 +34,12 @@ from circuitvar.audit.identifiability.types import SPACES, Count, Criterion, Net
 Frames = dict[str, pd.DataFrame]
 EXACT_WIDTH = 5
 """Widest net counted exactly (depth 2): seconds; width 6 takes minutes, so it is estimated."""
+EXACT_TOPOLOGIES = 10**10
+"""Largest space counted exactly: width 5 at depth 2 has 7e9, width 4 at depth 3 has 2e11."""
+HEIGHT = 3
+"""Tallest algorithm tried: XOR has 56 to 132 of them, and over 7,000 one level up."""
+READ_ALL = 20_000
+"""Most valid circuits whose interpretations are all counted."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,8 @@ class NetOptions:
     ablations: tuple[NetAblation, ...] = ("zero", "mean", "interchange")
     deltas: tuple[float, ...] = (1e-6, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5)
     interpretations: bool = True
-    """Exact at width 3 and below, over all valid circuits of both spaces; wider nets get the
-    median over sampled valid circuits."""
+    """Exact at width 3 and below, over all valid circuits of both spaces; wider nets, and more than
+    20,000 valid circuits, get the median over sampled valid circuits."""
     mappings: bool = True
     variants: tuple[str, ...] = ("all pairs", "paper")
     draws: int = 400_000
@@ -72,7 +78,9 @@ def net_tables(
     frames: dict[str, list[dict]] = {
         k: [] for k in ("counts", "tolerance", "sizes", "edges", "overlap", "found")
     }
-    exact = max(net.widths[1:-1]) <= EXACT_WIDTH
+    exact = (
+        max(net.widths[1:-1]) <= EXACT_WIDTH and count_topologies(net.widths) <= EXACT_TOPOLOGIES
+    )
     for ablation in options.ablations:
         question = pose(net, gate, ablation=ablation)
         if exact:
@@ -139,7 +147,7 @@ def _exact(question: Question, options: NetOptions, frames: dict, rng) -> None:
     if question.ablation != "interchange":
         rows += _agreement(question)
         if options.interpretations:
-            rows += _interpretations(question, rng)
+            rows += _interpretations(question, whole, rng)
 
 
 def _plain(name: str, value: float, question: Question) -> dict:
@@ -162,8 +170,8 @@ def _agreement(question: Question) -> list[dict]:
     ]
 
 
-def _interpretations(question: Question, rng) -> list[dict]:
-    if max(question.net.widths[1:-1]) > 3:
+def _interpretations(question: Question, valid: int, rng) -> list[dict]:
+    if max(question.net.widths[1:-1]) > 3 or valid > READ_ALL:
         kept = sample_valid(question, 20, rng=rng)
         per = count_interpretations(question, kept)
         return [
@@ -218,9 +226,10 @@ def _mapping_rows(net: BooleanNet, gate, options: NetOptions) -> list[dict]:
     if max(net.widths[1:-1]) > EXACT_WIDTH or net.widths[0] > 2:
         return []
     swaps, rows = Swaps(net), []
+    height = min(len(net.widths) - 1, HEIGHT)
     for variant in options.variants:
         kind = "paper" if variant == "paper" else "complete"
-        algorithms = list_algorithms(gate, height=len(net.widths) - 1, variant=kind)
+        algorithms = list_algorithms(gate, height=height, variant=kind)
         number = [len(minimal_mappings(swaps, a, variant=variant)) for a in algorithms]
         for name, value in (
             ("algorithms tested", len(algorithms)),
@@ -235,7 +244,7 @@ def _mapping_rows(net: BooleanNet, gate, options: NetOptions) -> list[dict]:
                     "space": "neuron sets",
                     "value": float(value),
                     "known": "exact",
-                    "how": "enumerated",
+                    "how": f"enumerated, trees up to height {height}",
                 }
             )
     return rows
