@@ -116,7 +116,9 @@ def stop_when_decided(
         taken.append(float(value))
         t = len(taken)
         if t >= LEAST:
-            half = asymptotic_half_width(t, float(np.std(taken)), t_star=budget, alpha=alpha)
+            # Equal values do not prove that there is no spread: one more at the bar may follow.
+            spread = float(np.std(taken)) or float(np.std([*taken, bar]))
+            half = asymptotic_half_width(t, spread, t_star=budget, alpha=alpha)
             mean = float(np.mean(taken))
             low, high = mean - float(half), mean + float(half)
             close = precision is not None and half < precision

@@ -8,6 +8,7 @@ import typer
 
 from circuitvar.reports.commands import (
     audit,
+    decide,
     demo,
     design,
     doctor,
@@ -51,6 +52,7 @@ app.command("demo")(demo.demo)
 app.command("audit")(audit.audit)
 app.command("score")(score.score)
 app.command("design")(design.design)
+app.command("decide")(decide.decide)
 app.command("published")(published.published)
 app.command("neurons")(neurons.neurons)
 app.command("identify")(identify.identify)

@@ -1,0 +1,101 @@
+"""Add prompts until stability is decided or the budget is spent; watching does not invalidate it.
+
+Each step draws two fresh data sets of `n` prompts, finds a circuit in each and compares the two.
+Steps are independent, so their mean has a confidence sequence that holds at every time at once.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from circuitvar.audit.confidence_sequence import LEAST, stop_when_decided
+from circuitvar.audit.nogueira import phi
+from circuitvar.audit.perturb import circuit_size
+from circuitvar.audit.prompts import fresh_batch
+from circuitvar.audit.settings import Settings
+from circuitvar.audit.types import Estimate, Verdict
+from circuitvar.audit.verdict import Bars, judge
+from circuitvar.circuits.methods import get_method
+from circuitvar.circuits.model import Model
+from circuitvar.circuits.score import score_edges
+from circuitvar.circuits.select import top_n_masks
+from circuitvar.circuits.types import ScoreOptions
+from circuitvar.tasks.metrics import get_metric
+from circuitvar.tasks.types import Task
+
+
+def phi_of_fresh_pairs(task: Task, model: Model, settings: Settings) -> Iterator[float]:
+    """phi of the circuits of two fresh data sets of `settings.n` prompts, pair after pair.
+
+    Data sets come from the whole word list, not from its halves, so that pairs are alike.
+    """
+    metric = get_metric(settings.metric or task.metric)
+    options = ScoreOptions(ablation=settings.ablation, steps=settings.steps, seed=settings.seed)
+    size = circuit_size(model.graph.n_edges, settings.size)
+    whole = replace(task, pools=("all",))
+    pair = 0
+    while True:
+        means = [
+            score_edges(
+                model,
+                fresh_batch(whole, settings, model, draw)[0].batch,
+                get_method(settings.method),
+                metric=metric,
+                options=options,
+            ).mean
+            for draw in (2 * pair, 2 * pair + 1)
+        ]
+        yield phi(top_n_masks(np.stack(means), size, absolute=not settings.signed))
+        pair += 1
+
+
+def until_decided(
+    task: Task,
+    model: Model,
+    settings: Settings,
+    *,
+    budget: int,
+    bars: Bars | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Estimate, Verdict]:
+    """(phi between data sets of n prompts, verdict) after as many prompts as it took.
+
+    Stops when the confidence sequence leaves the bar for phi, or after `budget` prompts, 2n of
+    which are one pair; at least 30 pairs are needed.
+
+    Raises
+    ------
+    ValueError
+        The budget does not hold 30 pairs, or phi is undefined (a circuit of all edges or none).
+    """
+    bars = Bars() if bars is None else bars
+    pairs = budget // (2 * settings.n)
+    if pairs < LEAST:
+        raise ValueError(
+            f"a budget of {budget} prompts holds {pairs} pairs of {settings.n}; at least {LEAST} "
+            f"pairs are needed: use {2 * LEAST * settings.n} prompts or a smaller n"
+        )
+
+    def watched() -> Iterator[float]:
+        for done, value in enumerate(phi_of_fresh_pairs(task, model, settings)):
+            if progress is not None:
+                progress(done, pairs)
+            yield value
+
+    found = stop_when_decided(
+        watched(),
+        bar=bars.phi,
+        budget=pairs,
+        alpha=1 - settings.level,
+        name="phi",
+        estimand=f"agreement of fresh samples of {settings.n} prompts",
+    )
+    verdict = judge(
+        f"The edge set is stable: fresh samples of {settings.n} prompts",
+        found,
+        bars.phi,
+        bar_text=f"phi > {bars.phi:.2f}, watched",
+        unit="pair",
+    )
+    return found, verdict

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from circuitvar.audit import until_decided as ud
+from circuitvar.audit.settings import Settings
+from circuitvar.audit.verdict import Bars
+from circuitvar.circuits.model import load_model
+from circuitvar.reports.cli import app
+from circuitvar.tasks.catalog import get_task
+
+SETTINGS = Settings(n=8, size=4, method="eap", steps=1)
+
+
+@pytest.mark.parametrize(("key", "outcome"), [("gated", "pass"), ("two-route", "fail")])
+def test_planted_models_are_decided(key, outcome):
+    """All pairs of the gated model agree; the routes of the other win half of the time."""
+    task, model = get_task(f"planted-{key}"), load_model(f"planted:{key}")
+    found, verdict = ud.until_decided(
+        task, model, Settings(n=8, size=4, method="exact"), budget=16 * 300, bars=Bars(phi=0.8)
+    )
+    assert verdict.outcome == outcome
+    assert found.n < 300, "it stops as soon as it is decided"
+
+
+def test_a_spent_budget_is_undecided(monkeypatch):
+    values = iter(np.resize([0.5, 1.0], 100))
+    monkeypatch.setattr(ud, "phi_of_fresh_pairs", lambda *_: values)
+    seen = []
+    found, verdict = ud.until_decided(
+        None, None, SETTINGS, budget=16 * 40, progress=lambda done, total: seen.append(total)
+    )
+    assert (verdict.outcome, found.n, set(seen)) == ("undecided", 40, {40})
+    assert "pairs" in verdict.needed or "out of reach" in verdict.needed
+
+
+def test_too_small_a_budget_says_what_it_takes():
+    with pytest.raises(ValueError, match="holds 6 pairs of 8; at least 30"):
+        ud.until_decided(None, None, SETTINGS, budget=100)
+
+
+def test_it_is_a_command():
+    options = "--model planted:gated --method eap --n 8 --size 4 --budget 480 --bar 0.5 -q"
+    result = CliRunner().invoke(app, ["decide", "planted-gated", *options.split()])
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("pass after 480 prompts: phi = 1.000")
