@@ -1,7 +1,7 @@
 """Audit the neurons and heads of a model on a task and write tables, figures and cards.
 
-Writes to `out`: `neurons/` and `heads/` with one CSV per frame, `figures/`, `cards.md` and
-`neurons.json`. Frames are unrounded.
+Writes to `out`: `neurons/` and `heads/` with one CSV per frame, `figures/`, `cards.md`,
+`neurons.json` and `section.json`. Frames are unrounded.
 """
 
 import json
@@ -15,6 +15,7 @@ import pandas as pd
 from circuitvar.audit.neurons.audit_neurons import VERDICTS, NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.types import NeuronAudit, ProbingSet
 from circuitvar.reports import neuron_figures
+from circuitvar.reports.neurons_section import CLEAREST, clearest, write_neurons_section
 from circuitvar.reports.style import save_figure
 
 if TYPE_CHECKING:  # torch is slow to import
@@ -193,6 +194,7 @@ def write_neurons(run: NeuronRun, out: Path) -> list[Path]:
     for part, audit in (("neurons", run.neurons), ("heads", run.heads)):
         frames = {"units": audit.units, "votes": audit.votes, "aliases": audit.aliases,
                   "metrics": audit.metrics, **audit.tables}  # fmt: skip
+        frames["clearest"] = clearest(best_units(audit, CLEAREST))
         if part == "neurons":
             frames |= {"substitution": run.substitution, "bounds": run.bounds}
         for name, frame in frames.items():
@@ -206,7 +208,7 @@ def write_neurons(run: NeuronRun, out: Path) -> list[Path]:
     summary.write_text(json.dumps(summarize(run), indent=2) + "\n", encoding="utf-8")
     cards = out / "cards.md"
     cards.write_text(cards_markdown(run), encoding="utf-8")
-    return [*written, summary, cards]
+    return [*written, summary, cards, write_neurons_section(summarize(run), out)]
 
 
 def best_units(audit: NeuronAudit, count: int) -> pd.DataFrame:
@@ -269,7 +271,7 @@ def _write_figures(run: NeuronRun, folder: Path) -> list[Path]:
         figures["bounds"] = neuron_figures.bound_curves(run.bounds)
     paths = []
     for key, figure in figures.items():
-        for suffix in (".png", ".pdf"):
+        for suffix in (".png", ".pdf", ".svg"):
             paths.append(folder / f"{key}{suffix}")
             save_figure(figure, paths[-1])
     return paths

@@ -6,6 +6,7 @@ import pytest
 
 from circuitvar.reports import write
 from circuitvar.reports.join import MAX_BYTES, join_sections
+from circuitvar.reports.neurons_section import neuron_sentences
 from circuitvar.reports.section_file import SectionFigure, SectionTable, write_section
 from circuitvar.reports.verify import verify_path
 from circuitvar.reports.write import write_report
@@ -119,6 +120,17 @@ def test_a_published_circuit_is_a_section(run, tmp_path, monkeypatch):
     assert "Published circuit: planted:gated" in page and "Circuit tests" in page
     assert "keeps 1 of the metric as published" in page
     assert "eap finds 4 of its 4 edges again" in page
+
+
+def test_neuron_audits_are_summed_up_in_sentences():
+    best = {"unit": "m1.n3", "label": "verb", "verdict": "stable", "vote": 0.98, "held_out": 0.5}
+    part = {"units": 9, "verdicts": {"stable": 7, "ambiguous": 2}, "best": [best]}
+    none = {"units": 4, "verdicts": {"unidentified": 4}, "best": []}
+    found = neuron_sentences({"neurons": part, "heads": none, "joint_substitution": 0.25})
+    assert found[0] == "Labels of 9 neurons: 7 stable, 2 ambiguous."
+    assert "m1.n3, verb (stable; wins 98% of resamples, held-out score 0.5)" in found[1]
+    assert found[2] == "Labels of 4 heads: 4 unidentified."
+    assert found[3].endswith("the substitution score is 0.25.")
 
 
 def test_hostile_values_stay_text(run, tmp_path):
