@@ -20,6 +20,7 @@ from circuitvar.audit.identifiability.noise_table import noise_table
 from circuitvar.audit.identifiability.summary import summarize_counts
 from circuitvar.audit.streams import stream
 from circuitvar.reports.identifiability_figures import write_figures
+from circuitvar.reports.identify_gates import as_table
 from circuitvar.reports.identify_section import csv_name, write_nets_section
 from circuitvar.reports.section_file import SectionTable, write_section
 from circuitvar.tasks.boolean import truth_table
@@ -91,9 +92,9 @@ def run_identify(
 ) -> Frames:
     """Train nets, count what fits them, write tables and figures to `out`; returns the frames.
 
-    `gates` is one gate, or several that one net computes on separate outputs (each output is
-    audited by itself). Finished nets are kept in `out/nets` under a hash of everything that
-    decides their numbers, and are not counted again.
+    `gates` is one gate (a name or a truth table as digits, "0110"), or several that one net
+    computes on separate outputs (each output is audited by itself). Finished nets are kept in
+    `out/nets` under a hash of everything that decides their numbers, and are not counted again.
 
     Raises:
         ValueError: unknown gate, no seeds, or no net that learnt the task.
@@ -148,7 +149,7 @@ def _noise(frames: Frames, depth: int, seed: int) -> pd.DataFrame:
         return pd.DataFrame()
     parts = []
     for (width, gate), part in overlap.groupby(["width", "gate"], sort=False):
-        n_inputs = len(truth_table(str(gate))).bit_length() - 1
+        n_inputs = len(truth_table(as_table(str(gate)))).bit_length() - 1
         ours = found.loc[(found["width"] == width) & (found["gate"] == gate)]
         layers = (n_inputs, *[int(width)] * depth, 1)
         rng = stream(seed, "identify", "noise", str(width), str(gate))
@@ -227,7 +228,7 @@ def _chunk(
         from circuitvar.audit.identifiability.train import train_nets
 
         # The whole chunk is trained again: which seeds are missing must not change any net.
-        trained = train_nets(gates, seeds=list(seeds), recipe=recipe)
+        trained = train_nets([as_table(g) for g in gates], seeds=list(seeds), recipe=recipe)
         for done, one in enumerate(t for t in trained if t.seed in todo):
             frames = _one_net(one, recipe, options, stream(seed, "identify", one.seed))
             _save(frames, paths[one.seed])
@@ -254,7 +255,7 @@ def _one_net(
     if trained.converged:
         nets = split_outputs(trained.net)
         for gate, net, child in zip(trained.gates, nets, rng.spawn(len(nets)), strict=True):
-            for name, frame in net_tables(net, gate, options=options, rng=child).items():
+            for name, frame in net_tables(net, as_table(gate), options=options, rng=child).items():
                 keys = {"seed": trained.seed, "width": recipe.width, "gate": gate}
                 frames.setdefault(name, []).append(frame.assign(**keys))
     return {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}

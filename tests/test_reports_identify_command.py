@@ -176,3 +176,14 @@ def test_an_interrupted_table_goes_on_to_the_same_result(tmp_path, monkeypatch):
     for path in tables:
         again = tmp_path / "stopped" / path.relative_to(tmp_path / "whole")
         assert again.read_bytes() == path.read_bytes()
+
+
+def test_gates_may_be_truth_tables_in_digits(tmp_path):
+    frames = run_identify(
+        ("0001", "or"), widths=(2,), seeds=range(2), out=tmp_path, recipe=FAST,
+        options=NetOptions(ablations=("zero",), deltas=(), samples=20),
+    )  # fmt: skip
+    assert set(frames["nets"]["gates"]) == {"0001 or"}
+    assert set(frames["counts"]["gate"]) == {"0001", "or"}
+    with pytest.raises(ValueError, match="only 0 and 1"):
+        run_identify("0120", seeds=[0], out=tmp_path)

@@ -9,14 +9,24 @@ from circuitvar.reports.commands.options import Device, MethodKey, Out, Quiet, S
 
 
 def identify(
-    gate: Annotated[
-        str | None,
-        typer.Argument(help="Boolean gate a small MLP learns: xor, and, or, imp, nand, ..."),
+    gates: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Boolean gates one small MLP learns, an output each: xor, and, or, imp, nand, "
+            "..., or truth tables as digits (0110)."
+        ),
     ] = None,
     width: Annotated[
         list[int] | None, typer.Option("--width", help="Hidden width; repeatable.")
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", help="Nets trained per width.")] = 100,
+    depth: Annotated[int, typer.Option("--depth", help="Hidden layers of the MLP.")] = 2,
+    noise: Annotated[
+        float, typer.Option("--noise", help="Standard deviation of noise on training inputs.")
+    ] = 0.0,
+    loss_target: Annotated[
+        float, typer.Option("--loss-target", help="Training loss at which an MLP has learnt.")
+    ] = 1e-2,
     model: Annotated[
         str | None,
         typer.Option("--model", help="Ask about a transformer instead of a gate: name or folder."),
@@ -75,10 +85,10 @@ def identify(
     from circuitvar.reports.progress import show_progress
     from circuitvar.reports.write import check_writable
 
-    chosen = [gate is not None, model is not None, paper_tables]
+    chosen = [bool(gates), model is not None, paper_tables]
     if sum(chosen) != 1:
         raise ValueError(
-            "give exactly one of: a gate (e.g. xor), --model with --task, or --paper-tables"
+            "give exactly one of: gates (e.g. xor), --model with --task, or --paper-tables"
         )
     if seed_model and model is None:
         raise ValueError("--seed-model needs --model: it names other trainings of a transformer")
@@ -116,8 +126,11 @@ def identify(
                 )
                 shown = next(iter(tables.values()))
             else:
+                from circuitvar.audit.identifiability.train import Recipe
+
                 frames = run_identify(
-                    str(gate),
+                    gates or (),
+                    recipe=Recipe(depth=depth, noise=noise, loss_target=loss_target),
                     widths=tuple(width or (3,)),
                     seeds=range(seeds),
                     out=out,
@@ -126,8 +139,12 @@ def identify(
                 )
                 shown = frames["summary"]
     if not quiet:
+        from circuitvar.reports.section_file import read_section
+
+        shown = shown.drop(columns=["mean_low", "mean_high", "sd"], errors="ignore")
         print_table(
             shown.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value),
-            title=f"Identifiability: {gate or model or 'paper tables'}",
+            title=f"Identifiability: {' '.join(gates or ()) or model or 'paper tables'}",
         )
+        print("\n".join(read_section(out).summary))
         print(f"written to {out}")
