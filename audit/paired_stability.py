@@ -83,8 +83,8 @@ def halves_change(
     unit = resamples.unit
     found = [
         _change(
-            name, *both[:, i].mean(axis=1), np.sqrt(variance[i]), df=DF, n=units, level=level,
-            how=f"the same halves of the {unit}s",
+            name, both[0, i].mean(), both[1, i].mean(), np.sqrt(variance[i]),
+            df=DF, n=units, level=level, how=f"the same halves of the {unit}s",
         )
         for i, name in enumerate(("phi", "jaccard"))
     ]  # fmt: skip

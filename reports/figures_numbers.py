@@ -5,7 +5,7 @@ puts them on the page, so that a static figure answers to mouse, touch and keybo
 """
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from circuitvar.reports.figures_stability import square_of
 from circuitvar.reports.figures_variance import NOT_CHOICES, stacked_bars
 from circuitvar.reports.rounding import show, show_estimate
 
-Row = dict[Hashable, object]
+Row = Mapping[Hashable, object]
 
 
 @dataclass(frozen=True, eq=False)

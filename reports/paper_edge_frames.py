@@ -31,7 +31,8 @@ def edge_group_frame(runs: Sequence[Run]) -> pd.DataFrame:
         compared = run.frames.get("methods", pd.DataFrame(columns=["method"]))
         for method, numbers in found.items():
             for name in ("core", "contingent", "noise", "all"):
-                part = numbers if name == "all" else numbers[numbers["class"] == name]
+                here = np.asarray(numbers["class"] == name) | (name == "all")
+                part = numbers.iloc[np.flatnonzero(here)]
                 if len(part):
                     row = {**run.labels, "method": method, "group": name, **_medians(part)}
                     split = _split(compared, method) if name == "all" else {}

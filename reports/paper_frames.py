@@ -79,7 +79,8 @@ def prompts_needed(forecast: pd.DataFrame | None, *, target: float = 0.9) -> flo
     """
     if forecast is None or forecast.empty:
         return float("nan")
-    part = forecast[forecast["kind"].astype(str).str.startswith("forecast")].sort_values("n")
+    is_forecast = forecast["kind"].astype(str).str.startswith("forecast").to_numpy(dtype=bool)
+    part = forecast.iloc[np.flatnonzero(is_forecast)].sort_values("n")
     n, phi = (part[name].to_numpy(dtype=float) for name in ("n", "phi"))
     reached = np.flatnonzero(phi >= target)
     if not len(n) or not len(reached):

@@ -72,10 +72,12 @@ def heldout_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
         frame = pd.read_csv(tables / "heldout.csv")
         labels = card["provenance"]
         run = Faithfulness(
-            *(frame[name].to_numpy(dtype=float) for name in ("circuit", "full", "empty")),
-            frame["flipped"].to_numpy(dtype=bool),
-            frame["correct"].to_numpy(dtype=bool),
-            frame["kl"].to_numpy(dtype=float),
+            circuit=frame["circuit"].to_numpy(dtype=float),
+            full=frame["full"].to_numpy(dtype=float),
+            empty=frame["empty"].to_numpy(dtype=float),
+            flipped=frame["flipped"].to_numpy(dtype=bool),
+            correct=frame["correct"].to_numpy(dtype=bool),
+            kl=frame["kl"].to_numpy(dtype=float),
             metric=str(labels.get("metric", "")),
             ablation=labels.get("ablation", "patching"),
             templates=tuple(frame["template"].fillna("").astype(str)),
