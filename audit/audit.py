@@ -7,6 +7,7 @@ from time import perf_counter
 import pandas as pd
 
 from circuitvar.audit.against_exact import agreement_estimates
+from circuitvar.audit.axis_agreement import agreement_table, run_means
 from circuitvar.audit.choice_variance import choices_table
 from circuitvar.audit.claims import claims
 from circuitvar.audit.collect import Collected, Progress, collect
@@ -15,6 +16,7 @@ from circuitvar.audit.function_estimates import behaviour_estimates, function_es
 from circuitvar.audit.ledger import components_of
 from circuitvar.audit.perturb import circuit_size, perturbation_axes
 from circuitvar.audit.run_circuits import CircuitRuns, run_circuits
+from circuitvar.audit.sample_tables import certificate_table, chance_bounds, decision_study
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
 from circuitvar.audit.structure_checks import structure_checks
@@ -69,8 +71,18 @@ def audit_circuit(
     tables = audit_tables(collected, perturbed, settings, size)
     tables |= {"heldout": heldout_table(runs.heldout), **runs.discoveries.tables}
     choices = choices_table(collected, settings, size, tables.get("specifications"))
-    if len(choices):
-        tables["choices"] = choices
+    ahead = {
+        "choices": choices,
+        "decision_study": decision_study(
+            collected.scores.values, collected.scores.templates, runs.circuit.kept
+        ),
+        "chance_edges": chance_bounds(perturbed.axes, size, pairs=settings.pairs),
+        "certificates": certificate_table(collected.scores.values, settings, size),
+        "agreement": agreement_table(
+            model.graph, run_means(collected), settings, size, runs=tables.get("runs")
+        ),
+    }
+    tables |= {name: frame for name, frame in ahead.items() if len(frame)}
     if runs.transfer is not None:
         tables["cross_faithfulness"] = runs.transfer.frame
     estimates = _estimates(collected, runs, settings, size)

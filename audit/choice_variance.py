@@ -187,10 +187,11 @@ def _moment_rows(response: str, cells: Sequence[Cell]):
     except ValueError:  # Confounded: the grids above are all that can be said.
         return
     summed = found.values.sum(axis=1)
+    total = float(summed.sum())
     for name, variance in zip(found.names, summed, strict=True):
         yield {
             "response": response, "over": "everything scored", "cells": len(cells),
             "effect": "interactions and rest" if name == "residual" else name,
-            "variance": float(variance), "share": float(variance / summed.sum()),
+            "variance": float(variance), "share": float(variance) / total if total else np.nan,
             "total_share": np.nan, "how": MOMENTS,
         }  # fmt: skip

@@ -1,0 +1,138 @@
+"""Tables of an audit that look ahead or beside the headline numbers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from circuitvar.audit.audit import audit_circuit
+from circuitvar.audit.axis_agreement import agreement_table
+from circuitvar.audit.sample_tables import certificate_table, chance_bounds, decision_study
+from circuitvar.audit.settings import Settings
+from circuitvar.circuits.graph import Graph
+from circuitvar.circuits.model import load_model
+from circuitvar.tasks.catalog import get_task
+
+GRAPH = Graph(n_layers=2, n_heads=2)
+BASE = Settings(bootstrap=20, pairs=4, fresh=0, random=10, exact=0, other_methods=())
+
+
+def _nested(templates=12, each=10, edges=400):
+    rng = np.random.default_rng(0)
+    label = np.repeat(np.arange(templates), each)
+    values = rng.normal(size=(len(label), edges)) + rng.normal(size=(templates, edges))[label] / 2
+    return values, tuple(f"t{i:02}" for i in label)
+
+
+def test_decision_study_says_what_buys_precision():
+    """Components 1/4 and 1: the closed form of the standard error, within sampling error."""
+    frame = decision_study(*_nested(), np.ones(400, dtype=bool))
+    for row in frame.itertuples():
+        truth = (0.25 / row.templates + 1 / row.prompts) ** 0.5
+        assert row.se == pytest.approx(truth, rel=0.1)
+    assert frame["sentence"][0].startswith("with 12 templates x 10 prompts the SE would be 0.1")
+    same = frame[frame["prompts"] == 240].set_index("templates")["se"]
+    assert same[24] < same[12], "new templates buy more than new prompts"
+
+
+@pytest.mark.parametrize("labels", [("a",) * 6, tuple("abcdef")])
+def test_no_decision_study_without_two_components(labels):
+    assert decision_study(np.ones((6, 4)), labels, np.ones(4, dtype=bool)).empty
+
+
+def test_certificates_at_half_deletion_are_vacuous():
+    values = np.random.default_rng(0).normal(size=(100, 40)) + 4.0 * (np.arange(40) < 5)
+    frame = certificate_table(values, BASE, 5).set_index("p_delete")
+    assert frame.loc[0.5, "largest_radius"] == 0
+    assert frame.loc[0.9, "largest_radius"] >= 2
+    assert frame["inside"].tolist() == [5, 5]
+    assert certificate_table(values[:3], BASE, 5).empty
+
+
+def test_chance_bounds_need_halves_and_a_cut():
+    assert chance_bounds((), 5, pairs=10).empty
+
+
+def test_agreement_of_equal_and_of_unrelated_runs():
+    rng = np.random.default_rng(0)
+    same = np.tile(rng.normal(size=GRAPH.n_edges), (4, 1))
+    other = rng.normal(size=(6, GRAPH.n_edges))
+    runs = pd.DataFrame({"axis": ["a"] * 4, "circuit_error": [0.1, 0.1, 0.12, 0.9]})
+    frame = agreement_table(GRAPH, {"a": same, "b": other}, BASE, 12, runs=runs).set_index("axis")
+    for name in (
+        "spearman", "weighted_tau", "rbo", "overlap_coefficient", "size_matched_jaccard",
+        "jaccard_to_median", "jaccard_same_error",
+    ):  # fmt: skip
+        assert frame.loc["a", name] == pytest.approx(1)
+    assert frame.loc["a", "same_error"] == 3
+    assert frame.loc["b", "spearman"] < 0.3
+    assert np.isnan(frame.loc["b", "jaccard_same_error"])
+
+
+@pytest.fixture(scope="module")
+def audit():
+    return audit_circuit(
+        get_task("planted-gated"), load_model("planted:gated"),
+        Settings(n=64, heldout=32, bootstrap=20, pairs=4, exact=16, fresh=4, random=10, size=4),
+    )  # fmt: skip
+
+
+def test_an_audit_has_every_table(audit):
+    assert {
+        "agreement", "certificates", "chance_edges", "choices", "cross_faithfulness",
+        "decision_study", "forecast", "influence", "ledger", "nulls", "phi_by_k",
+        "prompt_clusters", "runs", "selection", "similarity", "specifications",
+    } <= set(audit.tables)  # fmt: skip
+    assert {"forecast", "disjoint blocks"} == set(audit.tables["forecast"]["kind"])
+    assert {"p_max_t", "inner", "outer", "inclusion_halves-template"} <= set(audit.edges)
+    agreement = audit.tables["agreement"].set_index("axis")
+    assert agreement.loc["fresh-data", "jaccard_same_error"] == 1
+    assert agreement.loc["paraphrase", "size_matched_jaccard"] < 1
+
+
+ODD = (
+    ("one template", {"templates": ("gated-copy-1",)}, {}),
+    ("every edge", {}, {"size": 52}),
+    ("one edge", {}, {"size": 1}),
+    ("constant scores", {}, {"method": "weight-norm", "size": 4}),
+    ("few prompts", {}, {"n": 8, "heldout": 4, "size": 4}),
+)
+
+
+@pytest.mark.parametrize(("name", "sampling", "options"), ODD, ids=[name for name, _, _ in ODD])
+def test_degenerate_audits_finish_and_never_claim_too_much(name, sampling, options):
+    """Whole audits of degenerate cases: no warning, no NaN verdict, no false stability."""
+    from dataclasses import replace
+    from functools import partial
+
+    task = get_task("planted-gated")
+    if sampling:
+        task = replace(task, sample=partial(_only, task.sample, sampling["templates"]))
+    settings = Settings(
+        **{"n": 24, "heldout": 16, "bootstrap": 20, "pairs": 4, "exact": 0, "fresh": 2,
+           "random": 10, **options}
+    )  # fmt: skip
+    found = audit_circuit(task, load_model("planted:gated"), settings, allow_weak=True)
+    stability = [v for v in found.verdicts if v.claim.startswith("The edge set is stable")]
+    if name == "every edge":  # Resamples keep the 4 edges that are not exactly 0, runs keep all.
+        whole = {axis.title.lower() for axis in found.axes if axis.sizes.mean() == 52}
+        claims = [v.outcome for v in stability if v.claim.split(": ", 1)[1] in whole]
+        assert claims == ["no compression"] * 6
+        reading = {v.claim: v for v in found.verdicts}[
+            "Circuits of different prompts share structure and function"
+        ]
+        assert reading.outcome == "no compression"
+    assert all(v.outcome in ("pass", "fail", "undecided", "no compression") for v in stability)
+    assert all(0 <= axis.inclusion.min() <= axis.inclusion.max() <= 1 for axis in found.axes)
+
+
+def _only(sample, chosen, n, *, rng, templates=None, corruption=None, pool="all"):
+    return sample(n, rng=rng, templates=chosen, corruption=corruption, pool=pool)
+
+
+def test_scores_that_are_not_numbers_stop_with_a_name():
+    from circuitvar.audit.halves import halves_agreement
+
+    values = np.random.default_rng(0).normal(size=(20, 30))
+    values[3, 7] = np.nan
+    with pytest.raises(ValueError, match="not finite"):
+        halves_agreement(values, size=5, rng=np.random.default_rng(0))
