@@ -11,6 +11,7 @@ import pytest
 from circuitvar.audit.settings import Settings
 from circuitvar.reports import run_audit, write
 from circuitvar.reports.card import card_text, make_card, sealed
+from circuitvar.reports.check import check_runs
 from circuitvar.reports.table_text import to_csv
 from circuitvar.reports.tables import edges_frame, stability_frame
 from circuitvar.reports.verify import verify_card, verify_path
@@ -181,3 +182,22 @@ def test_an_edited_edge_table_is_caught(run, tmp_path):
     (folder / "edges.csv").write_text(to_csv(frame))
     checks = {check.name: check for check in verify_path(folder)}
     assert checks["scores: edges"].detail == "differs in score of edges.csv"
+
+
+def test_scores_read_back_have_no_speed(run, tmp_path):
+    """A second audit into the same folder reads its scores; the gate must not call that fast."""
+    first = json.loads((run / "card.json").read_text())["time"]["seconds"]
+    assert "scoring" in first
+    folder = tmp_path / "copy"
+    shutil.copytree(run, folder)
+    settings = Settings(
+        n=24, heldout=12, bootstrap=20, pairs=4, exact=0, fresh=0, random=10, size=6
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write, "make_figures", lambda audit: [])
+        patch.setattr(run_audit, "circuit_figure", lambda audit: None)
+        task = get_task("planted-gated")
+        run_audit.run_audit(task, settings, model="planted:gated", out=folder, quiet=True)
+    again = json.loads((folder / "card.json").read_text())["time"]["seconds"]
+    assert "scoring" not in again and "stored scores" in again
+    assert "speed ratio" not in set(check_runs(folder, run).frame()["measure"])
