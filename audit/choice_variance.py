@@ -40,17 +40,15 @@ def score_cells(collected: Collected, settings: Settings) -> tuple[Cell, ...]:
     means = [collected.scores.mean]
     means += [] if collected.methods is None else list(collected.methods[1:])
     means += [scored.mean for scored in collected.choices]
-    native = {collected.method.key: collected.method.unit == "native"}
+    known = {collected.method.key: collected.method}
+    known |= {scored.choice.method.key: scored.choice.method for scored in collected.choices}
     cells = []
     for (method, ablation, corruption), mean in zip(first, means, strict=True):
-        if not native.setdefault(method, _native(method)):
+        # A method of the user's own is not found by its key alone.
+        if (known.get(method) or get_method(method)).unit != "native":
             levels = {"method": method, "ablation": ablation, "corruption": corruption}
             cells.append(Cell(levels, mean))
     return tuple(cells)
-
-
-def _native(method: str) -> bool:
-    return get_method(method).unit == "native"
 
 
 def full_grids(cells: Sequence[Cell]) -> dict[str, tuple[Cell, ...]]:

@@ -105,3 +105,15 @@ def test_every_run_of_an_axis_is_in_the_table_of_runs(audit):
     for axis in audit.axes:
         if axis.key in ("method", "corruption", "ablation", "noise", "fresh-data", "paraphrase"):
             assert counts[axis.key] == axis.runs, axis.key
+
+
+def test_a_method_of_the_users_own_needs_no_name():
+    from circuitvar.circuits.methods import get_method
+
+    own = replace(get_method("eap"), key="mine")
+    found = audit_circuit(
+        get_task("planted-gated"), load_model("planted:gated"),
+        replace(SETTINGS, other_methods=("exact",), ablations=()), method=own,
+    )  # fmt: skip
+    table = found.tables["choices"]
+    assert "method" in set(table.loc[table["response"] == "score", "effect"])
