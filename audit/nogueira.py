@@ -102,16 +102,16 @@ def pair_phi(
 ) -> Float[np.ndarray, " pair"]:
     """phi of every two runs on the scale of all: 1 - d_ij / (2 E q (1 - q)) with d the symmetric
     difference and q the mean share of edges kept by all runs; their mean is `phi`."""
-    n_edges = masks.shape[1] if n_edges is None else n_edges
+    edges = masks.shape[1] if n_edges is None else n_edges
     shared = np.zeros((len(masks), len(masks)))
     for block in column_blocks(masks):
         dense = block.astype(np.float32)
         shared += dense @ dense.T
     sizes = np.diag(shared)
-    share = (sizes.mean() + always) / n_edges
+    share = (sizes.mean() + always) / edges
     i, j = np.triu_indices(len(masks), 1)
     differ = sizes[i] + sizes[j] - 2 * shared[i, j]
-    scale = 2 * n_edges * share * (1 - share)
+    scale = 2 * edges * share * (1 - share)
     return 1 - differ / scale if scale > 0 else np.full(len(i), np.nan)
 
 

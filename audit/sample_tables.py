@@ -39,9 +39,9 @@ def decision_study(
         designs.append((4 * number, each // 4))
     frame = decision_table(between, within, designs=designs)
     frame["sentence"] = [
-        f"with {row.templates} templates x {row.prompts_per_template} prompts the SE would be "
-        f"{row.se:.3g}"
-        for row in frame.itertuples()
+        f"with {row['templates']} templates x {row['prompts_per_template']} prompts the SE would "
+        f"be {row['se']:.3g}"
+        for row in frame.to_dict(orient="records")
     ]
     return frame
 
