@@ -47,11 +47,15 @@ class EdgeSummary:
         return np.where(np.abs(self.mean) >= 2 * self.se, value, np.nan)
 
 
+BLOCK_VALUES = 2**22
+"""Scores of one column block: 32 MB in float64, however many examples there are."""
+
+
 def edge_summary(
     scores: Float[np.ndarray, "example edge"],
     *,
     clusters: Clusters = None,
-    columns_at_once: int = 4096,
+    columns_at_once: int | None = None,
 ) -> EdgeSummary:
     """Summarise per-example scores, edge by edge, in column blocks (no float64 copy of the matrix).
 
@@ -63,6 +67,7 @@ def edge_summary(
     ([2.0], [1.0], [1.0])
     """
     n, n_edges = scores.shape
+    columns_at_once = columns_at_once or max(1, BLOCK_VALUES // n)
     units = unit_of_example(n, clusters)
     number = int(units.max()) + 1
     member = np.zeros((number, n)) if clusters is not None else np.empty((0, n))
