@@ -136,6 +136,7 @@ def overlap_plot(overlap: pd.DataFrame) -> "Figure":
                 axes.plot([np.median(chance)] * 2, [row - 0.32, row + 0.32], color=GREY, ls=":")
         axes.plot([], [], color=GREY, ls=":", label="chance")
         axes.set_yticks(range(len(kinds)), list(reversed(kinds)))
+        axes.set_ylim(-0.6, len(kinds) - 0.4)
         axes.set_xlim(0, 1.02)
         axes.set_xlabel("mean Jaccard between two circuits")
         axes.legend(loc="lower left")

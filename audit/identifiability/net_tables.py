@@ -127,7 +127,7 @@ def _exact(question: Question, options: NetOptions, frames: dict, rng) -> None:
             {"ablation": question.ablation, "space": space, "edges": e, "valid": float(n)}
             for e, n in counted.by_size(space).items()
         ]
-    whole = counted.count().value
+    whole = int(counted.count().value)
     if whole == 0:
         return
     size, smallest = counted.smallest()

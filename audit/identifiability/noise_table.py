@@ -34,16 +34,16 @@ def noise_table(
     if overlap.empty:
         raise ValueError("no net has overlaps; none met the criterion with all its edges")
     rows: list[dict] = []
-    for keys, part in overlap.groupby(KEYS, sort=False):
-        names = dict(zip(KEYS, keys, strict=True))
-        ours = (found[KEYS] == list(keys)).all(axis=1)
+    for part in (group for _, group in overlap.groupby(KEYS, sort=False)):
+        names = {key: part[key].iloc[0] for key in KEYS}
+        ours = np.all([found[key].to_numpy() == names[key] for key in KEYS], axis=0)
         inside = [
             _within(part.loc[part["circuits"] == kind], quantity, source, level)
             for kind, quantity, source in (
                 *((f, NOISE, f.removeprefix("found over ")) for f in FOUND),
                 (VALID, DEGENERACY, "exact uniform samples"),
             )
-            if (part["circuits"] == kind).any()
+            if kind in set(part["circuits"])
         ]
         between = _between(found.loc[ours, "circuit"], widths, level, rng)
         noise = [r for r in (*inside, *between) if r["quantity"] == NOISE]
@@ -62,7 +62,8 @@ def _within(part: pd.DataFrame, quantity: str, source: str, level: float) -> dic
         float(stdtrit(n - 1, 0.5 + level / 2)) * float(values.std(ddof=1)) / np.sqrt(n)
         if n > 1 else nan
     )  # fmt: skip
-    chance = 1 - float(part["chance"].mean()) if quantity == NOISE else nan
+    chances = part["chance"].to_numpy(dtype=float)
+    chance = 1 - float(chances.mean()) if quantity == NOISE else nan
     return _row(quantity, source, mean, half, chance, n, "net")
 
 

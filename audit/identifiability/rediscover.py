@@ -46,7 +46,11 @@ def rediscover(
     for _ in range(n):
         noisy = rows + noise * rng.normal(size=rows.shape)
         one = pose(
-            net, labels, rows=noisy, criterion=question.criterion, ablation=question.ablation
+            net,
+            labels.tolist(),
+            rows=noisy,
+            criterion=question.criterion,
+            ablation=question.ablation,
         )
         if is_valid(one, np.ones((1, net.n_edges), dtype=bool))[0]:
             found.append(prune_in_order(one, backwards(net))[0])
@@ -76,7 +80,7 @@ def _batches(question: Question, rows, labels, n: int, rng) -> np.ndarray:
         if key not in seen:
             some = list(key)
             one = pose(
-                question.net, labels[some], rows=rows[some],
+                question.net, labels[some].tolist(), rows=rows[some],
                 criterion=question.criterion, ablation=question.ablation,
             )  # fmt: skip
             seen[key] = prune_in_order(one, backwards(question.net))[0]
