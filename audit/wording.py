@@ -33,7 +33,8 @@ def group_means(
 ) -> Float[np.ndarray, "group edge"]:
     """Mean score per label, labels in sorted order."""
     names, code = np.unique(labels, return_inverse=True)
-    member = np.zeros((len(names), len(scores)))
+    # In the scores' own precision: a float64 copy of the matrix per grouping would be the cost.
+    member = np.zeros((len(names), len(scores)), dtype=scores.dtype)
     member[code, np.arange(len(scores))] = 1
     return (member @ scores) / member.sum(axis=1, keepdims=True)
 
