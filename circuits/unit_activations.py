@@ -1,7 +1,8 @@
 """Activations of single units, and runs in which units take given values.
 
-Units: MLP neurons (what the MLP's output projection reads; in gated MLPs the gated product) and
-attention heads as the weight the read-out position puts on each key position.
+Units: MLP neurons (what the MLP's output projection reads; in gated MLPs the gated product),
+attention heads as the weight the read-out position puts on each key position, and head outputs
+along a direction of the residual stream.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
 
-from circuitvar.circuits.architecture import Layer, position_ids
+from circuitvar.circuits.architecture import Layer, head_output_weights, position_ids
 from circuitvar.tasks.batching import chunks
 from circuitvar.tasks.types import Batch, Metric
 
@@ -74,6 +75,52 @@ def readout_attention(
         rows = torch.arange(len(part), device=part.last.device)
         at_last = [pattern[rows, :, part.last] for pattern in patterns]
         parts.append(torch.cat(at_last, dim=1).transpose(1, 2).float().cpu())
+    heads = model.architecture.n_heads
+    names = tuple(f"a{i}.h{h}" for i in range(len(model.architecture.layers)) for h in range(heads))
+    return torch.cat(parts).numpy(), names
+
+
+@torch.no_grad()
+def head_outputs_along(
+    model: "Model",
+    batch: Batch,
+    direction: Float[Tensor, "batch_or_1 d_model"],
+    *,
+    batch_size: int = EXAMPLES_AT_ONCE,
+) -> tuple[Float32[np.ndarray, "batch pos head"], tuple[str, ...]]:
+    """Output of every head along a direction of the residual stream; names `a{layer}.h{head}`.
+
+    Value z W_O . d at each position: z is the head's attention-weighted value, W_O its rows of the
+    output projection, without the bias, which belongs to no head. Where a model normalises the
+    sum of its heads (Gemma), this is the value before that norm.
+
+    Args:
+        direction: one row for all prompts, or one row per prompt; not rescaled.
+    """
+    rows = direction.shape[0] if direction.ndim == 2 else -1
+    width = model.architecture.d_model
+    if rows not in (1, len(batch)) or direction.shape[1] != width:
+        raise ValueError(
+            f"direction has shape {tuple(direction.shape)}; pass [1, {width}] or "
+            f"[{len(batch)}, {width}]."
+        )
+    wanted = direction.expand(len(batch), -1)
+    seen: dict[int, Tensor] = {}
+    parts, start = [], 0
+    with ExitStack() as stack:
+        for index, layer in enumerate(model.architecture.layers):
+            stack.enter_context(_input_hook(layer.output, _recorder(seen, index)))
+        for part in chunks(batch, batch_size):
+            _forward(model, part)
+            mine = wanted[start : start + len(part)]
+            start += len(part)
+            found = []
+            for index, layer in enumerate(model.architecture.layers):
+                weights = head_output_weights(model.architecture, layer)
+                onto = torch.einsum("hed,bd->bhe", weights, mine.to(weights))
+                z = seen[index].unflatten(-1, (weights.shape[0], -1))
+                found.append(torch.einsum("bphe,bhe->bph", z, onto))
+            parts.append(torch.cat(found, dim=-1).float().cpu())
     heads = model.architecture.n_heads
     names = tuple(f"a{i}.h{h}" for i in range(len(model.architecture.layers)) for h in range(heads))
     return torch.cat(parts).numpy(), names

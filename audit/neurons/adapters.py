@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from circuitvar.audit.neurons.linear_explanation import LinearExplanations, simulate
 from circuitvar.audit.neurons.probing_set import probing_set, take_units
@@ -17,6 +17,7 @@ from circuitvar.audit.neurons.token_concepts import TokenConcepts
 from circuitvar.audit.neurons.types import ProbingSet
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.unit_activations import (
+    head_outputs_along,
     metric_with_neurons,
     mlp_neurons,
     readout_attention,
@@ -24,6 +25,8 @@ from circuitvar.circuits.unit_activations import (
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from circuitvar.circuits.model import Model
 
 
@@ -37,6 +40,39 @@ def attention_probing_set(model: "Model", batch: Batch, concepts: TokenConcepts)
     """Attention from the read-out position to each key; units `a{layer}.h{head}`."""
     patterns, names = readout_attention(model, batch)
     return token_probing_set(patterns, names, batch, concepts)
+
+
+def head_output_probing_set(
+    model: "Model",
+    batch: Batch,
+    concepts: TokenConcepts,
+    direction: "Float[Tensor, 'batch_or_1 d_model'] | None" = None,
+) -> ProbingSet:
+    """Head outputs along a direction at every real token; units `a{layer}.h{head}`.
+
+    The direction is the unembedding of the answers minus that of the wrong answers unless one is
+    given (see `answer_direction`).
+    """
+    along = answer_direction(model, batch) if direction is None else direction
+    acts, names = head_outputs_along(model, batch, along)
+    return token_probing_set(acts, names, batch, concepts)
+
+
+def answer_direction(model: "Model", batch: Batch) -> "Float[Tensor, 'batch d_model']":
+    """Mean unembedding of each prompt's answers minus that of its wrong answers.
+
+    The final norm is left out, so values are proportional to direct logit contributions only up
+    to its scale.
+    """
+    table = model.architecture.unembed.weight.detach()
+
+    def mean(ids: "Int[Tensor, 'batch answer']") -> "Float[Tensor, 'batch d_model']":
+        real = (ids >= 0).to(table.dtype)[..., None]
+        if (real.sum(dim=1) == 0).any():
+            raise ValueError("a prompt has no answer or no wrong answer; pass a direction instead.")
+        return (table[ids.clamp(min=0)] * real).sum(dim=1) / real.sum(dim=1)
+
+    return mean(batch.answers) - mean(batch.wrong_answers)
 
 
 def token_probing_set(

@@ -5,11 +5,13 @@ units at a time. Clusters are the independent draws: prompts, templates or image
 """
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from circuitvar.audit.neurons.array_files import open_array
 from circuitvar.audit.neurons.types import ProbingSet
 
 
@@ -46,12 +48,18 @@ def probing_set(
         strata: `[sample]` stratum label (template), constant within a cluster.
         weights: `[sample]` non-negative weights; equal to repeating rows when integer.
 
+    Each array may be the path of a `.npy` or one-tensor `.safetensors` file (see `open_array`).
+
     Raises:
         ValueError: shapes disagree, concepts leave [0, 1], or a cluster spans two strata.
 
     >>> probing_set([[0.0], [1.0]], [[0], [1]]).n_groups
     2
     """
+    acts, concepts, groups, strata, weights = (
+        open_array(part) if isinstance(part, str | Path) else part
+        for part in (acts, concepts, groups, strata, weights)
+    )
     n_samples, n_units = _shape(acts)
     matrix = np.ascontiguousarray(as_numpy(concepts), dtype=np.float32)
     if matrix.ndim != 2 or matrix.shape[0] != n_samples:
