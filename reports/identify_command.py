@@ -137,7 +137,10 @@ def _all_nets(
         frames["noise"] = _noise(frames, (recipe or Recipe()).depth, seed)
         write_figures(frames, out / "figures")
     for name, frame in frames.items():
-        frame.to_csv(out / csv_name(name), index=False)
+        if len(frame.columns):
+            frame.to_csv(out / csv_name(name), index=False)
+        else:
+            (out / csv_name(name)).unlink(missing_ok=True)
     write_nets_section(frames, gates, out)
     return frames
 

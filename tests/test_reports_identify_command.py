@@ -109,6 +109,11 @@ def test_paper_tables_keep_settings_apart(tmp_path):
     frame = found["tasks"]
     assert set(frame["gates"]) == {"and", "and or"}
     assert {"whole", "paper"} <= set(frame["space"])
+    one = tmp_path / "tasks" / "and-noise0-loss0.01"
+    # Overlaps were not asked for: no empty table.
+    assert not (one / "identifiability_overlap.csv").exists()
+    for table in read_section(one).tables:
+        assert len(pd.read_csv(one / table.file))
     assert read_section(tmp_path).tables == (
         SectionTable("identifiability_tasks.csv", "two gates"),
     )
