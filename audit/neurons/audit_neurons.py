@@ -11,6 +11,7 @@ from circuitvar.audit.neurons.activation_ranges import polysemantic, range_map
 from circuitvar.audit.neurons.aliases import alias_classes, alias_table
 from circuitvar.audit.neurons.audit_frames import flip_frame, unit_frame, vote_frame
 from circuitvar.audit.neurons.cluster_resampling import cluster_weights, concept_prompts
+from circuitvar.audit.neurons.composition_table import composition_table
 from circuitvar.audit.neurons.concept_audit import (
     ConceptOptions,
     audit_units,
@@ -50,6 +51,10 @@ class NeuronOptions:
     """Units whose linear explanation is refitted on resamples: the best-simulated ones."""
     perturbations: PerturbationOptions | None = field(default_factory=PerturbationOptions)
     self_check: bool = True
+    compositions: int = 0
+    """Longest AND/OR/NOT formula searched (2 or 3); 0 searches none. Adds a table."""
+    composition_units: int = 8
+    """Units whose formulas are searched: the best-explained ones."""
     range_units: int = 8
     """Units with a range map: the best-explained ones."""
     seed: int = 0
@@ -68,7 +73,7 @@ def audit_neurons(data: ProbingSet, options: NeuronOptions | None = None) -> Neu
     """
     options = options or NeuronOptions()
     concept = options.concepts
-    streams = np.random.default_rng(options.seed).spawn(7)
+    streams = np.random.default_rng(options.seed).spawn(8)
     prompts = concept_prompts(data.concepts, data.groups)
     eligible = powered_concepts(prompts, concept)
     if not eligible.any():
@@ -102,6 +107,19 @@ def audit_neurons(data: ProbingSet, options: NeuronOptions | None = None) -> Neu
     if options.linear is not None:
         tables |= _linear_tables(data, members, options, units, rngs=streams[3:5])
     tables["ranges"] = _range_tables(data, units, options, rng=streams[5])
+    if options.compositions:
+        order = np.argsort(-units["held_out"].fillna(-np.inf).to_numpy(), kind="stable")
+        tables["compositions"] = composition_table(
+            data,
+            order[: options.composition_units].tolist(),
+            [group[0] for group in members],
+            rows.score_half,
+            rng=streams[7],
+            length=options.compositions,
+            alpha=concept.alpha,
+            quantile=concept.quantile,
+            threshold=concept.threshold,
+        )
     if options.perturbations is not None and defined.any():
         runs, levels = perturbed_labels(
             data,
