@@ -151,7 +151,8 @@ def _noise(frames: Frames, depth: int, seed: int) -> pd.DataFrame:
     if overlap.empty:
         return pd.DataFrame()
     parts = []
-    for (width, gate), part in overlap.groupby(["width", "gate"], sort=False):
+    for key, part in overlap.groupby(["width", "gate"], sort=False):
+        width, gate = tuple(key)  # pyright: ignore[reportArgumentType]
         n_inputs = len(truth_table(as_table(str(gate)))).bit_length() - 1
         ours = found.loc[(found["width"] == width) & (found["gate"] == gate)]
         layers = (n_inputs, *[int(width)] * depth, 1)

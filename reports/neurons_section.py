@@ -57,7 +57,7 @@ def write_neurons_section(summary: Mapping[str, Any], out: Path) -> Path:
 
 def clearest(units: pd.DataFrame) -> pd.DataFrame:
     """The shown columns of units that are already in order, clearest first."""
-    return units[[name for name in SHOWN if name in units]].head(CLEAREST)
+    return units.filter(items=list(SHOWN)).head(CLEAREST)
 
 
 def neuron_sentences(summary: Mapping[str, Any]) -> list[str]:

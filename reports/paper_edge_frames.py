@@ -85,8 +85,8 @@ def _split(compared: pd.DataFrame, method: str) -> dict[str, float]:
     if part.empty or "bias_rms" not in part:
         return {}
     return {
-        "bias_squared": float(part["bias_rms"].iloc[0]) ** 2,
-        "noise_variance": float(part["noise_sd"].iloc[0]) ** 2,
+        "bias_squared": float(np.asarray(part["bias_rms"])[0]) ** 2,
+        "noise_variance": float(np.asarray(part["noise_sd"])[0]) ** 2,
     }
 
 

@@ -61,7 +61,7 @@ def _about_circuit(run: Run) -> dict[str, object]:
         "equivalence_p": np.nan,
     }
     if {"inner", "outer"} <= set(edges.columns):
-        found |= {name: int(edges[name].astype(bool).sum()) for name in ("inner", "outer")}
+        found |= {name: int(edges[name].to_numpy(dtype=bool).sum()) for name in ("inner", "outer")}
     held = run.frames.get("heldout")
     if held is not None and len(held):
         wins, _ = count_wins(held["circuit"].to_numpy(float), held["full"].to_numpy(float))
@@ -204,6 +204,6 @@ def variance_frame(runs: Sequence[Run]) -> pd.DataFrame:
             row: dict[str, object] = {**run.labels, "group": name}
             for line in part.to_dict("records"):
                 row[f"share: {line['layer']} {line['component']}"] = line["share"]
-            row["variance"] = float(part["variance"].sum())
+            row["variance"] = float(part["variance"].to_numpy(dtype=float).sum())
             rows.append(row | designs.get(str(name), {}))
     return pd.DataFrame(rows)

@@ -155,7 +155,7 @@ def _edges_check(
     return _check("scores: edges", wrong)
 
 
-def _equal(again: pd.Series, written: pd.Series) -> bool:
+def _equal(again: "pd.Series | pd.DataFrame", written: "pd.Series | pd.DataFrame") -> bool:
     if pd.api.types.is_numeric_dtype(again) and pd.api.types.is_numeric_dtype(written):
         pair = (column.to_numpy(dtype=float) for column in (again, written))
         return bool(np.isclose(*pair, rtol=1e-9, atol=1e-12, equal_nan=True).all())

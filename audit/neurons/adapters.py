@@ -64,7 +64,8 @@ def answer_direction(model: "Model", batch: Batch) -> "Float[Tensor, 'batch d_mo
     The final norm is left out, so values are proportional to direct logit contributions only up
     to its scale.
     """
-    table = model.architecture.unembed.weight.detach()
+    table: Tensor = model.architecture.unembed.weight  # pyright: ignore[reportAssignmentType]
+    table = table.detach()
 
     def mean(ids: "Int[Tensor, 'batch answer']") -> "Float[Tensor, 'batch d_model']":
         real = (ids >= 0).to(table.dtype)[..., None]
