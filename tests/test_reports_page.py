@@ -13,7 +13,8 @@ from circuitvar.reports.headline import headline_sentences, verdict_tally
 from circuitvar.reports.methods_text import methods_paragraph
 from circuitvar.reports.page import report_page
 from circuitvar.reports.page_data import page_data, place, script_json
-from circuitvar.reports.page_tables import TABLES, further_tables
+from circuitvar.reports.page_records import TABLES
+from circuitvar.reports.page_tables import further_tables
 from tests.toy_audit import GPT2_SMALL, toy_audit
 
 ATTACK = '</script><img src=x onerror="window.owned=1"><script>window.owned=1</script>{{7*7}}'
