@@ -229,6 +229,11 @@ CHECK_FRAMES = {
             "expected_symmetric_difference": [4.0, 1.0],
         }
     ),
+    "agreement": pd.DataFrame({"axis": ["seed"], "runs": [5], "rbo": [0.5], "same_error": [2]}),
+    "choices": pd.DataFrame({"response": ["score"], "effect": ["method"], "share": [0.75]}),
+    "decision_study": pd.DataFrame({"templates": [12], "se": [0.25], "sentence": ["with 12"]}),
+    "chance_edges": pd.DataFrame({"threshold": [0.9], "kept": [44], "r_concave": [0.5]}),
+    "certificates": pd.DataFrame({"p_delete": [0.9], "inside": [44], "radius": [6.0]}),
 }
 CHECK_ROWS = {
     "methods": [["eap", "0.5", "0.25"]],
@@ -241,6 +246,11 @@ CHECK_ROWS = {
     ],
     "noise": [["1", "0.5", "0.25", "2"], ["3", "0.75", "0.5", "4"]],
     "selection": [["bootstrap", "2", "4", "0.25"]],
+    "agreement": [["seed", "5", "0.5"]],
+    "choices": [["score", "method", "0.75"]],
+    "decision_study": [["12", "0.25"]],
+    "chance_edges": [["0.9", "44", "0.5"]],
+    "certificates": [["0.9", "44", "6"]],
 }  # fmt: skip
 
 
