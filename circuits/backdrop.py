@@ -22,8 +22,8 @@ from circuitvar.circuits.architecture import (
     position_ids,
     split_heads,
 )
-from circuitvar.circuits.corrupted import corrupt_means, corrupt_trace, first_change
-from circuitvar.circuits.full_run import clean_read_out
+from circuitvar.circuits.corrupted import corrupt_means, first_change
+from circuitvar.circuits.full_run import clean_read_out, corrupt_read_out
 from circuitvar.circuits.norm_forms import norm_form, normalise
 from circuitvar.circuits.sources import output_weights
 from circuitvar.circuits.trunk import at_last, attend, run, run_mlp
@@ -46,7 +46,10 @@ class Constants:
 
 @dataclass(frozen=True, eq=False)
 class LayerBase:
-    """One layer of the run in which everything is ablated."""
+    """One layer of the run in which everything is ablated.
+
+    Under patching, `z`, `mid` and `mlp` of the last layer are known at the read-out position only.
+    """
 
     x: Float[Tensor, "batch pos d_model"]
     q: Float[Tensor, "batch pos head d_head"]
@@ -209,13 +212,12 @@ def prepare(
         check_ablation(ablation)
         if ablation != "patching":
             raise ValueError(f"ablation {ablation!r} needs `constants`; see `mean_constants`")
-        with torch.no_grad():
-            corrupt, _ = corrupt_trace(architecture, batch)
-        layers = tuple(LayerBase(t.x, t.q, t.k, t.v, t.z, t.mid, t.mlp) for t in corrupt.layers)
+        corrupt, final = corrupt_read_out(architecture, batch)
+        layers = tuple(LayerBase(t.x, t.q, t.k, t.v, t.z, t.mid, t.mlp) for t in corrupt)
         first = first_change(batch)
-        clean, final = entering[:, first:].contiguous(), at_last(corrupt.final, batch.last)
-        full = clean_read_out(architecture, batch, context, corrupt.layers, clean, first=first)
-        delta = clean - corrupt.layers[0].x[:, first:]
+        clean = entering[:, first:].contiguous()
+        full = clean_read_out(architecture, batch, context, corrupt, clean, first=first)
+        delta = clean - corrupt[0].x[:, first:]
         return Backdrop(batch, context, ablation, first, delta, layers, final, full)
     with torch.no_grad():
         full = at_last(run(architecture, entering, entering, context).final, batch.last)

@@ -120,7 +120,7 @@ def _projected(
     for column in sorted(changed):
         by_input.setdefault(run.signature(column), []).append(column)
     if by_input:
-        streams = inputs(run, [same[0] for same in by_input.values()], x)
+        streams = inputs(run, [same[0] for same in by_input.values()], x, ahead=_mlp(run, index))
         for stream, same in zip(layer.attn_norm(streams), by_input.values(), strict=True):
             rows = [c - offset for c in same]
             out = stream @ _stacked(weights, rows).T + _stacked(biases, rows)
@@ -134,6 +134,14 @@ def _projected(
                 unchanged = at_read_out(backdrop, unchanged)[:, None]
             result[slot].append(done.get(column, unchanged))
     return result
+
+
+def _mlp(run: Run, index: int) -> int | None:
+    """The layer's MLP as a destination, where its input will be summed over the stack."""
+    if not run.graph.has_mlp or index == run.graph.n_layers - 1:
+        return None
+    needed = run.needed[run.graph.source_index[f"m{index}"]]
+    return run.graph.destination_index[f"m{index}"] if needed else None
 
 
 def _stacked(weights: Float[Tensor, "dst d_head ..."], rows: list[int]) -> Tensor:

@@ -58,6 +58,8 @@ class Run:
     ids: list[int] = field(default_factory=list)
     tail: list[Float[Tensor, "batch d_model"]] = field(default_factory=list)
     """The same at the read-out position only."""
+    ahead: dict[int, tuple[int, Tensor]] = field(default_factory=dict)
+    """Destination -> how many live sources are summed already, and their sum."""
 
     def signature(self, destination: int) -> Signature:
         kept = self.kept[:, destination]
@@ -82,10 +84,25 @@ def tail_sum(run: Run, destination: int) -> Tensor | float:
 
 
 def inputs(
-    run: Run, destinations: Sequence[int], base: Float[Tensor, "batch pos d_model"]
+    run: Run,
+    destinations: Sequence[int],
+    base: Float[Tensor, "batch pos d_model"],
+    *,
+    ahead: int | None = None,
 ) -> Float[Tensor, "dst batch pos d_model"]:
-    """base + sum of kept live deltas, per destination, at all positions from the first on."""
+    """base + sum of kept live deltas, per destination, at all positions from the first on.
+
+    `ahead`: a destination that is read later, summed now over what is live already: reading the
+    stack costs more than adding it up. Its own call then reads only what came after.
+    """
     live = len(run.live)
-    weights = run.kept[np.ix_(run.live, list(destinations))].T
+    start, partial = run.ahead.pop(destinations[0], (0, None))
+    columns = [*destinations, *(() if ahead is None else (ahead,))]
+    weights = run.kept[np.ix_(run.live[start:], columns)].T
     mask = torch.as_tensor(weights, dtype=base.dtype, device=base.device)
-    return (mask @ run.stack[:live]).view(len(destinations), *base.shape) + base
+    sums = (mask @ run.stack[start:live]).view(len(columns), *base.shape)
+    if ahead is not None:
+        run.ahead[ahead] = (live, sums[-1])
+        sums = sums[:-1]
+    sums += base
+    return sums if partial is None else sums + partial

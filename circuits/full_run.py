@@ -1,16 +1,18 @@
-"""The full model on the clean prompt, only where it can differ from the corrupted run.
+"""The two runs that circuits lie between, without what cannot matter to the read-out.
 
-Before the first differing position both runs are the same, so keys and values there are taken
-from the corrupted trace; in the last layer only the read-out position is computed.
+Before the first differing position both runs are the same, so the clean run takes its keys and
+values there from the corrupted one. In the last layer only the read-out position is computed: its
+queries, results and MLP elsewhere reach no logits that are read.
 """
 
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuitvar.circuits.architecture import Architecture, Context, split_heads
+from circuitvar.circuits.architecture import Architecture, Context, enter, split_heads
+from circuitvar.circuits.corrupted import corrupt_embeddings
 from circuitvar.circuits.trunk import (
     LayerTrace,
     at_last,
@@ -18,9 +20,29 @@ from circuitvar.circuits.trunk import (
     post_norm,
     rotated_key,
     rotated_query,
+    run_layer,
     run_mlp,
 )
 from circuitvar.tasks.types import Batch
+
+
+@torch.no_grad()
+def corrupt_read_out(
+    architecture: Architecture, batch: Batch
+) -> tuple[tuple[LayerTrace, ...], Float[Tensor, "batch d_model"]]:
+    """Every layer of the corrupted run, and the stream that the logits read.
+
+    In the last layer `z`, `attn_raw`, `mid`, `mlp_in`, `mlp_raw` and `mlp` are zero except at the
+    read-out position.
+    """
+    embeddings = corrupt_embeddings(architecture, batch)
+    x, context = enter(architecture, embeddings, batch.mask)
+    layers = []
+    for index in range(len(architecture.layers) - 1):
+        x, trace = run_layer(architecture, context, index, x)
+        layers.append(trace)
+    final, trace = _last_layer(architecture, context, x, batch.last)
+    return (*layers, trace), final
 
 
 @torch.no_grad()
@@ -33,32 +55,68 @@ def clean_read_out(
     *,
     first: int,
 ) -> Float[Tensor, "batch d_model"]:
-    """Stream that the logits read at the read-out position of the clean run.
+    """Stream that the logits read in the clean run.
 
     `x` is the clean stream entering layer 0 at the positions from `first` on; `corrupt` holds the
     corrupted run's layers, equal to the clean run's before `first`. Equals
     `at_last(run_tokens(...).final, batch.last)` to float error.
     """
-    end = len(architecture.layers) - 1
-    last = batch.last - first
-    for index, layer in enumerate(architecture.layers):
-        normed = layer.attn_norm(x)
-        projected = tuple(projection(normed) for projection in layer.projections)
-        q, k, v = split_heads(architecture, layer, projected)
-        mask, rotary = context.masks[index], context.rotary[index]
-        base = corrupt[index]
+    for index, layer in enumerate(architecture.layers[:-1]):
+        q, k, v = split_heads(architecture, layer, _projected(architecture, index, x))
+        base, rotary = corrupt[index], context.rotary[index]
         key = torch.cat((base.k[:, :first], k), dim=1)
         value = torch.cat((base.v[:, :first], v), dim=1)
-        mask = mask[:, :, first:]
         angles = None if rotary is None else (rotary[0][:, first:], rotary[1][:, first:])
-        if index == end:
-            q, x = at_last(q, last)[:, None], at_last(x, last)[:, None]
-            mask = at_last(mask.expand(len(batch), -1, -1, -1).transpose(1, 2), last)[:, :, None]
-            if angles is not None:
-                cos, sin = (at_last(part.expand(len(batch), -1, -1), last) for part in angles)
-                angles = (cos[:, None], sin[:, None])
-        query = rotated_query(layer, q, angles)
-        z = mix(layer, query, rotated_key(layer, key, rotary), value, mask)
+        query, key = rotated_query(layer, q, angles), rotated_key(layer, key, rotary)
+        z = mix(layer, query, key, value, context.masks[index][:, :, first:])
         after = x + post_norm(layer.attn_post_norm, layer.output(z.flatten(-2)))
         x = after + run_mlp(layer, x if architecture.parallel else after)[2]
-    return x[:, 0]
+    return _last_layer(architecture, context, x, batch.last, before=corrupt[-1], first=first)[0]
+
+
+def _projected(architecture: Architecture, index: int, x: Tensor) -> tuple[Tensor, ...]:
+    layer = architecture.layers[index]
+    normed = layer.attn_norm(x)
+    return tuple(projection(normed) for projection in layer.projections)
+
+
+def _last_layer(
+    architecture: Architecture,
+    context: Context,
+    x: Float[Tensor, "batch pos d_model"],
+    last: Int[Tensor, " batch"],
+    *,
+    before: LayerTrace | None = None,
+    first: int = 0,
+) -> tuple[Float[Tensor, "batch d_model"], LayerTrace]:
+    """The last layer at the read-out position; keys and values of `x` and of `before` up to it."""
+    index = len(architecture.layers) - 1
+    layer = architecture.layers[index]
+    projected = _projected(architecture, index, x)
+    q, k, v = split_heads(architecture, layer, projected)
+    rotary, n, here = context.rotary[index], len(x), last - first
+    key, value = k, v
+    if before is not None:
+        key = torch.cat((before.k[:, :first], k), dim=1)
+        value = torch.cat((before.v[:, :first], v), dim=1)
+    mask = at_last(context.masks[index].expand(n, -1, -1, -1).transpose(1, 2), last)[:, :, None]
+    angles = None
+    if rotary is not None:
+        cos, sin = (at_last(part.expand(n, -1, -1), last)[:, None] for part in rotary)
+        angles = (cos, sin)
+    query = rotated_query(layer, at_last(q, here)[:, None], angles)
+    z = mix(layer, query, rotated_key(layer, key, rotary), value, mask)
+    stream = at_last(x, here)[:, None]
+    attn_raw = layer.output(z.flatten(-2))
+    after = stream + post_norm(layer.attn_post_norm, attn_raw)
+    mid = stream if architecture.parallel else after
+    mlp_in, mlp_raw, mlp = run_mlp(layer, mid)
+    spread = (_at(part, here, x.shape[1]) for part in (z, attn_raw, mid, mlp_in, mlp_raw, mlp))
+    return (after + mlp)[:, 0], LayerTrace(x, projected, q, k, v, *spread)
+
+
+def _at(value: Float[Tensor, "batch 1 ..."], where: Tensor, n_pos: int) -> Tensor:
+    """The value at one position of each example and zero elsewhere."""
+    out = value.new_zeros(len(value), n_pos, *value.shape[2:])
+    out[torch.arange(len(value), device=value.device), where] = value[:, 0]
+    return out
