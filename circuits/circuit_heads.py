@@ -40,7 +40,10 @@ def run_heads(architecture: Architecture, backdrop: Backdrop, run: Run, index: i
     todo = [h for h, value in values.items() if value is None]
     todo = heads if coupled and todo else todo
     if todo:
-        new = _head_deltas(architecture, backdrop, run, index, todo, [columns[h] for h in todo])
+        room = run.room(len(todo)) if len(todo) == len(heads) else None
+        new = _head_deltas(
+            architecture, backdrop, run, index, todo, [columns[h] for h in todo], room
+        )
         for head, value in zip(todo, new, strict=True):
             values[head] = value
             run.memo.put(keys[head], value)
@@ -58,8 +61,9 @@ def _head_deltas(
     index: int,
     heads: list[int],
     columns: list[tuple[int, ...]],
+    room: Float[Tensor, "live value"] | None,
 ) -> Float[Tensor, "head batch pos d_model"]:
-    """What the heads write in this circuit minus their ablated values."""
+    """What the heads write in this circuit minus their ablated values; in `room` where it fits."""
     layer, base = architecture.layers[index], backdrop.layers[index]
     last = index == len(architecture.layers) - 1
     q, k, v = _projected(architecture, backdrop, run, index, heads, columns, last=last)
@@ -77,7 +81,7 @@ def _head_deltas(
             gain = rms_gain(layer.attn_post_norm, layer.output(z_base.flatten(-2)))
             return written - _per_head(z_base, weights) * gain
     elif base.head_values is None:
-        return _per_head(z - z_base, weights)
+        return _per_head(z - z_base, weights, None if last else room)
     else:
         written = _per_head(z, weights)
     ablated = base.head_values[:, here][:, :, chosen]
@@ -85,10 +89,13 @@ def _head_deltas(
     return written - ablated.permute(2, 0, 1, 3)
 
 
-def _per_head(z: Tensor, weights: Tensor) -> Float[Tensor, "head batch pos d_model"]:
+def _per_head(
+    z: Tensor, weights: Tensor, room: Tensor | None = None
+) -> Float[Tensor, "head batch pos d_model"]:
     batch, pos, heads, d_head = z.shape
     flat = z.permute(2, 0, 1, 3).reshape(heads, batch * pos, d_head)
-    return torch.bmm(flat, weights).view(heads, batch, pos, -1)
+    out = None if room is None else room.view(heads, batch * pos, -1)
+    return torch.bmm(flat, weights, out=out).view(heads, batch, pos, -1)
 
 
 def _projected(

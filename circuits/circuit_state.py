@@ -58,6 +58,8 @@ class Run:
     ids: list[int] = field(default_factory=list)
     tail: list[Float[Tensor, "batch d_model"]] = field(default_factory=list)
     """The same at the read-out position only."""
+    alone: bool = False
+    """No other circuit writes into `stack`, so that values may lie in it."""
     ahead: dict[int, tuple[int, Tensor]] = field(default_factory=dict)
     """Destination -> how many live sources are summed already, and their sum."""
 
@@ -65,9 +67,15 @@ class Run:
         kept = self.kept[:, destination]
         return tuple(i for source, i in zip(self.live, self.ids, strict=True) if kept[source])
 
+    def room(self, n: int) -> Float[Tensor, "live value"] | None:
+        """The next rows of the stack to write into, where no other circuit will reuse it."""
+        return self.stack[len(self.live) : len(self.live) + n] if self.alone else None
+
     def add(self, source: int, key: int, value: Tensor, tail: Tensor) -> None:
         if value.numel() == self.stack.shape[1]:  # not so in the last layer, read at one place
-            self.stack[len(self.live)] = value.flatten()
+            row = self.stack[len(self.live)]
+            if value.data_ptr() != row.data_ptr():
+                row.copy_(value.flatten())
         self.live.append(source)
         self.ids.append(key)
         self.tail.append(tail)

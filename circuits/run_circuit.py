@@ -79,10 +79,12 @@ def streams_of(
     delta = backdrop.input_delta
     stack = delta.new_empty(len(graph.sources), delta.numel())
     coupled = any(layer.attn_post_norm is not None for layer in model.architecture.layers)
+    # The empty circuit writes nothing, so beside it another one is alone.
+    alone = isinstance(masks, np.ndarray) and int(masks.any(axis=1).sum()) <= 1
     for mask in masks:
         kept = graph.matrix(mask)
         needed = needed_sources(graph, kept, coupled=coupled)
-        run = Run(graph, kept, needed, memo, stack)
+        run = Run(graph, kept, needed, memo, stack, alone=alone)
         if needed[0]:
             run.add(0, memo.id(("input",)), delta, at_read_out(backdrop, delta))
         for index in range(graph.n_layers):
