@@ -23,7 +23,7 @@ from circuitvar.circuits.architecture import (
     split_heads,
 )
 from circuitvar.circuits.corrupted import corrupt_means, first_change
-from circuitvar.circuits.full_run import clean_read_out, corrupt_read_out
+from circuitvar.circuits.full_run import LayerBase, clean_read_out, corrupt_read_out
 from circuitvar.circuits.norm_forms import norm_form, normalise
 from circuitvar.circuits.sources import output_weights
 from circuitvar.circuits.trunk import at_last, attend, run, run_mlp
@@ -42,26 +42,6 @@ class Constants:
     """`pos` is 1 when the value is the same at every position."""
     heads: tuple[Float[Tensor, "pos head d_model"], ...]
     mlps: tuple[Float[Tensor, "pos d_model"], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class LayerBase:
-    """One layer of the run in which everything is ablated.
-
-    Under patching, `z`, `mid` and `mlp` of the last layer are known at the read-out position only.
-    """
-
-    x: Float[Tensor, "batch pos d_model"]
-    q: Float[Tensor, "batch pos head d_head"]
-    k: Float[Tensor, "batch pos kv_head d_head"]
-    v: Float[Tensor, "batch pos kv_head d_head"]
-    z: Float[Tensor, "batch pos head d_head"]
-    mid: Float[Tensor, "batch pos d_model"]
-    mlp: Float[Tensor, "batch pos d_model"]
-    """What the MLP writes when it reads `mid`."""
-    head_values: Float[Tensor, "batch pos head d_model"] | None = None
-    """Ablated value of each head; None when it is what the head writes here (patching)."""
-    mlp_values: Float[Tensor, "batch pos d_model"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,12 +193,11 @@ def prepare(
         if ablation != "patching":
             raise ValueError(f"ablation {ablation!r} needs `constants`; see `mean_constants`")
         corrupt, final = corrupt_read_out(architecture, batch)
-        layers = tuple(LayerBase(t.x, t.q, t.k, t.v, t.z, t.mid, t.mlp) for t in corrupt)
         first = first_change(batch)
         clean = entering[:, first:].contiguous()
         full = clean_read_out(architecture, batch, context, corrupt, clean, first=first)
         delta = clean - corrupt[0].x[:, first:]
-        return Backdrop(batch, context, ablation, first, delta, layers, final, full)
+        return Backdrop(batch, context, ablation, first, delta, corrupt, final, full)
     with torch.no_grad():
         full = at_last(run(architecture, entering, entering, context).final, batch.last)
     x, _ = enter(architecture, at_positions(constants.embeddings, batch.mask), batch.mask)

@@ -1,6 +1,7 @@
 """Attention heads of a circuit's run: only heads that are read and whose inputs have changed."""
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -39,19 +40,31 @@ def run_heads(architecture: Architecture, backdrop: Backdrop, run: Run, index: i
     values = {h: run.memo.get(key) for h, key in keys.items()}
     todo = [h for h, value in values.items() if value is None]
     todo = heads if coupled and todo else todo
+    tails: dict[int, Tensor] = {}
+    last = index == len(architecture.layers) - 1
     if todo:
         room = run.room(len(todo)) if len(todo) == len(heads) else None
         new = _head_deltas(
             architecture, backdrop, run, index, todo, [columns[h] for h in todo], room
         )
+        tails = dict(zip(todo, _tails(backdrop, new, last=last), strict=True))
         for head, value in zip(todo, new, strict=True):
             values[head] = value
             run.memo.put(keys[head], value)
-    last = index == len(architecture.layers) - 1
     for head, value in values.items():
         assert value is not None
-        tail = value[:, 0] if last else at_read_out(backdrop, value)
+        tail = tails[head] if head in tails else _tails(backdrop, value[None], last=last)[0]
         run.add(first + head, keys[head], value, tail)
+
+
+def _tails(
+    backdrop: Backdrop, values: Float[Tensor, "head batch pos d_model"], *, last: bool
+) -> Float[Tensor, "head batch d_model"]:
+    """Values at the read-out position, the only one there is in the last layer."""
+    if last:
+        return values[:, :, 0]
+    rows = torch.arange(values.shape[1], device=values.device)
+    return values[:, rows, backdrop.batch.last - backdrop.first]
 
 
 def _head_deltas(
@@ -130,7 +143,7 @@ def _projected(
         streams = inputs(run, [same[0] for same in by_input.values()], x, ahead=_mlp(run, index))
         for stream, same in zip(layer.attn_norm(streams), by_input.values(), strict=True):
             rows = [c - offset for c in same]
-            out = stream @ _stacked(weights, rows).T + _stacked(biases, rows)
+            out = F.linear(stream, _stacked(weights, rows), _stacked(biases, rows))
             done.update(zip(same, out.unflatten(-1, (len(same), -1)).unbind(-2), strict=True))
     bases = (base.q[:, start:], base.k[:, start:], base.v[:, start:])
     result: tuple[list[Tensor], list[Tensor], list[Tensor]] = ([], [], [])

@@ -21,7 +21,7 @@ from circuitvar.circuits.backdrop import (
     prepare,
 )
 from circuitvar.circuits.run_circuit import final_streams
-from circuitvar.circuits.trunk import logits_at
+from circuitvar.circuits.trunk import logits_at, metric_at
 from circuitvar.circuits.types import Ablation, Circuit, Faithfulness
 from circuitvar.tasks.batching import chunks
 from circuitvar.tasks.metrics import accuracy, flip, get_metric, kl
@@ -110,10 +110,15 @@ def evaluate_masks(
     parts: list[list[dict[str, Tensor]]] = []
     for part in chunks(batch, batch_size or examples_at_once(model, batch)):
         backdrop = prepare(model, part, ablation=ablation, constants=constants)
-        streams = [backdrop.full, *final_streams(model, backdrop, everything)]
-        logits = _all_logits(model, streams)
+        *streams, empty = final_streams(model, backdrop, everything)
+        logits = _all_logits(model, [backdrop.full, *streams])
         full = next(logits)
-        parts.append([_read(row, part, metric, full) for row in logits])
+        rows = [_read(row, part, metric, full) for row in logits]
+        # Of the empty circuit the metric is all that is asked, unless it is among the circuits.
+        none = np.flatnonzero(~masks.any(axis=1))
+        value = metric_at(model.architecture, empty, part, metric, full)
+        rows.append({"value": rows[none[0]]["value"] if none.size else value})
+        parts.append(rows)
         parts[-1].append({"value": metric.fn(full, part, full)})
     joined = [
         {key: torch.cat([part[row][key] for part in parts]).cpu().numpy() for key in parts[0][row]}

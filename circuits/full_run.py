@@ -6,6 +6,7 @@ queries, results and MLP elsewhere reach no logits that are read.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -26,23 +27,46 @@ from circuitvar.circuits.trunk import (
 from circuitvar.tasks.types import Batch
 
 
+@dataclass(frozen=True, eq=False)
+class LayerBase:
+    """One layer of the run in which everything is ablated.
+
+    Under patching, `z`, `mid` and `mlp` of the last layer are known at the read-out position only.
+    """
+
+    x: Float[Tensor, "batch pos d_model"]
+    q: Float[Tensor, "batch pos head d_head"]
+    k: Float[Tensor, "batch pos kv_head d_head"]
+    v: Float[Tensor, "batch pos kv_head d_head"]
+    z: Float[Tensor, "batch pos head d_head"]
+    mid: Float[Tensor, "batch pos d_model"]
+    mlp: Float[Tensor, "batch pos d_model"]
+    """What the MLP writes when it reads `mid`."""
+    head_values: Float[Tensor, "batch pos head d_model"] | None = None
+    """Ablated value of each head; None when it is what the head writes here (patching)."""
+    mlp_values: Float[Tensor, "batch pos d_model"] | None = None
+
+
 @torch.no_grad()
 def corrupt_read_out(
     architecture: Architecture, batch: Batch
-) -> tuple[tuple[LayerTrace, ...], Float[Tensor, "batch d_model"]]:
+) -> tuple[tuple[LayerBase, ...], Float[Tensor, "batch d_model"]]:
     """Every layer of the corrupted run, and the stream that the logits read.
 
-    In the last layer `z`, `attn_raw`, `mid`, `mlp_in`, `mlp_raw` and `mlp` are zero except at the
-    read-out position.
+    In the last layer `z`, `mid` and `mlp` are zero except at the read-out position.
     """
     embeddings = corrupt_embeddings(architecture, batch)
     x, context = enter(architecture, embeddings, batch.mask)
     layers = []
     for index in range(len(architecture.layers) - 1):
         x, trace = run_layer(architecture, context, index, x)
-        layers.append(trace)
-    final, trace = _last_layer(architecture, context, x, batch.last)
-    return (*layers, trace), final
+        layers.append(_base(trace))
+    final, end = _last_layer(architecture, context, x, batch.last)
+    return (*layers, end), final
+
+
+def _base(t: LayerTrace) -> LayerBase:
+    return LayerBase(t.x, t.q, t.k, t.v, t.z, t.mid, t.mlp)
 
 
 @torch.no_grad()
@@ -50,7 +74,7 @@ def clean_read_out(
     architecture: Architecture,
     batch: Batch,
     context: Context,
-    corrupt: Sequence[LayerTrace],
+    corrupt: Sequence[LayerBase],
     x: Float[Tensor, "batch pos d_model"],
     *,
     first: int,
@@ -86,14 +110,13 @@ def _last_layer(
     x: Float[Tensor, "batch pos d_model"],
     last: Int[Tensor, " batch"],
     *,
-    before: LayerTrace | None = None,
+    before: LayerBase | None = None,
     first: int = 0,
-) -> tuple[Float[Tensor, "batch d_model"], LayerTrace]:
+) -> tuple[Float[Tensor, "batch d_model"], LayerBase]:
     """The last layer at the read-out position; keys and values of `x` and of `before` up to it."""
     index = len(architecture.layers) - 1
     layer = architecture.layers[index]
-    projected = _projected(architecture, index, x)
-    q, k, v = split_heads(architecture, layer, projected)
+    q, k, v = split_heads(architecture, layer, _projected(architecture, index, x))
     rotary, n, here = context.rotary[index], len(x), last - first
     key, value = k, v
     if before is not None:
@@ -107,12 +130,11 @@ def _last_layer(
     query = rotated_query(layer, at_last(q, here)[:, None], angles)
     z = mix(layer, query, rotated_key(layer, key, rotary), value, mask)
     stream = at_last(x, here)[:, None]
-    attn_raw = layer.output(z.flatten(-2))
-    after = stream + post_norm(layer.attn_post_norm, attn_raw)
+    after = stream + post_norm(layer.attn_post_norm, layer.output(z.flatten(-2)))
     mid = stream if architecture.parallel else after
-    mlp_in, mlp_raw, mlp = run_mlp(layer, mid)
-    spread = (_at(part, here, x.shape[1]) for part in (z, attn_raw, mid, mlp_in, mlp_raw, mlp))
-    return (after + mlp)[:, 0], LayerTrace(x, projected, q, k, v, *spread)
+    mlp = run_mlp(layer, mid)[2]
+    spread = (_at(part, here, x.shape[1]) for part in (z, mid, mlp))
+    return (after + mlp)[:, 0], LayerBase(x, q, k, v, *spread)
 
 
 def _at(value: Float[Tensor, "batch 1 ..."], where: Tensor, n_pos: int) -> Tensor:
