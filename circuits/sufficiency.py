@@ -98,7 +98,8 @@ def partial_necessity_test(
     """H0: P(knock-out damages more than that of a random circuit) <= quantile.
 
     Damages are `squared_error` between the complement and the full model, for the circuit and for
-    random circuits of the same size; a tie is not a win.
+    random circuits of the same size; a tie is not a win. Draw those from outside the circuit (see
+    `outside_circuits`): circuits that share its edges share its damage.
     """
     others = np.asarray(random_damages, dtype=float)
     _check_finite(damage, others)

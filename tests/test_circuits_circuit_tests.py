@@ -7,10 +7,14 @@ import torch
 from circuitvar.circuits.circuit_scores import circuit_scores
 from circuitvar.circuits.circuit_tests import run_circuit_tests
 from circuitvar.circuits.evaluate import completeness, evaluate, evaluate_masks
+from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.model import load_model
-from circuitvar.circuits.null_circuits import random_connected
-from circuitvar.circuits.null_model import random_weight_model
+from circuitvar.circuits.null_circuits import NULL_FAMILIES, random_connected
+from circuitvar.circuits.null_model import random_weight_model, relative_effects
+from circuitvar.circuits.null_outside import outside_circuits
+from circuitvar.circuits.prune import prune_masks
 from circuitvar.circuits.select import circuit_from_mask
+from circuitvar.tasks.batching import take
 from circuitvar.tasks.planted.catalog import get_planted
 from circuitvar.tasks.sampling import sample_batch, tokenize
 from circuitvar.tasks.types import PromptPair
@@ -110,30 +114,123 @@ def planted_induction():
     return model, batch, np.isin(model.graph.edge_names, list(planted.task.known_edges))
 
 
-def test_the_planted_circuit_passes_where_random_ones_of_its_size_fail(planted_induction):
-    model, batch, kept = planted_induction
-    verdicts = {}
-    random = random_connected(model.graph, int(kept.sum()), 1, rng=np.random.default_rng(3))[0]
-    for name, mask in (("planted", kept), ("random", random)):
-        circuit = circuit_from_mask(model.graph, mask, rule=name)
-        result = run_circuit_tests(
-            model, circuit, batch, metric="logit_diff", rng=np.random.default_rng(0)
-        )
-        verdicts[name] = result.frame.set_index("test")["rejected"].to_dict()
+PASSED = {
     # Rejection is bad news for equivalence, independence and minimality, good news elsewhere.
-    assert verdicts["planted"] | {"partial necessity": None} == {
-        "equivalence": False,
-        "equivalence (TOST)": True,
-        "independence": False,
-        "sufficiency": True,
-        "partial necessity": None,
-        "minimality": False,
-    }
-    assert verdicts["random"]["equivalence"]
-    assert verdicts["random"]["minimality"]
-    assert not verdicts["random"]["equivalence (TOST)"]
-    assert not verdicts["random"]["sufficiency"]
-    assert not verdicts["random"]["partial necessity"]
+    "equivalence": False,
+    "equivalence (TOST)": True,
+    "independence": False,
+    "sufficiency": True,
+    "partial necessity": True,
+    "minimality": False,
+}
+
+
+def planted_case(key):
+    model, task = load_model(f"planted:{key}"), get_planted(key).task
+    batch = sample_batch(task, 80, model.tokenizer, rng=np.random.default_rng(0))[0].batch
+    return model, batch, np.isin(model.graph.edge_names, list(task.known_edges))
+
+
+def verdicts(model, batch, mask, **options):
+    circuit = circuit_from_mask(model.graph, mask, rule="test", prune=False)
+    options = {"draws": 60, "permutations": 39, **options}
+    result = run_circuit_tests(
+        model, circuit, batch, metric="logit_diff", rng=np.random.default_rng(0), **options
+    )
+    return result.frame.set_index("test")
+
+
+PLANTED_CASES = {
+    # Tests that a random connected circuit fails at least once in four draws.
+    "induction": {"equivalence", "equivalence (TOST)", "sufficiency", "minimality"},
+    "two-route": set(PASSED) - {"independence"},
+    "gated": set(PASSED) - {"independence"},
+    "noise": set(PASSED) - {"partial necessity"},
+}
+
+
+@pytest.mark.parametrize("key", PLANTED_CASES)
+def test_planted_circuits_pass_all_tests_and_random_ones_of_their_size_fail(key):
+    model, batch, kept = planted_case(key)
+    assert verdicts(model, batch, kept, draws=200)["rejected"].to_dict() == PASSED
+    failed = []
+    for mask in random_connected(model.graph, int(kept.sum()), 4, rng=np.random.default_rng(3)):
+        found = verdicts(model, batch, mask)["rejected"].to_dict()
+        failed.append({test for test in PASSED if found[test] != PASSED[test]})
+    assert all(failed)
+    assert set.union(*failed) >= PLANTED_CASES[key]
+
+
+def test_every_test_fails_random_circuits_of_some_planted_model():
+    assert set.union(*PLANTED_CASES.values()) == set(PASSED)
+
+
+def test_knock_outs_of_small_graphs_need_a_reference_outside_the_circuit(planted_induction):
+    model, batch, kept = planted_induction
+    # Half of the random 5-edge circuits of the model share an edge with the 5 true ones, and some
+    # share the one that everything passes: they do the same damage, which is no win.
+    whole = verdicts(model, batch, kept, reference="model").loc["partial necessity"]
+    assert whole["note"].endswith("random circuits of 5 edges (connected) of the whole model")
+    assert not whole["rejected"]
+    assert 0.6 < whole["statistic"] < 0.9
+    outside = verdicts(model, batch, kept).loc["partial necessity"]
+    assert outside["note"].endswith("random circuits of 5 edges (connected) outside the circuit")
+    assert outside["statistic"] == 1.0
+
+
+def test_a_circuit_of_most_edges_has_no_reference_outside_and_is_not_shown_necessary():
+    # The integer model uses 15 of its 23 edges: 8 are outside, so no circuit of 15 is.
+    model, batch, kept = planted_case("integer")
+    frame = verdicts(model, batch, kept)
+    row = frame.loc["partial necessity"]
+    assert row["note"].endswith("of the whole model")
+    assert not row["rejected"]
+    others = frame["rejected"].to_dict() | {"partial necessity": True}
+    assert others == PASSED
+
+
+def test_a_stratum_that_is_the_circuit_makes_the_stratified_null_the_circuit_itself():
+    model, batch, kept = planted_case("noise")
+    row = verdicts(model, batch, kept, family="strata").loc["sufficiency"]
+    assert row["statistic"] == 0.0  # ties only
+
+
+def test_models_with_shuffled_weights_are_a_null_family(planted_induction):
+    model, batch, kept = planted_induction
+    batch = take(batch, np.arange(30))
+    frame = verdicts(model, batch, kept, family="random-weights", draws=40)
+    assert frame.loc["sufficiency", "statistic"] > 0.9  # hardly a shuffled model is as faithful
+    assert "models with shuffled weights" in frame.loc["partial necessity", "note"]
+    assert 0 < frame.loc["sufficiency", "n"] <= 40
+    near, far = relative_effects(model, kept, batch, metric="logit_diff")
+    assert (near, far) == (pytest.approx(0, abs=1e-6), pytest.approx(1))
+
+
+def test_unknown_families_and_references_are_refused(planted_induction):
+    model, batch, kept = planted_induction
+    with pytest.raises(ValueError, match="unknown null family 'x'; choose one of edges"):
+        verdicts(model, batch, kept, family="x")
+    with pytest.raises(ValueError, match="reference must be 'outside' or 'model'"):
+        verdicts(model, batch, kept, reference="x")
+
+
+@pytest.mark.parametrize("family", NULL_FAMILIES)
+@pytest.mark.parametrize("heads", [(4, None), (4, 2)], ids=["heads", "grouped"])
+def test_circuits_from_outside_have_the_size_and_no_edge_in_common(family, heads):
+    graph = Graph(n_layers=2, n_heads=heads[0], n_kv_heads=heads[1])
+    rng = np.random.default_rng(0)
+    for size in (1, 5, graph.n_edges // 2):
+        kept = random_connected(graph, size, 1, rng=rng)[0]
+        masks = outside_circuits(graph, kept, 6, family=family, rng=rng)
+        assert not (masks & kept).any()
+        assert (masks.sum(axis=1) == size).all()
+    small = random_connected(graph, 5, 1, rng=rng)[0]
+    if family == "connected":
+        drawn = outside_circuits(graph, small, 6, family=family, rng=rng)
+        np.testing.assert_array_equal(prune_masks(graph, drawn), drawn)
+    large = np.arange(graph.n_edges) < graph.n_edges // 2 + 1
+    with pytest.raises(ValueError, match=r"no circuit of its size\s+avoids it"):
+        outside_circuits(graph, large, 2, family=family, rng=rng)
 
 
 def test_the_planted_circuit_is_faithful_and_complete(planted_induction):
