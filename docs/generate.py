@@ -17,7 +17,7 @@ ROOT = DOCS.parent
 
 def cell(text: object) -> str:
     """Text that cannot break out of a Markdown table cell."""
-    return " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;")
+    return " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[")
 
 
 def table(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
