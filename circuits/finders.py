@@ -4,6 +4,10 @@ They are re-run for every perturbation. A user's own procedure is one more recor
 """
 
 import difflib
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
 
 from circuitvar.circuits.acdc import find_acdc
 from circuitvar.circuits.edge_pruning import find_by_edge_pruning
@@ -28,7 +32,10 @@ FINDERS: tuple[Finder, ...] = (
 
 
 def get_finder(key: str, finders: tuple[Finder, ...] = FINDERS) -> Finder:
-    """The finder called `key`.
+    """The finder called `key`, or the user's own as `module:attribute`.
+
+    The attribute is a `Finder` or a plain function with the signature of `FinderFn`. Importing the
+    module runs the user's code: only do so for code you trust.
 
     >>> get_finder("acdc").title
     'ACDC'
@@ -36,12 +43,39 @@ def get_finder(key: str, finders: tuple[Finder, ...] = FINDERS) -> Finder:
     Raises
     ------
     ValueError
-        No finder has this key.
+        No finder has this key, or the user's own cannot be imported.
     """
     for finder in finders:
         if finder.key == key:
             return finder
+    if ":" in key:
+        return _user_finder(key)
     known = [finder.key for finder in finders]
     close = difflib.get_close_matches(key, known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"unknown finder {key!r}: choose one of {', '.join(known)}{hint}")
+    raise ValueError(
+        f"unknown finder {key!r}: choose one of {', '.join(known)}, or your own function as "
+        f"module:attribute{hint}"
+    )
+
+
+def _user_finder(key: str) -> Finder:
+    module, _, attribute = key.partition(":")
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:  # a console script does not look into the working directory by itself
+        sys.path.insert(0, here)
+    try:
+        found: Any = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"finder {key!r} could not be imported: {error}") from None
+    finally:
+        if added:
+            sys.path.remove(here)
+    if isinstance(found, Finder):
+        return found
+    if not callable(found):
+        raise ValueError(f"finder {key!r} is a {type(found).__name__}; it must be a function.")
+    title = (found.__doc__ or attribute).strip().splitlines()[0]
+    function: Any = found
+    return Finder(key, title, function, "user")

@@ -16,6 +16,7 @@ from circuitvar.circuits.select import circuit_from_mask
 from circuitvar.circuits.types import Circuit
 
 MAX_BYTES = 2 * 2**30
+ENDINGS = (".json", ".pt", ".csv", ".graphml", ".txt")
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +143,25 @@ def write_edges(path: str | Path, file: EdgeFile) -> None:
         ".txt": write_acdc,
     }
     _dispatch(Path(path), writers, reading=False)(Path(path), file)
+
+
+def check_can_write(path: str | Path, graph: Graph) -> None:
+    """Find out before any work whether a circuit of this graph can be written to this file.
+
+    Raises
+    ------
+    ValueError
+        If the ending is unknown, or the format cannot hold the graph.
+    """
+    from circuitvar.circuits.interchange_eap import check_ungrouped
+
+    path = Path(path)
+    if path.suffix.lower() not in ENDINGS:
+        raise ValueError(
+            f"{path.name}: unknown kind of circuit file; endings understood: {', '.join(ENDINGS)}"
+        )
+    if path.suffix.lower() in (".json", ".pt"):
+        check_ungrouped(graph)
 
 
 def _dispatch(path: Path, handlers: Mapping, *, reading: bool = True):

@@ -49,7 +49,7 @@ def _field(value: object, key: str, default: object) -> object:
 
 def write_json(path: Path, file: EdgeFile, *, d_model: int = 0) -> None:
     """The layout of EAP-IG `Graph.to_json`; edges without a score get 0."""
-    graph = _ungrouped(file.graph)
+    graph = check_ungrouped(file.graph)
     kept = np.zeros(graph.n_edges, bool) if file.kept is None else file.kept
     scores = np.zeros(graph.n_edges) if file.scores is None else np.nan_to_num(file.scores)
     nodes = circuit_nodes(graph, kept)
@@ -75,7 +75,14 @@ def _cfg(graph: Graph) -> dict[str, object]:
     }
 
 
-def _ungrouped(graph: Graph) -> Graph:
+def check_ungrouped(graph: Graph) -> Graph:
+    """The graph, when the format can hold it.
+
+    Raises
+    ------
+    ValueError
+        Shared k and v heads, or layers without an MLP.
+    """
     if graph.kv_heads != graph.n_heads or not graph.has_mlp:
         raise ValueError(
             "the EAP-IG format has one k and v per head and an MLP in every layer; "
@@ -118,7 +125,7 @@ def read_pt(path: Path, graph: Graph) -> EdgeFile:
 
 def write_pt(path: Path, file: EdgeFile, *, d_model: int = 0) -> None:
     """The layout of EAP-IG `Graph.to_pt`."""
-    graph = _ungrouped(file.graph)
+    graph = check_ungrouped(file.graph)
     kept = np.zeros(graph.n_edges, bool) if file.kept is None else file.kept
     scores = np.zeros(graph.exists.shape, dtype=np.float32)
     if file.scores is not None:

@@ -12,12 +12,15 @@ from circuitvar.reports.commands import (
     demo,
     design,
     doctor,
+    evaluate,
+    find,
     folders,
     identify,
     lists,
     neurons,
     published,
     score,
+    test,
 )
 
 app = typer.Typer(
@@ -53,6 +56,9 @@ app.command("audit")(audit.audit)
 app.command("score")(score.score)
 app.command("design")(design.design)
 app.command("decide")(decide.decide)
+app.command("find")(find.find)
+app.command("evaluate")(evaluate.evaluate)
+app.command("test")(test.test)
 app.command("published")(published.published)
 app.command("neurons")(neurons.neurons)
 app.command("identify")(identify.identify)

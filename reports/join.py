@@ -24,7 +24,13 @@ JOINED = "joined"
 PAGE = "report.html"
 MAX_BYTES = 8_000_000
 """Of the page."""
-ORDER = {"circuit": "Circuit tests", "neurons": "Neurons", "identifiability": "Identifiability"}
+ORDER = {
+    "circuit": "Published circuit",
+    "circuits": "Circuit evaluation",
+    "circuit-tests": "Circuit tests",
+    "neurons": "Neurons",
+    "identifiability": "Identifiability",
+}
 """Known kinds in the order of the page, and what the table of contents calls them."""
 IMAGES = {".svg": "image/svg+xml", ".png": "image/png"}
 """What a figure may be; as an image, an SVG runs no script and loads nothing."""

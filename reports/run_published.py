@@ -9,23 +9,15 @@ import pandas as pd
 from circuitvar.audit.streams import stream
 from circuitvar.circuits.circuit_tests import run_circuit_tests
 from circuitvar.circuits.draw import draw_circuit
-from circuitvar.circuits.interchange import read_edges
 from circuitvar.circuits.methods import get_method
 from circuitvar.circuits.model import Model, load_model
-from circuitvar.circuits.published import (
-    Published,
-    load_published,
-    planted_circuit,
-    published_circuit,
-    published_names,
-)
 from circuitvar.circuits.published_audit import conditions_table, rediscovery_table, role_recall
 from circuitvar.circuits.score import score_edges
 from circuitvar.circuits.types import Circuit
+from circuitvar.reports.circuit_by_name import circuit_task, resolve_circuit
 from circuitvar.reports.published_section import write_published_section
 from circuitvar.reports.style import save_figure
 from circuitvar.reports.table_text import to_csv
-from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.sampling import sample_batch
 from circuitvar.tasks.types import Batch, Task
@@ -38,27 +30,6 @@ class PublishedAudit:
     circuit: Circuit
     tables: dict[str, pd.DataFrame]
     """conditions, tests, rediscovery, and roles where the circuit names them."""
-
-
-def resolve_circuit(name: str, model: Model, variant: str = "") -> tuple[Circuit, Published | None]:
-    """A shipped circuit by key, a planted model's, or a file of edges in any known format.
-
-    Raises
-    ------
-    ValueError
-        Unknown name, or a circuit that does not fit the model's graph (names the first bad edge).
-    """
-    if name in published_names():
-        published = load_published(name)
-        return published_circuit(published, model.graph, variant=variant), published
-    if name.startswith("planted"):
-        return planted_circuit(name.replace("planted-", "planted:"), model.graph), None
-    if Path(name).is_file():
-        return read_edges(name, model.graph).circuit, None
-    raise ValueError(
-        f"circuit {name!r} is neither a file nor shipped; "
-        f"shipped are {', '.join(published_names())}"
-    )
 
 
 def condition_batches(task: Task, model: Model, n: int, seed: int) -> dict[str, Batch]:
@@ -102,9 +73,9 @@ def run_published(
         Unknown names, a circuit of another architecture, or a file circuit without a task.
     """
     loaded = load_model(model, device=device, dtype=dtype)
-    circuit, published = resolve_circuit(name, loaded, variant)
-    key = task or (published.task if published else name.replace("planted:", "planted-"))
-    question = get_task(key)
+    found = resolve_circuit(name, loaded, variant=variant)
+    circuit, published = found.circuit, found.published
+    question = circuit_task(found, task, None)
     metric = get_metric(question.metric)
     batches = condition_batches(question, loaded, n, seed)
     main = batches["as published"]
@@ -131,9 +102,12 @@ def run_published(
     out.mkdir(parents=True, exist_ok=True)
     for label, frame in tables.items():
         (out / f"{label}.csv").write_text(to_csv(frame), encoding="utf-8")
-    roles = published.role_of if published is not None else None
     figure = draw_circuit(
-        circuit.graph, circuit.kept, weights=scores[methods[0]], weight_name="score", roles=roles
+        circuit.graph,
+        circuit.kept,
+        weights=scores[methods[0]],
+        weight_name="score",
+        roles=found.roles,
     )
     for suffix in (".pdf", ".png", ".svg"):
         save_figure(figure, out / f"circuit{suffix}")

@@ -117,7 +117,7 @@ def test_a_published_circuit_is_a_section(run, tmp_path, monkeypatch):
     run_published(model, model=model, n=12, draws=5, methods=("eap",), out=tmp_path / "p")
     join_sections(run, [tmp_path / "p"])
     page = page_of(run)
-    assert "Published circuit: planted:gated" in page and "Circuit tests" in page
+    assert "Published circuit: planted:gated" in page and ">Published circuit<" in page
     assert "keeps 1 of the metric as published" in page
     assert "eap finds 4 of its 4 edges again" in page
 
