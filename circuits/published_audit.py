@@ -13,8 +13,9 @@ import pandas as pd
 from jaxtyping import Float
 
 from circuitvar.circuits.compare import size_matched_jaccard
-from circuitvar.circuits.evaluate import completeness, evaluate, summarize
+from circuitvar.circuits.evaluate import completeness, evaluate, evaluate_masks, summarize
 from circuitvar.circuits.published import Published
+from circuitvar.circuits.select import top_n
 from circuitvar.circuits.types import Ablation, Circuit
 from circuitvar.tasks.types import Batch, Metric
 
@@ -53,15 +54,28 @@ def conditions_table(
 
 
 def rediscovery_table(
-    model: "Model", circuit: Circuit, scores: Mapping[str, Float[np.ndarray, " edge"]]
+    model: "Model",
+    circuit: Circuit,
+    scores: Mapping[str, Float[np.ndarray, " edge"]],
+    *,
+    heldout: Batch | None = None,
+    metric: Metric | str = "logit_diff",
 ) -> pd.DataFrame:
-    """One row per method: overlap of the circuit with the method's equally large top-n."""
-    return pd.DataFrame(
-        [
-            {"method": method, **asdict(size_matched_jaccard(model.graph, circuit.kept, values))}
-            for method, values in scores.items()
-        ]
-    )
+    """One row per method: overlap of the circuit with the method's equally large top-n.
+
+    With `heldout` prompts, also the faithfulness of both on them: `faithfulness` of the circuit,
+    `faithfulness_found` of the method's top-n, dangling edges removed.
+    """
+    rows = []
+    for method, values in scores.items():
+        row = {"method": method, **asdict(size_matched_jaccard(model.graph, circuit.kept, values))}
+        if heldout is not None:
+            found = top_n(model.graph, values, circuit.size)
+            masks = np.stack([circuit.kept, found.kept])
+            own, other = evaluate_masks(model, masks, heldout, metric=metric)
+            row |= {"faithfulness": own.value, "faithfulness_found": other.value}
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def role_recall(

@@ -42,6 +42,14 @@ def published_sentences(name: str, size: int, tables: Mapping[str, pd.DataFrame]
     for row in tables["rediscovery"].to_dict("records"):
         found.append(
             f"{row['method']} finds {row['edges_shared']} of its {row['edges_a']} edges again "
-            f"(Jaccard {row['edge_jaccard']:.3g}, chance {row['chance_jaccard']:.3g})."
+            f"(Jaccard {row['edge_jaccard']:.3g}, chance {row['chance_jaccard']:.3g}; p = "
+            f"{row['p_random']:.3g} against random edges, {row['p_stratified']:.3g} against edges "
+            f"of the same layers and types; overlap coefficient {row['edge_coefficient']:.3g} of "
+            f"edges, {row['node_coefficient']:.3g} of nodes)."
         )
+        if "faithfulness_found" in row:
+            found.append(
+                f"With held-out names it keeps {row['faithfulness']:.3g} of the metric, the "
+                f"{row['method']} circuit of its size {row['faithfulness_found']:.3g}."
+            )
     return found

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -32,17 +32,22 @@ class PublishedAudit:
     """conditions, tests, rediscovery, and roles where the circuit names them."""
 
 
+AS_PUBLISHED = "as published"
+FOUND_ON, HELD_OUT = "names of list a", "held-out names (list b)"
+"""The two halves of a task's word lists, which share no name."""
+
+
 def condition_batches(task: Task, model: Model, n: int, seed: int) -> dict[str, Batch]:
-    """The same task under other word lists, corruptions and single templates."""
+    """The same task with other names, under other corruptions and in single templates."""
 
     def draw(label: str, **options: Any) -> Batch:
         rng = stream(seed, task.key, "published", label)
         options["max_length"] = model.context
         return sample_batch(task, n, model.tokenizer, rng=rng, **options)[0].batch
 
-    batches = {"as published": draw("all")}
+    batches = {AS_PUBLISHED: draw("all")}
     if {"a", "b"} <= set(task.pools):
-        batches |= {f"word list {pool}": draw(pool, pool=pool) for pool in ("a", "b")}
+        batches |= {FOUND_ON: draw("a", pool="a"), HELD_OUT: draw("b", pool="b")}
     for corruption in task.corruptions[1:]:
         batches[f"corruption {corruption.key}"] = draw(corruption.key, corruption=corruption.key)
     for template in task.templates:
@@ -55,10 +60,13 @@ def run_published(
     *,
     model: str,
     task: str | None = None,
+    data: Path | None = None,
     variant: str = "",
+    size: int | None = None,
     n: int = 100,
     methods: tuple[str, ...] = ("eap-ig-inputs", "eap"),
     family: str = "connected",
+    reference: Literal["outside", "model"] = "outside",
     draws: int = 100,
     out: Path,
     seed: int = 0,
@@ -67,20 +75,24 @@ def run_published(
 ) -> PublishedAudit:
     """Run a circuit under every condition, test it, rediscover it; write tables and a drawing.
 
+    Rediscovery scores prompts with the names of list a and is judged on held-out names (list b),
+    where the task has the two lists. `size`: edges to take from a file that holds scores only.
+
     Raises
     ------
     ValueError
         Unknown names, a circuit of another architecture, or a file circuit without a task.
     """
     loaded = load_model(model, device=device, dtype=dtype)
-    found = resolve_circuit(name, loaded, variant=variant)
+    found = resolve_circuit(name, loaded, variant=variant, size=size)
     circuit, published = found.circuit, found.published
-    question = circuit_task(found, task, None)
+    question = circuit_task(found, task, data)
     metric = get_metric(question.metric)
     batches = condition_batches(question, loaded, n, seed)
-    main = batches["as published"]
+    main = batches[AS_PUBLISHED]
+    found_on = batches.get(FOUND_ON, main)
     scores = {
-        method: score_edges(loaded, main, get_method(method), metric=metric).mean
+        method: score_edges(loaded, found_on, get_method(method), metric=metric).mean
         for method in methods
     }
     tests = run_circuit_tests(
@@ -90,12 +102,15 @@ def run_published(
         metric=metric,
         rng=stream(seed, "published", "tests"),
         family=family,
+        reference=reference,
         draws=draws,
     )
     tables = {
         "conditions": conditions_table(loaded, circuit, batches, metric=metric),
         "tests": tests.frame,
-        "rediscovery": rediscovery_table(loaded, circuit, scores),
+        "rediscovery": rediscovery_table(
+            loaded, circuit, scores, heldout=batches.get(HELD_OUT), metric=metric
+        ),
     }
     if published is not None and published.roles:
         tables["roles"] = role_recall(published, scores[methods[0]])

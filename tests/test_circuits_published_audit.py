@@ -2,12 +2,23 @@
 
 import numpy as np
 import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
 
-from circuitvar.circuits.model import load_model
-from circuitvar.circuits.published import load_published, planted_circuit
+from circuitvar.circuits.architecture import NoMLP
+from circuitvar.circuits.evaluate import evaluate
+from circuitvar.circuits.model import load_model, wrap
+from circuitvar.circuits.published import (
+    load_published,
+    planted_circuit,
+    published_circuit,
+    published_names,
+)
 from circuitvar.circuits.published_audit import conditions_table, rediscovery_table, role_recall
+from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.planted.catalog import get_planted
 from circuitvar.tasks.sampling import sample_batch
+from tests.toy_scoring import toy_batch
 
 
 def test_a_planted_circuit_holds_everywhere_and_is_found_again():
@@ -47,3 +58,46 @@ def test_role_recall_counts_the_strong_nodes_of_each_role():
     assert table.loc["previous token", "missing"] == "a2.h2 a4.h11"
     assert table["nodes"].sum() == 26
     assert table.loc["S-inhibition", "share"] == pytest.approx(0.0)
+
+
+def random_model(n_layers: int, n_heads: int, *, mlp: bool = True):
+    """A model of a published circuit's shape with random weights and few dimensions."""
+    torch.manual_seed(0)
+    config = GPT2Config(
+        n_layer=n_layers, n_head=n_heads, n_embd=2 * n_heads, n_positions=16, vocab_size=30
+    )
+    hf = GPT2LMHeadModel(config)
+    for block in hf.transformer.h if not mlp else ():
+        block.mlp = NoMLP()
+    return wrap(hf, name="random weights")
+
+
+def test_shipped_circuits_fit_and_run_on_models_of_their_shape():
+    # GPT2Config() is the configuration of GPT-2 small.
+    assert (GPT2Config().n_layer, GPT2Config().n_head) == (12, 12)
+    models = {"gpt2": random_model(12, 12), "attn-only-4l": random_model(4, 8, mlp=False)}
+    batch = toy_batch(n=3, vocab=30)
+    for name in published_names():
+        published = load_published(name)
+        model = models[published.model]
+        assert get_task(published.task).key == published.task
+        for variant in published.variants:
+            circuit = published_circuit(published, model.graph, variant=variant.key)
+            result = evaluate(model, circuit, batch, metric="logit_diff")
+            assert np.isfinite(result.circuit).all()
+            assert (result.circuit != result.empty).any()
+
+
+def test_rediscovery_is_judged_on_held_out_prompts():
+    model, task = load_model("planted:gated"), get_planted("gated").task
+    circuit = planted_circuit("gated", model.graph)
+    batch = sample_batch(task, 12, model.tokenizer, rng=np.random.default_rng(0), pool="b")[0].batch
+    truth = circuit.kept.astype(float)
+    table = rediscovery_table(
+        model, circuit, {"true": truth, "wrong": 1 - truth}, heldout=batch
+    ).set_index("method")
+    assert table.loc["true", "faithfulness_found"] == pytest.approx(1)
+    assert table.loc["wrong", "faithfulness_found"] == pytest.approx(0, abs=1e-6)
+    assert set(table["faithfulness"].round(6)) == {1.0}
+    assert table.loc["wrong", "edges_shared"] == 0
+    assert table.loc["true", "edge_coefficient"] == table.loc["true", "node_coefficient"] == 1

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from circuitvar.reports.commands.options import Device, Dtype, Out, Quiet, Seed
+from circuitvar.reports.commands.options import DataFile, Device, Dtype, Out, Quiet, Seed
 
 
 def published(
@@ -22,13 +22,30 @@ def published(
     task: Annotated[
         str | None, typer.Option("--task", help="Task key; the circuit's own when it names one.")
     ] = None,
+    data: DataFile = None,
     variant: Annotated[
-        str, typer.Option("--variant", help="Variant of a shipped circuit; its first if omitted.")
+        str, typer.Option("--variant", help="Variant of a shipped circuit; its default if omitted.")
     ] = "",
+    size: Annotated[
+        int | None,
+        typer.Option("--size", help="Strongest edges to take from a file that holds scores only."),
+    ] = None,
     n: Annotated[int, typer.Option("--n", help="Prompts per condition.")] = 100,
     family: Annotated[
-        str, typer.Option("--null", help="Random circuits: connected, strata or edges.")
+        str,
+        typer.Option(
+            "--null",
+            help="Random circuits: connected, strata or edges; or random-weights: shuffled models.",
+        ),
     ] = "connected",
+    reference: Annotated[
+        str,
+        typer.Option(
+            "--reference",
+            help="Random knock-outs come from outside the circuit (`outside`) or from the whole "
+            "`model`.",
+        ),
+    ] = "outside",
     draws: Annotated[int, typer.Option("--draws", help="Random circuits drawn.")] = 100,
     out: Out = Path("runs/published"),
     seed: Seed = 0,
@@ -47,9 +64,12 @@ def published(
         circuit,
         model=model,
         task=task,
+        data=data,
         variant=variant,
+        size=size,
         n=n,
         family=family,
+        reference=reference,  # pyright: ignore[reportArgumentType] - checked by the tests
         draws=draws,
         out=out,
         seed=seed,
@@ -59,8 +79,10 @@ def published(
     if quiet:
         return
     for name, frame in found.tables.items():
+        # The choices are the same in every row of a condition; the files have them.
+        shown = frame[[column for column in frame if not str(column).startswith("choice: ")]]
         print_table(
-            frame.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value),
+            shown.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value),
             title=name,
         )
     print(f"written to {out}")
