@@ -1,18 +1,22 @@
-"""ACDC edge lists: one edge per line, `(child hook, child index, parent hook, parent index)`.
+"""ACDC edge lists as text: `(child hook, child index, parent hook, parent index)`.
 
-ACDC names TransformerLens hooks. Its edges inside a node (q input -> q -> result, MLP in -> out)
-are computation, not choices, and are skipped; token and position embedding are both `input`.
-A text file with one `a0.h1->a3.h2<q>` per line is read as well.
+ACDC names TransformerLens hooks and pickles its edges; pickles are never read, their printed form
+is: one edge per line, or the whole list or dict, indices as `(None, None, 3)` or `[:, :, 3]`, each
+edge alone or with its effect. Its edges inside a node (q input -> q -> result, MLP in -> out) are
+computation, not choices, and are skipped; token and position embedding are both `input`. A text
+file with one `a0.h1->a3.h2<q>` per line is read as well.
 """
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from circuitvar.circuits.graph import Graph, Node
 from circuitvar.circuits.interchange import EdgeFile, from_names
 
 _INPUTS = ("hook_embed", "hook_pos_embed", "blocks.0.hook_resid_pre")
+_INDEX = re.compile(r"""['"]?\[((?:(?::|COLON|None|\d+),?\s*)+)\]['"]?""")
 _INSIDE = re.compile(r"blocks\.\d+\.attn\.hook_[qkv]$")
 
 
@@ -64,22 +68,82 @@ def edge_name(edge: tuple, graph: Graph) -> str | None:
 
 
 def read_acdc(path: Path, graph: Graph) -> EdgeFile:
-    """Read ACDC edges or plain edge names, one per line; `#` starts a comment."""
+    """Read ACDC edges or plain edge names; `#` starts a comment.
+
+    An edge may come with a number, its effect (a score), or with True or False (kept or not).
+
+    Raises
+    ------
+    ValueError
+        Names the line, and the first edge that the graph does not have.
+    """
     kept: dict[str, bool] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        text = line.split("#")[0].strip().rstrip(",")
-        if not text:
-            continue
-        if text.startswith("("):
-            try:
-                name = edge_name(ast.literal_eval(text), graph)
-            except (ValueError, SyntaxError, TypeError) as error:
-                raise ValueError(f"{path.name}, line {number}: {error}") from None
+    scores: dict[str, float] = {}
+    for where, entry, value in _entries(path.read_text(encoding="utf-8"), path.name):
+        if isinstance(entry, str):
+            name = entry
         else:
-            name = text
-        if name is not None:
-            kept[name] = True
-    return from_names(graph, kept, None, source=path.name)
+            try:
+                name = edge_name(_flat(entry), graph)
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"{where}: {error}") from None
+        if name is None:
+            continue
+        kept[name] = kept.get(name, False) or value is not False
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            scores[name] = float(value)
+    return from_names(graph, kept, scores or None, source=path.name)
+
+
+def _entries(text: str, source: str) -> Iterator[tuple[str, object, object]]:
+    """(place, edge, value) of every edge in the text; value None where it has none."""
+    lines = [_INDEX.sub(_as_tuple, line.split("#")[0]).strip() for line in text.splitlines()]
+    whole = " ".join(lines).strip()
+    if whole.startswith(("[", "{")):
+        try:
+            data = ast.literal_eval(whole)
+        except (ValueError, SyntaxError) as error:
+            raise ValueError(f"{source} is no list or dict of edges: {error}") from None
+        items = data.items() if isinstance(data, dict) else map(_with_value, data)
+        for number, (entry, value) in enumerate(items, start=1):
+            yield f"{source}, edge {number}", entry, value
+        return
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        where = f"{source}, line {number}"
+        if not line.startswith("("):
+            yield where, line.rstrip(","), None
+            continue
+        try:  # a line of a printed dict is `(...): value`
+            entry, value = _with_value(ast.literal_eval(re.sub(r"\):", "),", line.rstrip(","))))
+        except (ValueError, SyntaxError, TypeError) as error:
+            raise ValueError(f"{where}: {error}") from None
+        yield where, entry, value
+
+
+def _as_tuple(found: re.Match) -> str:
+    parts = [part.strip() for part in found[1].split(",") if part.strip()]
+    return f"({', '.join(p if p.isdigit() else 'None' for p in parts)},)"
+
+
+def _with_value(entry: object) -> tuple[object, object]:
+    """An edge, or an edge and its value."""
+    if isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[1], (bool, int, float)):
+        return entry[0], entry[1]
+    return entry, None
+
+
+def _flat(entry: object) -> tuple:
+    """The four parts of an edge, also of `((child, index), (parent, index))`."""
+    parts = tuple(entry) if isinstance(entry, (tuple, list)) else ()
+    if len(parts) == 2 and all(isinstance(part, tuple) and len(part) == 2 for part in parts):
+        parts = (*parts[0], *parts[1])
+    if len(parts) != 4:
+        raise ValueError(
+            f"{entry!r} is no edge; write (child hook, child index, parent hook, parent index)"
+        )
+    return parts
 
 
 def write_acdc(path: Path, file: EdgeFile) -> None:

@@ -1,6 +1,7 @@
 """EAP-IG and MIB circuit-track graphs: `.json` (names) and `.pt` (tensors, weights-only)."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,20 @@ from circuitvar.circuits.compare import circuit_nodes
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.interchange import EdgeFile, check_shape, expand_nodes, from_names
 
+ENDS = ("input", "logits")
+
 
 def read_json(path: Path, graph: Graph) -> EdgeFile:
     """EAP-IG `Graph.to_json`: keys cfg, nodes, edges {name: {score, in_graph}}; or a list of names.
 
-    A file without edges but with nodes is expanded by the rule of `expand_nodes`.
+    Scores without any edge in the circuit (MIB's importance files) hold no circuit; a file that
+    only says which nodes are in is expanded by the rule of `expand_nodes`.
+
+    Raises
+    ------
+    ValueError
+        Names the first edge or node that the graph does not have, or a node of which only some
+        neurons are kept.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -28,10 +38,8 @@ def read_json(path: Path, graph: Graph) -> EdgeFile:
             "edge names"
         )
     check_shape(graph, data.get("cfg", {}), path.name)
-    edges = data.get("edges") or {}
-    if not edges:
-        nodes = {n: bool(_field(v, "in_graph", True)) for n, v in data["nodes"].items()}
-        return EdgeFile(graph, expand_nodes(graph, nodes), None, path.name)
+    nodes, edges = data.get("nodes") or {}, data.get("edges") or {}
+    _refuse_neurons(nodes, path.name)
     if isinstance(edges, list):
         return from_names(graph, dict.fromkeys(edges, True), None, source=path.name)
     kept = {name: bool(_field(value, "in_graph", True)) for name, value in edges.items()}
@@ -40,7 +48,49 @@ def read_json(path: Path, graph: Graph) -> EdgeFile:
         for name, value in edges.items()
         if isinstance(value, dict) and value.get("score") is not None
     }
-    return from_names(graph, kept, scores or None, source=path.name)
+    # The format has no word for "no score": a file of zeros holds none.
+    scores = scores if any(scores.values()) else {}
+    if not any(kept.values()) and not scores:
+        empty = from_names(graph, kept, None, source=path.name)  # names are checked all the same
+        inner = {name: value for name, value in nodes.items() if name not in ENDS}
+        return _from_nodes(graph, inner, path.name) if _any_node(inner, not edges) else empty
+    return from_names(graph, _circuit_or_none(kept, scores), scores or None, source=path.name)
+
+
+def _circuit_or_none(
+    kept: Mapping[str, bool], scores: Mapping[str, float]
+) -> Mapping[str, bool] | None:
+    """None where no edge is in the circuit but edges are scored: MIB's importance files."""
+    return kept if any(kept.values()) or not scores else None
+
+
+def _any_node(nodes: Mapping[str, object], alone: bool) -> bool:
+    """The file says which nodes are in: it lists no edges, marks a node, or scores nodes."""
+    marked = any(bool(_field(value, "in_graph", False)) for value in nodes.values())
+    return alone or marked or any(_scored(value) for value in nodes.values())
+
+
+def _from_nodes(graph: Graph, nodes: Mapping[str, object], source: str) -> EdgeFile:
+    """The circuit of a file that says something about nodes only."""
+    kept = {name: bool(_field(value, "in_graph", True)) for name, value in nodes.items()}
+    if any(_scored(value) for value in nodes.values()) and not any(kept.values()):
+        raise ValueError(
+            f"{source} scores nodes, not edges; mark the nodes of the circuit with in_graph"
+        )
+    return EdgeFile(graph, expand_nodes(graph, kept), None, source)
+
+
+def _scored(value: object) -> bool:
+    return isinstance(value, dict) and value.get("score") is not None
+
+
+def _refuse_neurons(nodes: Mapping[str, object], source: str) -> None:
+    for name, value in nodes.items():
+        if isinstance(value, dict) and not all(value.get("neurons") or [True]):
+            raise ValueError(
+                f"{source} keeps some neurons of node {name!r} only; circuits here are made of "
+                "edges between whole nodes"
+            )
 
 
 def _field(value: object, key: str, default: object) -> object:
@@ -92,19 +142,29 @@ def check_ungrouped(graph: Graph) -> Graph:
 
 
 def read_pt(path: Path, graph: Graph) -> EdgeFile:
-    """EAP-IG `Graph.to_pt`: src_nodes, dst_nodes, edges_scores and edges_in_graph [src, dst]."""
+    """EAP-IG `Graph.to_pt`: src_nodes, dst_nodes, edges_scores and edges_in_graph [src, dst].
+
+    MIB submissions of several circuits have no `edges_scores`; its importance files have no edge
+    in the circuit, and then hold none here.
+    """
     try:
         data = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path.name} cannot be read as plain tensors: {reason}") from None
-    needed = ("src_nodes", "dst_nodes", "edges_scores", "edges_in_graph")
+    needed = ("src_nodes", "dst_nodes", "edges_in_graph")
     missing = [key for key in needed if key not in data] if isinstance(data, dict) else needed
     if missing:
         raise ValueError(f"{path.name} lacks {missing[0]!r}; an EAP-IG .pt file has it")
     check_shape(graph, data.get("cfg", {}), path.name)
     shape = (len(data["src_nodes"]), len(data["dst_nodes"]))
-    scores, kept = (np.asarray(data[key].float()) for key in needed[2:])
+    kept = np.asarray(data["edges_in_graph"].float())
+    scored = data.get("edges_scores")
+    scores = np.zeros(shape, np.float32) if scored is None else np.asarray(scored.float())
+    neurons = data.get("neurons_in_graph")
+    if neurons is not None:
+        rows = dict(zip(data["src_nodes"], neurons.tolist(), strict=True))
+        _refuse_neurons({name: {"neurons": row} for name, row in rows.items()}, path.name)
     if scores.shape != shape or kept.shape != shape:
         raise ValueError(f"{path.name}: tensors are {scores.shape}, node lists say {shape}")
     names = [f"{src}->{dst}" for src in data["src_nodes"] for dst in data["dst_nodes"]]
@@ -115,12 +175,10 @@ def read_pt(path: Path, graph: Graph) -> EdgeFile:
             f"{path.name} does not fit the model: edge {names[outside[0]]!r} is not in its graph"
         )
     inside = {name: i for i, name in enumerate(names) if known[i]}
-    return from_names(
-        graph,
-        {name: bool(kept.ravel()[i]) for name, i in inside.items()},
-        {name: float(scores.ravel()[i]) for name, i in inside.items()},
-        source=path.name,
-    )
+    values = {name: float(scores.ravel()[i]) for name, i in inside.items()}
+    chosen = {name: bool(kept.ravel()[i]) for name, i in inside.items()}
+    values = values if scored is not None and any(values.values()) else {}
+    return from_names(graph, _circuit_or_none(chosen, values), values or None, source=path.name)
 
 
 def write_pt(path: Path, file: EdgeFile, *, d_model: int = 0) -> None:

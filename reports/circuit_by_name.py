@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.interchange import read_edges
+from circuitvar.circuits.interchange import EdgeFile, read_edges
+from circuitvar.circuits.interchange_mib import read_submission
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.published import (
     Published,
@@ -48,8 +49,9 @@ def resolve_circuit(
 ) -> NamedCircuit:
     """A shipped circuit by key, a planted model's, or a file of edges in any known format.
 
-    A file may also be JSON of the form of the shipped circuits (nodes by role, connections). Of a
-    file with scores and no circuit, the `size` strongest edges are taken.
+    A file may also be JSON of the form of the shipped circuits (nodes by role, connections), or
+    the folder of a MIB submission. Of scores without a circuit, the `size` strongest edges are
+    taken.
 
     Raises
     ------
@@ -65,8 +67,8 @@ def resolve_circuit(
         raise ValueError(
             f"variant {variant!r} is for circuits that ship with variants; leave it out"
         )
-    if path.is_file():
-        file = read_edges(path, model.graph)
+    if path.is_file() or path.is_dir():
+        file = _read_submission(path, model) if path.is_dir() else read_edges(path, model.graph)
         every = file.scores is not None and not np.isnan(file.scores).any()
         scores = file.scores if every else None
         if file.kept is None and scores is not None and size is not None:
@@ -85,6 +87,13 @@ def resolve_circuit(
         f"circuit {name!r} is neither a file nor shipped; "
         f"shipped are {', '.join(published_names())} and planted:KEY"
     )
+
+
+def _read_submission(folder: Path, model: Model) -> EdgeFile:
+    importances = read_submission(folder, model.graph).importances
+    if importances is None:
+        raise ValueError(f"{folder} is a submission of nine circuits; name one of its files")
+    return importances
 
 
 def _is_published(path: Path) -> bool:
