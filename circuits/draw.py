@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from circuitvar.circuits.graph import Graph, Node
-from circuitvar.circuits.layout import Position, layout, shown_nodes
+from circuitvar.circuits.layout import HEADS_WIDTH, Position, layout, shown_nodes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +86,7 @@ def _canvas(
     rows: dict[float, int] = {}
     for place in positions.values():
         rows[place.y] = rows.get(place.y, 0) + 1
-    wide = width or max(3.4, per_node * max(rows.values()) + 1.0)
+    wide = width or max(3.4, per_node * max(rows.values()) / HEADS_WIDTH + 1.0)
     figure = Figure(figsize=(wide, 0.9 + 0.5 * len(rows)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

@@ -13,7 +13,12 @@ from jaxtyping import Bool
 from circuitvar.circuits.compare import circuit_nodes
 from circuitvar.circuits.graph import Graph
 
-MLP_X = 0.93
+MLP_X = 0.95
+HEADS_WIDTH = 0.88
+"""Share of the width that heads take where MLPs are shown: edges between MLPs pass no head."""
+STAGGER = 0.3
+"""Rows of heads are moved left and right in turn by this share of the distance between two heads,
+so that edges over several layers do not run behind the heads in between."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ def layout(graph: Graph, nodes: Collection[str] | None = None) -> dict[str, Posi
 
     Attention heads of layer l are in row 1 + 2 l and its MLP in row 2 + 2 l (in parallel models
     and without MLPs the rows are kept, so that layers are equally far apart). With `nodes`, rows
-    that hold none of them are closed up and heads are spread over the width.
+    that hold none of them are closed up and heads are spread over the width; rows of heads are
+    staggered.
 
     >>> layout(Graph(n_layers=1, n_heads=1))["logits"]
     Position(x=0.5, y=3.0)
@@ -44,11 +50,18 @@ def layout(graph: Graph, nodes: Collection[str] | None = None) -> dict[str, Posi
     rows[top] = ["logits"]
     heights = sorted(rows)
     place = {row: float(row if nodes is None else i) for i, row in enumerate(heights)}
-    positions = {}
+    width = HEADS_WIDTH if any(node.kind == "mlp" for node in shown) else 1.0
+    positions, turn = {}, 1
     for row in heights:
         names = rows[row]
+        if names[0].startswith("a"):
+            turn = -turn
         for i, name in enumerate(names):
-            x = MLP_X if name.startswith("m") else (i + 0.5) / len(names)
+            x = 0.5
+            if name.startswith("m"):
+                x = MLP_X
+            elif name.startswith("a"):
+                x = width * (i + 0.5 + turn * STAGGER / 2) / len(names)
             positions[name] = Position(x, place[row])
     return positions
 

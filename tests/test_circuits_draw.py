@@ -82,3 +82,16 @@ def test_empty_circuits_and_wrong_sizes_are_refused():
         draw_circuit(GROUPED, np.zeros(GROUPED.n_edges, bool))
     with pytest.raises(ValueError, match=r"kept must have .* entries, got shape \(3,\)"):
         draw_circuit(GROUPED, np.ones(3, bool))
+
+
+def test_long_edges_run_beside_the_nodes_they_pass():
+    graph = Graph(n_layers=4, n_heads=3)
+    places = layout(graph, ["input", "a0.h0", "a1.h0", "m1", "a2.h1", "a3.h2"])
+    lone = [places[f"a{layer}.h{head}"].x for layer, head in ((0, 0), (1, 0), (2, 1), (3, 2))]
+    assert all(left != right for left, right in zip(lone, lone[1:], strict=False))
+    full = layout(graph)
+    mlps = {place.x for name, place in full.items() if name.startswith("m")}
+    assert len(mlps) == 1
+    assert max(place.x for name, place in full.items() if name.startswith("a")) < mlps.pop() - 0.03
+    bare = layout(Graph(n_layers=2, n_heads=3, has_mlp=False))
+    assert max(place.x for place in bare.values()) > 0.8  # no column is kept free
