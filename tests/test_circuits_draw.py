@@ -1,5 +1,7 @@
 """Drawings: one artist per edge, stable positions, aggregation above a thousand edges."""
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.patches import FancyArrowPatch, PathPatch
@@ -88,7 +90,7 @@ def test_long_edges_run_beside_the_nodes_they_pass():
     graph = Graph(n_layers=4, n_heads=3)
     places = layout(graph, ["input", "a0.h0", "a1.h0", "m1", "a2.h1", "a3.h2"])
     lone = [places[f"a{layer}.h{head}"].x for layer, head in ((0, 0), (1, 0), (2, 1), (3, 2))]
-    assert all(left != right for left, right in zip(lone, lone[1:], strict=False))
+    assert all(left != right for left, right in itertools.pairwise(lone))
     full = layout(graph)
     mlps = {place.x for name, place in full.items() if name.startswith("m")}
     assert len(mlps) == 1
