@@ -80,7 +80,7 @@ def published(
         return
     for name, frame in found.tables.items():
         # The choices are the same in every row of a condition; the files have them.
-        shown = frame[[column for column in frame if not str(column).startswith("choice: ")]]
+        shown = frame.loc[:, [not str(column).startswith("choice: ") for column in frame]]
         print_table(
             shown.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value),
             title=name,
