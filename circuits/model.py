@@ -1,8 +1,9 @@
 """Model access: a Hugging Face decoder, its tokenizer, its graph and its TransformerLens bridge.
 
-`load_model` is the only place that reads weights. Only safetensors are read and no code that
-comes with a model is run. The bridge (hook names, reference path) shares the parameters of the
-Hugging Face model that the fast path runs, and is built when it is first asked for.
+`load_model` is the only place that reads weights. Only safetensors are read (and tensors of
+`attn-only-4l` and its kin, see `attention_only.py`); no code that comes with a model is run. The
+bridge (hook names, reference path) shares the parameters of the Hugging Face model that the fast
+path runs, and is built when it is first asked for.
 """
 
 import copy
@@ -19,6 +20,7 @@ import torch
 from torch import nn
 
 from circuitvar.circuits.architecture import FAMILIES, Architecture, describe
+from circuitvar.circuits.attention_only import is_attention_only, load_attention_only
 from circuitvar.circuits.graph import Graph
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -90,7 +92,8 @@ def load_model(
 ) -> Model:
     """Load a decoder by hub name, local folder, pocket seed or planted key.
 
-    Pocket models are named `pocket` or `pocket:3`, planted ones `planted:two-route`.
+    Pocket models are named `pocket` or `pocket:3`, planted ones `planted:two-route`; the
+    attention-only models of TransformerLens `attn-only-1l` to `attn-only-4l`.
     A folder without tokenizer files loads with `tokenizer=None`.
 
     Raises
@@ -107,6 +110,10 @@ def load_model(
 
         return load_planted(name, device=device, dtype=dtype)
     source = _resolve(name)
+    if is_attention_only(source):
+        hf, tokenizer = load_attention_only(source, revision=revision)
+        hf = hf.to(device, DTYPES[dtype])
+        return wrap(hf, name=name, tokenizer=tokenizer, revision=revision)
     hf = _load_weights(source, name, dtype=dtype, revision=revision).to(device)
     tokenizer = _load_tokenizer(source, revision)
     return wrap(hf, name=name, tokenizer=tokenizer, revision=revision)
