@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+from jaxtyping import Int
 
 
 def stream(seed: int, *names: str | int) -> np.random.Generator:
@@ -18,3 +19,12 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
     digest = hashlib.sha256("/".join(map(str, names)).encode()).digest()
     words = np.frombuffer(digest, dtype=np.uint32)
     return np.random.default_rng(np.random.SeedSequence([seed, *words.tolist()]))
+
+
+def resampled_prompts(seed: int, number: int, n: int) -> Int[np.ndarray, " example"]:
+    """Rows of bootstrap resample `number` of `n` prompts; the same for every method and finder.
+
+    >>> bool((resampled_prompts(0, 1, 9) == resampled_prompts(0, 1, 9)).all())
+    True
+    """
+    return stream(seed, "resampled prompts", number).integers(n, size=n)
