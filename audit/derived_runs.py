@@ -27,6 +27,8 @@ class Derived:
 
     table: RunTable
     masks: Bool[np.ndarray, "run edge"]
+    weights: tuple[Float[np.ndarray, " example"], ...] = ()
+    """Weight of every prompt of a run's pass in the run."""
 
 
 def derived_runs(
@@ -36,6 +38,7 @@ def derived_runs(
     scores = np.empty((len(keys), graph.n_edges))
     masks = np.empty((len(keys), graph.n_edges), dtype=bool)
     by_pass: dict[RunKey, list[int]] = {}
+    every: list[Float[np.ndarray, " example"]] = [np.empty(0)] * len(keys)
     for row, key in enumerate(keys):
         by_pass.setdefault(pass_key(key), []).append(row)
     for stored, rows in by_pass.items():
@@ -43,10 +46,10 @@ def derived_runs(
         for row in rows:
             levels = dict(keys[row].levels)
             weights = example_weights(arrays, levels, settings)
-            used = weights > 0
+            every[row], used = weights, weights > 0
             scores[row] = weights[used] @ arrays["scores"][used].astype(np.float64)
             masks[row] = selected(graph, scores[row], levels, settings=settings, size=size)
-    return Derived(RunTable(tuple(keys), scores), masks)
+    return Derived(RunTable(tuple(keys), scores), masks, tuple(every))
 
 
 def example_weights(

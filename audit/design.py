@@ -44,6 +44,8 @@ class Design:
     """Joint draws of a sampled design."""
     replicates: int = 1
     seed: int = 0
+    together: tuple[Effect, ...] = ()
+    """Groups of facets that a one-at-a-time design crosses in full among themselves."""
 
     def __post_init__(self) -> None:
         names = [facet.name for facet in self.facets]
@@ -58,6 +60,17 @@ class Design:
             raise ValueError(
                 f"a {self.crossing} design with draws = {self.draws}; draws belong to sampled "
                 "designs, and those need at least 1"
+            )
+        grouped = [name for group in self.together for name in group]
+        if set(grouped) - set(names) or len(set(grouped)) < len(grouped):
+            raise ValueError(
+                f"together is {[list(group) for group in self.together]}; name facets of the "
+                f"design ({', '.join(names)}), none twice"
+            )
+        if grouped and self.crossing != "one-at-a-time":
+            raise ValueError(
+                f"together belongs to one-at-a-time designs; a {self.crossing} design crosses "
+                "every facet with every other"
             )
 
 
@@ -102,10 +115,8 @@ def run_keys(design: Design, *, context: str = "") -> tuple[RunKey, ...]:
     if design.crossing == "full":
         cells = list(product(*levels))
     elif design.crossing == "one-at-a-time":
-        default = tuple(choices[0] for choices in levels)
-        cells = [default]
-        for i, choices in enumerate(levels):
-            cells += [(*default[:i], level, *default[i + 1 :]) for level in choices[1:]]
+        alone = tuple((n,) for n in names if not any(n in group for group in design.together))
+        cells = _blocks(levels, [[names.index(n) for n in g] for g in (*design.together, *alone)])
     else:
         cells = _joint_draws(levels, design.draws, rng=np.random.default_rng(design.seed))
     seen: dict[tuple[Level, ...], int] = {}
@@ -116,6 +127,19 @@ def run_keys(design: Design, *, context: str = "") -> tuple[RunKey, ...]:
             seen[cell] += 1
             keys.append(RunKey(tuple(zip(names, cell, strict=True)), replicate, context))
     return tuple(keys)
+
+
+def _blocks(
+    levels: Sequence[tuple[Level, ...]], groups: list[list[int]]
+) -> list[tuple[Level, ...]]:
+    """The default cell, then every other combination within each group, the rest at default."""
+    default = tuple(choices[0] for choices in levels)
+    cells = [default]
+    for group in sorted(groups):
+        for chosen in list(product(*(levels[i] for i in group)))[1:]:
+            cell = dict(enumerate(default)) | dict(zip(group, chosen, strict=True))
+            cells.append(tuple(cell.values()))
+    return cells
 
 
 def _joint_draws(
@@ -160,10 +184,11 @@ def require_identifiable(
                 raise ValueError(
                     f"{name} cannot be estimated: {facet!r} has one level; give it at least 2"
                 )
-        if len(effect) > 1 and design.crossing == "one-at-a-time":
+        grouped = any(set(effect) <= set(group) for group in design.together)
+        if len(effect) > 1 and design.crossing == "one-at-a-time" and not grouped:
             raise ValueError(
                 f"{name} cannot be estimated by a one-at-a-time design, which never changes two "
-                "facets together; use crossing 'full' or 'sampled'"
+                "facets together; use crossing 'full' or 'sampled', or name them in `together`"
             )
         if (
             design.crossing == "full"

@@ -9,20 +9,18 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from circuitvar.audit.derived_runs import Derived
 from circuitvar.audit.design import Design, Effect, RunKey, labels_of, require_identifiable
 from circuitvar.audit.facets import SELECTION
 from circuitvar.audit.functional_anova import functional_anova
-from circuitvar.audit.intervals import row_jackknife_se, t_interval
-from circuitvar.audit.jaccard import mean_chance, pairwise_jaccard
 from circuitvar.audit.moment_components import moment_components
-from circuitvar.audit.nogueira import phi
-from circuitvar.audit.types import Estimate
+from circuitvar.audit.one_at_a_time import block_variances, single_runs
 from circuitvar.circuits.methods import get_method
 
 Runs = Float[np.ndarray, "run edge"]
+MOMENTS = "moment estimator"
 
 
 def varied(keys: Sequence[RunKey], names: Sequence[str] | None = None) -> tuple[Effect, ...]:
@@ -33,18 +31,46 @@ def varied(keys: Sequence[RunKey], names: Sequence[str] | None = None) -> tuple[
     )
 
 
+def score_runs(keys: Sequence[RunKey]) -> tuple[tuple[RunKey, ...], list[int]]:
+    """Runs without the facets that cannot change a score, once each, and the row of each."""
+    first: dict[RunKey, int] = {}
+    for row, key in enumerate(keys):
+        levels = tuple(pair for pair in key.levels if pair[0] not in SELECTION)
+        first.setdefault(RunKey(levels, key.replicate), row)
+    return tuple(first), list(first.values())
+
+
+def require_answers(
+    design: Design, keys: Sequence[RunKey], *, asked: Sequence[Effect] = ()
+) -> None:
+    """Refuse a design before it runs whose scores or circuits cannot tell its effects apart.
+
+    Raises
+    ------
+    ValueError
+        Names the effects and what to change.
+    """
+    for own, wanted in ((score_runs(keys)[0], _of_scores(asked)), (keys, asked)):
+        main = () if _read_directly(design, own) else varied(own)
+        require_identifiable(design, (*main, *wanted), keys=own)
+
+
+def _of_scores(effects: Sequence[Effect]) -> tuple[Effect, ...]:
+    return tuple(effect for effect in effects if not set(effect) & {*SELECTION})
+
+
+def _read_directly(design: Design, keys: Sequence[RunKey]) -> bool:
+    """Whether variances are read off the runs: one at a time, or one facet, each level run once."""
+    present = {name for name, _ in keys[0].levels}
+    wide = [f.name for f in design.facets if f.name in present and len(f.levels) > 1]
+    alone = len(wide) == 1 and labels_of(keys, (wide[0],)).max() + 1 == len(keys)
+    return alone or single_runs(design, keys)
+
+
 def responses(derived: Derived) -> dict[str, tuple[tuple[RunKey, ...], Runs]]:
     """Scores once per set of levels that can change them, and membership of every run."""
     keys = derived.table.keys
-    first: dict[tuple[object, ...], int] = {}
-    for row, key in enumerate(keys):
-        levels = tuple(pair for pair in key.levels if pair[0] not in SELECTION)
-        first.setdefault((levels, key.replicate), row)
-    rows = list(first.values())
-    own = tuple(
-        RunKey(tuple(p for p in keys[r].levels if p[0] not in SELECTION), keys[r].replicate)
-        for r in rows
-    )
+    own, rows = score_runs(keys)
     scores = derived.table.scores[rows]
     if mixes_units(own):
         with np.errstate(invalid="ignore"):
@@ -68,7 +94,8 @@ def design_components(
     """One row per response and effect: variance summed over edges, share, median share over edges.
 
     Shares of a response sum to 1. Negative estimates are kept and marked. Random facets: variance
-    over all levels there could be; `fixed` ones: over the listed levels, (L - 1)/L of that.
+    over all levels there could be; `fixed` ones: over the listed levels, (L - 1)/L of that. Single
+    runs of a one-at-a-time design are read facet by facet (`one_at_a_time`), without a residual.
 
     Raises
     ------
@@ -78,29 +105,34 @@ def design_components(
     fixed = {facet.name: len(facet.levels) for facet in design.facets if not facet.random}
     frames = []
     for response, (keys, values) in responses(derived).items():
-        wanted = [e for e in interactions if response == "membership" or not set(e) & {*SELECTION}]
-        effects = (*varied(keys), *wanted)
+        wanted = interactions if response == "membership" else _of_scores(interactions)
+        effects = varied(keys)
         if not effects:
             continue
-        require_identifiable(design, effects, keys=keys)
-        factors = {" x ".join(effect): labels_of(keys, effect) for effect in effects}
-        found = moment_components(values, factors)
-        scale = [_finite(effect, fixed) for effect in effects] + [1.0]
-        summed = found.values.sum(axis=1) * scale
-        per_edge = found.values * np.array(scale)[:, None]
-        total = per_edge.sum(axis=0)
+        if _read_directly(design, keys):
+            require_identifiable(design, wanted, keys=keys)
+            lines = block_variances(design, keys, values)
+        else:
+            effects = (*effects, *wanted)
+            require_identifiable(design, effects, keys=keys)
+            lines = _moment_lines(keys, values, effects, fixed)
+        if not lines:
+            continue
+        per_edge = np.stack([variance for _, variance, _ in lines])
+        summed, total = per_edge.sum(axis=1), per_edge.sum(axis=0)
         known = total > 0
         share = per_edge[:, known] / total[known]
         frames.append(
             pd.DataFrame(
                 {
                     "response": response,
-                    "component": found.names,
-                    "kind": [*(_kind(effect, fixed) for effect in effects), "residual"],
+                    "component": [" x ".join(effect) or "residual" for effect, _, _ in lines],
+                    "kind": [_kind(effect, fixed) for effect, _, _ in lines],
                     "variance": summed,
                     "share": summed / summed.sum() if summed.sum() else np.nan,
                     "median_share": np.median(share, axis=1) if known.any() else np.nan,
                     "negative": summed < 0,
+                    "how": [how for _, _, how in lines],
                 }
             )
         )
@@ -109,7 +141,20 @@ def design_components(
     return pd.concat(frames, ignore_index=True)
 
 
+def _moment_lines(
+    keys: Sequence[RunKey], values: Runs, effects: Sequence[Effect], fixed: dict[str, int]
+) -> list[tuple[Effect, Float[np.ndarray, " edge"], str]]:
+    """Effects and the residual (the empty effect) by the moment estimator."""
+    factors = {" x ".join(effect): labels_of(keys, effect) for effect in effects}
+    found = moment_components(values, factors)
+    scale = [*(_finite(effect, fixed) for effect in effects), 1.0]
+    every = [*effects, ()]
+    return [(e, found.values[i] * scale[i], MOMENTS) for i, e in enumerate(every)]
+
+
 def _kind(effect: Effect, fixed: dict[str, int]) -> str:
+    if not effect:
+        return "residual"
     return "fixed" if all(name in fixed for name in effect) else "random"
 
 
@@ -161,63 +206,3 @@ def full_grid(keys: Sequence[RunKey], values: Runs, names: tuple[str, ...]):
     grid = np.zeros((len(filled), values.shape[1]))
     np.add.at(grid, cell, values)
     return (grid / filled[0]).reshape(*shape, values.shape[1])
-
-
-def design_agreement(design: Design, derived: Derived, *, level: float = 0.95) -> pd.DataFrame:
-    """Agreement of all runs, and of the runs that differ in one facet alone (`facet`).
-
-    The interval fits the design: leave-one-level-out jackknife over every random facet, variances
-    added; rows of a sampled design without random facets are draws; a grid of fixed facets has no
-    sampling error and no interval.
-    """
-    keys, masks = derived.table.keys, derived.masks
-    sizes, n_edges = masks.sum(axis=1), masks.shape[1]
-    pairs = np.asarray(pairwise_jaccard(masks))
-    groups = {"all facets": np.triu(np.ones_like(pairs, dtype=bool), 1)}
-    names = [effect[0] for effect in varied(keys)]
-    if len(names) > 1:
-        codes = {name: labels_of(keys, (name,)) for name in names}
-        differ = {n: code[:, None] != code[None, :] for n, code in codes.items()}
-        number = np.sum(list(differ.values()), axis=0)
-        groups |= {n: np.triu(differ[n] & (number == 1), 1) for n in names}
-    rows = []
-    for name, chosen in groups.items():
-        row = {"facet": name, "runs": len(keys), "pairs": int(chosen.sum())}
-        row["jaccard"] = float(pairs[chosen].mean()) if chosen.any() else np.nan
-        if name == "all facets":
-            agreement = phi_of_design(design, keys, masks, level=level)
-            row |= {"phi": agreement.value, "phi_low": agreement.low, "phi_high": agreement.high}
-            row |= {"interval": agreement.interval, "chance": mean_chance(sizes, n_edges)}
-            row |= {"size": float(sizes.mean())}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def phi_of_design(
-    design: Design,
-    keys: Sequence[RunKey],
-    masks: Bool[np.ndarray, "run edge"],
-    *,
-    level: float = 0.95,
-) -> Estimate:
-    """phi of all runs with the interval described in `design_agreement`."""
-    random = [facet.name for facet in design.facets if facet.random]
-    units = [labels_of(keys, (name,)) for name in random if (name,) in varied(keys)]
-    label = f"jackknife over levels of {' and '.join(random)}"
-    if not units and design.crossing == "sampled":
-        units, label = [np.arange(len(keys))], "row jackknife t"
-    variance, least = 0.0, np.inf
-    for code in units:
-        number = int(code.max()) + 1
-        least = min(least, number)
-        left_out = np.array([phi(masks[code != u]) for u in range(number)])
-        variance += row_jackknife_se(left_out) ** 2
-    if not units:
-        label, variance, least = "none: no facet is a sample", np.nan, 0
-    elif not np.isfinite(variance):
-        label = "none: fewer than 3 levels of a random facet"
-    return t_interval(
-        "phi", phi(masks), float(np.sqrt(variance)), df=least - 1, n=int(least),
-        level=level, interval=label, bounds=(-1.0, 1.0),
-        estimand="agreement of two runs of the design",
-    )  # fmt: skip

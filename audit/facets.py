@@ -7,10 +7,14 @@ calls the model.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
 from circuitvar.audit.design import Design, Facet, RunKey, run_keys
+from circuitvar.audit.prompts import marks_roles
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.methods import get_method
+from circuitvar.circuits.types import ABLATIONS
+from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.types import Task
 
 DATA = "data"
@@ -41,8 +45,39 @@ _KIND: dict[str, tuple[type, ...]] = {
     "metric": (str, type(None)), "corruption": (str, type(None)),
     "method": (str,), "ablation": (str,), "selection": (str,), "granularity": (str,),
 }  # fmt: skip
-_CHOICES = {"selection": RULES, "granularity": GRANULARITIES}
-_LEAST = {"batch_size": 1, "size": 1}
+_CHOICES = {"ablation": ABLATIONS, "selection": RULES, "granularity": GRANULARITIES}
+_LEAST = {"batch_size": 1, "size": 1, "steps": 1, "n": 8}
+_MOST_DRAWS = 64
+"""Times the asked number of draws that are looked through for runs that mean something."""
+FACETS = (*PASS, *SAMPLE, *SELECTION)
+"""Everything a design can vary."""
+
+
+def facet_names(wrong: str) -> str:
+    """One sentence for a facet that does not exist.
+
+    >>> facet_names("metod").split(";")[0]
+    "facet 'metod' is unknown: did you mean 'method'?"
+    """
+    near = get_close_matches(wrong, FACETS, n=1)
+    hint = f": did you mean {near[0]!r}?" if near else ""
+    return f"facet {wrong!r} is unknown{hint}; a design can vary {', '.join(FACETS)}"
+
+
+def level_schema(name: str) -> dict[str, object]:
+    """JSON schema of one level of a facet.
+
+    >>> level_schema("size")
+    {'type': ['integer', 'null'], 'minimum': 1}
+    """
+    words = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
+    kinds = [words[kind] for kind in _KIND[name]]
+    schema: dict[str, object] = {"type": kinds if len(kinds) > 1 else kinds[0]}
+    if name in _CHOICES:
+        return {"enum": list(_CHOICES[name])}
+    if {"integer", "number"} & {*kinds}:
+        schema["minimum"] = _LEAST.get(name, 0)
+    return schema
 
 
 def check_facets(design: Design, task: Task | None = None) -> None:
@@ -55,24 +90,40 @@ def check_facets(design: Design, task: Task | None = None) -> None:
     """
     for facet in design.facets:
         if facet.name not in _KIND:
-            raise ValueError(
-                f"facet {facet.name!r} is not a setting; choose among {', '.join((*PASS, *SAMPLE))}"
-                f", {', '.join(SELECTION)}"
-            )
+            raise ValueError(facet_names(facet.name))
         for level in facet.levels:
             _check_level(facet, level)
-        if task is not None and facet.name == "template":
-            unknown = [x for x in facet.levels if x is not None and x not in task.templates]
-            if unknown:
-                raise ValueError(
-                    f"task {task.key!r} has no template {unknown[0]!r}; choose among "
-                    f"{', '.join(task.templates)}"
-                )
+        if task is not None:
+            _check_names(facet, task)
     names = {facet.name for facet in design.facets}
     if DATA in names and any(key.replicate for key in run_keys(design)):
         raise ValueError(
             "replicates are fresh data sets, which the 'data' facet varies too; use one of them, "
             "and no more draws than there are cells"
+        )
+
+
+def _check_names(facet: Facet, task: Task) -> None:
+    """Levels that name something are known before anything is scored."""
+    for level in facet.levels:
+        if facet.name == "method":
+            get_method(str(level))
+        if facet.name == "metric" and level is not None:
+            get_metric(str(level))
+    if facet.name == "noise" and any(facet.levels) and not marks_roles(task):
+        raise ValueError(
+            f"task {task.key!r} marks no roles, so embedding noise has no tokens to fall on; leave "
+            "out the facet 'noise'"
+        )
+    known = {
+        "template": tuple(task.templates),
+        "corruption": tuple(corruption.key for corruption in task.corruptions),
+    }.get(facet.name)
+    unknown = [x for x in facet.levels if x is not None and known is not None and x not in known]
+    if known is not None and unknown:
+        raise ValueError(
+            f"task {task.key!r} has no {facet.name} {unknown[0]!r}; choose among "
+            f"{', '.join(known) or 'none'}"
         )
 
 
@@ -112,7 +163,7 @@ def settings_of(key: RunKey, settings: Settings) -> Settings:
     changes: dict[str, object] = {n: level for n, level in key.levels if n in SETTINGS}
     unknown = sorted({name for name, _ in key.levels} - set(_KIND))
     if unknown:
-        raise ValueError(f"facet {unknown[0]!r} is not a setting; choose among {', '.join(_KIND)}")
+        raise ValueError(facet_names(unknown[0]))
     return replace(settings, **changes)  # pyright: ignore[reportArgumentType]
 
 
@@ -129,3 +180,35 @@ def defined_runs(
         fits = fits and not (whole and levels.get("selection") == "connected")
         (kept if fits else dropped).append(key)
     return tuple(kept), tuple(dropped)
+
+
+def planned_runs(
+    design: Design, settings: Settings, *, context: str = ""
+) -> tuple[tuple[RunKey, ...], tuple[RunKey, ...]]:
+    """(runs of a design that mean something, those left out).
+
+    Draws of a sampled design that are left out are drawn again, so that it has as many runs as it
+    asks for, or all there are.
+
+    Raises
+    ------
+    ValueError
+        No run means anything.
+    """
+    draws, wanted = design.draws, design.draws * design.replicates
+    keys = run_keys(design, context=context)
+    kept, dropped = defined_runs(keys, settings)
+    fresh_data = any(facet.name == DATA for facet in design.facets)
+    while len(kept) < wanted and draws < _MOST_DRAWS * design.draws:
+        draws *= 2
+        keys = run_keys(replace(design, draws=draws), context=context)
+        if fresh_data:  # Then a replicate would be another level of the facet.
+            keys = tuple(key for key in keys if key.replicate == 0)
+        kept, dropped = defined_runs(keys, settings)
+    if not kept:
+        raise ValueError("no run of this design is defined; check methods against ablations")
+    if design.crossing == "sampled":
+        kept = kept[:wanted]
+        before = set(keys[: keys.index(kept[-1])])
+        dropped = tuple(key for key in dropped if key in before)
+    return kept, dropped

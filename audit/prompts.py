@@ -77,6 +77,11 @@ def _draw(
     )
 
 
+def marks_roles(task: Task) -> bool:
+    """Whether the task's prompts say which tokens play a role, as embedding noise needs."""
+    return any(pair.roles for pair in task.sample(8, rng=np.random.default_rng(0)))
+
+
 def data_hash(pairs: tuple[PromptPair, ...]) -> str:
     """Content hash of a data set: sha256 of its prompts in order, as JSON."""
     rows = json.dumps([asdict(pair) for pair in pairs], sort_keys=True, ensure_ascii=False)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from circuitvar.audit.derived_runs import Derived, derived_runs
-from circuitvar.audit.design import Design, RunKey, run_keys
-from circuitvar.audit.facets import DATA, check_facets, defined_runs, pass_key, settings_of
+from circuitvar.audit.design import Design, RunKey
+from circuitvar.audit.facets import DATA, check_facets, pass_key, planned_runs, settings_of
 from circuitvar.audit.perturb import circuit_size
 from circuitvar.audit.prompts import discovery_batch, fresh_batch
 from circuitvar.audit.run_store import run_design
@@ -141,11 +141,7 @@ def run_on_model(
         A facet or a level means nothing, or no run is defined.
     """
     check_facets(design, task)
-    keys, left_out = defined_runs(
-        run_keys(design, context=design_context(task, model, settings)), settings
-    )
-    if not keys:
-        raise ValueError("no run of this design is defined; check methods against ablations")
+    keys, left_out = planned_runs(design, settings, context=design_context(task, model, settings))
     # Before anything is scored.
     sizes = {dict(key.levels).get("size") or settings.size for key in keys}
     for size in sizes:

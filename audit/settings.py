@@ -93,14 +93,14 @@ QUICK = Settings(n=120, heldout=60, bootstrap=50, pairs=20, exact=24, fresh=3)
 """A smoke-sized audit: the same steps, wider intervals."""
 
 PAPER = Settings(
-    other_methods=("eap", "clean-corrupted", "eap-ig-activations", "relp"),
+    other_methods=("eap", "clean-corrupted", "eap-ig-activations", "hvp"),
     noise=(0.5, 1.0, 2.0, 3.0),
     corruptions=("all",),
     ablations=("mean", "mean-positional", "zero"),
 )
 """The perturbation matrix of Méloux et al. (arXiv 2510.00845): bootstrap with at least 100
 resamples, meta-dataset, paraphrases, noise sweep, their four methods x four ablations as far as
-defined; and relp, which makes a full grid with eap, and other corruptions."""
+defined; and hvp, which makes a full grid with eap, and other corruptions."""
 
 PRESETS: tuple[tuple[str, Settings], ...] = (("quick", QUICK), ("paper", PAPER))
 

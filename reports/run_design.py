@@ -8,16 +8,12 @@ from time import perf_counter
 import pandas as pd
 
 from circuitvar.audit.budget import Budget, budget
-from circuitvar.audit.design import Design, Effect, RunKey, require_identifiable, run_keys
-from circuitvar.audit.design_file import PRESETS, read_design, write_design
-from circuitvar.audit.design_summary import (
-    design_agreement,
-    design_components,
-    sobol_table,
-    varied,
-)
-from circuitvar.audit.facets import check_facets, defined_runs, settings_of
-from circuitvar.audit.prompts import discovery_batch
+from circuitvar.audit.design import Design, Effect, RunKey
+from circuitvar.audit.design_agreement import design_agreement
+from circuitvar.audit.design_file import PRESETS, for_task, read_design, write_design
+from circuitvar.audit.design_summary import design_components, require_answers, sobol_table
+from circuitvar.audit.facets import check_facets, planned_runs, settings_of
+from circuitvar.audit.prompts import discovery_batch, marks_roles
 from circuitvar.audit.run_design import run_on_model
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.methods import get_method
@@ -34,8 +30,10 @@ EXACT_TRIAL = 16
 """Edges patched to time an exact method."""
 
 
-def resolve_design(plan: str) -> Design:
-    """A preset by name, or a YAML design file.
+def resolve_design(plan: str, task: Task) -> Design:
+    """A preset by name, or a YAML design file, with its levels written out for the task.
+
+    A preset loses its noise sweep where the task's prompts mark no roles.
 
     Raises
     ------
@@ -44,11 +42,12 @@ def resolve_design(plan: str) -> Design:
     """
     for name, design in PRESETS:
         if plan == name:
-            return design
+            kept = tuple(f for f in design.facets if f.name != "noise" or marks_roles(task))
+            return for_task(replace(design, facets=kept), task)
     if not Path(plan).is_file():
         names = ", ".join(name for name, _ in PRESETS)
         raise ValueError(f"plan {plan!r} is neither a file nor a preset; presets are {names}")
-    return read_design(plan)
+    return for_task(read_design(plan), task)
 
 
 def interactions(asked: Sequence[str]) -> tuple[Effect, ...]:
@@ -75,16 +74,14 @@ def check_plan(
         A facet means nothing, or the runs cannot separate the effects; says which and why.
     """
     check_facets(design, task)
-    kept, left_out = defined_runs(run_keys(design), settings)
-    if not kept:
-        raise ValueError("no run of this design is defined; check methods against ablations")
-    require_identifiable(design, (*varied(kept), *asked), keys=kept)
+    kept, left_out = planned_runs(design, settings)
+    require_answers(design, kept, asked=asked)
     return kept, left_out
 
 
 def plan_budget(design: Design, task: Task, settings: Settings, model: Model) -> Budget:
     """What the design will cost on this model, from a short trial of every method in it."""
-    kept, _ = defined_runs(run_keys(design), settings)
+    kept, _ = planned_runs(design, settings)
     trial = replace(settings, n=TRIAL)
     batch = discovery_batch(task, trial, model)[0].batch
     metric = get_metric(settings.metric or task.metric)

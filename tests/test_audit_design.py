@@ -1,5 +1,6 @@
 import json
 
+import jsonschema
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,6 +27,20 @@ def test_number_of_runs():
     assert len(run_keys(Design((METHOD, DATA), "one-at-a-time"))) == 6
     assert len(run_keys(Design((METHOD, DATA), "sampled", draws=30))) == 30
     assert len(run_keys(Design((METHOD, DATA), replicates=2))) == 24
+
+
+def test_facets_together_are_crossed_and_the_rest_varies_alone():
+    size = Facet("size", (5, 9))
+    design = Design((METHOD, DATA, size), "one-at-a-time", together=(("method", "size"),))
+    cells = [tuple(level for _, level in key.levels) for key in run_keys(design)]
+    assert len(cells) == len(set(cells)) == 1 + 5 + 3
+    assert {(m, s) for m, d, s in cells if d == 0} == {
+        (m, s) for m in METHOD.levels for s in (5, 9)
+    }
+    assert {(m, s) for m, d, s in cells if d != 0} == {("eap", 5)}
+    require_identifiable(design, [("method", "size")])
+    with pytest.raises(ValueError, match="never changes two facets together"):
+        require_identifiable(design, [("method", "data")])
 
 
 @pytest.mark.parametrize(
@@ -72,6 +87,11 @@ def test_labels_of_interactions():
         (lambda: Design((METHOD,), replicates=0), "use 1 or more"),
         (lambda: Design((METHOD,), "sampled"), "draws = 0"),
         (lambda: Design((METHOD,), "full", draws=3), "belong to sampled"),
+        (lambda: Design((METHOD, DATA), together=(("method", "data"),)), "one-at-a-time designs"),
+        (
+            lambda: Design((METHOD, DATA), "one-at-a-time", together=(("method", "steps"),)),
+            r"together is \[\['method', 'steps'\]\]; name facets of the design",
+        ),
     ],
 )
 def test_design_errors(build, match):
@@ -134,7 +154,7 @@ LEVELS = st.one_of(st.text(), st.integers(), st.booleans(), st.none(), st.floats
 @given(st.lists(LEVELS, min_size=1, unique_by=repr), st.booleans())
 def test_any_levels_survive_yaml(tmp_path_factory, levels, random):
     path = tmp_path_factory.mktemp("design") / "d.yaml"
-    design = Design((Facet("x", tuple(levels), random),))
+    design = Design((Facet("method", tuple(levels), random),))
     df.write_design(design, path)
     assert df.read_design(path) == design
 
@@ -144,10 +164,14 @@ def test_any_levels_survive_yaml(tmp_path_factory, levels, random):
     [
         ("facets: [", "is not YAML"),
         ("facets: []", "facets"),
-        ("facets: [{name: a, levels: [1], lvels: 2}]", "lvels"),
-        ("facets: [{name: a, levels: [1]}]\ncrossing: half", "crossing"),
-        ("facets: [{name: a, levels: [1]}]\nreplicates: 0", "replicates"),
-        ("format: 2\nfacets: [{name: a, levels: [1]}]", "format"),
+        ("facets: [{name: n, levels: [1], lvels: 2}]", "lvels"),
+        (
+            "facets: [{name: metod, levels: [eap]}]",
+            "facet 'metod' is unknown: did you mean 'method'\\?; a design can vary method, metric",
+        ),
+        ("facets: [{name: n, levels: [1]}]\ncrossing: half", "crossing"),
+        ("facets: [{name: n, levels: [1]}]\nreplicates: 0", "replicates"),
+        ("format: 2\nfacets: [{name: n, levels: [1]}]", "format"),
         ("just text", "the file"),
         ("!!python/object/apply:os.getcwd []", "is not YAML"),
     ],
@@ -160,6 +184,30 @@ def test_design_files_name_what_is_wrong(tmp_path, text, match):
 
 def test_shipped_schema_is_current():
     assert json.loads(df.SCHEMA_PATH.read_text()) == df.design_schema()
+
+
+@pytest.mark.parametrize(
+    ("facet", "ok"),
+    [
+        ({"name": "method", "levels": ["eap"]}, True),
+        ({"name": "noise", "levels": [None, 0.5, 3]}, True),
+        ({"name": "metod", "levels": ["eap"]}, False),
+        ({"name": "steps", "levels": ["many"]}, False),
+        ({"name": "ablation", "levels": ["erase"]}, False),
+        ({"name": "size", "levels": [0]}, False),
+    ],
+)
+def test_the_schema_tells_an_editor_what_a_facet_may_be(facet, ok):
+    schema = json.loads(df.SCHEMA_PATH.read_text())
+    assert jsonschema.Draft202012Validator(schema).is_valid({"facets": [facet]}) == ok
+
+
+def test_presets_fit_the_schema(tmp_path):
+    schema = json.loads(df.SCHEMA_PATH.read_text())
+    for name, design in df.PRESETS:
+        df.write_design(design, tmp_path / name)
+        content = df.yaml.safe_load((tmp_path / name).read_text())
+        jsonschema.validate(content, schema, cls=jsonschema.Draft202012Validator)
 
 
 def _compute(key):

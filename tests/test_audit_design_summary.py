@@ -6,13 +6,15 @@ import pytest
 
 from circuitvar.audit.derived_runs import Derived
 from circuitvar.audit.design import Design, Facet, run_keys
+from circuitvar.audit.design_agreement import design_agreement, phi_of_design
 from circuitvar.audit.design_summary import (
-    design_agreement,
     design_components,
     full_grid,
-    phi_of_design,
+    require_answers,
     sobol_table,
 )
+from circuitvar.audit.nogueira import phi_of_resamples
+from circuitvar.audit.one_at_a_time import ALONE
 from circuitvar.audit.run_store import RunTable
 from circuitvar.circuits.select import top_n_masks
 
@@ -48,6 +50,50 @@ def test_components_are_those_of_the_effects():
     assert score["data"] == pytest.approx(0.25, rel=0.05)
     assert score["residual"] == pytest.approx(0.04, rel=0.05)
     assert "size" not in score.index
+
+
+def test_one_at_a_time_variances_are_read_facet_by_facet():
+    """Fixed levels over the listed ones, random levels unbiased, each with the rest at default."""
+    design = Design(FACETS, "one-at-a-time")
+    derived = _derived(design)
+    frame = design_components(design, derived)
+    score = frame[frame["response"] == "score"].set_index("component")
+    scores = derived.table.scores
+    method, data = scores[:3], scores[[0, 3, 4, 5, 6, 7, 8, 9]]
+    assert score.loc["method", "variance"] == pytest.approx(method.var(axis=0).sum())
+    assert score.loc["data", "variance"] == pytest.approx(data.var(axis=0, ddof=1).sum())
+    assert set(score["how"]) == {ALONE} and "residual" not in score.index
+    assert frame.groupby("response")["share"].sum().tolist() == pytest.approx([1, 1])
+
+
+def test_a_group_of_a_one_at_a_time_design_has_its_interaction():
+    design = Design(FACETS, "one-at-a-time", together=(("method", "data"),))
+    frame = design_components(design, _derived(design, noise=0.2, edges=4000))
+    score = frame[frame["response"] == "score"].set_index("component")["variance"] / 4000
+    assert score["method"] == pytest.approx(2 / 3, rel=0.05)
+    assert score["data"] == pytest.approx(0.25, rel=0.05)
+    assert score["method x data"] == pytest.approx(0.04, rel=0.05)
+
+
+def test_one_facet_that_moves_scores_needs_no_replicates():
+    """Size cannot move scores: they are read over data sets, membership over both."""
+    design = Design(FACETS[1:])
+    frame = design_components(design, _derived_of_data(design))
+    score = frame[frame["response"] == "score"]
+    assert score["component"].tolist() == ["data"] and score["how"].tolist() == [ALONE]
+    require_answers(design, run_keys(design))
+    two = Design(FACETS, "sampled", draws=2)
+    with pytest.raises(ValueError, match=r"confounded|single level"):
+        require_answers(two, run_keys(two))
+
+
+def _derived_of_data(design):
+    keys = run_keys(design)
+    per_data = np.random.default_rng(3).normal(size=(8, 50))
+    scores = np.stack([per_data[dict(key.levels)["data"]] for key in keys])
+    sizes = [dict(key.levels)["size"] for key in keys]
+    masks = np.concatenate([top_n_masks(s[None], k) for s, k in zip(scores, sizes, strict=True)])
+    return Derived(RunTable(keys, scores), masks)
 
 
 def test_selection_facets_move_membership_only():
@@ -146,6 +192,43 @@ def test_the_jackknife_over_levels_covers():
     truth = float(np.mean([e.value for e in found]))
     share = np.mean([e.low <= truth <= e.high for e in found])
     assert 0.9 <= share <= 1.0
+
+
+def test_resamples_of_one_data_set_get_the_infinitesimal_jackknife():
+    """Beside data sets, whose levels are runs; the prompts as drawn are no resample."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(6, 40, 60)) + 0.8 * rng.normal(size=60)
+    design = Design(
+        (Facet("prompts", tuple(range(31)), random=True), Facet("data", tuple(range(6)), True)),
+        "one-at-a-time",
+    )
+    keys, weights, scores = run_keys(design), [], []
+    for key in keys:
+        levels = dict(key.levels)
+        own = np.full(40, 1 / 40)
+        if levels["prompts"]:
+            own = np.bincount(rng.integers(40, size=40), minlength=40) / 40
+        weights.append(own)
+        scores.append(own @ values[levels["data"]])
+    scores = np.stack(scores)
+    derived = Derived(RunTable(keys, scores), top_n_masks(scores, 8), tuple(weights))
+    frame = design_agreement(design, derived).set_index("facet")
+    assert frame.loc["prompts", "interval"] == "infinitesimal jackknife"
+    assert frame.loc["data", "interval"] == "row jackknife t"
+    assert frame.loc["prompts", "pairs"] == 30 * 29 / 2
+    masks, counts = derived.masks[1:31], np.stack(weights[1:31]) * 40
+    alone = phi_of_resamples(masks, counts)
+    assert frame.loc["prompts", ["phi", "phi_low"]].tolist() == [alone.value, alone.low]
+
+
+def test_empty_circuits_are_counted_and_left_out():
+    design = Design((Facet("method", METHODS), Facet("data", (0, 1, 2), random=True)))
+    derived = _derived(design)
+    masks = derived.masks.copy()
+    masks[0] = False
+    frame = design_agreement(design, Derived(derived.table, masks)).set_index("facet")
+    assert frame.loc["all facets", "empty"] == 1
+    assert np.isfinite(frame["jaccard"]).all()
 
 
 def test_nothing_varied():

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -22,9 +22,6 @@ from circuitvar.reports.commands.options import (
     Seed,
     Steps,
 )
-
-if TYPE_CHECKING:
-    from circuitvar.tasks.types import Task
 
 
 def audit(
@@ -113,6 +110,7 @@ def audit(
 
     With a preset, prompts that mark no roles get no noise sweep.
     """
+    from circuitvar.audit.prompts import marks_roles
     from circuitvar.audit.settings import Settings
     from circuitvar.audit.settings import preset as preset_called
     from circuitvar.reports.run_audit import run_audit
@@ -146,7 +144,7 @@ def audit(
             given[key] = tuple(values)
     settings = replace(preset_called(preset) if preset else Settings(), **given)
     resolved = resolve_task(task, data)
-    if settings.noise and not noise and not _marks_roles(resolved):
+    if settings.noise and not noise and not marks_roles(resolved):
         settings = replace(settings, noise=())
     run_audit(
         resolved,
@@ -166,10 +164,3 @@ def _given(context: typer.Context, name: str) -> bool:
     """Whether an option was given, rather than left at its default."""
     source = context.get_parameter_source(name)
     return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
-
-
-def _marks_roles(task: "Task") -> bool:
-    """Whether the task's prompts say which tokens play a role."""
-    import numpy as np
-
-    return any(pair.roles for pair in task.sample(8, rng=np.random.default_rng(0)))

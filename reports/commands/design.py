@@ -56,11 +56,8 @@ def design(
     from circuitvar.reports.write import check_writable
 
     check_writable(out)
-    chosen, question, asked = (
-        resolve_design(plan),
-        resolve_task(task, None),
-        interactions(ask or ()),
-    )
+    question, asked = resolve_task(task, None), interactions(ask or ())
+    chosen = resolve_design(plan, question)
     settings = Settings(n=n, seed=seed)
     check_plan(chosen, question, settings, asked=asked)
     loaded = load_model(model, device=device, dtype=dtype, revision=revision)

@@ -1,0 +1,147 @@
+"""Agreement of the runs of a design: of all of them, and facet by facet."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool
+
+from circuitvar.audit.derived_runs import Derived
+from circuitvar.audit.design import Design, RunKey, labels_of
+from circuitvar.audit.design_summary import varied
+from circuitvar.audit.facets import SAMPLE
+from circuitvar.audit.intervals import row_jackknife_se, t_interval
+from circuitvar.audit.jaccard import (
+    jaccard_of_resamples,
+    jaccard_of_runs,
+    mean_chance,
+    pairwise_jaccard,
+)
+from circuitvar.audit.nogueira import phi, phi_of_resamples, phi_of_runs
+from circuitvar.audit.types import Estimate
+
+Masks = Bool[np.ndarray, "run edge"]
+RESAMPLED, TEMPLATE = SAMPLE
+
+
+def design_agreement(design: Design, derived: Derived, *, level: float = 0.95) -> pd.DataFrame:
+    """Agreement of all runs, and of the runs that differ in one facet alone (`facet`).
+
+    Columns: facet, runs, pairs, jaccard and phi with low and high, interval, chance, size, empty
+    (circuits without edges, whose Jaccard is undefined and left out). One facet: means over the
+    cells of the other facets. Intervals fit the design, see `phi_of_design` and `_block_interval`.
+    """
+    keys, masks = derived.table.keys, derived.masks
+    filled = masks.any(axis=1)
+    names = [effect[0] for effect in varied(keys)]
+    whole = phi_of_design(design, keys, masks, level=level)
+    rows = [_row("all facets", [np.arange(len(keys))], masks, filled, (whole, None))]
+    for name in names if len(names) > 1 else ():
+        blocks = blocks_of(keys, name)
+        found = _block_interval(design, derived, name, blocks, level) if blocks else (None, None)
+        rows.append(_row(name, blocks, masks, filled, found))
+    return pd.DataFrame(rows)
+
+
+def blocks_of(keys: Sequence[RunKey], name: str) -> list[np.ndarray]:
+    """Rows that differ in one facet alone, at least two together."""
+    found: dict[object, list[int]] = {}
+    for row, key in enumerate(keys):
+        rest = tuple(pair for pair in key.levels if pair[0] != name)
+        # A bootstrap resample is one of many; all prompts as drawn is not.
+        if name == RESAMPLED and not dict(key.levels)[name]:
+            continue
+        if name == TEMPLATE and dict(key.levels)[name] is None:
+            continue
+        found.setdefault((rest, key.replicate), []).append(row)
+    return [np.array(rows) for rows in found.values() if len(rows) > 1]
+
+
+def _row(name, blocks, masks: Masks, filled, found) -> dict[str, object]:
+    pairs, values = 0, []
+    for rows in blocks:
+        own = pairwise_jaccard(masks[rows[filled[rows]]])
+        values.append(own[np.triu_indices(len(own), 1)])
+        pairs += len(values[-1])
+    every = np.concatenate(values) if values else np.empty(0)
+    agreement, overlap = found
+    if agreement is None and blocks:
+        each = [phi(masks[rows]) for rows in blocks]
+        value = float(np.nanmean(each)) if np.isfinite(each).any() else np.nan
+        agreement = Estimate("phi", value, interval="none: mean over blocks")
+    used = np.unique(np.concatenate(blocks)) if blocks else np.empty(0, dtype=int)
+    used = used[filled[used]]
+    jaccard = overlap or Estimate("jaccard", float(every.mean()) if len(every) else np.nan)
+    agreement = agreement or Estimate(
+        "phi", np.nan, interval="none: no two runs differ in it alone"
+    )
+    sizes = masks[used].sum(axis=1)
+    return {
+        "facet": name,
+        "runs": len(used),
+        "pairs": pairs,
+        "jaccard": jaccard.value,
+        "jaccard_low": jaccard.low,
+        "jaccard_high": jaccard.high,
+        "phi": agreement.value,
+        "phi_low": agreement.low,
+        "phi_high": agreement.high,
+        "interval": agreement.interval,
+        "chance": mean_chance(sizes, masks.shape[1]) if len(used) > 1 else np.nan,
+        "size": float(sizes.mean()) if len(used) else np.nan,
+        "empty": int((~filled[np.concatenate(blocks)]).sum()) if blocks else 0,
+    }
+
+
+def _block_interval(
+    design: Design, derived: Derived, name: str, blocks: list[np.ndarray], level: float
+) -> tuple[Estimate | None, Estimate | None]:
+    """(phi, Jaccard) of one block with the interval of its kind: infinitesimal jackknife for
+    resamples of one data set, row jackknife t for levels that are a sample. Several blocks, fixed
+    levels and circuits without edges have none."""
+    (rows, *others), masks = blocks, derived.masks
+    is_sample = {facet.name: facet.random for facet in design.facets}[name]
+    if others or not is_sample or not masks[rows].any(axis=1).all():
+        return None, None
+    chosen, pairs = masks[rows], pairwise_jaccard(masks[rows])
+    if name != RESAMPLED:
+        return phi_of_runs(chosen, level=level), jaccard_of_runs(pairs, level=level)
+    if len(rows) < 10:
+        return None, None
+    weights = np.stack([derived.weights[row] for row in rows])
+    used = weights[:, weights.any(axis=0)]
+    counts = used * used.shape[1]
+    return (
+        phi_of_resamples(chosen, counts, level=level),
+        jaccard_of_resamples(pairs, counts, level=level),
+    )
+
+
+def phi_of_design(
+    design: Design,
+    keys: Sequence[RunKey],
+    masks: Bool[np.ndarray, "run edge"],
+    *,
+    level: float = 0.95,
+) -> Estimate:
+    """phi of all runs with the interval described in `design_agreement`."""
+    random = [facet.name for facet in design.facets if facet.random]
+    units = [labels_of(keys, (name,)) for name in random if (name,) in varied(keys)]
+    label = f"jackknife over levels of {' and '.join(random)}"
+    if not units and design.crossing == "sampled":
+        units, label = [np.arange(len(keys))], "row jackknife t"
+    variance, least = 0.0, np.inf
+    for code in units:
+        number = int(code.max()) + 1
+        least = min(least, number)
+        left_out = np.array([phi(masks[code != u]) for u in range(number)])
+        variance += row_jackknife_se(left_out) ** 2
+    if not units:
+        label, variance, least = "none: no facet is a sample", np.nan, 0
+    elif not np.isfinite(variance):
+        label = "none: fewer than 3 levels of a random facet"
+    return t_interval(
+        "phi", phi(masks), float(np.sqrt(variance)), df=least - 1, n=int(least),
+        level=level, interval=label, bounds=(-1.0, 1.0),
+        estimand="agreement of two runs of the design",
+    )  # fmt: skip
