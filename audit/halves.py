@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
+from circuitvar.audit.block_variance import SHARED_DF, halves_variance
 from circuitvar.audit.intervals import check_level, t_interval
 from circuitvar.audit.jaccard import mean_chance
 from circuitvar.audit.replicate_sets import RunSets, Selector, replicate_sets
@@ -19,7 +20,6 @@ from circuitvar.audit.types import Estimate
 from circuitvar.audit.weights import (
     Clusters,
     complementary_halves,
-    from_counts,
     unit_of_example,
 )
 
@@ -27,12 +27,8 @@ EXTRAPOLATED = "subsampling, extrapolated"
 """Name of the interval."""
 LEAST_UNITS = 8
 """Fewer prompts or templates than this give no interval."""
-DF = 4
-"""Degrees of freedom: about what the extrapolated variance is worth."""
-COARSE = 0.15
-"""Above this standard deviation of the agreement of one pair of halves, a few edges or two nearly
-tied routes decide, and the variance between blocks of one data set cannot be trusted."""
-_INNER_PAIRS = 8
+DF = SHARED_DF
+"""Degrees of freedom of the interval."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +71,7 @@ def halves_agreement(
     select: Selector | None = None,
     clusters: Clusters = None,
     pairs: int = 50,
-    interval_splits: int = 24,
+    interval_splits: int = 36,
     level: float = 0.95,
     memory_mb: float = 64.0,
 ) -> Halves:
@@ -83,10 +79,11 @@ def halves_agreement(
 
     `clusters`: template of each example; the split is then over templates. `size`, `signed`,
     `select` as in `replicate_sets`. Interval, from 8 units on, from `interval_splits` further
-    splits of the data (most of the cost; 0 skips it): see `sampling_variance`; t with 4 degrees
-    of freedom, about what that variance is worth; the lower end stays below what one unseen swap
-    of an edge would give. Nominal 95 % covers .95 to .96 on many weak effects, .97 to 1 on noise,
-    heavy tails, a clear gap and nearly tied routes.
+    splits of the data (most of the cost; 0 skips it): see `block_variance.halves_variance`; t with
+    7 degrees of freedom, about what that variance is worth; the lower end stays below what one
+    unseen swap of an edge would give. Nominal 95 % covers .94 to .98 on noise, many weak effects
+    and heavy tails; it is conservative, .96 to 1, on a clear gap, where few edges decide and on
+    tied routes.
 
     >>> rng = np.random.default_rng(0)
     >>> scores = rng.normal(size=(40, 30)) + 5 * (np.arange(30) < 6)
@@ -107,7 +104,9 @@ def halves_agreement(
     of_example = unit_of_example(len(scores), clusters)
     variance = np.full(2, np.nan)
     if interval_splits > 1 and units >= LEAST_UNITS:
-        variance = sampling_variance(agreement, of_example, interval_splits, rng=rng)
+        variance = halves_variance(
+            agreement, of_example, interval_splits, values=values, share=_share(sets), rng=rng
+        )
         if pairs > 1:
             variance += values.var(axis=1, ddof=1) / pairs
     label = f"none ({units} units)" if units < LEAST_UNITS else EXTRAPOLATED
@@ -136,10 +135,14 @@ def halves_agreement(
     return Halves(phi, jac, chance, sets, values[0], values[1], resamples.unit)
 
 
+def _share(sets: RunSets) -> float:
+    """Edges kept over all edges."""
+    return float(sets.sizes.mean()) / sets.n_edges
+
+
 def _swap_steps(sets: RunSets) -> tuple[float, float]:
     """How much phi and Jaccard fall from 1 when one kept edge is swapped for another."""
-    size = float(sets.sizes.mean())
-    share = size / sets.n_edges
+    size, share = float(sets.sizes.mean()), _share(sets)
     return (1 / (size * (1 - share)) if 0 < share < 1 else np.nan, 2 / (size + 1))
 
 
@@ -154,46 +157,3 @@ def _one_swap(estimate: Estimate, step: float, level: float) -> Estimate:
         return estimate
     label = f"{estimate.interval}; one swap unseen"
     return replace(estimate, low=highest, interval=label)
-
-
-def sampling_variance(agreement, of_example, splits, *, rng) -> Float[np.ndarray, " index"]:
-    """Variance over data sets of the mean agreement of halves, for phi and Jaccard.
-
-    The jackknife overstates it 1.4 to 2.6 times, because agreement is far from linear in the data.
-    Here V(n/2) is the variance between two disjoint blocks of the data, each halved and compared
-    in itself, and V(n/4) that between four; both are unbiased. V(n) is extrapolated as
-    V(n/2) * sqrt(V(n/2)/V(n/4)), the root because the ratio is noisy, held between 1/2 (regular)
-    and 2 (agreement that varies more as weak effects begin to be found; pure noise stays at 1).
-
-    Where two routes are nearly tied, one data set can make its halves agree nearly always or
-    nearly never. The share of agreeing halves is then about uniform over data sets, whose variance
-    is a third of that of one pair: wherever one pair varies by more than `COARSE`, V(n) is not
-    taken below that.
-    """
-    two, _ = _between_blocks(agreement, of_example, 2, splits, rng=rng)
-    four, single = _between_blocks(agreement, of_example, 4, max(splits // 2, 1), rng=rng)
-    ratio = np.divide(two, four, out=np.ones(2), where=four > 0)
-    variance = two * np.clip(np.sqrt(ratio), 0.5, 2.0)
-    return np.where(single > COARSE**2, np.maximum(variance, single / 3), variance)
-
-
-def _between_blocks(agreement, of_example, blocks: int, splits: int, *, rng):
-    """(variance between disjoint blocks of the mean agreement of halves within a block, less the
-    Monte-Carlo variance of those means; variance of the agreement of one pair of halves)."""
-    units = int(of_example.max()) + 1
-    width, rows = units // blocks, []
-    for _ in range(splits):
-        order = rng.permutation(units)
-        for b in range(blocks):
-            block = order[b * width : (b + 1) * width]
-            for _ in range(_INNER_PAIRS):
-                counts = np.zeros((2, units), dtype=np.float32)
-                shuffled = rng.permutation(block)
-                counts[0, shuffled[: width // 2]] = 1
-                counts[1, shuffled[width // 2 :]] = 1
-                rows.append(counts)
-    weights = from_counts(np.concatenate(rows), of_example, scheme="", unit="").weights
-    values = agreement(weights)[1].reshape(2, splits, blocks, _INNER_PAIRS)
-    noise = values.var(axis=3, ddof=1).mean(axis=(1, 2)) / _INNER_PAIRS
-    between = values.mean(axis=3).var(axis=2, ddof=1).mean(axis=1)
-    return np.maximum(between - noise, 0.0), values.var(axis=(1, 2, 3))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.audit.halves import DF, LEAST_UNITS, pair_agreement, sampling_variance
+from circuitvar.audit.block_variance import DIFFERENCE_DF, difference_variance
+from circuitvar.audit.halves import LEAST_UNITS, pair_agreement
 from circuitvar.audit.intervals import resample_se, row_jackknife_se, t_interval
 from circuitvar.audit.jaccard import mean_pairwise, pairwise_jaccard
 from circuitvar.audit.nogueira import leave_one_run_out, phi, row_projections
@@ -58,8 +59,8 @@ def halves_change(
 ) -> tuple[Change, Change]:
     """phi and Jaccard of complementary halves on the same splits.
 
-    The variance of the difference over data sets is that of `halves.sampling_variance`, taken of
-    the difference; t with `halves.DF` degrees of freedom. No interval below 8 units.
+    The variance of the difference over data sets is `block_variance.difference_variance`; t with
+    `DIFFERENCE_DF` degrees of freedom. No interval below 8 units.
     """
     n = len(first.scores)
     resamples = complementary_halves(n, pairs, rng=rng, clusters=clusters)
@@ -78,13 +79,13 @@ def halves_change(
     variance = np.full(2, np.nan)
     if units >= LEAST_UNITS:
         of_example = unit_of_example(n, clusters)
-        variance = sampling_variance(agreement, of_example, _SPLITS, rng=rng)
+        variance = difference_variance(agreement, of_example, _SPLITS, rng=rng)
         variance += gap.var(axis=1, ddof=1) / pairs if pairs > 1 else 0.0
     unit = resamples.unit
     found = [
         _change(
             name, both[0, i].mean(), both[1, i].mean(), np.sqrt(variance[i]),
-            df=DF, n=units, level=level, how=f"the same halves of the {unit}s",
+            df=DIFFERENCE_DF, n=units, level=level, how=f"the same halves of the {unit}s",
         )
         for i, name in enumerate(("phi", "jaccard"))
     ]  # fmt: skip

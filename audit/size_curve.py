@@ -48,7 +48,7 @@ def size_curve(
             signed=signed,
             clusters=clusters,
             pairs=pairs,
-            interval_splits=8,
+            interval_splits=12,
             level=level,
         )
         rows.append(

@@ -18,6 +18,19 @@ def regimes(rng) -> dict[str, np.ndarray]:
     }
 
 
+def few_strong(rng) -> np.ndarray:
+    """Heavy-tailed effects whose few largest decide."""
+    return 0.2 * rng.standard_t(2, size=EDGES)
+
+
+def tied_routes(n, edges, rng) -> np.ndarray:
+    """One sure edge and two routes of three edges that win equally often."""
+    scores = np.zeros((n, edges))
+    scores[:, 0] = 10.0
+    scores[:, 1:4], scores[:, 4:7] = rng.uniform(size=(2, n, 1))
+    return scores
+
+
 def draw(effect, n, rng, *, templates=0, spread=0.5):
     """Scores of fresh prompts, of fresh templates if any; (scores, template of each prompt)."""
     scores = effect + rng.normal(size=(n, len(effect)))
@@ -27,9 +40,9 @@ def draw(effect, n, rng, *, templates=0, spread=0.5):
     return scores + spread * rng.normal(size=(templates, len(effect)))[label], label
 
 
-def circuits(effect, n, runs, rng, **options):
+def circuits(effect, n, runs, rng, *, size=SIZE, **options):
     means = np.stack([draw(effect, n, rng, **options)[0].mean(axis=0) for _ in range(runs)])
-    return top_k_masks(means, SIZE)
+    return top_k_masks(means, size)
 
 
 def covered(estimate, truth: float) -> bool:

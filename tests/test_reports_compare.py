@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuitvar.audit.halves import DF
+from circuitvar.audit.block_variance import DIFFERENCE_DF
 from circuitvar.circuits.planted import load_planted
 from circuitvar.circuits.score_files import write_scores
 from circuitvar.circuits.types import EdgeScores
@@ -213,7 +213,7 @@ def test_stored_scores_are_compared_prompt_by_prompt(scored):
         assert frame.loc[measure, "how"].startswith("paired: the same")
         assert frame.loc[measure, "high"] < 0
     assert not frame.loc["phi: seed", "how"].startswith("paired")
-    assert frame.loc["phi: halves-template", "df"] == DF
+    assert frame.loc["phi: halves-template", "df"] == DIFFERENCE_DF
     for measure in ("rank correlation with exact", "average precision of the exact circuit"):
         assert frame.loc[measure, "how"] == "paired: jackknife over templates"
         assert frame.loc[measure, "high"] < 0

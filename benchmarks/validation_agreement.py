@@ -1,0 +1,124 @@
+"""Coverage of the intervals of phi and Jaccard; parts of `validation.py`."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from validation_scores import (
+    EDGES,
+    SIZE,
+    Line,
+    circuits,
+    covered,
+    draw,
+    few_strong,
+    regimes,
+    tied_routes,
+)
+
+from circuitvar.audit.halves import halves_agreement
+from circuitvar.audit.intervals import t_interval
+from circuitvar.audit.jaccard import jaccard_of_resamples, jaccard_of_runs, pairwise_jaccard
+from circuitvar.audit.nogueira import closed_form_variance, phi, phi_of_resamples, phi_of_runs
+from circuitvar.audit.replicate_sets import replicate_sets, top_k_masks
+from circuitvar.audit.weights import bootstrap
+
+
+def independent_runs(simulations, rng) -> Iterator[Line]:
+    effect = regimes(rng)["heavy"]
+    pool = circuits(effect, 60, 1500, rng)
+    truth = phi(pool)
+    pairs = pairwise_jaccard(pool[:600])
+    jaccard = (pairs.sum() - 600) / (600 * 599)
+    for runs in (3, 5, 10, 30):
+        hit = np.zeros(3)
+        for _ in range(simulations):
+            masks = pool[rng.choice(len(pool), runs, replace=False)]
+            published = t_interval(
+                "phi", phi(masks), closed_form_variance(masks) ** 0.5, df=1e9, n=runs, interval="z"
+            )
+            hit += [
+                covered(phi_of_runs(masks), truth),
+                covered(jaccard_of_runs(pairwise_jaccard(masks)), jaccard),
+                covered(published, truth),
+            ]
+        for name, share in zip(
+            ("phi, row jackknife t", "Jaccard, row jackknife t", "phi, published closed form"),
+            hit / simulations,
+            strict=True,
+        ):
+            yield name, f"{runs} independent runs", share, "0.95" if "t" in name[-1] else "low"
+
+
+def agreement_of(effect, n, rng, *, runs=300, size=SIZE, **options) -> tuple[float, float]:
+    """True phi and Jaccard of two fresh samples of n prompts."""
+    masks = circuits(effect, n, runs, rng, size=size, **options)
+    pairs = pairwise_jaccard(masks)
+    return phi(masks), float((pairs.sum() - runs) / (runs * (runs - 1)))
+
+
+def halves(simulations, rng) -> Iterator[Line]:
+    cases = [
+        (name, effect, SIZE, n, templates)
+        for name, effect in regimes(rng).items()
+        for n, templates in ((144, 0), (60, 0), (144, 24), (96, 12))
+    ]
+    cases += [("five edges", few_strong(rng), 5, 144, t) for t in (0, 24)]
+    for name, effect, size, n, templates in cases:
+        half = {"templates": templates // 2, "spread": 0.5}
+        truths = agreement_of(effect, n // 2, rng, size=size, **half)
+        hit, values = np.zeros(2), []
+        for _ in range(simulations):
+            scores, label = draw(effect, n, rng, templates=templates)
+            found = halves_agreement(scores, size=size, rng=rng, clusters=label, pairs=30)
+            hit += [covered(found.phi, truths[0]), covered(found.jaccard, truths[1])]
+            values.append(found.phi.value)
+        unit = f"{templates} templates" if templates else f"{n} prompts"
+        for index, share in zip(("phi", "Jaccard"), hit / simulations, strict=True):
+            yield f"{index} of halves, coverage", f"{name}, {unit}", share, "0.95"
+        yield "phi of halves, bias", f"{name}, {unit}", float(np.mean(values) - truths[0]), "0"
+
+
+def tied(simulations, rng) -> Iterator[Line]:
+    """Two routes of three edges that win equally often, as in `planted:two-route`."""
+    edges, size = 110, 4
+    truth = 1 - 6 * 0.25 / edges / (size / edges * (1 - size / edges))
+    hit = 0
+    for _ in range(simulations):
+        scores = tied_routes(144, edges, rng)
+        hit += covered(halves_agreement(scores, size=size, rng=rng, pairs=30).phi, truth)
+    yield "phi of halves, coverage", "two tied routes, 144 prompts", hit / simulations, ">= 0.95"
+    for runs in (5, 8, 12, 30):
+        hit = 0
+        for _ in range(simulations):
+            means = np.stack([tied_routes(20, edges, rng).mean(axis=0) for _ in range(runs)])
+            hit += covered(phi_of_runs(top_k_masks(means, size)), truth)
+        yield "phi, row jackknife t", f"two tied routes, {runs} runs", hit / simulations, ">= 0.95"
+
+
+def of_the_bootstrap(simulations, rng) -> Iterator[Line]:
+    for name, effect in regimes(rng).items():
+        for replicates in (100, 400):
+            found = []
+            for _ in range(simulations):
+                scores, _ = draw(effect, 100, rng)
+                r = bootstrap(100, replicates, rng=rng)
+                sets = replicate_sets(scores, r.weights, size=SIZE)
+                masks = sets.masks(sets.contested)
+                kept = {"n_edges": EDGES, "always": sets.always}
+                pairs = pairwise_jaccard(masks, always=sets.always)
+                found.append(
+                    (
+                        phi_of_resamples(masks, r.counts, **kept),
+                        phi_of_resamples(masks, r.counts, method="jab", **kept),
+                        jaccard_of_resamples(pairs, r.counts),
+                    )
+                )
+            labels = (
+                "phi, infinitesimal jackknife",
+                "phi, jackknife after bootstrap",
+                "Jaccard, infinitesimal jackknife",
+            )
+            for i, label in enumerate(labels):
+                truth = float(np.mean([row[i].value for row in found]))
+                share = float(np.mean([covered(row[i], truth) for row in found]))
+                yield label, f"{name}, B = {replicates}", share, ">= 0.95"
