@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from circuitvar.audit.effective_df import between_df, pooled, within_df
 from circuitvar.audit.weights import unit_of_example
 
 _BLOCK = 2048
@@ -27,6 +28,8 @@ class Components:
     """Row of `mean_squares` that is subtracted; -1 for the residual, which is a mean square."""
     divisors: tuple[float, ...] = ()
     """value = (own mean square - subtracted mean square) / divisor."""
+    effective_df: tuple[float, ...] = ()
+    """Degrees of freedom the mean squares are worth, given the tails of the effects."""
 
     @property
     def total(self) -> Float[np.ndarray, " edge"]:
@@ -73,7 +76,11 @@ def two_way(
         total = np.einsum("ie,ie->e", flat, flat) - a * b * grand**2
         squares[2, part] = np.maximum(total - squares[0, part] - squares[1, part], 0)
     df = (a - 1, b - 1, (a - 1) * (b - 1))
-    return _from_squares((*names, "residual"), squares, df, (2, 2, -1), (b, a, 1))
+    few = pooled(values).astype(np.float64)
+    rows, columns = few.mean(axis=1), few.mean(axis=0)
+    rest = ((few - rows[:, None] - columns[None] + rows.mean(axis=0)) ** 2).sum(axis=1)
+    worth = (between_df(rows), between_df(columns), within_df(rest, df[2] / a))
+    return _from_squares((*names, "residual"), squares, df, (2, 2, -1), (b, a, 1), worth)
 
 
 def two_way_replicated(
@@ -98,7 +105,14 @@ def two_way_replicated(
         squares[3, part] = ((block - cells[:, :, None]) ** 2).sum(axis=(0, 1, 2))
     df = (a - 1, b - 1, (a - 1) * (b - 1), a * b * (r - 1))
     labels = (*names, f"{names[0]} x {names[1]}", "residual")
-    return _from_squares(labels, squares, df, (2, 2, 3, -1), (b * r, a * r, r, 1))
+    few = pooled(values).astype(np.float64)
+    cells = few.mean(axis=2)
+    rows, columns = cells.mean(axis=1), cells.mean(axis=0)
+    both = ((cells - rows[:, None] - columns[None] + rows.mean(axis=0)) ** 2).sum(axis=1)
+    rest = ((few - cells[:, :, None]) ** 2).sum(axis=(1, 2))
+    worth = (between_df(rows), between_df(columns), within_df(both, df[2] / a))
+    worth = (*worth, within_df(rest, b * (r - 1)))
+    return _from_squares(labels, squares, df, (2, 2, 3, -1), (b * r, a * r, r, 1), worth)
 
 
 def nested(
@@ -119,9 +133,15 @@ def nested(
         squares[1, part] = r * ((prompts - templates[:, None]) ** 2).sum(axis=(0, 1))
         squares[2, part] = ((block - prompts[:, :, None]) ** 2).sum(axis=(0, 1, 2))
     df = (t - 1, t * (p - 1), t * p * (r - 1))
+    few = pooled(values).astype(np.float64)
+    prompts = few.mean(axis=2)
+    inner = ((prompts - prompts.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    worth = (between_df(prompts.mean(axis=1)), within_df(inner, p - 1))
     if r == 1:
-        return _from_squares(names[:2], squares[:2], df[:2], (1, -1), (p, 1))
-    return _from_squares(names, squares, df, (1, 2, -1), (p * r, r, 1))
+        return _from_squares(names[:2], squares[:2], df[:2], (1, -1), (p, 1), worth)
+    rest = ((few - prompts[:, :, None]) ** 2).sum(axis=(1, 2))
+    worth = (*worth, within_df(rest, p * (r - 1)))
+    return _from_squares(names, squares, df, (1, 2, -1), (p * r, r, 1), worth)
 
 
 def within_between(
@@ -159,12 +179,16 @@ def within_between(
         squares[0, part] = sizes @ (means - grand) ** 2
         squares[1, part] = ((block - means[units]) ** 2).sum(axis=0)
     n0 = (total - (sizes**2).sum() / total) / (number - 1)
+    few = pooled(scores).astype(np.float64)
+    means = (member @ few) / sizes[:, None]
+    worth = (between_df(means), within_df(member @ (few - means[units]) ** 2, sizes - 1))
     found = _from_squares(
         ("between template", "within template"),
         squares,
         (number - 1, int(total) - number),
         (1, -1),
         (float(n0), 1),
+        worth,
     )
     return found, float(((sizes / total) ** 2).sum()), 1 / total
 
@@ -182,13 +206,15 @@ def design_effect(components: Components, c_between: float, c_within: float):
     return effect
 
 
-def _from_squares(names, squares, df, subtracted, divisors) -> Components:
+def _from_squares(names, squares, df, subtracted, divisors, worth) -> Components:
     mean_squares = squares / np.array(df, dtype=np.float64)[:, None]
     values = mean_squares.copy()
     for i, other in enumerate(subtracted):
         if other >= 0:
             values[i] = (mean_squares[i] - mean_squares[other]) / divisors[i]
-    return Components(tuple(names), values, mean_squares, tuple(df), subtracted, tuple(divisors))
+    return Components(
+        tuple(names), values, mean_squares, tuple(df), subtracted, tuple(divisors), worth
+    )
 
 
 def _shape(values, ndim: int, least: tuple[int, ...]):

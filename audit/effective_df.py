@@ -1,0 +1,86 @@
+"""Degrees of freedom of a mean square whose effects need not be normal.
+
+Intervals of variances lean on normal effects: with t(3) effects a nominal 95 % interval of the
+variance within templates covers .35 to .75 and falls with more prompts. How much a mean square
+really varies is measured here by a jackknife of its logarithm over levels (templates, rows),
+pooled over edges, and given back as degrees of freedom. Light tails count as normal.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import brentq
+from scipy.special import polygamma
+
+LEAST_LEVELS = 5
+"""Below this many levels tails cannot be seen; effects are taken as normal."""
+WIDENED = 1.3
+"""Few levels hide heavy tails; the excess that is seen is enlarged by this."""
+EDGES = 2000
+"""Edges that are pooled at most, evenly spaced."""
+
+
+def between_df(means: Float[np.ndarray, "level edge"]) -> float:
+    """Degrees of freedom of the variance of level means, at most levels - 1.
+
+    v = (T-1)/T sum (l_(-i) - mean)², l = log s² without level i, averaged over edges and over
+    1 + 2.2/(T-2), which is what it overstates by for normal effects (simulated, T = 6 to 60).
+    trigamma(d/2) = v gives d; the excess of 2/d over 2/(T-1) is enlarged by 1.3.
+
+    >>> means = np.random.default_rng(0).normal(size=(20, 3000))
+    >>> between_df(means) > 17, between_df(means**3) < 5
+    (True, True)
+    """
+    levels = len(means)
+    if levels < LEAST_LEVELS:
+        return float(levels - 1)
+    used = pooled(means)
+    centred = used - used.mean(axis=0)
+    rest = (centred**2).sum(axis=0) - levels / (levels - 1) * centred**2
+    v = _log_jackknife(rest) / (1 + 2.2 / (levels - 2))
+    nominal = 2 / (levels - 1)
+    return 2 / (nominal + WIDENED * max(2 / _matching_df(v) - nominal, 0.0))
+
+
+def within_df(
+    squares: Float[np.ndarray, "level edge"], each: float | Float[np.ndarray, " level"]
+) -> float:
+    """Degrees of freedom of a mean square that sums `squares` over levels, at most the sum of
+    `each`, those of every level: trigamma(d/2) = jackknife variance over levels of its logarithm.
+
+    >>> y = np.random.default_rng(0).standard_t(3, size=(20, 10, 3000))
+    >>> squares = ((y - y.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    >>> within_df(squares, 9) < 30
+    True
+    """
+    each = np.broadcast_to(np.asarray(each, dtype=np.float64), len(squares))
+    df = float(each.sum())
+    if len(squares) < LEAST_LEVELS:
+        return df
+    used = pooled(squares)
+    rest = (used.sum(axis=0) - used) / (df - each)[:, None]
+    return min(df, _matching_df(_log_jackknife(rest)))
+
+
+def pooled(values: Float[np.ndarray, "... edge"]) -> Float[np.ndarray, "... few"]:
+    """At most `EDGES` evenly spaced edges: their mean is what is needed."""
+    edges = values.shape[-1]
+    if edges <= EDGES:
+        return values
+    return values[..., np.linspace(0, edges - 1, EDGES).astype(np.int64)]
+
+
+def _log_jackknife(without: Float[np.ndarray, "level edge"]) -> float:
+    """Jackknife variance of the logarithm, averaged over the edges where it exists."""
+    usable = without[:, (without > 1e-12 * without.max(axis=0, initial=0)).all(axis=0)]
+    if usable.shape[1] == 0:
+        return 0.0
+    log = np.log(usable)
+    levels = len(log)
+    return float(((levels - 1) * log.var(axis=0)).mean())
+
+
+def _matching_df(variance: float) -> float:
+    """d with Var(log chi²_d) = trigamma(d/2) = variance; inf for no variance."""
+    if variance < 1e-9:
+        return float("inf")
+    return max(1.0, 2 * float(brentq(lambda half: polygamma(1, half) - variance, 1e-4, 1e10)))
