@@ -12,6 +12,7 @@ from circuitvar.audit.choice_variance import choices_table
 from circuitvar.audit.claims import claims
 from circuitvar.audit.collect import Collected, Progress, collect
 from circuitvar.audit.edge_table import edge_table
+from circuitvar.audit.function_axes import function_tables
 from circuitvar.audit.function_estimates import behaviour_estimates, function_estimates
 from circuitvar.audit.ledger import components_of
 from circuitvar.audit.perturb import circuit_size, perturbation_axes
@@ -85,6 +86,10 @@ def audit_circuit(
     tables |= {name: frame for name, frame in ahead.items() if len(frame)}
     if runs.transfer is not None:
         tables["cross_faithfulness"] = runs.transfer.frame
+    tables |= function_tables(
+        model, collected, settings, size, perturbed.axes, runs=runs, other_seeds=other_seeds,
+        bars=bars,
+    )  # fmt: skip
     estimates = _estimates(collected, runs, settings, size)
     checks = structure_checks(collected.scores, perturbed.axes, settings, size)
     tables |= checks.tables

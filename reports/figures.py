@@ -166,6 +166,16 @@ FIGURES: tuple[FigureRecord, ...] = (
         lambda frame, audit: figures_variance.cross_faithfulness_matrix(frame),
         figures_numbers.cross_numbers,
     ),
+    FigureRecord(
+        "cross_axes",
+        "Does a circuit carry over to other choices?",
+        "One panel per perturbation: faithfulness of every circuit (row) under the conditions the "
+        "others were found under (column). Rows alike: the circuits do the same job, whatever "
+        "edges they share.",
+        table("cross_faithfulness_axes"),
+        lambda frame, audit: figures_variance.cross_faithfulness_panels(frame),
+        figures_numbers.cross_axes_numbers,
+    ),
 )
 
 

@@ -55,7 +55,15 @@ class Grid:
     """What a value is."""
 
 
-Marks = Boxes | EdgePoints | Grid
+@dataclass(frozen=True, eq=False)
+class Panels:
+    """Matrices drawn side by side, one per axes."""
+
+    titles: list[str]
+    grids: list[Grid]
+
+
+Marks = Boxes | EdgePoints | Grid | Panels
 
 
 def _points(found: Sequence[tuple[float, float, str]]) -> Boxes:
@@ -148,9 +156,19 @@ def similarity_numbers(frame: pd.DataFrame) -> Marks:
 
 def cross_numbers(frame: pd.DataFrame) -> Marks:
     """Faithfulness of every circuit on every set of prompts."""
+    return _cross_grid(frame)
+
+
+def _cross_grid(frame: pd.DataFrame) -> Grid:
     square = square_of(frame, "circuit", "prompts", "faithfulness")
     rows, columns = ([str(name) for name in names] for names in (square.index, square.columns))
     return Grid(rows, columns, square.to_numpy(dtype=float), "run on", "faithfulness")
+
+
+def cross_axes_numbers(frame: pd.DataFrame) -> Marks:
+    """Every cell of every perturbation's matrix."""
+    parts = {str(axis): part for axis, part in frame.groupby("axis", sort=False)}
+    return Panels([*parts], [_cross_grid(part) for part in parts.values()])
 
 
 def ledger_numbers(frame: pd.DataFrame) -> Marks:

@@ -170,3 +170,35 @@ def cross_faithfulness_matrix(frame: pd.DataFrame) -> "Figure":
                 colour = ON_DARK if value < low + 0.6 * (high - low) else ON_BRIGHT
                 axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)
     return figure
+
+
+def cross_faithfulness_panels(frame: pd.DataFrame) -> "Figure":
+    """One cross-faithfulness matrix per perturbation, on one colour scale.
+
+    Columns: axis (panels), circuit (rows), prompts (columns), faithfulness.
+    """
+    columns = ["axis", "circuit", "prompts", "faithfulness"]
+    require_columns(frame, columns, "cross-faithfulness panels")
+    known = frame["faithfulness"].to_numpy(dtype=float)
+    low, high = min(0.0, float(np.nanmin(known))), max(1.0, float(np.nanmax(known)))
+    parts = [(str(name), part) for name, part in frame.groupby("axis", sort=False)]
+    across, drawn = min(2, len(parts)), None
+    down = -(-len(parts) // across)
+    with paper_style():
+        figure, _ = new_figure(3.6 * across, 2.9 * down)
+        figure.clear()
+        for at, (name, part) in enumerate(parts):
+            axes = figure.add_subplot(down, across, at + 1)
+            square = square_of(part, "circuit", "prompts", "faithfulness")
+            drawn = axes.imshow(
+                square.to_numpy(float), vmin=low, vmax=high, interpolation="nearest", aspect="auto"
+            )
+            axes.grid(visible=False)
+            short = [literal(column, width=14) for column in square.columns]
+            axes.set_xticks(range(len(short)), short, rotation=45, ha="right", fontsize=7)
+            rows = [literal(row, width=22) for row in square.index]
+            axes.set_yticks(range(len(rows)), rows, fontsize=7)
+            axes.set_title(literal(name), fontsize=9)
+        if drawn is not None:
+            figure.colorbar(drawn, ax=figure.axes, label="faithfulness", shrink=0.8)
+    return figure

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from circuitvar.audit.types import Audit
 from circuitvar.reports.figures import FigureRecord
-from circuitvar.reports.figures_numbers import Boxes, EdgePoints, Grid, Marks
+from circuitvar.reports.figures_numbers import Boxes, EdgePoints, Grid, Marks, Panels
 from circuitvar.reports.page_data import rounded
 
 if TYPE_CHECKING:
@@ -53,11 +53,27 @@ def place_marks(figure: "Figure", marks: Marks) -> dict[str, Any]:
             "between": marks.between,
             "label": marks.label,
         }
+    if isinstance(marks, Panels):
+        return _panel_cells(figure, marks)
     # A number that does not exist (the share of a variance of 0) is drawn nowhere.
     place = _boxes(figure, marks)
     drawn = np.flatnonzero(np.isfinite(place).all(axis=1))
     texts = [marks.texts[i] for i in drawn]
     return {"kind": "boxes", **_columns(place[drawn], "xywh"), "texts": texts}
+
+
+def _panel_cells(figure: "Figure", marks: Panels) -> dict[str, Any]:
+    """Every cell of every panel as a box; panel k is drawn in axes k."""
+    boxes, texts = [], []
+    for at, (title, grid) in enumerate(zip(marks.titles, marks.grids, strict=True)):
+        for (i, j), value in np.ndenumerate(grid.values):
+            if np.isfinite(value):
+                ends = _place(figure, np.array([[j - 0.5, i - 0.5], [j + 0.5, i + 0.5]]), at=at)
+                low, high = ends.min(axis=0), ends.max(axis=0)
+                boxes.append(np.r_[low, high - low])
+                names = f"{grid.rows[i]} {grid.between} {grid.columns[j]}"
+                texts.append(f"{title}\n{names}\n{grid.label} {value:.3f}")
+    return {"kind": "boxes", **_columns(np.array(boxes).reshape(-1, 4), "xywh"), "texts": texts}
 
 
 def _boxes(figure: "Figure", marks: Boxes) -> Float[np.ndarray, "mark 4"]:
@@ -69,9 +85,11 @@ def _boxes(figure: "Figure", marks: Boxes) -> Float[np.ndarray, "mark 4"]:
     return np.concatenate([corner, np.abs(second - first)], axis=1)
 
 
-def _place(figure: "Figure", points: Float[np.ndarray, "point 2"]) -> Float[np.ndarray, "point 2"]:
-    """Data coordinates of the first axes -> SVG units."""
-    pixels = figure.axes[0].transData.transform(points.reshape(-1, 2))
+def _place(
+    figure: "Figure", points: Float[np.ndarray, "point 2"], *, at: int = 0
+) -> Float[np.ndarray, "point 2"]:
+    """Data coordinates of one of the axes, the first by default -> SVG units."""
+    pixels = figure.axes[at].transData.transform(points.reshape(-1, 2))
     share = figure.transFigure.inverted().transform(pixels)
     share[:, 1] = 1 - share[:, 1]
     return share * figure.get_size_inches() * UNITS

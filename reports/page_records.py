@@ -116,7 +116,37 @@ def renamed(titles: Mapping[str, str]) -> Callable[[pd.DataFrame], pd.DataFrame]
     return summary
 
 
+FUNCTION_NAMES = {
+    "axis": "Perturbation",
+    "circuits": "Circuits",
+    "conditions": "Run under",
+    "jaccard": "Jaccard",
+    "phi": "φ",
+    "own": "Own faithfulness",
+    "kept": "Function kept",
+    "kept_low": "low",
+    "kept_high": "high",
+    "best_random": "Best random circuit",
+    "reading": "Reading",
+}
+
+
+def function_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Structure and function of each perturbation."""
+    return frame[[*FUNCTION_NAMES]].rename(columns=FUNCTION_NAMES)
+
+
 TABLES: tuple[TableRecord, ...] = (
+    TableRecord(
+        "function",
+        "Other circuits, the same job, or noise?",
+        "Agreement of edges beside agreement of function. Every circuit of a perturbation is run "
+        "under the conditions the others were found under (data sets, corruptions, ablations, "
+        "models with heads matched). Function kept: what circuits found elsewhere do, over what a "
+        "condition's own circuits do; where all share one condition, over what the audited circuit "
+        "does. Circuits no better than the best random one of their size are noise.",
+        function_rows,
+    ),
     TableRecord(
         "methods",
         "Which approximations can be trusted?",

@@ -14,6 +14,7 @@ from circuitvar.reports.page_records import TABLES, TableRecord
 
 DRAWN = frozenset(
     "phi_by_k forecast similarity specifications influence cross_faithfulness ledger "
+    "cross_faithfulness_axes ledger_edges "
     "random_circuits heldout".split()
 )
 """Tables that a figure or a verdict already shows."""

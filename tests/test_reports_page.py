@@ -98,7 +98,7 @@ def test_page_says_what_the_audit_says(page):
     for axis in audit.axes:
         assert axis.title in text
     assert "Of 7 claims, 4 pass, 2 fail and 1 is undecided." in text
-    assert page.count("<figure ") == 11
+    assert page.count("<figure ") == 12
 
 
 def test_same_audit_same_page():
@@ -187,6 +187,22 @@ def test_further_tables_are_grouped_by_name():
 
 
 CHECK_FRAMES = {
+    "function": pd.DataFrame(
+        {
+            "axis": ["corruption"],
+            "circuits": [5],
+            "conditions": [5],
+            "jaccard": [0.25],
+            "phi": [0.5],
+            "own": [0.75],
+            "kept": [0.875],
+            "kept_low": [0.8],
+            "kept_high": [0.95],
+            "random": [0.0],
+            "best_random": [0.125],
+            "reading": ["unstable structure, undecided function"],
+        }
+    ),
     "methods": pd.DataFrame({"method": ["eap"], "bias": [0.5], "rank": [0.25], "n": [24]}),
     "nulls": pd.DataFrame(
         {
@@ -236,6 +252,10 @@ CHECK_FRAMES = {
     "certificates": pd.DataFrame({"p_delete": [0.9], "inside": [44], "radius": [6.0]}),
 }
 CHECK_ROWS = {
+    "function": [
+        ["corruption", "5", "5", "0.25", "0.5", "0.75", "0.875", "0.8", "0.95", "0.125",
+         "unstable structure, undecided function"],
+    ],
     "methods": [["eap", "0.5", "0.25"]],
     "nulls": [["centred bootstrap", "keeps noise, removes effects", "0.88", "0.5571", "0.3229",
                "0.025"]],

@@ -222,6 +222,9 @@ def toy_tables(graph, scores, template, sets, rng) -> dict[str, pd.DataFrame]:
             }
         ),
         "cross_faithfulness": cross,
+        "cross_faithfulness_axes": pd.concat(
+            [cross.assign(axis="corruption"), cross.assign(axis="ablation")], ignore_index=True
+        ),
     }
 
 
