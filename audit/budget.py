@@ -4,17 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from circuitvar.audit.design import Design, RunKey, run_keys
-from circuitvar.audit.facets import FREE
+from circuitvar.audit.facets import pass_key
+from circuitvar.audit.finder_runs import finder_of
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Scoring passes over a data set, time and disk of a design."""
+    """Scoring passes over a data set, runs of finders, time and disk of a design."""
 
     runs: int
     passes: int
     seconds: float
     bytes: int
+    finder_runs: int = 0
 
     @property
     def sentence(self) -> str:
@@ -25,7 +27,12 @@ class Budget:
             time = f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.0f} hours"
         gigabytes = self.bytes / 1e9
         disk = f"{gigabytes:.1f} GB" if gigabytes >= 0.1 else f"{self.bytes / 1e6:.1f} MB"
-        return f"{self.passes} scoring pass{'es' * (self.passes > 1)}, about {time}, {disk}"
+        parts = []
+        if self.passes:
+            parts.append(f"{self.passes} scoring pass{'es' * (self.passes > 1)}")
+        if self.finder_runs:
+            parts.append(f"{self.finder_runs} finder run{'s' * (self.finder_runs > 1)}")
+        return f"{' and '.join(parts)}, about {time}, {disk}"
 
 
 def budget(
@@ -35,14 +42,14 @@ def budget(
     n_edges: int,
     seconds_per_example: float,
     method_cost: Mapping[str, float] | None = None,
-    free: frozenset[str] = FREE,
     keys: Sequence[RunKey] | None = None,
 ) -> Budget:
-    """Count the distinct model settings of a design; facets in `free` share a pass.
+    """Count the distinct passes of a design; facets that need no model call share one.
 
     `seconds_per_example`: of the default method, measured on a few prompts. `method_cost`: cost of
-    each method relative to it. Scores are stored as float32 per example. `keys`: the runs that are
-    left where some cells are not defined; default all. A facet `n` counts its own prompts.
+    each method or finder relative to it. Scores are stored as float32 per example, circuits of
+    finders as one byte per edge. `keys`: the runs that are left where some cells are not defined;
+    default all. A facet `n` counts its own prompts.
 
     >>> from circuitvar.audit.design import Facet
     >>> d = Design((Facet("method", ("eap", "exact")), Facet("size", (50, 100, 200))))
@@ -50,13 +57,13 @@ def budget(
     '2 scoring passes, about 20 seconds, 0.8 MB'
     """
     keys = run_keys(design) if keys is None else keys
-    cells = {
-        (tuple(pair for pair in key.levels if pair[0] not in free), key.replicate) for key in keys
-    }
-    cost, prompts = 0.0, 0
-    for levels, _ in cells:
-        chosen = dict(levels)
+    cells = {pass_key(key) for key in keys}
+    cost, size, found = 0.0, 0, 0
+    for cell in cells:
+        chosen = dict(cell.levels)
         n = int(chosen.get("n") or examples)
-        cost += (method_cost or {}).get(str(chosen.get("method", "")), 1.0) * n
-        prompts += n
-    return Budget(len(keys), len(cells), cost * seconds_per_example, prompts * n_edges * 4)
+        finder = finder_of(chosen)
+        found += finder is not None
+        cost += (method_cost or {}).get(finder or str(chosen.get("method", "")), 1.0) * n
+        size += n_edges if finder else n * n_edges * 4
+    return Budget(len(keys), len(cells) - found, cost * seconds_per_example, size, found)

@@ -11,9 +11,10 @@ from jaxtyping import Bool, Float, Int
 
 from circuitvar.audit.design import RunKey
 from circuitvar.audit.facets import pass_key
+from circuitvar.audit.finder_runs import finder_of
 from circuitvar.audit.run_store import RunTable, load_run
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.streams import stream
+from circuitvar.audit.streams import resampled_prompts
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.select import strength, top_n, top_n_masks
 from circuitvar.circuits.select_connected import smallest_connected
@@ -23,7 +24,10 @@ Edge = Float[np.ndarray, " edge"]
 
 @dataclass(frozen=True, eq=False)
 class Derived:
-    """Every run of a design: its mean scores and its circuit."""
+    """Every run of a design: its mean scores and its circuit.
+
+    A finder returns a circuit alone: its score of an edge is 1 or 0, kept or not.
+    """
 
     table: RunTable
     masks: Bool[np.ndarray, "run edge"]
@@ -45,6 +49,10 @@ def derived_runs(
         arrays = load_run(folder, stored)
         for row in rows:
             levels = dict(keys[row].levels)
+            if finder_of(levels):
+                every[row], masks[row] = arrays["weights"], arrays["kept"]
+                scores[row] = arrays["kept"]
+                continue
             weights = example_weights(arrays, levels, settings)
             every[row], used = weights, weights > 0
             scores[row] = weights[used] @ arrays["scores"][used].astype(np.float64)
@@ -69,8 +77,8 @@ def example_weights(
     weights = np.ones(n)
     resample = levels.get("prompts")
     if resample:
-        rng = stream(settings.seed, "resampled prompts", int(str(resample)))
-        weights = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)
+        rows = resampled_prompts(settings.seed, int(str(resample)), n)
+        weights = np.bincount(rows, minlength=n).astype(np.float64)
     template = levels.get("template")
     if template is not None:
         weights = weights * (arrays["templates"] == template)

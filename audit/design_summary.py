@@ -14,6 +14,7 @@ from jaxtyping import Float
 from circuitvar.audit.derived_runs import Derived
 from circuitvar.audit.design import Design, Effect, RunKey, labels_of, require_identifiable
 from circuitvar.audit.facets import SELECTION
+from circuitvar.audit.finder_runs import any_finder
 from circuitvar.audit.functional_anova import functional_anova
 from circuitvar.audit.moment_components import moment_components
 from circuitvar.audit.one_at_a_time import block_variances, single_runs
@@ -50,7 +51,10 @@ def require_answers(
     ValueError
         Names the effects and what to change.
     """
-    for own, wanted in ((score_runs(keys)[0], _of_scores(asked)), (keys, asked)):
+    parts = [(keys, asked)]
+    if not any_finder(keys):
+        parts.insert(0, (score_runs(keys)[0], _of_scores(asked)))
+    for own, wanted in parts:
         main = () if _read_directly(design, own) else varied(own)
         require_identifiable(design, (*main, *wanted), keys=own)
 
@@ -68,8 +72,11 @@ def _read_directly(design: Design, keys: Sequence[RunKey]) -> bool:
 
 
 def responses(derived: Derived) -> dict[str, tuple[tuple[RunKey, ...], Runs]]:
-    """Scores once per set of levels that can change them, and membership of every run."""
+    """Scores once per set of levels that can change them, and membership of every run; of designs
+    with finders membership alone."""
     keys = derived.table.keys
+    if any_finder(keys):
+        return {"membership": (keys, derived.masks.astype(np.float64))}
     own, rows = score_runs(keys)
     scores = derived.table.scores[rows]
     if mixes_units(own):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from circuitvar.audit.design import Design, Facet, RunKey, run_keys
+from circuitvar.audit.finder_runs import FINDER, FINDER_SEED, check_finders, finder_of
 from circuitvar.audit.prompts import marks_roles
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.methods import get_method
@@ -21,7 +22,7 @@ DATA = "data"
 """Levels number independent data sets; 0 is the discovery set."""
 SETTINGS = ("method", "metric", "corruption", "ablation", "steps", "n", "seed")
 """Facets that change the field of `Settings` of the same name."""
-PASS = (*SETTINGS, DATA, "noise", "dtype", "batch_size", "checkpoint")
+PASS = (*SETTINGS, DATA, "noise", "dtype", "batch_size", "checkpoint", FINDER, FINDER_SEED)
 """`noise`: amplitude of Gaussian noise as the corruption, null or 0 for none. `batch_size`: prompts
 per forward pass. `checkpoint`: model name, or name@revision; null is the model of the run."""
 SAMPLE = ("prompts", "template")
@@ -43,6 +44,7 @@ _KIND: dict[str, tuple[type, ...]] = {
     "noise": (int, float, type(None)), "template": (str, type(None)),
     "dtype": (str, type(None)), "checkpoint": (str, type(None)),
     "metric": (str, type(None)), "corruption": (str, type(None)),
+    "finder": (str, type(None)), "finder_seed": (int, type(None)),
     "method": (str,), "ablation": (str,), "selection": (str,), "granularity": (str,),
 }  # fmt: skip
 _CHOICES = {"ablation": ABLATIONS, "selection": RULES, "granularity": GRANULARITIES}
@@ -95,6 +97,7 @@ def check_facets(design: Design, task: Task | None = None) -> None:
             _check_level(facet, level)
         if task is not None:
             _check_names(facet, task)
+    check_finders(design)
     names = {facet.name for facet in design.facets}
     if DATA in names and any(key.replicate for key in run_keys(design)):
         raise ValueError(
@@ -143,12 +146,15 @@ def _check_level(facet: Facet, level: object) -> None:
 
 
 def pass_key(key: RunKey) -> RunKey:
-    """The scoring pass a run reads: the run without the facets that need no model call.
+    """The pass a run reads: the run without the facets that need no model call.
+
+    A finder is run again for whatever changes, its own seed among it.
 
     >>> pass_key(RunKey((("method", "eap"), ("size", 50)))).levels
     (('method', 'eap'),)
     """
-    levels = tuple(pair for pair in key.levels if pair[0] not in FREE)
+    unread = frozenset() if finder_of(dict(key.levels)) else {*FREE, FINDER, FINDER_SEED}
+    levels = tuple(pair for pair in key.levels if pair[0] not in unread)
     return RunKey(levels, key.replicate, key.context)
 
 

@@ -5,7 +5,7 @@ stored scores: resampled prompts, single templates and other sizes are runs of t
 a run has a circuit and no scores; a design with finders decomposes membership alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from circuitvar.tasks.tokens import take
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
-    from circuitvar.audit.design import Design
+    from circuitvar.audit.design import Design, RunKey
     from circuitvar.circuits.model import Model
 
 FINDER = "finder"
@@ -32,6 +32,11 @@ def finder_of(levels: Mapping[str, object]) -> str | None:
     """The finder of a run, None where it scores and selects."""
     found = levels.get(FINDER)
     return None if found is None else str(found)
+
+
+def any_finder(keys: "Sequence[RunKey]") -> bool:
+    """Whether some run's circuit comes from a finder: then runs have no scores to decompose."""
+    return any(finder_of(dict(key.levels)) for key in keys)
 
 
 def check_finders(design: "Design") -> None:
@@ -69,7 +74,7 @@ def find_run(
     seed: int,
     finder_seed: int,
 ) -> dict[str, np.ndarray]:
-    """The circuit of one run: `kept[edge]`, as the finder returned it.
+    """The circuit of one run: `kept[edge]`, as the finder returned it, and `weights[example]`.
 
     `prompts` resamples the batch with the stream that scoring methods use, so that runs with the
     same number use the same prompts; `template` keeps one template.
@@ -80,15 +85,18 @@ def find_run(
         No prompt is left, or the finder returned a circuit of another graph.
     """
     key = str(levels[FINDER])
-    batch = take(batch, perturbed_rows(batch, levels, seed=seed))
-    circuit = get_finder(key).fn(model, batch, metric=metric, size=size, seed=finder_seed)
+    rows = perturbed_rows(batch, levels, seed=seed)
+    circuit = get_finder(key).fn(
+        model, take(batch, rows), metric=metric, size=size, seed=finder_seed
+    )
     if circuit.graph != model.graph:
         raise ValueError(
             f"finder {key!r} returned a circuit of a graph with {circuit.graph.n_edges} edges; the "
             f"model has {model.graph.n_edges}"
         )
     kept: Bool[np.ndarray, " edge"] = np.asarray(circuit.kept, dtype=bool)
-    return {"kept": kept}
+    weights = np.bincount(rows, minlength=len(batch)) / len(rows)
+    return {"kept": kept, "weights": weights}
 
 
 def perturbed_rows(batch: Batch, levels: Mapping[str, object], *, seed: int) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 from circuitvar.audit.derived_runs import Derived, derived_runs
 from circuitvar.audit.design import Design, RunKey
 from circuitvar.audit.facets import DATA, check_facets, pass_key, planned_runs, settings_of
+from circuitvar.audit.finder_runs import FINDER_SEED, find_run, finder_of
 from circuitvar.audit.perturb import circuit_size
 from circuitvar.audit.prompts import discovery_batch, fresh_batch
 from circuitvar.audit.run_store import run_design
@@ -71,8 +72,8 @@ def _loaded(name: str, device: str, dtype: str, revision: str | None) -> Model:
 def score_run(
     key: RunKey, *, task: Task, model: Model, settings: Settings
 ) -> dict[str, np.ndarray]:
-    """Per-example scores of one pass and their templates; depends on the key and what its context
-    names alone."""
+    """Per-example scores of one pass and their templates, or the circuit that a finder returned;
+    depends on the key and what its context names alone."""
     changed, levels = settings_of(key, settings), dict(key.levels)
     used = model_of(key, model)
     draw = int(levels.get(DATA) or 0) + key.replicate
@@ -82,12 +83,24 @@ def score_run(
     batch, amplitude = drawn[0].batch, levels.get("noise")
     if amplitude:
         batch = with_noise(batch, float(amplitude), roles=changed.noise_roles, seed=changed.seed)
+    metric = get_metric(changed.metric or task.metric)
+    if finder_of(levels):
+        own, size = levels.get(FINDER_SEED), levels.get("size") or changed.size
+        return find_run(
+            used,
+            batch,
+            levels,
+            metric=metric,
+            size=circuit_size(used.graph.n_edges, None if size is None else int(size)),
+            seed=settings.seed,
+            finder_seed=changed.seed if own is None else int(own),
+        )
     rows = levels.get("batch_size")
     found = score_edges(
         used,
         batch,
         get_method(changed.method),
-        metric=get_metric(changed.metric or task.metric),
+        metric=metric,
         options=ScoreOptions(ablation=changed.ablation, steps=changed.steps, seed=changed.seed),
         batch_size=None if rows is None else int(rows),
     )

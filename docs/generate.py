@@ -129,7 +129,8 @@ def methods_page() -> str:
         parts.append(card(method, written["methods"][method.key], facts))
     parts.append(
         "## Finders\n\nA finder takes examples and returns a circuit. It is not a mean over "
-        "examples, so it is run again for every perturbation.\n"
+        "examples, so it is run again for every perturbation: facets `finder` and `finder_seed` "
+        "of a [design](formats.md#design-files).\n"
     )
     for finder in FINDERS:
         parts.append(card(finder, written["finders"][finder.key], [("citation", finder.citation)]))

@@ -13,19 +13,25 @@ from circuitvar.audit.design_agreement import design_agreement
 from circuitvar.audit.design_file import PRESETS, for_task, read_design, write_design
 from circuitvar.audit.design_summary import design_components, require_answers, sobol_table
 from circuitvar.audit.facets import check_facets, planned_runs, settings_of
+from circuitvar.audit.finder_runs import finder_of
+from circuitvar.audit.perturb import circuit_size
 from circuitvar.audit.prompts import discovery_batch, marks_roles
 from circuitvar.audit.run_design import run_on_model
 from circuitvar.audit.settings import Settings
+from circuitvar.circuits.finders import get_finder
 from circuitvar.circuits.methods import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.score import score_edges
 from circuitvar.circuits.types import ScoreOptions
 from circuitvar.reports.table_text import to_csv
 from circuitvar.tasks.metrics import get_metric
+from circuitvar.tasks.tokens import take
 from circuitvar.tasks.types import Task
 
 TRIAL = 16
 """Prompts scored to time one pass."""
+FINDER_TRIAL = 4
+"""Prompts a finder is timed on; its fixed costs make the estimate an upper one."""
 EXACT_TRIAL = 16
 """Edges patched to time an exact method."""
 
@@ -87,8 +93,14 @@ def plan_budget(design: Design, task: Task, settings: Settings, model: Model) ->
     metric = get_metric(settings.metric or task.metric)
     seconds: dict[str, float] = {}
     for key in kept:
-        chosen = settings_of(key, settings)
-        if chosen.method in seconds:
+        chosen, finder = settings_of(key, settings), finder_of(dict(key.levels))
+        if (finder or chosen.method) in seconds:
+            continue
+        if finder:
+            few, clock = take(batch, slice(0, FINDER_TRIAL)), perf_counter()
+            size = circuit_size(model.graph.n_edges, settings.size)
+            get_finder(finder).fn(model, few, metric=metric, size=size, seed=settings.seed)
+            seconds[finder] = (perf_counter() - clock) / FINDER_TRIAL
             continue
         method, edges = get_method(chosen.method), model.graph.n_edges
         options = ScoreOptions(ablation=chosen.ablation, steps=chosen.steps)
@@ -102,7 +114,7 @@ def plan_budget(design: Design, task: Task, settings: Settings, model: Model) ->
         score_edges(model, batch, method, metric=metric, options=options)
         seconds[chosen.method] = (perf_counter() - clock) / TRIAL * edges
     # Runs that vary no method have no `method` level: "" stands for the one of the settings.
-    cost = {**seconds, "": next(iter(seconds.values()))}
+    cost = {**seconds, "": seconds.get(settings.method, 0.0)}
     return budget(
         design,
         examples=settings.n,

@@ -14,6 +14,7 @@ from circuitvar.audit.facets import (
     defined_runs,
     settings_of,
 )
+from circuitvar.audit.finder_runs import FINDER, FINDER_SEED
 from circuitvar.audit.run_design import passes, run_on_model, score_run
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.select import top_n_masks
@@ -154,10 +155,14 @@ def test_every_facet_can_be_written_in_yaml(tmp_path):
         "size": "[null, 50]", "signed": "[true, false]", "selection": "[top-n]",
         "granularity": "[edge, node]",
     }  # fmt: skip
-    assert set(levels) == {*PASS, *SAMPLE, *SELECTION}
+    finders = {FINDER: "[acdc]", FINDER_SEED: "[0, 1]"}  # Not beside scoring facets.
+    assert {*levels, *finders} == {*PASS, *SAMPLE, *SELECTION}
     lines = [f"  - {{name: {name}, levels: {value}}}" for name, value in levels.items()]
     (tmp_path / "d.yaml").write_text("\n".join(["facets:", *lines, "crossing: one-at-a-time"]))
     check_facets(read_design(tmp_path / "d.yaml"), get_task("ioi"))
+    lines = [f"  - {{name: {name}, levels: {value}}}" for name, value in finders.items()]
+    (tmp_path / "f.yaml").write_text("\n".join(["facets:", *lines]))
+    check_facets(read_design(tmp_path / "f.yaml"), get_task("ioi"))
 
 
 def test_undefined_cells_are_set_aside():
