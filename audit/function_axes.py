@@ -129,7 +129,9 @@ def _conditions(
             for i, found in enumerate(drawn)
         }
     if axis == "ablation":
-        kinds = dict.fromkeys([settings.ablation, *(s.choice.ablation for s in collected.choices)])
+        kinds: dict[Ablation, None] = dict.fromkeys(
+            [settings.ablation, *(s.choice.ablation for s in collected.choices)]
+        )
         return {kind: Condition(model, _few(heldout), kind) for kind in kinds}
     batches: dict[str, Batch] = {own_corruption(task, settings): heldout}
     pairs = discovery_batch(task, settings, model)[1]

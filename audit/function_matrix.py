@@ -13,7 +13,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from circuitvar.audit.ratio import ratio_of_means
-from circuitvar.audit.types import Axis, Estimate, Verdict
+from circuitvar.audit.types import Axis, Estimate, Outcome, Verdict
 from circuitvar.audit.verdict import (
     Bars,
     function_verdict,
@@ -159,8 +159,10 @@ def reading(matrix: FunctionMatrix, stable: Sequence[Verdict], *, bars: Bars) ->
     under their own conditions than the best random circuit."""
     if len(matrix.null) and not matrix.own > matrix.null.max():
         return NOISE
-    outcomes = [verdict.outcome for verdict in stable]
-    word = next((w for w in ("no compression", "fail", "undecided") if w in outcomes), "pass")
-    structure = Verdict("structure", "", word, "")
+    worst: Outcome = "pass"
+    for outcome in ("undecided", "fail", "no compression"):
+        if any(verdict.outcome == outcome for verdict in stable):
+            worst = outcome
+    structure = Verdict("structure", "", worst, "")
     function = function_verdict(matrix.kept, claim="function", bars=bars)
     return structure_and_function(structure, function)

@@ -3,6 +3,7 @@
 Scores are arrays [edge] or [replicate, edge] in the order of `Graph.edges`. Ranking is by |score|
 unless `absolute=False`, which ranks by signed damage (edges that support the behaviour first).
 Ties go to the edge with the smaller column, so the same scores give the same circuit everywhere.
+An edge whose score is exactly 0 is never kept by rank.
 """
 
 import numpy as np
@@ -43,7 +44,9 @@ def top_n_masks(
 ) -> Bool[np.ndarray, "replicate edge"]:
     """The `n` highest-ranked edges of every row, before any pruning.
 
-    Exactly `n` per row; ties at the boundary go to the smaller column. O(edges) per row.
+    An edge whose score is exactly 0 is never kept, so a row may hold fewer than `n`: edges that
+    were not scored or cannot matter must not fill up a circuit, which would look like agreement.
+    Ties at the boundary go to the smaller column. O(edges) per row.
 
     >>> top_n_masks(np.array([[3.0, -4.0, 1.0, 3.0]]), 2).astype(int)
     array([[1, 1, 0, 0]])
@@ -57,14 +60,14 @@ def top_n_masks(
     n_edges = values.shape[1]
     check_size(n, n_edges)
     if n == 0 or n == n_edges:
-        return np.full(values.shape, n == n_edges)
+        return (values != 0) & (n == n_edges)
     boundary = np.partition(values, n_edges - n, axis=1)[:, n_edges - n]
     kept = values >= boundary[:, None]
     for row in np.flatnonzero(kept.sum(axis=1) > n):
         tied = np.flatnonzero(values[row] == boundary[row])
         surplus = int(kept[row].sum()) - n
         kept[row, tied[len(tied) - surplus :]] = False
-    return kept
+    return kept & (values != 0)
 
 
 def circuit_from_mask(
@@ -130,6 +133,8 @@ def top_fraction(
 ) -> Circuit:
     """The highest-ranked share of all edges, rounded to the nearest edge, minus dangling ones.
 
+    A share of 1 is the whole graph, edges of score 0 included.
+
     Raises
     ------
     ValueError
@@ -138,7 +143,7 @@ def top_fraction(
     if not 0.0 <= fraction <= 1.0:
         raise ValueError(f"fraction must be between 0 and 1, got {fraction}")
     n = round(fraction * graph.n_edges)
-    mask = top_n_masks(np.asarray(scores)[None], n, absolute=absolute)[0]
+    mask = top_n_masks(np.asarray(scores)[None], n, absolute=absolute)[0] | (n == graph.n_edges)
     rule = f"top {100 * fraction:g} % of edges by {score_word(absolute)}, n={n}"
     return circuit_from_mask(graph, mask, rule=rule, requested=n, prune=prune)
 

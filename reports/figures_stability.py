@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+LINES = ("-", "--", ":", "-.")
+"""Line styles, one after the other where colours would repeat."""
+
+
 def forest_plot(frame: pd.DataFrame) -> "Figure":
     """phi with its interval, Jaccard and chance Jaccard, one row per perturbation.
 
@@ -70,6 +74,8 @@ def inclusion_curve(frame: pd.DataFrame) -> "Figure":
     Columns: perturbation, rank, inclusion. Ranks past the last edge ever kept are not drawn.
     """
     require_columns(frame, ["perturbation", "rank", "inclusion"], "inclusion curve")
+    import matplotlib as mpl
+
     bands = (("noise", 0.0, NOISE), ("contingent", NOISE, CORE), ("core", CORE, 1.0))
     kept = np.asarray(frame["rank"])[np.asarray(frame["inclusion"]) > 0]
     with paper_style():
@@ -80,9 +86,13 @@ def inclusion_curve(frame: pd.DataFrame) -> "Figure":
             axes.text(last, (low + high) / 2, f"{name} ", ha="right", va="center", fontsize=8)
         # Axis keys are short enough for a legend; titles are not.
         names = "axis" if "axis" in frame else "perturbation"
-        for title, part in frame.groupby(names, sort=False):
+        colours = len(mpl.rcParams["axes.prop_cycle"])
+        for at, (title, part) in enumerate(frame.groupby(names, sort=False)):
             part = part[part["rank"] <= last]
-            axes.step(part["rank"], part["inclusion"], where="mid", label=literal(title))
+            line = LINES[at // colours % len(LINES)]
+            axes.step(
+                part["rank"], part["inclusion"], where="mid", linestyle=line, label=literal(title)
+            )
         axes.set_xlim(0, last)
         axes.set_ylim(0, 1.02)
         axes.set_xlabel("edges, most often kept first")

@@ -194,7 +194,7 @@ def cross_faithfulness_panels(frame: pd.DataFrame) -> "Figure":
                 square.to_numpy(float), vmin=low, vmax=high, interpolation="nearest", aspect="auto"
             )
             axes.grid(visible=False)
-            short = [literal(column, width=14) for column in square.columns]
+            short = [literal(column, width=18) for column in square.columns]
             axes.set_xticks(range(len(short)), short, rotation=45, ha="right", fontsize=7)
             rows = [literal(row, width=22) for row in square.index]
             axes.set_yticks(range(len(rows)), rows, fontsize=7)

@@ -133,7 +133,7 @@ FUNCTION_NAMES = {
 
 def function_rows(frame: pd.DataFrame) -> pd.DataFrame:
     """Structure and function of each perturbation."""
-    return frame[[*FUNCTION_NAMES]].rename(columns=FUNCTION_NAMES)
+    return pd.DataFrame(frame[[*FUNCTION_NAMES]]).rename(columns=FUNCTION_NAMES)
 
 
 TABLES: tuple[TableRecord, ...] = (

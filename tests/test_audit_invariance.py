@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from circuitvar.audit.axis import runs_axis
 from circuitvar.audit.halves import halves_agreement
-from circuitvar.audit.replicate_sets import replicate_sets
+from circuitvar.audit.replicate_sets import replicate_sets, top_k_masks
 from circuitvar.audit.weights import bootstrap
 from circuitvar.audit.wording import group_means, wording
+from circuitvar.circuits.select import top_n_masks
 
 RNG = np.random.default_rng(0)
 SCORES = RNG.normal(size=(48, 70)) + 0.5 * RNG.standard_t(3, size=70)
@@ -69,3 +72,18 @@ def test_names_of_templates_do_not_matter():
         for names in (TEMPLATES, renamed)
     )
     assert (first.value, first.low, first.high) == (second.value, second.low, second.high)
+
+
+@settings(max_examples=80)
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 25), signed=st.booleans(), wide=st.booleans())
+def test_axes_of_the_matrix_and_axes_of_runs_select_alike(seed, n, signed, wide):
+    """One rule, zeros and ties included, whether a circuit comes from resampled scores or a run."""
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(-3, 4, size=(6, 25)).astype(float)
+    if wide:
+        scores *= rng.random((6, 25)) < 0.3
+    runs = top_n_masks(scores, n, absolute=not signed)
+    np.testing.assert_array_equal(runs, top_k_masks(scores, n, signed=signed))
+    streamed = replicate_sets(scores, np.eye(6), size=n, signed=signed, chunk=2).masks()
+    np.testing.assert_array_equal(runs, streamed)
+    assert not runs[scores == 0].any()

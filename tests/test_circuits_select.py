@@ -103,7 +103,16 @@ def test_top_n_equals_a_stable_sort_with_ties(seed, n, absolute):
     key = np.abs(scores) if absolute else scores
     for row in range(5):
         order = sorted(range(30), key=lambda e, row=row: (-key[row, e], e))
-        assert set(np.flatnonzero(masks[row])) == set(order[:n])
+        assert set(np.flatnonzero(masks[row])) == {e for e in order[:n] if scores[row, e] != 0}
+
+
+def test_edges_of_score_zero_fill_no_circuit_but_the_whole_graph():
+    graph = GRAPHS[0]
+    scores = np.zeros(graph.n_edges)
+    scores[[3, 5]] = 1.0, -2.0
+    assert np.flatnonzero(top_n(graph, scores, 10, prune=False).kept).tolist() == [3, 5]
+    assert top_fraction(graph, scores, 0.5, prune=False).selected == 2
+    assert top_fraction(graph, scores, 1.0).size == graph.n_edges
 
 
 def test_top_n_masks_are_nested_in_n():
@@ -111,7 +120,7 @@ def test_top_n_masks_are_nested_in_n():
     previous = top_n_masks(scores, 0)
     for n in range(1, 51):
         masks = top_n_masks(scores, n)
-        assert (masks.sum(axis=1) == n).all()
+        assert (masks.sum(axis=1) == np.minimum(n, (scores != 0).sum(axis=1))).all()
         assert not (previous & ~masks).any()
         previous = masks
 

@@ -213,3 +213,14 @@ def test_scatter_points_name_rows_of_the_edge_table(audit):
     assert (marks.edge % 2 == 1).all() and len(marks.edge) == len(edges) // 2
     assert np.array_equal(marks.x, edges["exact"].to_numpy()[marks.edge])
     assert (np.diff(np.abs(marks.x)) <= 0).all()
+
+
+def test_every_curve_of_many_perturbations_looks_different():
+    names = [f"axis {i}" for i in range(20)]
+    frame = pd.DataFrame(
+        [{"perturbation": n, "rank": r, "inclusion": 1 / r} for n in names for r in (1, 2, 3)]
+    )
+    figure = figures_stability.inclusion_curve(frame)
+    lines = [line for line in figure.axes[0].lines if line.get_label() in names]
+    looks = {(line.get_color(), line.get_linestyle()) for line in lines}
+    assert len(lines) == len(looks) == 20
