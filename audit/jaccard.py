@@ -10,6 +10,7 @@ from scipy.stats import hypergeom
 
 from circuitvar.audit.intervals import (
     ResampleInterval,
+    few_runs_se,
     resample_se,
     row_jackknife_se,
     t_interval,
@@ -69,10 +70,15 @@ def pairwise_cv(pairs: Pairs) -> float:
 
 
 def jaccard_of_runs(
-    pairs: Pairs, *, level: float = 0.95, estimand: str = "agreement of independent runs"
+    pairs: Pairs,
+    *,
+    size: float | None = None,
+    level: float = 0.95,
+    estimand: str = "agreement of independent runs",
 ) -> Estimate:
     """Mean pairwise value of M independent runs, row jackknife t(M-1), the SE at least
-    `tied_runs_se`. No interval for M = 2.
+    `tied_runs_se`; give the mean `size` of the sets with 3 or 4 runs, for `few_runs_se`. No
+    interval for M = 2.
 
     When all runs agree the interval is that of `nogueira.phi_of_runs` with disagreement counted
     as 0: the lower end is (1 - level)^(2/(M-1)).
@@ -89,10 +95,14 @@ def jaccard_of_runs(
         floor = (1 - level) ** (2 / (runs - 1))
         label = "all runs equal: zero-failure bound"
         return Estimate("jaccard", 1.0, 0.0, floor, 1.0, level, runs, label, estimand)
+    se = max(row_jackknife_se(left_out), tied_runs_se(off_diagonal(pairs), runs))
+    if size is not None:  # J = p / (2 - p) with p the share of a set that the other has
+        shared = 2 * value / (1 + value)
+        se = max(se, few_runs_se(shared, size, runs) * (1 + value) ** 2 / 2)
     return t_interval(
         "jaccard",
         value,
-        max(row_jackknife_se(left_out), tied_runs_se(off_diagonal(pairs), runs)),
+        se,
         df=runs - 1,
         n=runs,
         level=level,

@@ -13,6 +13,7 @@ from scipy.stats import norm
 
 from circuitvar.audit.intervals import (
     ResampleInterval,
+    few_runs_se,
     resample_se,
     row_jackknife_se,
     t_interval,
@@ -124,7 +125,7 @@ def phi_of_runs(
     estimand: str = "agreement of independent runs",
 ) -> Estimate:
     """phi of M independent runs with the row jackknife t(M-1) interval, the SE at least
-    `tied_runs_se`. No interval for M = 2.
+    `tied_runs_se`, and `few_runs_se` for 3 or 4 runs. No interval for M = 2.
 
     When all runs agree the jackknife SE is 0; the lower end is then (1 - level)^(2/(M-1)): the
     modal set has probability at least (1 - level)^(1/(M-1)), and phi is taken to be no worse than
@@ -141,6 +142,11 @@ def phi_of_runs(
     se = row_jackknife_se(left_out)
     if runs > 2:
         se = max(se, tied_runs_se(pair_phi(masks, n_edges=n_edges, always=always), runs))
+        size = float(masks.sum()) / runs + always
+        share = size / (masks.shape[1] if n_edges is None else n_edges)
+        if 0 < share < 1:
+            shared = value + (1 - value) * share
+            se = max(se, few_runs_se(shared, size, runs) / (1 - share))
     estimate = t_interval(
         "phi",
         value,
