@@ -8,8 +8,15 @@ import pandas as pd
 from jaxtyping import Float
 
 from circuitvar.audit.collect import Collected
-from circuitvar.audit.jaccard import mean_pairwise, overlaps, pairwise_jaccard, size_matched_jaccard
+from circuitvar.audit.jaccard import (
+    mean_pairwise,
+    overlaps,
+    pairwise_jaccard,
+    size_matched_jaccard,
+    stratified_chance,
+)
 from circuitvar.audit.median_circuit import to_median
+from circuitvar.audit.nogueira import phi
 from circuitvar.audit.perturb import template_means, use_templates
 from circuitvar.audit.rank import mean_spearman, weighted_tau
 from circuitvar.audit.rbo import rbo
@@ -18,6 +25,7 @@ from circuitvar.audit.settings import Settings
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.prune import prune_masks
 from circuitvar.circuits.select import top_n_masks
+from circuitvar.circuits.strata import edge_strata
 
 CLOSE = 0.05
 """Circuits whose error is within this of the median error of their axis are compared."""
@@ -58,11 +66,12 @@ def agreement_table(
 
     spearman (all edges), weighted_tau and rbo (p = 1 - 1/size) of the ranks of |score|; of the
     circuits without dangling edges, whose sizes differ: overlap_coefficient, size_matched_jaccard
-    (both cut to the smaller size) and jaccard_to_median circuit; jaccard_same_error over the
+    (both cut to the smaller size) and jaccard_to_median circuit; chance_stratified: Jaccard of
+    random sets with as many edges of each layer and type; jaccard and phi _same_error over the
     `same_error` runs whose circuit error is within `CLOSE` of the axis's median. `runs`: the table
     with the circuit error of every run.
     """
-    rows = []
+    rows, strata = [], edge_strata(graph)
     for axis, scored in means.items():
         masks = prune_masks(graph, top_n_masks(scored, size, absolute=not settings.signed))
         jaccards, sizes = pairwise_jaccard(masks), masks.sum(axis=1)
@@ -80,9 +89,13 @@ def agreement_table(
                 "overlap_coefficient": _mean(overlap_coefficient(sizes[i], sizes[j], both)),
                 "size_matched_jaccard": _mean(size_matched_jaccard(scored, sizes)[i, j]),
                 "jaccard_to_median": _mean(to_median(jaccards)),
+                "chance_stratified": _mean(
+                    [stratified_chance(masks[a], masks[b], strata)[0] for a, b in pairs]
+                ),
                 "jaccard_same_error": mean_pairwise(jaccards[np.ix_(close, close)])
                 if len(close) > 1
                 else np.nan,
+                "phi_same_error": phi(masks[close]) if len(close) > 1 else np.nan,
                 "same_error": len(close),
             }
         )

@@ -22,13 +22,15 @@ def edge_table(
     rng: np.random.Generator | None = None,
 ) -> pd.DataFrame:
     """Columns edge, src, dst, score, se, snr, sign_consistency, rank, in_circuit, class, p_max_t,
-    inner, outer, exact, inclusion_<axis>.
+    inner, outer, exact, exact_se, exact_sd, exact_snr, exact_sign_consistency, exact_cv,
+    inclusion_<axis>.
 
     `score` is mean damage in metric units. `se` is over templates where there are enough of them,
     else over prompts. `class` comes from the first axis: core, contingent or noise. `p_max_t` is
     adjusted for all edges (step-down max-T); `inner` edges are surely, and edges that are not
     `outer` surely not, among the true largest `circuit.requested`, jointly at `level`. These three
-    need `rng`.
+    need `rng`. Exact effects (layer L0) have the spread over prompts, |mean| over it, and a CV
+    only where |mean| >= 2 SE.
     """
     graph = scores.graph
     many = len(set(scores.templates)) >= LEAST_TEMPLATES
@@ -57,7 +59,14 @@ def edge_table(
         frame = frame.assign(p_max_t=test.step_down, inner=sets.inner, outer=sets.outer)
     if exact is not None:
         frame["exact"] = exact.mean
-        frame["exact_se"] = edge_summary(exact.values).se
+        intrinsic = edge_summary(exact.values)
+        frame = frame.assign(
+            exact_se=intrinsic.se,
+            exact_sd=intrinsic.sd,
+            exact_snr=intrinsic.snr_single,
+            exact_sign_consistency=intrinsic.sign_consistency,
+            exact_cv=intrinsic.cv,
+        )
     for axis in axes:
         frame[f"inclusion_{axis.key}"] = axis.inclusion
     return frame

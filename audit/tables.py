@@ -1,5 +1,7 @@
 """The frames behind an audit's figures that are not one row per edge."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -17,7 +19,8 @@ from circuitvar.audit.perturb import Perturbed, template_means, use_templates
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.size_curve import size_curve
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.select import top_n_masks
+from circuitvar.audit.variance_components import design_effect, within_between
+from circuitvar.circuits.select import top_n, top_n_masks
 from circuitvar.circuits.types import Faithfulness
 
 
@@ -27,6 +30,7 @@ def audit_tables(
     """Every table the scores support, by the name the report looks it up under."""
     scores = collected.scores.values
     clusters = use_templates(collected.scores.templates)
+    groups = edge_groups(collected, perturbed, settings, size)
     tables = {
         "phi_by_k": size_curve(
             scores,
@@ -40,9 +44,12 @@ def audit_tables(
         "influence": influence_table(collected, perturbed),
         "selection": selection_ledger(
             {axis.key: (axis.inclusion, axis.runs) for axis in perturbed.axes},
-            groups=edge_groups(perturbed),
+            groups=groups,
         ),
     }
+    split = sampling_table(scores, collected.scores.templates, groups)
+    if split is not None:
+        tables["sampling"] = split
     if clusters is not None:
         tables["similarity"] = similarity_table(collected, settings, size)
     if collected.exact is not None:
@@ -55,7 +62,9 @@ def audit_tables(
             level=settings.level,
         )
     if has_ledger(collected):
-        tables["ledger"] = ledger_table(collected, perturbed, settings)
+        parts = ledger_parts(collected, settings)
+        tables["ledger"] = ledger(parts, groups=groups, level=settings.level)
+        tables["ledger_edges"] = edge_ledger(collected.scores.graph.edge_names, parts)
     return tables
 
 
@@ -83,14 +92,63 @@ def has_ledger(collected: Collected) -> bool:
     return len(templates) >= 2 * len(set(use_templates(templates) or ("",)))
 
 
-def edge_groups(perturbed: Perturbed) -> dict[str, np.ndarray]:
-    """Edge groups of the ledgers: core, contingent, noise (by the first axis), and all."""
+def edge_groups(
+    collected: Collected, perturbed: Perturbed, settings: Settings, size: int
+) -> dict[str, np.ndarray]:
+    """Edge groups of the ledgers: all, the circuit; core, contingent, noise by the first axis."""
     kind = classify(perturbed.axes[0].inclusion)
-    groups = {name: kind == name for name in ("core", "contingent", "noise")}
+    scores = collected.scores
+    groups = {
+        "circuit": top_n(scores.graph, scores.mean, size, absolute=not settings.signed).kept,
+        **{name: kind == name for name in ("core", "contingent", "noise")},
+    }
     return {
         "all edges": np.ones(len(kind), dtype=bool),
         **{name: mask for name, mask in groups.items() if mask.any()},
     }
+
+
+def sampling_table(
+    scores: np.ndarray, templates: tuple[str, ...], groups: dict[str, np.ndarray]
+) -> pd.DataFrame | None:
+    """Layer L2 by edge group: group, edges, templates, prompts, within, between (variance of one
+    prompt, summed), icc = between / both, design_effect of the summed variance and its median.
+
+    The design effect is the variance of a mean score over that of as many independent prompts.
+    None where templates cannot be told from prompts.
+    """
+    number = len(set(templates))
+    if number < 2 or number == len(templates):
+        return None
+    found, c_between, c_within = within_between(scores, templates)
+    effect = design_effect(found, c_between, c_within)
+    rows = []
+    for name, inside in groups.items():
+        between, within = found.values[:, inside].sum(axis=1)
+        both, known = between + within, effect[inside & np.isfinite(effect)]
+        actual = between * c_between + within * c_within
+        rows.append(
+            {
+                "group": name,
+                "edges": int(inside.sum()),
+                "templates": number,
+                "prompts": len(templates),
+                "within": float(within),
+                "between": float(between),
+                "icc": float(between / both) if both > 0 else np.nan,
+                "design_effect": float(actual / (both * c_within)) if both > 0 else np.nan,
+                "median_design_effect": float(np.median(known)) if len(known) else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def edge_ledger(names: Sequence[str], parts: Sequence[Part]) -> pd.DataFrame:
+    """The ledger edge by edge: edge, one column per line (`L0 ...`), total. Lines add up to it."""
+    frame = pd.DataFrame({"edge": names})
+    for part in parts:
+        frame[f"{part.layer} {part.source}"] = part.variance
+    return frame.assign(total=np.sum([part.variance for part in parts], axis=0))
 
 
 def forecast_table(collected: Collected, settings: Settings, size: int) -> pd.DataFrame:
@@ -164,10 +222,3 @@ def ledger_parts(collected: Collected, settings: Settings) -> list[Part]:
             matched = np.stack([first, *(match_heads(graph, r, first) for r in matched[1:])])
         parts.append(choice_part(matched, "training seed, heads matched", layer="L5"))
     return parts
-
-
-def ledger_table(collected: Collected, perturbed: Perturbed, settings: Settings) -> pd.DataFrame:
-    """The ledger by edge group; shares of a group sum to 1."""
-    return ledger(
-        ledger_parts(collected, settings), groups=edge_groups(perturbed), level=settings.level
-    )

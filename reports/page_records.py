@@ -189,6 +189,14 @@ TABLES: tuple[TableRecord, ...] = (
         noise_rows,
     ),
     TableRecord(
+        "sampling",
+        "Do templates or prompts carry the sampling variance?",
+        "Variance of a prompt's score within and between templates, summed over the edges of a "
+        "group. The design effect is the variance of a mean score over what as many independent "
+        "prompts would give: above 1, more templates help and more prompts do not.",
+        lambda frame: frame.rename(columns=lambda name: str(name).replace("_", " ")),
+    ),
+    TableRecord(
         "selection",
         "Where the edge set is undecided",
         "Variance that selection adds (L3), Σ p(1−p) over edges with p the share of runs that "

@@ -187,6 +187,7 @@ def test_further_tables_are_grouped_by_name():
 
 
 CHECK_FRAMES = {
+    "sampling": pd.DataFrame({"group": ["circuit"], "icc": [0.25], "design_effect": [2.0]}),
     "function": pd.DataFrame(
         {
             "axis": ["corruption"],
@@ -252,6 +253,7 @@ CHECK_FRAMES = {
     "certificates": pd.DataFrame({"p_delete": [0.9], "inside": [44], "radius": [6.0]}),
 }
 CHECK_ROWS = {
+    "sampling": [["circuit", "0.25", "2"]],
     "function": [
         ["corruption", "5", "5", "0.25", "0.5", "0.75", "0.875", "0.8", "0.95", "0.125",
          "unstable structure, undecided function"],
