@@ -1,6 +1,6 @@
 """A perturbation design from its file to a folder: budget, runs with resume, components."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -11,6 +11,7 @@ from circuitvar.audit.budget import Budget, budget
 from circuitvar.audit.design import Design, Effect, RunKey
 from circuitvar.audit.design_agreement import design_agreement
 from circuitvar.audit.design_file import PRESETS, for_task, read_design, write_design
+from circuitvar.audit.design_function import PROMPTS, design_function
 from circuitvar.audit.design_summary import design_components, require_answers, sobol_table
 from circuitvar.audit.facets import check_facets, planned_runs, settings_of
 from circuitvar.audit.finder_runs import finder_of
@@ -23,6 +24,7 @@ from circuitvar.circuits.methods import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.score import score_edges
 from circuitvar.circuits.types import ScoreOptions
+from circuitvar.reports.section_file import SectionTable, write_section
 from circuitvar.reports.table_text import to_csv
 from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.tokens import take
@@ -133,11 +135,14 @@ def run_plan(
     out: Path,
     *,
     asked: Sequence[Effect] = (),
+    function: bool = True,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
-) -> pd.DataFrame:
-    """Run what is not stored; write `runs.csv`, `components.csv`, `agreement.csv`, `sobol.csv`
-    (full grids only) and `design.yaml`; return the components.
+) -> dict[str, pd.DataFrame]:
+    """Run what is not stored; write and return the tables `runs`, `components`, `agreement`,
+    `sobol` (full grids only), and with `function` also `function` and `cross_faithfulness`.
+
+    Each is a CSV file in `out`, beside `design.yaml` and the section that `circuitvar join` reads.
 
     Raises
     ------
@@ -158,11 +163,45 @@ def run_plan(
     agreement = design_agreement(design, derived, level=settings.level)
     agreement.insert(2, "left_out", len(left_out))
     components = design_components(design, derived, interactions=asked)
-    tables = {"runs.csv": runs, "components.csv": components, "agreement.csv": agreement}
+    tables = {"runs": runs, "components": components, "agreement": agreement}
     sobol = sobol_table(derived)
     if len(sobol):
-        tables["sobol.csv"] = sobol
-    for name, content in tables.items():
-        (out / name).write_text(to_csv(content), encoding="utf-8")
+        tables["sobol"] = sobol
+    write_tables(tables, out)
     write_design(design, out / "design.yaml")
-    return components
+    if function:
+        few = replace(settings, heldout=min(settings.heldout, PROMPTS))
+        rows, matrices = design_function(
+            design, derived, agreement=agreement, task=task, model=model, settings=few
+        )
+        if len(rows):
+            tables |= {"function": rows, "cross_faithfulness": matrices}
+            write_tables(tables, out)
+    write_section(
+        out,
+        kind="design",
+        title="Perturbation design",
+        summary=[
+            f"{len(runs)} runs of a {design.crossing} design over "
+            f"{', '.join(facet.name for facet in design.facets)}; {len(left_out)} combinations "
+            "that nothing defines are left out."
+        ],
+        tables=[SectionTable(f"{name}.csv", TITLES[name]) for name in TITLES if name in tables],
+    )
+    return tables
+
+
+TITLES = {
+    "agreement": "Agreement by facet",
+    "function": "Other circuits, the same job, or noise?",
+    "components": "Variance components, summed over all edges",
+    "sobol": "Functional ANOVA of the full grid",
+    "cross_faithfulness": "Every circuit under every condition",
+}
+"""Tables of the section, in the order of the page."""
+
+
+def write_tables(tables: Mapping[str, pd.DataFrame], out: Path) -> None:
+    """One CSV file per table."""
+    for name, content in tables.items():
+        (out / f"{name}.csv").write_text(to_csv(content), encoding="utf-8")

@@ -70,7 +70,7 @@ def store(tmp_path_factory):
 @pytest.mark.parametrize("name", LEVELS)
 def test_every_facet_in_every_design(pocket, store, tmp_path, name, crossing):
     design = resolve_design(plan_file(tmp_path, name, crossing), IOI)
-    frame = run_plan(design, IOI, BASE, pocket, store)
+    frame = run_plan(design, IOI, BASE, pocket, store, function=False)["components"]
     runs = pd.read_csv(store / "runs.csv", keep_default_na=False)
     levels = len(design.facets[0].levels)
     assert 2 <= runs[name].nunique() <= levels
@@ -113,7 +113,7 @@ def test_an_interrupted_design_goes_on_where_it_stopped(pocket, tmp_path, monkey
     from circuitvar.audit import run_design
 
     design = resolve_design(plan_file(tmp_path, "method", "full"), IOI)
-    run_plan(design, IOI, BASE, pocket, tmp_path / "whole")
+    run_plan(design, IOI, BASE, pocket, tmp_path / "whole", function=False)
     score, calls = run_design.score_edges, []
 
     def stops(*args, **kwargs):
@@ -124,9 +124,9 @@ def test_an_interrupted_design_goes_on_where_it_stopped(pocket, tmp_path, monkey
 
     monkeypatch.setattr(run_design, "score_edges", stops)
     with pytest.raises(KeyboardInterrupt):
-        run_plan(design, IOI, BASE, pocket, tmp_path / "parts")
+        run_plan(design, IOI, BASE, pocket, tmp_path / "parts", function=False)
     assert len(list((tmp_path / "parts" / "runs").glob("*.npz"))) == 3
-    run_plan(design, IOI, BASE, pocket, tmp_path / "parts")
+    run_plan(design, IOI, BASE, pocket, tmp_path / "parts", function=False)
     assert len(calls) == 4 + 3, "only the three missing passes are scored"
     for name in ("runs.csv", "components.csv", "agreement.csv", "sobol.csv"):
         whole, parts = (tmp_path / folder / name for folder in ("whole", "parts"))
@@ -191,6 +191,40 @@ def test_designs_that_cannot_answer_say_why_before_anything_is_scored(tmp_path, 
 def test_numbers_of_scores_do_not_depend_on_the_store(pocket, store, tmp_path):
     """A shared store and one of its own give the same components."""
     design = resolve_design(plan_file(tmp_path, "ablation", "full"), IOI)
-    shared = run_plan(design, IOI, BASE, pocket, store)
-    own = run_plan(design, IOI, BASE, pocket, tmp_path / "own")
+    shared = run_plan(design, IOI, BASE, pocket, store, function=False)["components"]
+    own = run_plan(design, IOI, BASE, pocket, tmp_path / "own", function=False)["components"]
     np.testing.assert_array_equal(shared["variance"], own["variance"])
+
+
+CARRIED = {
+    "metric": 2, "corruption": 5, "ablation": 2, "data": 3, "noise": 3, "dtype": 2,
+    "checkpoint": 2, "template": 3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("crossing", CROSSINGS[::2], ids=lambda text: text.split("\n")[0])
+@pytest.mark.parametrize("name", [*CARRIED, "method", "size", "prompts"])
+def test_function_stands_beside_structure_for_every_facet(pocket, store, tmp_path, name, crossing):
+    design = resolve_design(plan_file(tmp_path, name, crossing), IOI)
+    tables = run_plan(design, IOI, replace(BASE, heldout=32), pocket, store)
+    row = tables["function"].set_index("axis").loc[name]
+    matrix = tables["cross_faithfulness"].query("axis == @name")
+    assert matrix["circuit"].nunique() == row["circuits"] >= 2
+    assert matrix["prompts"].nunique() == row["conditions"]
+    if crossing == "one-at-a-time":
+        assert row["conditions"] == CARRIED.get(name, 1)
+    assert np.isfinite(matrix["faithfulness"]).all()
+    assert row["reading"].startswith("noise") or "structure" in row["reading"]
+    if name in ("dtype", "checkpoint"):
+        own = matrix[matrix["circuit"] == matrix["prompts"]]["faithfulness"]
+        assert row["own"] == pytest.approx(own.mean())
+
+
+def test_a_design_can_be_joined_to_a_page(pocket, store, tmp_path):
+    from circuitvar.reports.section_file import read_section
+
+    design = resolve_design(plan_file(tmp_path, "method", "full"), IOI)
+    run_plan(design, IOI, BASE, pocket, store)
+    section = read_section(store)
+    assert section.kind == "design" and "6 runs of a full design" in section.summary[0]
+    assert [table.file for table in section.tables][:2] == ["agreement.csv", "function.csv"]

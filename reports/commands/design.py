@@ -30,6 +30,13 @@ def design(
             "--ask", help="Interaction to estimate beside main effects: `facet:facet`; repeatable."
         ),
     ] = None,
+    function: Annotated[
+        bool,
+        typer.Option(
+            help="Run the circuits of each facet under the conditions of its levels, to tell "
+            "other circuits with the same function from noise."
+        ),
+    ] = True,
     workers: Annotated[
         int, typer.Option("--workers", help="Processes; results do not depend on their number.")
     ] = 1,
@@ -46,6 +53,7 @@ def design(
     from circuitvar.circuits.model import load_model
     from circuitvar.reports.console import print_table
     from circuitvar.reports.run_design import (
+        TITLES,
         check_plan,
         interactions,
         plan_budget,
@@ -65,10 +73,14 @@ def design(
         print(plan_budget(chosen, question, settings, loaded).sentence)
     if dry_run:
         return
-    frame = run_plan(chosen, question, settings, loaded, out, asked=asked, workers=workers)
+    tables = run_plan(
+        chosen, question, settings, loaded, out, asked=asked, function=function, workers=workers
+    )
     if not quiet:
-        print_table(
-            frame.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value),
-            title="Variance components, summed over all edges",
-        )
+        for name in ("agreement", "function", "components"):
+            if name in tables:
+                print_table(
+                    tables[name].map(lambda v: f"{v:.4g}" if isinstance(v, float) else v),
+                    title=TITLES[name],
+                )
         print(f"written to {out}")
