@@ -6,7 +6,7 @@ import pytest
 from circuitvar.audit.neurons.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.composition_table import composition_table, evaluate_formula
 from circuitvar.audit.neurons.compositions import composition_search
-from circuitvar.audit.neurons.concept_audit import ConceptOptions
+from circuitvar.audit.neurons.concept_options import ConceptOptions
 from circuitvar.audit.neurons.probing_set import probing_set
 
 

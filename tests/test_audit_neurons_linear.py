@@ -9,7 +9,7 @@ from circuitvar.audit.neurons.activation_ranges import polysemantic, range_edges
 from circuitvar.audit.neurons.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.cluster_resampling import cluster_weights
 from circuitvar.audit.neurons.compositions import composition_search
-from circuitvar.audit.neurons.concept_audit import ConceptOptions
+from circuitvar.audit.neurons.concept_options import ConceptOptions
 from circuitvar.audit.neurons.elastic_net import elastic_net
 from circuitvar.audit.neurons.greedy_refit import candidate_order, greedy_refit, top_k_refit
 from circuitvar.audit.neurons.inclusion_frequency import inclusion_frequency, inclusion_table

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from circuitvar.audit.neurons.audit_neurons import NeuronOptions, audit_neurons
-from circuitvar.audit.neurons.concept_audit import ConceptOptions
+from circuitvar.audit.neurons.concept_options import ConceptOptions
 from circuitvar.audit.neurons.label_agreement import (
     agreement_table,
     flip_rate,

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from circuitvar.audit.neurons.audit_neurons import NeuronOptions, audit_neurons
-from circuitvar.audit.neurons.concept_audit import ConceptOptions
+from circuitvar.audit.neurons.concept_options import ConceptOptions
 from circuitvar.audit.neurons.error_curve import error_curve
 from circuitvar.reports import neuron_figures
 from circuitvar.reports.neurons_command import best_units, run_neurons

@@ -7,7 +7,8 @@ import pandas as pd
 from jaxtyping import Float
 
 from circuitvar.audit.neurons.bootstrap_votes import effective_concepts, vote_share_error
-from circuitvar.audit.neurons.concept_audit import ConceptOptions, UnitResult, unit_verdict
+from circuitvar.audit.neurons.concept_audit import UnitResult, unit_verdict
+from circuitvar.audit.neurons.concept_options import ConceptOptions
 from circuitvar.audit.neurons.types import ProbingSet
 
 

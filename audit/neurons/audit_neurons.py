@@ -12,12 +12,8 @@ from circuitvar.audit.neurons.aliases import alias_classes, alias_table
 from circuitvar.audit.neurons.audit_frames import flip_frame, unit_frame, vote_frame
 from circuitvar.audit.neurons.cluster_resampling import cluster_weights, concept_prompts
 from circuitvar.audit.neurons.composition_table import composition_table
-from circuitvar.audit.neurons.concept_audit import (
-    ConceptOptions,
-    audit_units,
-    powered_concepts,
-    weight_rows,
-)
+from circuitvar.audit.neurons.concept_audit import audit_units
+from circuitvar.audit.neurons.concept_options import ConceptOptions, powered_concepts
 from circuitvar.audit.neurons.inclusion_frequency import inclusion_frequency, inclusion_table
 from circuitvar.audit.neurons.label_agreement import label_ledger
 from circuitvar.audit.neurons.linear_explanation import (
@@ -34,8 +30,9 @@ from circuitvar.audit.neurons.perturbations import (
     class_members,
     perturbed_labels,
 )
-from circuitvar.audit.neurons.probing_set import as_numpy, take_samples, take_units
+from circuitvar.audit.neurons.probing_set import as_numpy, take_units
 from circuitvar.audit.neurons.types import NeuronAudit, ProbingSet
+from circuitvar.audit.neurons.weight_rows import weight_rows
 
 VERDICTS = ("stable", "ambiguous", "unidentified")
 
@@ -60,8 +57,12 @@ class NeuronOptions:
     seed: int = 0
 
 
-def audit_neurons(data: ProbingSet, options: NeuronOptions | None = None) -> NeuronAudit:
+def audit_neurons(
+    data: ProbingSet, options: NeuronOptions | None = None, *, workers: int = 1
+) -> NeuronAudit:
     """Label every unit, say how stable each label is, and explain units linearly.
+
+    `workers` threads share the blocks of units; they change no number.
 
     >>> from circuitvar.audit.neurons.probing_set import probing_set
     >>> rng = np.random.default_rng(0)
@@ -87,8 +88,8 @@ def audit_neurons(data: ProbingSet, options: NeuronOptions | None = None) -> Neu
     members = class_members(classes.members, eligible)
     names = [classes.names[classes.of[group[0]]] for group in members]
     rows = weight_rows(data, concept, rng=streams[0])
-    results = audit_units(data, members, rows, concept)
-    null = _null(data, rows.score_half, eligible, concept, rng=streams[1])
+    results = audit_units(data, members, rows, concept, workers=workers)
+    null = _null(data, rows.score_half, eligible, concept, rng=streams[1], workers=workers)
     units = unit_frame(data, results, names, null, concept)
     best = np.array([np.nan_to_num(r.score, nan=-np.inf).argmax() for r in results])
     defined = np.array([np.isfinite(r.score).any() for r in results])
@@ -150,18 +151,21 @@ def _null(
     options: ConceptOptions,
     *,
     rng: np.random.Generator,
+    workers: int,
 ) -> Float[np.ndarray, " unit"]:
     """Null maxima on the half that scores labels; with one cluster there is no such half."""
     if not half.any():
         return np.full(data.n_units, np.inf)
     return null_best(
-        take_samples(data, np.flatnonzero(half[data.groups])),
+        data,
         options.metrics[0],
         rng=rng,
         draws=options.null_draws,
         eligible=eligible,
         quantile=options.quantile,
         threshold=options.threshold,
+        rows=np.flatnonzero(half[data.groups]),
+        workers=workers,
     )
 
 

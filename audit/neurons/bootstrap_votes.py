@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from circuitvar.audit.neurons.cluster_sums import (
     REPLICATE_BLOCK,
+    ClusterSums,
     Columns,
     activity,
     chunk_size,
@@ -18,11 +19,11 @@ from circuitvar.audit.neurons.cluster_sums import (
     concept_columns,
     weighted_moments,
 )
-from circuitvar.audit.neurons.probing_set import unit_chunks
 from circuitvar.audit.neurons.rank_metrics import auroc_influence, midranks
 from circuitvar.audit.neurons.similarity import require_binary
 from circuitvar.audit.neurons.similarity_metrics import get_similarity, pearson
 from circuitvar.audit.neurons.types import ProbingSet, Votes
+from circuitvar.audit.neurons.unit_blocks import map_unit_blocks
 
 Members = Sequence[Sequence[int]]
 
@@ -35,12 +36,14 @@ def bootstrap_votes(
     members: Members | None = None,
     quantile: float | None = 0.05,
     threshold: float = 0.0,
+    workers: int = 1,
 ) -> dict[str, Votes]:
     """Vote for the best concept class of every unit under every metric.
 
     Args:
         weights: from `cluster_weights`; the same rows serve all units and metrics (paired).
         members: concept columns of each class; each column its own class by default.
+        workers: threads that share the blocks of units; see `map_unit_blocks`.
 
     >>> from circuitvar.audit.neurons.probing_set import probing_set
     >>> from circuitvar.audit.neurons.cluster_resampling import cluster_weights
@@ -53,16 +56,18 @@ def bootstrap_votes(
     """
     require_binary(data.concepts, metrics)
     columns = concept_columns(data, with_log="wpmi" in metrics)
-    parts: dict[str, list[Votes]] = {key: [] for key in metrics}
-    for _, block in unit_chunks(data, chunk_size(data, len(weights))):
+
+    def work(_: slice, block: Float[np.ndarray, "sample unit"]) -> dict[str, Votes]:
         on = activity(block, metrics, quantile=quantile, threshold=threshold)
         counts = {key: VoteCount(key, len(weights)) for key in metrics}
         for rows, scores in replicate_scores(data, columns, block, on, weights, metrics):
             for key, values in scores.items():
                 counts[key].add(rows, class_scores(values, members))
-        for key, count in counts.items():
-            parts[key].append(count.votes())
-    return {key: _join(votes) for key, votes in parts.items()}
+        return {key: count.votes() for key, count in counts.items()}
+
+    size = chunk_size(data, len(weights))
+    blocks = [votes for _, votes in map_unit_blocks(data, size, work, workers=workers)]
+    return {key: _join([votes[key] for votes in blocks]) for key in metrics}
 
 
 def replicate_scores(
@@ -72,8 +77,12 @@ def replicate_scores(
     active: Bool[np.ndarray, "sample unit"] | None,
     weights: Float[np.ndarray, "replicate cluster"],
     metrics: Sequence[str],
+    *,
+    sums: ClusterSums | None = None,
 ) -> Iterator[tuple[slice, dict[str, Float[np.ndarray, "replicate concept unit"]]]]:
     """Scores of one chunk of units under every weight vector, in blocks of replicates.
+
+    `sums` are the cluster sums of the block where the caller has them already.
 
     AUROC uses its influence values and Spearman the mid-ranks of the whole probing set: both are
     linear approximations to re-sorting each replicate.
@@ -87,7 +96,8 @@ def replicate_scores(
             rows = slice(start, min(start + REPLICATE_BLOCK, len(weights)))
             yield rows, {key: values[rows] for key, values in ranked.items()}
         return
-    for rows, moments in weighted_moments(cluster_sums(columns, block, active), weights):
+    sums = cluster_sums(columns, block, active) if sums is None else sums
+    for rows, moments in weighted_moments(sums, weights):
         with np.errstate(divide="ignore", invalid="ignore"):
             scores = {key: fn(moments) for key, fn in functions.items() if fn is not None}
         yield rows, scores | {key: values[rows] for key, values in ranked.items()}

@@ -194,17 +194,22 @@ def weighted_moments(
 
 def sample_moments(
     block: Float[np.ndarray, "sample unit"],
-    active: Bool[np.ndarray, "sample unit"],
+    active: Bool[np.ndarray, "sample unit"] | None,
     concepts: Float[np.ndarray, "sample concept"],
     weights: Float[np.ndarray, " sample"],
     *,
     with_log: bool = False,
 ) -> Moments:
-    """Moments of one weighting straight from the samples: the oracle of `weighted_moments`."""
+    """Moments of one weighting straight from the samples: the oracle of `weighted_moments`.
+
+    Without `active`, the sums that thresholded metrics need are zero.
+    """
     mean, scale, z = _standardise(block)
     w = weights.astype(np.float32)
-    on = active.astype(np.float32)
+    on = np.zeros_like(z) if active is None else active.astype(np.float32)
     weighted = w[:, None] * concepts
+    shape = (concepts.shape[1], block.shape[1])
+    both = np.broadcast_to(np.float32(0), shape) if active is None else weighted.T @ on
     logs = np.log(np.clip(concepts, LOG_FLOOR, 1.0)) * w[:, None] if with_log else None
     return Moments(
         n=np.full((1, 1, 1), w.sum(), dtype=np.float32),
@@ -213,7 +218,7 @@ def sample_moments(
         concept2=(weighted * concepts).sum(axis=0)[None, :, None],
         unit=(w @ z)[None, None, :],
         unit2=(w @ (z * z))[None, None, :],
-        both=(weighted.T @ on)[None],
+        both=both[None],
         cross=(weighted.T @ z)[None],
         log_both=None if logs is None else (logs.T @ on)[None],
         mean=mean.astype(np.float32),

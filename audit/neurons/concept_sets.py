@@ -81,7 +81,8 @@ def maxt_set(
     s = estimate[defined].astype(np.float64)
     noise = np.ascontiguousarray((draws[:, defined] - s).T, dtype=np.float32)
     noise[~np.isfinite(noise)] = 0.0
-    cover = np.atleast_2d(np.cov(noise, dtype=np.float64))
+    centred = noise - noise.mean(axis=1, dtype=np.float64)[:, None]
+    cover = centred @ centred.T / max(noise.shape[1] - 1, 1)
     spread = np.diag(cover)
     se = np.sqrt(np.maximum(spread[:, None] + spread - 2 * cover, 0))
     tiny = se <= 1e-7 * (1 + np.abs(s).max())
@@ -89,8 +90,9 @@ def maxt_set(
     ratio = np.where(tiny, np.where(lead > 1e-7, np.inf, 0.0), lead / np.where(tiny, 1, se))
     statistic = ratio.max(axis=0)
     inverse = np.where(tiny, 0.0, 1 / np.where(tiny, 1, se)).astype(np.float32)
-    # Cantelli and a union bound cap the quantile, so hopeless classes need no replicates.
-    cap = math.sqrt(max(2 * len(s) / alpha, 1.0))
+    # No replicate can exceed this, so hopeless classes need no pass over the replicates.
+    reach = (noise.max(axis=1) - noise.min(axis=1)[:, None]) * inverse
+    cap = (1 + 1e-5) * np.maximum(reach.max(axis=1), 0.0)
     place = math.ceil((1 - alpha) * (noise.shape[1] - 1) - 1e-9)
     for c in np.flatnonzero(statistic <= cap):
         maxima = ((noise - noise[c]) * inverse[:, c, None]).max(axis=0)
@@ -121,6 +123,7 @@ def margin(
     if np.isfinite(estimate).sum() < 2:
         return float("nan")
     first, second = order[:2]
-    se = float(np.nanstd(draws[:, first] - draws[:, second], ddof=1))
+    gaps = draws[:, first] - draws[:, second]
+    se = float(gaps.std(ddof=1) if np.isfinite(gaps).all() else np.nanstd(gaps, ddof=1))
     lead = float(estimate[first] - estimate[second])
     return lead / se if se > 0 else float("inf") if lead > 0 else 0.0

@@ -6,13 +6,16 @@ columns is the bar a held-out score must clear. Columns that are the same functi
 in every prompt stay testable, which label permutation within template and position would not allow.
 """
 
+from dataclasses import replace
+
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from circuitvar.audit.neurons.cluster_sums import active_rows, chunk_size, sample_moments
-from circuitvar.audit.neurons.probing_set import unit_chunks
+from circuitvar.audit.neurons.probing_set import take_samples
 from circuitvar.audit.neurons.similarity_metrics import get_similarity
 from circuitvar.audit.neurons.types import ProbingSet
+from circuitvar.audit.neurons.unit_blocks import map_unit_blocks
 
 
 def null_concepts(
@@ -28,7 +31,8 @@ def null_concepts(
     clusters = data.concepts[order][first]
     out[:, constant] = clusters[across][data.groups][:, constant]
     for column in np.flatnonzero(~constant):
-        shuffled = order[np.lexsort((rng.random(len(order)), groups))]
+        # Cluster code plus a number below 1: one sort shuffles inside every cluster.
+        shuffled = order[np.argsort(groups + rng.random(len(order)))]
         out[order, column] = data.concepts[shuffled, column]
     return out
 
@@ -43,26 +47,45 @@ def null_best(
     eligible: Bool[np.ndarray, " concept"] | None = None,
     quantile: float | None = 0.05,
     threshold: float = 0.0,
+    rows: Int[np.ndarray, " row"] | None = None,
+    workers: int = 1,
 ) -> Float[np.ndarray, " unit"]:
-    """The `level` quantile, per unit, of the best similarity over a full set of null concepts."""
-    fn = get_similarity(metric).fn
+    """The `level` quantile, per unit, of the best similarity over a full set of null concepts.
+
+    `rows` restricts the null to some samples; `workers` threads share the blocks of units.
+    """
+    similarity = get_similarity(metric)
+    fn = similarity.fn
     if fn is None:
         raise ValueError(f"{metric} needs sorting; use a moment metric for the null.")
     keep = np.ones(data.n_concepts, dtype=bool) if eligible is None else eligible
     columns = int(keep.sum())
-    nulls = np.concatenate([null_concepts(data, rng=rng)[:, keep] for _ in range(draws)], axis=1)
-    best = np.full((draws, data.n_units), np.nan)
-    for units, block in unit_chunks(data, chunk_size(data, draws)):
-        on = active_rows(block, quantile=quantile, threshold=threshold)
+    part = _without_units(data, np.arange(data.n_samples) if rows is None else rows)
+    nulls = np.concatenate([null_concepts(part, rng=rng)[:, keep] for _ in range(draws)], axis=1)
+
+    def work(_: slice, block: Float[np.ndarray, "sample unit"]) -> Float[np.ndarray, "draw unit"]:
+        block = block if rows is None else block[rows]
+        on = None
+        if similarity.thresholded:
+            on = active_rows(block, quantile=quantile, threshold=threshold)
         with np.errstate(divide="ignore", invalid="ignore"):
-            scores = fn(sample_moments(block, on, nulls, data.weights, with_log=metric == "wpmi"))
+            scores = fn(sample_moments(block, on, nulls, part.weights, with_log=metric == "wpmi"))
         scores = np.where(np.isnan(scores[0]), -np.inf, scores[0])
-        best[:, units] = scores.reshape(draws, columns, -1).max(axis=1)
+        return scores.reshape(draws, columns, -1).max(axis=1)
+
+    best = np.full((draws, data.n_units), np.nan, dtype=np.float32)
+    for units, found in map_unit_blocks(data, chunk_size(data, draws), work, workers=workers):
+        best[:, units] = found
     best[~np.isfinite(best)] = np.nan
     out = np.full(data.n_units, np.nan)
     defined = ~np.isnan(best).any(axis=0)
     out[defined] = np.quantile(best[:, defined], level, axis=0, method="higher")
     return out
+
+
+def _without_units(data: ProbingSet, rows: Int[np.ndarray, " row"]) -> ProbingSet:
+    """The concepts and clusters of some rows, without copying any activations."""
+    return take_samples(replace(data, acts=np.zeros((data.n_samples, 0))), rows)
 
 
 def _constant_in_clusters(
