@@ -56,7 +56,9 @@ def satterthwaite_interval(
     nu = np.full(gap.shape, np.nan)
     np.divide(gap**2, first**2 / d1 + second**2 / d2, out=nu, where=gap > 0)
     centre = nu * gap / divisor
-    with np.errstate(divide="ignore"):  # so few degrees of freedom that the upper end is infinite
+    with np.errstate(
+        divide="ignore", over="ignore"
+    ):  # so few degrees of freedom that the upper end is infinite
         return centre / chi2.isf(tail, nu), centre / chi2.isf(1 - tail, nu)
 
 

@@ -91,10 +91,19 @@ def edge_summary(
 
 
 def sign_test(summary: EdgeSummary) -> Edge:
-    """Two-sided binomial p of the sign consistency against 1/2 (examples taken as independent)."""
-    n = summary.examples
-    agree = np.rint(summary.sign_consistency * n)
-    return np.minimum(1.0, 2 * binom.sf(np.maximum(agree, n - agree) - 1, n, 0.5))
+    """Two-sided binomial p of the sign consistency against 1/2; NaN where the mean is 0.
+
+    Examples count as independent; in a clustered summary n is divided by the design effect of the
+    mean, SE² / (SD²/n), rounded down, and so is the number of agreeing signs.
+    """
+    n = np.full(len(summary.mean), summary.examples)
+    if summary.units < summary.examples:
+        worth = _ratio(summary.sd, summary.se) ** 2
+        n = np.clip(np.floor(np.nan_to_num(worth, nan=1.0)), 1, summary.examples).astype(np.int64)
+    share = np.maximum(summary.sign_consistency, 1 - summary.sign_consistency)
+    agree = np.floor(share * n + 1e-9)
+    p = np.minimum(1.0, 2 * binom.sf(agree - 1, n, 0.5))
+    return np.where(summary.mean == 0, np.nan, p)
 
 
 def magnitude_without_direction(

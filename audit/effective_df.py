@@ -61,6 +61,23 @@ def within_df(
     return min(df, _matching_df(_log_jackknife(rest)))
 
 
+def crossed_df(residual: Float[np.ndarray, "row column edge"]) -> float:
+    """Degrees of freedom of the residual mean square of a two-way table, at most (a-1)(b-1).
+
+    Leaves out levels of the longer factor; without row i the sum of squares falls by a/(a-1) times
+    that of its residuals, because the column means move.
+    """
+    a, b, _ = residual.shape
+    if b > a:
+        return crossed_df(residual.swapaxes(0, 1))
+    df = float((a - 1) * (b - 1))
+    if a < LEAST_LEVELS:
+        return df
+    squares = (residual**2).sum(axis=1)
+    rest = squares.sum(axis=0) - a / (a - 1) * squares
+    return min(df, _matching_df(_log_jackknife(rest)))
+
+
 def pooled(values: Float[np.ndarray, "... edge"]) -> Float[np.ndarray, "... few"]:
     """At most `EDGES` evenly spaced edges: their mean is what is needed."""
     edges = values.shape[-1]

@@ -5,12 +5,13 @@ is deconvolved from the estimated ones (nonparametric maximum likelihood, NPMLE)
 data sets are simulated from it. Always show `observed_points` beside it: they use no model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from scipy.stats import t as student_t
 
 from circuitvar.audit.edge_summary import EdgeSummary
 from circuitvar.audit.nogueira import phi
@@ -21,6 +22,9 @@ _CORE = 8.0
 _STEP = 0.1
 _TAIL_POINTS = 60
 _BIN = 0.05
+_ERROR_DRAWS = 4
+_ENLARGED = 1.15
+"""What a stated error is enlarged by, for what its worlds leave out: shared noise of edges."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +86,27 @@ def posterior_draws(
     return out
 
 
+def normal_score(t: Float[np.ndarray, " edge"], df: int) -> Float[np.ndarray, " edge"]:
+    """z with Phi(z) about the t(df) law at t (Wallace 1959), so that few units do not make noise
+    look like effects: sign(t) (8 df + 1)/(8 df + 3) sqrt(df log(1 + t²/df)).
+
+    >>> normal_score(np.array([-2.07, 0.0]), 23).round(2).tolist()
+    [-1.96, 0.0]
+    """
+    size = (8 * df + 1) / (8 * df + 3) * np.sqrt(df * np.log1p(t**2 / df))
+    return np.copysign(size, t)
+
+
+def from_normal_score(z: Float[np.ndarray, "draw edge"], df: int) -> Float[np.ndarray, "draw edge"]:
+    """The t whose `normal_score` is z: effects are drawn as normal scores and live in units of SE.
+
+    >>> from_normal_score(normal_score(np.array([4.6]), 23)[None], 23).round(6).tolist()
+    [[4.6]]
+    """
+    exponent = np.minimum((z * (8 * df + 3) / (8 * df + 1)) ** 2 / df, 50.0)
+    return np.copysign(np.sqrt(df * np.expm1(exponent)), z)
+
+
 def forecast(
     summary: EdgeSummary,
     *,
@@ -91,12 +116,13 @@ def forecast(
     draws: int = 20,
     signed: bool = False,
     iterations: int = 400,
+    error_repeats: int = 10,
 ) -> pd.DataFrame:
     """Expected phi of two fresh data sets at each number of units (prompts, or templates if the
-    summary is clustered): columns units, phi, low, high, kind.
+    summary is clustered): columns units, phi, error, low, high, kind.
 
-    low and high: 5 and 95 % of the simulated values; they hold the spread of two future data sets,
-    not the error of the fitted law. Errors of edges are simulated as independent.
+    `error` is the stated error of the forecast at 95 %, and low and high are phi -/+ error: see
+    `forecast_error`. Errors of edges are simulated as independent.
 
     >>> from circuitvar.audit.edge_summary import edge_summary
     >>> rng = np.random.default_rng(0)
@@ -106,26 +132,68 @@ def forecast(
     """
     if not 1 <= size <= len(summary.mean):
         raise ValueError(f"size is {size}; choose between 1 and {len(summary.mean)} edges")
-    noisy = summary.se > 0
-    z = summary.mean[noisy] / summary.se[noisy]
-    effect = np.tile(summary.mean, (draws, 1))
-    if noisy.any():
-        prior = fit_prior(z, iterations=iterations)
-        effect[:, noisy] = posterior_draws(z, prior, draws, rng=rng) * summary.se[noisy]
-    elif summary.units < 2:
-        raise ValueError("no edge has a standard error; the forecast needs at least 2 examples")
-    rows = []
     for number in units:
         if number < 1:
             raise ValueError(f"cannot forecast for {number} units; ask for 1 or more")
-        se = np.where(noisy, summary.se, 0.0) * np.sqrt(summary.units / number)
-        value = np.empty(draws)
+    noisy = summary.se > 0
+    if not noisy.any() and summary.units < 2:
+        raise ValueError("no edge has a standard error; the forecast needs at least 2 examples")
+    se = np.where(noisy, summary.se, 0.0)
+    df = max(summary.units - 1, 1)
+    scales = [se * np.sqrt(summary.units / number) for number in units]
+
+    def deconvolved(mean: np.ndarray, number: int) -> np.ndarray:
+        effect = np.tile(mean, (number, 1))
+        if noisy.any():
+            z = normal_score(mean[noisy] / se[noisy], df)
+            prior = fit_prior(z, iterations=iterations)
+            zeta = posterior_draws(z, prior, number, rng=rng)
+            effect[:, noisy] = from_normal_score(zeta, df) * se[noisy]
+        return effect
+
+    def simulated(effect: np.ndarray) -> np.ndarray:
+        value = np.empty((len(effect), len(scales)))
         for i, truth in enumerate(effect):
-            future = truth + se * rng.normal(size=(2, len(truth)))
-            value[i] = phi(top_k_masks(future, size, signed=signed))
-        low, high = np.quantile(value, [0.05, 0.95])
-        rows.append((int(number), float(value.mean()), float(low), float(high), "forecast"))
-    return pd.DataFrame(rows, columns=["units", "phi", "low", "high", "kind"])
+            for j, scale in enumerate(scales):
+                future = truth + scale * rng.normal(size=(2, len(truth)))
+                value[i, j] = phi(top_k_masks(future, size, signed=signed))
+        return value.mean(axis=0)
+
+    value = simulated(deconvolved(summary.mean, draws))
+    worlds = deconvolved(summary.mean, max(error_repeats, 1))[:error_repeats]
+    error = forecast_error(
+        worlds,
+        expected=lambda truth: simulated(np.tile(truth, (_ERROR_DRAWS, 1))),
+        forecasted=lambda truth: simulated(
+            deconvolved(truth + se * rng.standard_t(df, size=len(truth)), _ERROR_DRAWS)
+        ),
+    )
+    share = size / len(summary.mean)
+    swap = 1 / (size * (1 - share)) if share < 1 else 0.0
+    error = np.maximum(error, swap)
+    low, high = np.maximum(value - error, -1.0), np.minimum(value + error, 1.0)
+    return pd.DataFrame(
+        {"units": [int(n) for n in units], "phi": value, "error": error, "low": low, "high": high}
+    ).assign(kind="forecast")
+
+
+def forecast_error(
+    worlds: Float[np.ndarray, "world edge"],
+    *,
+    expected: Callable[[Float[np.ndarray, " edge"]], Float[np.ndarray, " number"]],
+    forecasted: Callable[[Float[np.ndarray, " edge"]], Float[np.ndarray, " number"]],
+) -> Float[np.ndarray, " number"]:
+    """Stated error at 95 %: 1.15 t(W) times the root mean square error in W worlds like this one.
+
+    Parametric bootstrap: each world has its true effects drawn from their posterior; a data set is
+    drawn in it, the law of the effects is fitted anew, and the forecast is held against what that
+    world really gives. NaN without worlds.
+    """
+    if not len(worlds):
+        return np.array(np.nan)
+    errors = np.array([forecasted(truth) - expected(truth) for truth in worlds])
+    factor = _ENLARGED * float(student_t.ppf(0.975, len(worlds)))
+    return factor * np.sqrt((errors**2).mean(axis=0))
 
 
 def observed_points(

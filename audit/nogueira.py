@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import norm
+from scipy.stats import t as student_t
 
 from circuitvar.audit.intervals import (
     ResampleInterval,
@@ -254,14 +254,24 @@ def phi_difference(
 
 
 def phi_test(
-    estimate: Estimate, null: float, *, side: Literal["greater", "less", "two-sided"] = "greater"
+    estimate: Estimate,
+    null: float,
+    *,
+    side: Literal["greater", "less", "two-sided"] = "greater",
+    df: float | None = None,
 ) -> float:
-    """p-value of V = (phi - phi_0)/SE against the normal law (section 4.3 of the paper), with the
-    SE of the estimate, which must be one that is valid for its design."""
+    """p-value of V = (phi - phi_0)/SE (section 4.3 of the paper) against t(df), by default with
+    n - 1 degrees of freedom; `df=inf` is the normal law of the paper, which rejects too much for
+    few runs. The SE must be one that is valid for the design."""
     if not estimate.se > 0:
         return float("nan")
-    z = (estimate.value - null) / estimate.se
-    tail = {"greater": norm.sf(z), "less": norm.cdf(z), "two-sided": 2 * norm.sf(abs(z))}
+    df = float(estimate.n - 1) if df is None else df
+    t = (estimate.value - null) / estimate.se
+    tail = {
+        "greater": student_t.sf(t, df),
+        "less": student_t.cdf(t, df),
+        "two-sided": 2 * student_t.sf(abs(t), df),
+    }
     return float(tail[side])
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.audit.effective_df import between_df, pooled, within_df
+from circuitvar.audit.effective_df import between_df, crossed_df, pooled, within_df
 from circuitvar.audit.weights import unit_of_example
 
 _BLOCK = 2048
@@ -78,8 +78,8 @@ def two_way(
     df = (a - 1, b - 1, (a - 1) * (b - 1))
     few = pooled(values).astype(np.float64)
     rows, columns = few.mean(axis=1), few.mean(axis=0)
-    rest = ((few - rows[:, None] - columns[None] + rows.mean(axis=0)) ** 2).sum(axis=1)
-    worth = (between_df(rows), between_df(columns), within_df(rest, df[2] / a))
+    rest = few - rows[:, None] - columns[None] + rows.mean(axis=0)
+    worth = (between_df(rows), between_df(columns), crossed_df(rest))
     return _from_squares((*names, "residual"), squares, df, (2, 2, -1), (b, a, 1), worth)
 
 
@@ -108,10 +108,9 @@ def two_way_replicated(
     few = pooled(values).astype(np.float64)
     cells = few.mean(axis=2)
     rows, columns = cells.mean(axis=1), cells.mean(axis=0)
-    both = ((cells - rows[:, None] - columns[None] + rows.mean(axis=0)) ** 2).sum(axis=1)
+    both = crossed_df(cells - rows[:, None] - columns[None] + rows.mean(axis=0))
     rest = ((few - cells[:, :, None]) ** 2).sum(axis=(1, 2))
-    worth = (between_df(rows), between_df(columns), within_df(both, df[2] / a))
-    worth = (*worth, within_df(rest, b * (r - 1)))
+    worth = (between_df(rows), between_df(columns), both, within_df(rest, b * (r - 1)))
     return _from_squares(labels, squares, df, (2, 2, 3, -1), (b * r, a * r, r, 1), worth)
 
 

@@ -31,9 +31,15 @@ def tied_routes(n, edges, rng) -> np.ndarray:
     return scores
 
 
-def draw(effect, n, rng, *, templates=0, spread=0.5):
-    """Scores of fresh prompts, of fresh templates if any; (scores, template of each prompt)."""
+def draw(effect, n, rng, *, templates=0, spread=0.5, shared=0.0):
+    """Scores of fresh prompts, of fresh templates if any; (scores, template of each prompt).
+
+    `shared`: noise that all edges of one prompt have in common, with signs of their own.
+    """
     scores = effect + rng.normal(size=(n, len(effect)))
+    if shared:
+        sign = np.where(np.arange(len(effect)) % 2, 1.0, -1.0)
+        scores += shared * rng.normal(size=(n, 1)) * sign
     if not templates:
         return scores, None
     label = np.arange(n) % templates

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from circuitvar.audit import nogueira as ng
 from circuitvar.audit.set_indices import kuncheva
@@ -157,5 +158,10 @@ def test_paired_difference_of_equal_methods_is_exactly_zero():
 def test_one_sample_test():
     estimate = ng.phi_of_runs(np.array(KNOWN[1][0], dtype=bool))
     assert ng.phi_test(estimate, estimate.value) == pytest.approx(0.5)
-    assert ng.phi_test(estimate, -10) == pytest.approx(0.0, abs=1e-12)
+    assert ng.phi_test(estimate, -10, df=np.inf) == pytest.approx(0.0, abs=1e-12)
+    t = (estimate.value + 0.5) / estimate.se
+    assert ng.phi_test(estimate, -0.5) == pytest.approx(stats.t(2).sf(t), abs=1e-12)
+    assert ng.phi_test(estimate, -0.5, side="two-sided", df=np.inf) == pytest.approx(
+        2 * stats.norm.sf(t), abs=1e-12
+    )
     assert np.isnan(ng.phi_test(ng.phi_of_runs(np.eye(3, dtype=bool)), 0.0))
