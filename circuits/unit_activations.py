@@ -1,11 +1,11 @@
 """Activations of single units, and runs in which units take given values.
 
-Units: MLP neurons (what the MLP's output projection reads; in gated MLPs the gated product),
-attention heads as the weight the read-out position puts on each key position, and head outputs
-along a direction of the residual stream.
+Units: MLP neurons (at four points of the MLP, see `POINTS`), attention heads as the weight the
+read-out position puts on each key position, and head outputs along a direction of the residual
+stream. Edges are in `edge_activations.py`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
 
 from circuitvar.circuits.architecture import Layer, head_output_weights, position_ids
+from circuitvar.circuits.mlp_parts import mlp_parts
 from circuitvar.tasks.batching import chunks
 from circuitvar.tasks.types import Batch, Metric
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from circuitvar.circuits.model import Model
 
 EXAMPLES_AT_ONCE = 64
+POINTS = ("post", "pre", "gate", "up")
+"""Where an MLP neuron is read. `post`: what the output projection reads (gated MLPs: the product
+act(gate) * up). `pre`: the argument of the activation function (gated: the gate's projection).
+`gate`: act(gate), and `up`: the linear factor; both only in gated MLPs."""
 DOWN_PROJECTIONS = ("c_proj", "down_proj", "dense_4h_to_h", "fc2", "fc_out")
 
 
@@ -46,9 +51,20 @@ def down_projection(layer: Layer) -> nn.Module | None:
 
 @torch.no_grad()
 def mlp_neurons(
-    model: "Model", batch: Batch, *, batch_size: int = EXAMPLES_AT_ONCE
+    model: "Model", batch: Batch, *, point: str = "post", batch_size: int = EXAMPLES_AT_ONCE
 ) -> tuple[Float32[np.ndarray, "batch pos neuron"], tuple[str, ...]]:
-    """Every MLP neuron on the clean prompts, and names `m{layer}.n{index}` in layer order."""
+    """Every MLP neuron on the clean prompts at one of `POINTS`, and names in layer order.
+
+    Names are `m{layer}.n{index}`, at other points than `post` with the point behind:
+    `m0.n12<pre>`.
+
+    Raises
+    ------
+    ValueError
+        The model has no MLP, the point is unknown, or `gate` or `up` of an MLP without gate.
+    """
+    if point not in POINTS:
+        raise ValueError(f"point is {point!r}; neurons are read at {', '.join(POINTS)}.")
     modules = _projections(model)
     if not modules:
         raise ValueError(f"model {model.name!r} has no MLP, so it has no MLP neurons.")
@@ -56,12 +72,40 @@ def mlp_neurons(
     parts = []
     with ExitStack() as stack:
         for layer, module in modules.items():
-            stack.enter_context(_input_hook(module, _recorder(seen, layer)))
+            record = _recorder(seen, layer)
+            if point == "post":
+                stack.enter_context(_input_hook(module, record))
+            else:
+                stack.enter_context(_point_hook(model, layer, point, record))
         for part in chunks(batch, batch_size):
             _forward(model, part)
             parts.append(torch.cat([seen[layer] for layer in modules], dim=-1).float().cpu())
-    names = tuple(f"m{layer}.n{i}" for layer in modules for i in range(seen[layer].shape[-1]))
+    mark = "" if point == "post" else f"<{point}>"
+    names = tuple(f"m{layer}.n{i}{mark}" for layer in modules for i in range(seen[layer].shape[-1]))
     return torch.cat(parts).numpy(), names
+
+
+@contextmanager
+def _point_hook(
+    model: "Model", layer: int, point: str, record: Callable[[Tensor], None]
+) -> Iterator[None]:
+    """Record an MLP's neurons at a point before the output projection's input."""
+    parts = mlp_parts(model.architecture.layers[layer].mlp)
+    if parts.gate is None and point != "pre":
+        raise ValueError(
+            f"the MLPs of {model.name!r} have no gate, so neurons have no point {point!r}; "
+            "use post or pre."
+        )
+    module = parts.into if point == "up" or parts.gate is None else parts.gate
+
+    def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        record(parts.act(output) if point == "gate" else output)
+
+    handle = module.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 @torch.no_grad()

@@ -1,21 +1,25 @@
-"""Probing sets of a model on a task batch: MLP neurons, and heads as read-out attention.
+"""Probing sets of a model on a task batch: MLP neurons, heads, and edges of a circuit.
 
-Samples are (prompt, position) for neurons and (prompt, key position) for heads, so "attends to
-the indirect object" is a concept match of the key's role. Clusters are prompts, strata templates.
+Samples are (prompt, position) for neurons, head outputs and edges, and (prompt, key position) for
+attention, so "attends to the indirect object" is a concept match of the key's role. Clusters are
+prompts, strata templates.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from circuitvar.audit.neurons.array_files import open_array
 from circuitvar.audit.neurons.linear_explanation import LinearExplanations, simulate
-from circuitvar.audit.neurons.probing_set import probing_set, take_units
+from circuitvar.audit.neurons.probing_set import as_numpy, probing_set, take_units
 from circuitvar.audit.neurons.substitution_score import substitution_score
 from circuitvar.audit.neurons.token_concepts import TokenConcepts
 from circuitvar.audit.neurons.types import ProbingSet
 from circuitvar.audit.types import Estimate
+from circuitvar.circuits.edge_activations import edge_contributions
 from circuitvar.circuits.unit_activations import (
     head_outputs_along,
     metric_with_neurons,
@@ -30,9 +34,20 @@ if TYPE_CHECKING:
     from circuitvar.circuits.model import Model
 
 
-def neuron_probing_set(model: "Model", batch: Batch, concepts: TokenConcepts) -> ProbingSet:
-    """MLP neurons at every real token; units `m{layer}.n{index}`."""
-    acts, names = mlp_neurons(model, batch)
+DIRECTIONS = ("logit-difference", "answer", "wrong-answer")
+"""Directions of the residual stream that have a name; others come as a file."""
+
+
+def neuron_probing_set(
+    model: "Model", batch: Batch, concepts: TokenConcepts, *, point: str = "post"
+) -> ProbingSet:
+    """MLP neurons at every real token; units `m{layer}.n{index}`, or `m0.n12<pre>` (`POINTS`).
+
+    >>> from circuitvar.circuits.unit_activations import POINTS
+    >>> POINTS
+    ('post', 'pre', 'gate', 'up')
+    """
+    acts, names = mlp_neurons(model, batch, point=point)
     return token_probing_set(acts, names, batch, concepts)
 
 
@@ -58,8 +73,52 @@ def head_output_probing_set(
     return token_probing_set(acts, names, batch, concepts)
 
 
-def answer_direction(model: "Model", batch: Batch) -> "Float[Tensor, 'batch d_model']":
-    """Mean unembedding of each prompt's answers minus that of its wrong answers.
+def edge_probing_set(
+    model: "Model",
+    batch: Batch,
+    concepts: TokenConcepts,
+    edges: Collection[str],
+    *,
+    metric: Metric,
+    ablation: str = "zero",
+) -> ProbingSet:
+    """Edges of a circuit at every real token; units are edge names such as `a0.h1->m2`.
+
+    The activation is what the edge contributes to the metric at that token; see
+    `edge_contributions` for formula, unit and sign.
+    """
+    acts, names = edge_contributions(model, batch, edges, metric=metric, ablation=ablation)
+    return token_probing_set(acts, names, batch, concepts)
+
+
+def named_direction(
+    model: "Model", batch: Batch, name: str
+) -> "Float[Tensor, 'batch_or_1 d_model']":
+    """One of `DIRECTIONS`, or the vector in a `.npy` or one-tensor `.safetensors` file.
+
+    Raises:
+        ValueError: neither a known name nor a file, or the file holds another shape.
+    """
+    import torch
+
+    if name in DIRECTIONS:
+        return answer_direction(model, batch, part=name)
+    if not Path(name).is_file():
+        raise ValueError(
+            f"direction {name!r} is not a file; use {', '.join(DIRECTIONS)}, or a .npy or "
+            ".safetensors file of one vector."
+        )
+    vector = np.array(as_numpy(open_array(Path(name))), dtype=np.float32)
+    width = model.architecture.d_model
+    if vector.size != width:
+        raise ValueError(f"{name} has shape {vector.shape}; a direction has {width} numbers.")
+    return torch.from_numpy(vector.reshape(1, width)).to(model.device)
+
+
+def answer_direction(
+    model: "Model", batch: Batch, *, part: str = "logit-difference"
+) -> "Float[Tensor, 'batch d_model']":
+    """Mean unembedding of each prompt's answers minus that of its wrong answers, or one of them.
 
     The final norm is left out, so values are proportional to direct logit contributions only up
     to its scale.
@@ -73,6 +132,10 @@ def answer_direction(model: "Model", batch: Batch) -> "Float[Tensor, 'batch d_mo
             raise ValueError("a prompt has no answer or no wrong answer; pass a direction instead.")
         return (table[ids.clamp(min=0)] * real).sum(dim=1) / real.sum(dim=1)
 
+    if part == "answer":
+        return mean(batch.answers)
+    if part == "wrong-answer":
+        return mean(batch.wrong_answers)
     return mean(batch.answers) - mean(batch.wrong_answers)
 
 

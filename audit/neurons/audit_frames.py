@@ -91,11 +91,16 @@ def vote_frame(
 def flip_frame(
     runs: Mapping[str, np.ndarray], levels: Mapping[str, Sequence[str]], reference: np.ndarray
 ) -> pd.DataFrame:
-    """One row per perturbation level: share of units whose label changed."""
+    """One row per perturbation level: share of units whose label stayed, and changed."""
     kept = reference >= 0
     return pd.DataFrame(
         [
-            {"axis": axis, "level": level, "flip_rate": float((row != reference)[kept].mean())}
+            {
+                "axis": axis,
+                "level": level,
+                "agreement": float((row == reference)[kept].mean()),
+                "flip_rate": float((row != reference)[kept].mean()),
+            }
             for axis, labels in runs.items()
             for level, row in zip(levels[axis], labels, strict=True)
         ]

@@ -70,8 +70,11 @@ def agreement_table(
 
 
 def label_ledger(runs: Mapping[str, Labels], reference: Int[np.ndarray, " unit"]) -> pd.DataFrame:
-    """One row per axis: runs, mean disagreement between its runs, flip rate, share of the total.
+    """One row per axis: runs, agreement and disagreement, flip rate, share of the total.
 
+    `agreement` is the probability that two different runs of an axis (the reference included) give
+    a unit the same label, `disagreement` its complement (the variance of the label), `flip_rate`
+    the share of labels that differ from the reference; all are means over labelled units.
     Axes are varied one at a time around the same baseline, so shares compare main effects of one
     axis each; interactions between axes are not estimated.
     """
@@ -84,6 +87,7 @@ def label_ledger(runs: Mapping[str, Labels], reference: Int[np.ndarray, " unit"]
             {
                 "axis": axis,
                 "runs": len(labels),
+                "agreement": 1 - float(disagreement),
                 "disagreement": float(disagreement),
                 "flip_rate": float(flip_rate(labels, reference).mean()) if kept.any() else np.nan,
             }

@@ -1,8 +1,8 @@
 """Relabel every unit under perturbations of the probing set, one axis at a time.
 
 Axes: resampled prompts, left-out templates, smaller probing sets, label noise (missing, extra),
-activation noise, activity threshold, metric. Name pools, training seeds and checkpoints need
-other arrays: relabel those with `winning_classes` and pass all runs to `label_ledger`.
+activation noise, activity threshold, metric family. Name pools and training seeds need other
+arrays: `perturbation_tables` takes them and joins all axes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,6 +68,7 @@ def perturbed_labels(
     members: Members | None = None,
     options: PerturbationOptions | None = None,
     quantile: float | None = 0.05,
+    threshold: float = 0.0,
 ) -> tuple[dict[str, Int[np.ndarray, "run unit"]], dict[str, tuple[str, ...]]]:
     """Labels (class codes) and level names per axis; pass them to `label_ledger`."""
     options = options or PerturbationOptions()
@@ -75,7 +76,7 @@ def perturbed_labels(
     levels: dict[str, tuple[str, ...]] = {}
 
     def relabel(weights: np.ndarray, changed: ProbingSet = data, **settings) -> np.ndarray:
-        chosen = {"metric": metric, "quantile": quantile} | settings
+        chosen = {"metric": metric, "quantile": quantile, "threshold": threshold} | settings
         return winning_classes(changed, weights, members=members, **chosen)
 
     def add(axis: str, found: Mapping[str, np.ndarray]) -> None:

@@ -38,6 +38,8 @@ def token_concepts(
 ) -> TokenConcepts:
     """Build the columns; those seen in fewer than `min_prompts` prompts are left out.
 
+    Columns that hold at every token are left out too, unless `min_prompts` is 0.
+
     Args:
         pairs: the prompt pairs the batch was made from (`batch.index` points into them); their
             attributes become concepts at the read-out position, where all of the prompt is known.
@@ -63,7 +65,7 @@ def token_concepts(
     kept = []
     for family, name, column in columns:
         there = (column & real).any(axis=1).sum()
-        if there >= min_prompts and not column[real].all():
+        if there >= min_prompts and (min_prompts == 0 or not column[real].all()):
             kept.append((family, name, column[real]))
     if not kept:
         raise ValueError(f"no concept occurs in {min_prompts} prompts; pass more prompts.")
@@ -178,6 +180,6 @@ def _prompt(
         values = np.array([given.get(name, "") for given in mine])
         for value in np.unique(values):
             rows = values == value
-            if value and least <= rows.sum() < len(rows):
+            if value and least <= rows.sum() and (least == 0 or not rows.all()):
                 columns.append(("prompt", f"END & {name}={value}", at_end & rows[:, None]))
     return columns
