@@ -105,9 +105,7 @@ def test_all_scores_zero_keep_no_edge():
     assert not top_k_masks(zero, K).any()
     found = halves_agreement(zero, size=K, rng=rng(), pairs=3)
     assert np.isnan(found.phi.value) and np.isnan(found.phi.low)
-    assert (
-        np.isnan(sign_test(edge_summary(zero))).all() or (sign_test(edge_summary(zero)) == 1).all()
-    )
+    assert np.isnan(sign_test(edge_summary(zero))).all()
     axis, _ = bootstrap_axis(zero, bootstrap(N, 10, rng=rng()), size=K)
     assert np.isnan(axis.phi.value) and np.isnan(axis.phi.low)
 
@@ -141,8 +139,6 @@ def test_one_template():
     assert (sign_test(summary) == 1).all()
     with pytest.raises(ValueError, match="at least 2 templates and got 1"):
         halves_agreement(NOISE, size=K, rng=rng(), clusters=same)
-    lines = [part.source for part in sampling_parts(NOISE, clusters=same, rng=rng())]
-    assert not any("between" in line for line in lines)
     (estimate,) = group_jackknife(
         lambda w: np.array([w @ NOISE[:, 0]]), N, names=("mean",), rng=rng(), clusters=same
     )
