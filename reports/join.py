@@ -89,6 +89,36 @@ def join_sections(run: Path | str, folders: Sequence[Path | str]) -> Path:
     return run / PAGE
 
 
+def with_kept_sections(page: str, run: Path | str) -> str:
+    """A new page of a run with the sections that were joined to the old one.
+
+    Raises
+    ------
+    ValueError
+        A joined folder cannot be read; says which.
+    """
+    folders = _ordered(_joined_folders(Path(run)))
+    return _with_sections(page, [_shown(folder) for folder in folders]) if folders else page
+
+
+def check_joined(run: Path | str) -> None:
+    """Every section that was joined to a run can be read.
+
+    Raises
+    ------
+    ValueError
+        Names the folder and says that removing it is enough.
+    """
+    for folder in _joined_folders(Path(run)).values():
+        try:
+            _shown(folder)
+        except (ValueError, OSError) as error:
+            raise ValueError(
+                f"the joined section {folder} cannot be put on the new page: {error}; remove that "
+                "folder or join it again"
+            ) from None
+
+
 def joined_checks(run: Path) -> list[Check]:
     """Joined sections on the page say what the folders say; nothing where none are shown."""
     if not (run / PAGE).is_file():

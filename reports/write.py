@@ -1,7 +1,8 @@
 """Write a report folder: tables, figures, card and page, all or nothing.
 
 Everything is first written to a temporary folder beside the target and moved in at the end, so an
-interrupted or failed run leaves an older report as it was. Other files in the folder are kept.
+interrupted or failed run leaves an older report as it was. Other files in the folder are kept, and
+so are the sections that were joined to the page.
 """
 
 import shutil
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from circuitvar.audit.types import Audit
 from circuitvar.reports.card import card_text, make_card
 from circuitvar.reports.figures import FigureRecord, make_figures
+from circuitvar.reports.join import check_joined, with_kept_sections
 from circuitvar.reports.stability_table import stability_latex, stability_markdown
 from circuitvar.reports.style import save_figure
 from circuitvar.reports.table_text import to_csv
@@ -56,6 +58,8 @@ def write_report(
         raise _unwritable(out_dir, error) from error
     try:
         _write_all(audit, staging, circuit_figure, seconds)
+        page = staging / "report.html"
+        _write_text(page, with_kept_sections(page.read_text(encoding="utf-8"), out_dir))
         return _move_into(staging, out_dir)
     except OSError as error:
         raise _unwritable(out_dir, error) from error
@@ -69,7 +73,7 @@ def check_writable(out_dir: Path | str) -> None:
     Raises
     ------
     ValueError
-        When the folder cannot be made or written.
+        When the folder cannot be made or written, or holds a joined section that cannot be read.
     """
     out_dir = Path(out_dir)
     try:
@@ -80,6 +84,7 @@ def check_writable(out_dir: Path | str) -> None:
             pass
     except OSError as error:
         raise _unwritable(out_dir, error) from error
+    check_joined(out_dir)
 
 
 def _unwritable(out_dir: Path, error: OSError) -> ValueError:

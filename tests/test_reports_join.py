@@ -201,3 +201,21 @@ def test_a_joined_figure_is_drawn_and_its_script_is_dead(run, tmp_path):
         )
         assert not [url for url in tab.requests if not url.startswith(("file:", "data:"))]
         assert tab.errors == []
+
+
+def test_a_new_audit_into_the_folder_keeps_what_was_joined(run, tmp_path):
+    join_sections(run, [section(tmp_path / "n")])
+    joined = page_of(run)
+    write_report(toy_audit(seed=1), run)
+    assert "joined-neurons" in page_of(run) and page_of(run) != joined
+    assert all(check.ok for check in verify_path(run) if check.name == "joined sections")
+    write_report(toy_audit(), run)
+    assert page_of(run) == joined
+
+
+def test_a_damaged_joined_section_is_named_before_an_audit(run, tmp_path):
+    join_sections(run, [section(tmp_path / "n")])
+    write.check_writable(run)
+    (run / "joined" / "neurons" / "units.csv").unlink()
+    with pytest.raises(ValueError, match=r"joined/neurons cannot be put on the new page"):
+        write.check_writable(run)
