@@ -1,11 +1,11 @@
 """What the model and the circuit do, as estimates: accuracy, gap, faithfulness, error, KL."""
 
 import numpy as np
-from scipy.stats import t as student_t
 
 from circuitvar.audit.ratio import ratio_of_means, share_estimate
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.behaviour import Behaviour
+from circuitvar.circuits.t_interval import t_quantile
 from circuitvar.circuits.types import Faithfulness
 
 
@@ -13,7 +13,7 @@ def behaviour_estimates(behaviour: Behaviour) -> tuple[Estimate, ...]:
     """Does the full model do the task? Held-out accuracy and the clean-corrupt metric gap."""
     right = np.arange(behaviour.n) < round(behaviour.accuracy * behaviour.n)
     half = (behaviour.high - behaviour.low) / 2
-    quantile = float(student_t.ppf(0.5 + behaviour.level / 2, max(behaviour.n_units - 1, 1)))
+    quantile = t_quantile(max(behaviour.n_units - 1, 1), behaviour.level)
     return (
         share_estimate(
             "accuracy of the full model",

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import t as student_t
 
 from circuitvar.audit.types import Estimate
+from circuitvar.circuits.t_interval import t_quantile
 
 ResampleInterval = Literal["ij", "jab"]
 
@@ -46,7 +46,7 @@ def t_interval(
     check_level(level)
     low = high = float("nan")
     if df >= 1 and np.isfinite(se) and np.isfinite(value):
-        half = float(student_t.ppf(0.5 + level / 2, df)) * se
+        half = t_quantile(df, level) * se
         low, high = max(float(value) - half, bounds[0]), min(float(value) + half, bounds[1])
     return Estimate(
         name, float(value), float(se), low, high, level, n, interval, estimand, draws=draws

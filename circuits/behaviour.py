@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
 
 from circuitvar.circuits.score import chunk_size, clean_and_corrupt
+from circuitvar.circuits.t_interval import mean_interval
 from circuitvar.tasks.batching import take, to_device
 from circuitvar.tasks.metrics import damage, get_metric
 
@@ -83,7 +83,7 @@ def measure_behaviour(
     names = np.unique(templates)
     several = len(names) > 1
     units = np.array([drop[templates == name].mean() for name in names]) if several else drop
-    gap, low, high = t_interval(units, level)
+    gap, low, high = mean_interval(units, level)
     return Behaviour(
         accuracy=float(np.concatenate(right).mean()),
         gap=gap,
@@ -97,20 +97,6 @@ def measure_behaviour(
         metric_clean=clean,
         metric_corrupt=corrupt,
     )
-
-
-def t_interval(values: Float[np.ndarray, " n"], level: float) -> tuple[float, float, float]:
-    """Mean and Student's t interval; with one value the interval is the whole line.
-
-    >>> [round(x, 3) for x in t_interval(np.array([1.0, 2.0, 3.0]), 0.95)]
-    [2.0, -0.484, 4.484]
-    """
-    mean = float(values.mean())
-    if len(values) < 2:
-        return mean, -np.inf, np.inf
-    se = values.std(ddof=1) / np.sqrt(len(values))
-    half = float(stats.t.ppf(0.5 + level / 2, len(values) - 1) * se)
-    return mean, mean - half, mean + half
 
 
 def require_behaviour(behaviour: Behaviour, *, task: str, allow_weak: bool = False) -> None:

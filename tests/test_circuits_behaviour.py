@@ -8,10 +8,11 @@ import torch
 from scipy import stats
 
 from circuitvar.circuits import self_check as module
-from circuitvar.circuits.behaviour import measure_behaviour, require_behaviour, t_interval
+from circuitvar.circuits.behaviour import measure_behaviour, require_behaviour
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.model import wrap
 from circuitvar.circuits.self_check import count_edges, require_self_check, self_check
+from circuitvar.circuits.t_interval import mean_interval
 from circuitvar.tasks.metrics import get_metric
 from tests.toy_scoring import FAMILIES, LOGIT_DIFF, build, toy_batch, toy_model
 
@@ -84,7 +85,7 @@ def test_with_templates_the_interval_rests_on_them():
     means = drop.reshape(3, 2).mean(1)
     assert found.gap == pytest.approx(means.mean(), abs=1e-5)
     assert (found.over, found.n_units) == ("templates", 3)
-    assert found.low == pytest.approx(t_interval(means, 0.95)[1], abs=1e-4)
+    assert found.low == pytest.approx(mean_interval(means, 0.95)[1], abs=1e-4)
 
 
 def test_losses_have_a_positive_gap():
@@ -103,7 +104,7 @@ def test_weak_behaviour_is_refused_with_the_numbers_unless_allowed():
 
 
 def test_one_template_or_one_example_decides_nothing():
-    mean, low, high = t_interval(np.array([2.0]), 0.95)
+    mean, low, high = mean_interval(np.array([2.0]), 0.95)
     assert (mean, low, high) == (2.0, -np.inf, np.inf)
     one = measure_behaviour(toy_model("gpt2"), toy_batch(1), metric=LOGIT_DIFF)
     assert one.weak
