@@ -141,9 +141,9 @@ def _range_panel(axes: "Axes", table: pd.DataFrame) -> None:
 
 
 def verdict_bars(units: pd.DataFrame) -> "Figure":
-    """Number of units per layer and verdict."""
+    """Number of units per layer and verdict; an edge counts to the layer of its source."""
     require_columns(units, ["unit", "verdict"], "units")
-    layer = units["unit"].str.extract(r"^([am]\d+)", expand=False).fillna("all")
+    layer = units["unit"].str.extract(r"^([am]\d+|input)", expand=False).fillna("all")
     counts = pd.crosstab(layer, units["verdict"])
     with paper_style():
         figure, axes = new_figure(5.2, 0.9 + 0.32 * len(counts))
@@ -156,6 +156,24 @@ def verdict_bars(units: pd.DataFrame) -> "Figure":
         axes.invert_yaxis()
         axes.set_xlabel("units")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def flip_rates(levels: pd.DataFrame) -> "Figure":
+    """Share of labels that change, a dot per level of each perturbation and a bar at the mean."""
+    require_columns(levels, ["axis", "level", "flip_rate"], "levels")
+    axes_names = list(dict.fromkeys(levels["axis"]))
+    with paper_style():
+        figure, axes = new_figure(5.2, 0.9 + 0.32 * len(axes_names))
+        for row, name in enumerate(axes_names):
+            values = levels.loc[levels["axis"] == name, "flip_rate"].to_numpy(dtype=float)
+            spread = np.linspace(-0.22, 0.22, len(values)) if len(values) > 1 else np.zeros(1)
+            axes.plot(values, row + spread, "o", ms=3, color=BLUE, alpha=0.6)
+            axes.plot([values.mean()] * 2, [row - 0.33, row + 0.33], color=INK, lw=1.2)
+        axes.set_yticks(range(len(axes_names)), axes_names)
+        axes.invert_yaxis()
+        axes.set_xlim(-0.02, max(1.0, float(levels["flip_rate"].max())) + 0.02)
+        axes.set_xlabel("share of labels that change")
     return figure
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from circuitvar.reports.neuron_units import NOUNS
 from circuitvar.reports.section_file import SectionFigure, SectionTable, write_section
 
 SHOWN = "unit label verdict score vote vote_low vote_high held_out".split()
@@ -13,32 +14,59 @@ SHOWN = "unit label verdict score vote vote_low vote_high held_out".split()
 CLEAREST = 40
 """Units that the page lists."""
 TABLES = {
-    "neurons/clearest.csv": "The neurons with the clearest labels",
-    "heads/clearest.csv": "The heads with the clearest labels",
-    "neurons/substitution.csv": "Neurons replaced by their explanation",
+    "clearest": "The {units} with the clearest labels",
+    "ledger": "What moves the labels of {units}: one perturbation at a time",
+    "seeds": "Labels of {units} in models of other training seeds",
+    "compositions": "AND / OR / NOT formulas for {units}, judged on other prompts",
+    "substitution": "{Units} replaced by their explanation",
 }
+"""Tables of each kind of unit, by file name."""
 FIGURES = {
-    "neurons-verdicts": ("Verdicts", "Neurons by what resampling the prompts says of their label."),
-    "neurons-votes": (
-        "Which label wins in resamples",
-        "Share of resamples of the prompts in which each concept is the best label of a neuron.",
+    "verdicts": (
+        "Verdicts of {units}",
+        "{Units} by what resampling the prompts says of their label.",
     ),
-    "heads-votes": (
-        "Which label wins for heads",
-        "Share of resamples of the prompts in which each concept is the best label of a head.",
+    "votes": (
+        "Which label wins for {units}",
+        "Share of resamples of the prompts in which each concept is the best label of one of the "
+        "{units}; dots mark the concepts in each set.",
     ),
-    "bounds": (
-        "Error of a score against its bounds",
-        "Observed error of the similarity by number of prompts, below bounds that hold for any "
-        "distribution.",
+    "perturbations": (
+        "What moves the labels of {units}",
+        "Share of labels that differ from those of the unperturbed audit: a dot per level, a line "
+        "at their mean. Units of other training seeds are matched to look most alike, so their "
+        "share is a lower estimate.",
+    ),
+    "ranges": (
+        "Concepts by activation range",
+        "Concept that sets each range of activations of the clearest unit most apart.",
     ),
 }
+BOUNDS = (
+    "Error of a score against its bounds",
+    "Observed error of the similarity by number of prompts, below bounds that hold for any "
+    "distribution.",
+)
 
 
 def write_neurons_section(summary: Mapping[str, Any], out: Path) -> Path:
     """`section.json` of a folder that already holds the tables and figures."""
     provenance = summary["provenance"]
-    tables = [SectionTable(file, text) for file, text in TABLES.items() if (out / file).is_file()]
+    tables, figures = [], []
+    for kind, noun in NOUNS.items():
+        words = {"units": noun, "Units": noun[:1].upper() + noun[1:]}
+        tables += [
+            SectionTable(f"{kind}/{name}.csv", title.format(**words))
+            for name, title in TABLES.items()
+            if (out / kind / f"{name}.csv").is_file()
+        ]
+        figures += [
+            SectionFigure(f"figures/{kind}-{name}.svg", *(part.format(**words) for part in text))
+            for name, text in FIGURES.items()
+            if (out / "figures" / f"{kind}-{name}.svg").is_file()
+        ]
+    if (out / "figures" / "bounds.svg").is_file():
+        figures.append(SectionFigure("figures/bounds.svg", *BOUNDS))
     return write_section(
         out,
         kind="neurons",
@@ -47,11 +75,7 @@ def write_neurons_section(summary: Mapping[str, Any], out: Path) -> Path:
         else "Neuron explanations",
         summary=neuron_sentences(summary),
         tables=tables,
-        figures=[
-            SectionFigure(f"figures/{key}.svg", *text)
-            for key, text in FIGURES.items()
-            if (out / "figures" / f"{key}.svg").is_file()
-        ],
+        figures=figures,
     )
 
 
@@ -61,21 +85,44 @@ def clearest(units: pd.DataFrame) -> pd.DataFrame:
 
 
 def neuron_sentences(summary: Mapping[str, Any]) -> list[str]:
-    """Counts of verdicts, the clearest labels, and what replacing neurons keeps."""
+    """Counts of verdicts, the clearest labels, what moves them, what replacing neurons keeps."""
     found = []
-    for part in ("neurons", "heads"):
-        entry = summary[part]
+    for kind, noun in NOUNS.items():
+        if kind not in summary:
+            continue
+        entry = summary[kind]
         counts = ", ".join(f"{n} {verdict}" for verdict, n in entry["verdicts"].items())
-        found.append(f"Labels of {entry['units']} {part}: {counts}.")
+        found.append(f"Labels of {entry['units']} {noun}: {counts}.")
         if entry["best"]:
             best = entry["best"][0]
             found.append(
-                f"Clearest of the {part}: {best['unit']}, {best['label']} ({best['verdict']}; wins "
+                f"Clearest of the {noun}: {best['unit']}, {best['label']} ({best['verdict']}; wins "
                 f"{best['vote']:.0%} of resamples, held-out score {best['held_out']:.3g})."
             )
+        found += _moved(entry, noun)
     if summary["joint_substitution"] is not None:
         found.append(
             "With the best-explained neurons replaced by their explanations together, the "
             f"substitution score is {summary['joint_substitution']:.3g}."
+        )
+    return found
+
+
+def _moved(entry: Mapping[str, Any], noun: str) -> list[str]:
+    """Which perturbation changes most labels and which fewest, and agreement between seeds."""
+    found = []
+    rates = {axis: row["flip_rate"] for axis, row in entry.get("perturbations", {}).items()}
+    if len(rates) > 1:
+        most, least = max(rates, key=rates.__getitem__), min(rates, key=rates.__getitem__)
+        found.append(
+            f"Of the perturbations, {most} changes the most labels of {noun} ({rates[most]:.0%}), "
+            f"{least} the fewest ({rates[least]:.0%})."
+        )
+    if "seeds" in entry:
+        seeds = entry["seeds"]
+        found.append(
+            f"In models of other training seeds {seeds['matched_agreement']:.0%} of the labels of "
+            f"{noun} recur on the unit matched to each (an upper estimate); paired at random "
+            f"within layers {seeds['random_agreement']:.0%} would."
         )
     return found

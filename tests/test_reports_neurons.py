@@ -9,8 +9,13 @@ import pytest
 from circuitvar.audit.neurons.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.concept_options import ConceptOptions
 from circuitvar.audit.neurons.error_curve import error_curve
+from circuitvar.audit.neurons.perturbation_tables import SEED_AXIS
+from circuitvar.audit.neurons.perturbations import PerturbationOptions
 from circuitvar.reports import neuron_figures
-from circuitvar.reports.neurons_command import best_units, run_neurons
+from circuitvar.reports.neuron_units import UNITS, UnitChoice, sibling_models
+from circuitvar.reports.neurons_command import run_neurons
+from circuitvar.reports.neurons_section import neuron_sentences
+from circuitvar.reports.neurons_write import best_units, file_name
 from circuitvar.tasks.pocket.tokenizer import build_tokenizer
 from tests.toy_neurons import planted_units
 from tests.toy_scoring import build
@@ -62,10 +67,7 @@ def test_figures_show_what_the_frames_hold(audit):
 
 
 def test_run_writes_a_folder_that_can_be_read_back(tmp_path):
-    tokenizer = build_tokenizer()
-    model = build("gpt2", vocab_size=len(tokenizer), bos_token_id=tokenizer.bos_token_id)
-    model.save_pretrained(tmp_path / "model")
-    tokenizer.save_pretrained(tmp_path / "model")
+    saved_model(tmp_path / "model")
     out = tmp_path / "out"
     options = NeuronOptions(
         concepts=LEAN, inclusion_replicates=3, inclusion_units=4, range_units=2,
@@ -86,3 +88,98 @@ def test_run_writes_a_folder_that_can_be_read_back(tmp_path):
     assert "Explanation cards" in (out / "cards.md").read_text()
     with pytest.raises(ValueError, match="unknown task"):
         run_neurons("none", str(tmp_path / "model"))
+
+
+def saved_model(folder, *, seed=0):
+    """A random model that reads the pocket vocabulary, as a checkpoint folder."""
+    tokenizer = build_tokenizer()
+    shape = {"vocab_size": len(tokenizer), "bos_token_id": tokenizer.bos_token_id}
+    build("gpt2", seed=seed, **shape).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+BRIEF = PerturbationOptions(
+    resamples=2, sizes=(0.5,), label_noise=(0.1,), activation_noise=(0.1,), metrics=("iou",)
+)
+
+
+def test_every_kind_of_unit_is_labelled_perturbed_and_put_on_the_page(tmp_path):
+    model = saved_model(tmp_path / "model")
+    twin = saved_model(tmp_path / "twin")
+    other = saved_model(tmp_path / "other", seed=1)
+    names = ("input->m0", "m0->a1.h2<q>", "a2.h0->logits")
+    edges = tmp_path / "edges.csv"
+    edges.write_text("edge,in_circuit\n" + "".join(f"{name},1\n" for name in names))
+    kinds = ("pre", "edges")
+    options = NeuronOptions(
+        concepts=LEAN, linear=None, perturbations=BRIEF, self_check=False, range_units=1,
+        compositions=2, composition_units=2,
+    )  # fmt: skip
+    out = tmp_path / "out"
+    run = run_neurons(
+        "ioi", model, out, prompts=48, held_out=12, options=options, other_models=(twin, other),
+        units=UnitChoice(kinds, circuit=str(edges)),
+    )  # fmt: skip
+    assert tuple(run.parts) == kinds and not len(run.substitution)
+    assert run.parts["edges"].units.unit.tolist() == [*names]
+    assert run.parts["pre"].units.unit[0] == "m0.n0<pre>"
+    axes = {
+        "prompts", "templates", "size", "label noise", "activation noise", "metric", "name pool",
+    }  # fmt: skip
+    for kind, audit in run.parts.items():
+        ledger = audit.tables["ledger"].set_index("axis")
+        assert set(ledger.index) == axes | ({SEED_AXIS} if kind != "edges" else set())
+        assert {"agreement", "flip_rate", "share"} <= set(ledger.columns)
+        assert ledger.runs["name pool"] == 2 and ledger.share.sum() == pytest.approx(1)
+        assert (out / kind / "perturbations.csv").is_file()
+        assert (out / "figures" / f"{kind}-perturbations.svg").is_file()
+    # The twin is the model itself, so all its units are found and all labels recur.
+    seeds = run.parts["pre"].tables["seeds"].set_index("model")
+    assert seeds.matched_correlation[twin] == pytest.approx(1)
+    assert seeds.matched_agreement[twin] == 1 and seeds.matched_agreement[other] < 0.9
+    assert (out / "figures" / "card-edges-a2.h0-to-logits.svg").is_file()
+    section = json.loads((out / "section.json").read_text())
+    files = {table["file"] for table in section["tables"]}
+    assert {"edges/clearest.csv", "edges/ledger.csv", "pre/seeds.csv"} <= files
+    assert "pre/compositions.csv" in files
+    assert any("In models of other training seeds" in line for line in section["summary"])
+    assert section["summary"] == neuron_sentences(json.loads((out / "neurons.json").read_text()))
+    assert json.loads((out / "neurons.json").read_text())["provenance"]["edges"] == 3
+
+
+def test_units_that_do_not_exist_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="unknown units sparse; choose from neurons, pre, gate"):
+        UnitChoice(("sparse",))
+    with pytest.raises(ValueError, match="name one with --circuit"):
+        UnitChoice(("edges",))
+    assert set(UNITS) == {"neurons", "pre", "gate", "up", "heads", "heads-output", "edges"}
+    assert sibling_models("pocket") == ("pocket:1", "pocket:2", "pocket:3", "pocket:4")
+    assert sibling_models("some/hub-model") == ()
+    assert file_name("a0.h1->a1.h2<q>") == "a0.h1-to-a1.h2.q"
+    model = saved_model(tmp_path / "model")
+    with pytest.raises(ValueError, match="have no gate, so neurons have no point 'gate'"):
+        run_neurons("ioi", model, prompts=24, held_out=8, units=UnitChoice(("gate",)))
+
+
+def test_command_takes_a_circuit_file_and_a_direction(tmp_path):
+    from typer.testing import CliRunner
+
+    from circuitvar.reports.cli import app
+
+    model = saved_model(tmp_path / "model")
+    edges = tmp_path / "edges.csv"
+    edges.write_text("edge,in_circuit\ninput->logits,1\nm1->logits,1\n")
+    arguments = ["neurons", "ioi", "--model", model, "--prompts", "60", "--heldout", "10"]
+    out = tmp_path / "out"
+    found = CliRunner().invoke(
+        app,
+        [*arguments, "--units", "edges, heads-output", "--circuit", str(edges), "--direction",
+         "answer", "--out", str(out)],
+    )  # fmt: skip
+    assert found.exit_code == 0, found.output
+    assert pd.read_csv(out / "edges" / "units.csv").unit.tolist() == ["input->logits", "m1->logits"]
+    provenance = json.loads((out / "neurons.json").read_text())["provenance"]
+    assert provenance["direction"] == "answer" and provenance["units"] == ["edges", "heads-output"]
+    wrong = CliRunner().invoke(app, [*arguments, "--units", "edges", "--out", str(out)])
+    assert wrong.exit_code != 0 and "name one with --circuit" in str(wrong.exception)

@@ -1,6 +1,6 @@
 """The whole neuron audit: arrays in, frames out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -9,13 +9,12 @@ from jaxtyping import Bool, Float
 
 from circuitvar.audit.neurons.activation_ranges import polysemantic, range_map
 from circuitvar.audit.neurons.aliases import alias_classes, alias_table
-from circuitvar.audit.neurons.audit_frames import flip_frame, unit_frame, vote_frame
+from circuitvar.audit.neurons.audit_frames import unit_frame, vote_frame
 from circuitvar.audit.neurons.cluster_resampling import cluster_weights, concept_prompts
 from circuitvar.audit.neurons.composition_table import composition_table
 from circuitvar.audit.neurons.concept_audit import audit_units
 from circuitvar.audit.neurons.concept_options import ConceptOptions, powered_concepts
 from circuitvar.audit.neurons.inclusion_frequency import inclusion_frequency, inclusion_table
-from circuitvar.audit.neurons.label_agreement import label_ledger
 from circuitvar.audit.neurons.linear_explanation import (
     LinearExplanations,
     LinearOptions,
@@ -25,11 +24,8 @@ from circuitvar.audit.neurons.linear_explanation import (
 )
 from circuitvar.audit.neurons.metric_self_check import metric_self_check
 from circuitvar.audit.neurons.null_concepts import null_best
-from circuitvar.audit.neurons.perturbations import (
-    PerturbationOptions,
-    class_members,
-    perturbed_labels,
-)
+from circuitvar.audit.neurons.perturbation_tables import OtherData, perturbation_tables
+from circuitvar.audit.neurons.perturbations import PerturbationOptions, class_members
 from circuitvar.audit.neurons.probing_set import as_numpy, take_units
 from circuitvar.audit.neurons.types import NeuronAudit, ProbingSet
 from circuitvar.audit.neurons.weight_rows import weight_rows
@@ -58,11 +54,19 @@ class NeuronOptions:
 
 
 def audit_neurons(
-    data: ProbingSet, options: NeuronOptions | None = None, *, workers: int = 1
+    data: ProbingSet,
+    options: NeuronOptions | None = None,
+    *,
+    other_data: OtherData | None = None,
+    other_models: Mapping[str, ProbingSet] | None = None,
+    workers: int = 1,
 ) -> NeuronAudit:
     """Label every unit, say how stable each label is, and explain units linearly.
 
-    `workers` threads share the blocks of units; they change no number.
+    Args:
+        other_data: axis -> level -> the same units and concepts on other samples (name pools).
+        other_models: other trained models on the same samples; their units are matched.
+        workers: threads that share the blocks of units; they change no number.
 
     >>> from circuitvar.audit.neurons.probing_set import probing_set
     >>> rng = np.random.default_rng(0)
@@ -122,17 +126,11 @@ def audit_neurons(
             threshold=concept.threshold,
         )
     if options.perturbations is not None and defined.any():
-        runs, levels = perturbed_labels(
-            data,
-            concept.metrics[0],
-            rng=streams[6],
-            members=members,
-            options=options.perturbations,
-            quantile=concept.quantile,
-        )
-        reference = np.where(defined, best, -1)
-        tables["ledger"] = label_ledger(runs, reference)
-        tables["perturbations"] = flip_frame(runs, levels, reference)
+        tables |= perturbation_tables(
+            data, np.where(defined, best, -1), concept.metrics[0], rng=streams[6],
+            members=members, options=options.perturbations, quantile=concept.quantile,
+            threshold=concept.threshold, other_data=other_data, other_models=other_models,
+        )  # fmt: skip
     return NeuronAudit(
         units=units,
         votes=vote_frame(data, results, names, units),

@@ -1,4 +1,4 @@
-"""`circuitvar neurons TASK`: labels for neurons and heads, with what they are worth."""
+"""`circuitvar neurons TASK`: labels for neurons, heads or edges, with what they are worth."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,26 +25,68 @@ def neurons(
             help="Longest AND/OR/NOT formula to search, judged on other prompts; 0: none.",
         ),
     ] = 0,
+    units: Annotated[
+        str,
+        typer.Option(
+            "--units",
+            help="Kinds of units, with commas: neurons, pre, gate, up (MLP neurons before "
+            "activation, gates, linear factors), heads (attention to key positions), "
+            "heads-output, edges.",
+        ),
+    ] = "neurons,heads",
+    direction: Annotated[
+        str,
+        typer.Option(
+            "--direction",
+            help="For heads-output: logit-difference, answer, wrong-answer, or a .npy or "
+            ".safetensors file of one vector.",
+        ),
+    ] = "logit-difference",
+    circuit: Annotated[
+        str | None,
+        typer.Option(
+            "--circuit", help="For edges: a shipped circuit, planted:KEY, or a file of edges."
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option("--size", help="Edges to take when --circuit is a file of scores."),
+    ] = None,
+    other_model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--other-model",
+            help="Model of another training seed to compare labels with, as often as wanted; "
+            "pocket models compare with their siblings.",
+        ),
+    ] = None,
     device: Device = "cpu",
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Label every MLP neuron and head with concepts, as bootstrap sets and linear explanations."""
+    """Label MLP neurons, heads or edges with concepts: bootstrap sets and linear explanations."""
     import pandas as pd
 
     from circuitvar.audit.neurons.audit_neurons import NeuronOptions
     from circuitvar.reports.console import print_table
-    from circuitvar.reports.neurons_command import best_units, run_neurons
+    from circuitvar.reports.neuron_units import UnitChoice
+    from circuitvar.reports.neurons_command import run_neurons
+    from circuitvar.reports.neurons_write import best_units
     from circuitvar.reports.write import check_writable
 
     check_writable(out)
     run = run_neurons(
         task, model, out, prompts=prompts, held_out=heldout, seed=seed, device=device,
         options=NeuronOptions(compositions=compositions),
+        units=UnitChoice(
+            tuple(part.strip() for part in units.split(",")), direction=direction,
+            circuit=circuit, size=size,
+        ),
+        other_models=None if other_model is None else tuple(other_model),
     )  # fmt: skip
     if quiet:
         return
-    frame = pd.concat([best_units(run.neurons, 8), best_units(run.heads, 8)])
+    frame = pd.concat([best_units(audit, 8) for audit in run.parts.values()])
     frame = pd.DataFrame(frame, columns=["unit", "label", "verdict", "vote", "held_out"])
     print_table(
         frame.map(lambda value: f"{value:.3g}" if isinstance(value, float) else value),
