@@ -1,7 +1,7 @@
 """What an audit varies and how much: one frozen record, echoed in every result."""
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 from circuitvar.circuits.types import ABLATIONS, Ablation
 
@@ -102,7 +102,10 @@ PAPER = Settings(
 resamples, meta-dataset, paraphrases, noise sweep, their four methods x four ablations as far as
 defined; and hvp, which makes a full grid with eap, and other corruptions."""
 
-PRESETS: tuple[tuple[str, Settings], ...] = (("quick", QUICK), ("paper", PAPER))
+FULL = replace(PAPER, bootstrap=1000, pairs=200, exact=96, random=200, fresh=10)
+"""The same matrix with narrower intervals: more replicates, data sets and exact effects."""
+
+PRESETS: tuple[tuple[str, Settings], ...] = (("quick", QUICK), ("paper", PAPER), ("full", FULL))
 
 
 def preset(name: str) -> Settings:
@@ -119,7 +122,7 @@ def preset(name: str) -> Settings:
     for key, settings in PRESETS:
         if key == name:
             return settings
-    names = " or ".join(key for key, _ in PRESETS)
+    names = ", ".join(key for key, _ in PRESETS)
     raise ValueError(f"preset {name!r} is unknown; use {names}, or leave it out")
 
 

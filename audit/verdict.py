@@ -4,7 +4,8 @@ A claim passes when its whole interval is beyond the bar and fails when the whol
 short; otherwise it is undecided, with what it would take. Bars are arguments, not facts.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -40,6 +41,34 @@ class Bars:
     """phi that templates may lose against random groups of prompts of the same sizes."""
     compression: float = 0.5
     """A circuit that keeps at least this share of the edges is no compression."""
+
+
+def changed_bars(texts: Sequence[str]) -> Bars:
+    """The default bars with some changed, each `name=value`.
+
+    >>> changed_bars(["jaccard=0.7", "resamples=200"]).jaccard
+    0.7
+
+    Raises
+    ------
+    ValueError
+        A bar has another name, or a value that is no number it can be held to.
+    """
+    known, changes = {field.name: field.default for field in fields(Bars)}, {}
+    for text in texts:
+        name, _, value = (part.strip() for part in text.partition("="))
+        if name not in known:
+            raise ValueError(f"bar {text!r} is unknown; write name=value with {', '.join(known)}")
+        whole = isinstance(known[name], int)
+        try:
+            number = int(value) if whole else float(value)
+        except ValueError:
+            number = -1
+        if not 0 <= number <= (np.inf if whole else 1) or not np.isfinite(number):
+            kind = "a whole number, 0 or more" if whole else "a number from 0 to 1"
+            raise ValueError(f"bar {text!r}: {value!r} is not {kind}")
+        changes[name] = number
+    return Bars(**changes)
 
 
 def judge(

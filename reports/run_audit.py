@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from circuitvar.audit.audit import audit_circuit
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.types import Audit
+from circuitvar.audit.verdict import Bars
 from circuitvar.circuits.draw import draw_circuit
 from circuitvar.circuits.model import load_model
 from circuitvar.circuits.score_files import write_scores
@@ -32,6 +33,7 @@ def run_audit(
     revision: str | None = None,
     device: str = "cpu",
     dtype: str = "float32",
+    bars: Bars | None = None,
     allow_weak: bool = False,
     quiet: bool = False,
 ) -> Audit:
@@ -56,6 +58,7 @@ def run_audit(
             loaded,
             settings,
             other_seeds=others,
+            bars=bars,
             allow_weak=allow_weak,
             progress=progress,
             provenance=provenance(loaded, others),

@@ -52,8 +52,9 @@ def test_presets_differ_as_their_names_say():
     assert PAPER.noise
     assert PAPER.ablations
     assert preset("quick").n < PAPER.n
-    with pytest.raises(ValueError, match="preset 'full' is unknown; use quick or paper"):
-        preset("full")
+    assert preset("full").bootstrap > PAPER.bootstrap
+    with pytest.raises(ValueError, match="preset 'most' is unknown; use quick, paper, full"):
+        preset("most")
     with pytest.raises(ValueError, match="has an amplitude that is not positive"):
         Settings(noise=(1.0, 0.0))
     with pytest.raises(ValueError, match="ablation 'none' is unknown"):

@@ -98,3 +98,19 @@ def test_unstable_structure_equal_function():
     assert vd.structure_and_function(structure, function) == ("unstable structure, equal function")
     agree = vd.agreement_verdict(_estimate(0.9, 0.85, 0.95), first="EAP", second="exact")
     assert agree.outcome == "pass"
+
+
+@pytest.mark.parametrize(
+    ("texts", "match"),
+    [
+        (["jacard=0.7"], "bar 'jacard=0.7' is unknown; write name=value with jaccard, resamples"),
+        (["phi"], "bar 'phi': '' is not a number from 0 to 1"),
+        (["phi=nan"], "is not a number from 0 to 1"),
+        (["resamples=1.5"], "is not a whole number"),
+    ],
+)
+def test_bars_can_be_changed_by_name(texts, match):
+    with pytest.raises(ValueError, match=match):
+        vd.changed_bars(texts)
+    assert vd.changed_bars([]) == vd.Bars()
+    assert vd.changed_bars(["phi = 0.9", "resamples=200"]) == vd.Bars(phi=0.9, resamples=200)

@@ -64,7 +64,7 @@ def audit(
     preset: Annotated[
         str | None,
         typer.Option(
-            "--preset", help="`quick` or `paper`: values of all options that are not given."
+            "--preset", help="`quick`, `paper` or `full`: values of all options not given."
         ),
     ] = None,
     noise: Annotated[
@@ -98,6 +98,12 @@ def audit(
             "--seed-model", help="The same architecture trained from another seed; repeatable."
         ),
     ] = None,
+    bar: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bar", help="A bar of the verdicts, e.g. `jaccard=0.7` or `phi=0.9`; repeatable."
+        ),
+    ] = None,
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
     seed: Seed = 0,
     revision: Revision = None,
@@ -113,6 +119,7 @@ def audit(
     from circuitvar.audit.prompts import marks_roles
     from circuitvar.audit.settings import Settings
     from circuitvar.audit.settings import preset as preset_called
+    from circuitvar.audit.verdict import changed_bars
     from circuitvar.reports.run_audit import run_audit
     from circuitvar.reports.tasks_by_name import resolve_task
 
@@ -155,6 +162,7 @@ def audit(
         revision=revision,
         device=device,
         dtype=dtype,
+        bars=changed_bars(bar or ()),
         allow_weak=allow_weak,
         quiet=quiet,
     )
