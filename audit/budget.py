@@ -35,6 +35,16 @@ class Budget:
         return f"{' and '.join(parts)}, about {time}, {disk}"
 
 
+def cost_label(levels: Mapping[str, object]) -> str:
+    """What the cost of a pass depends on: its finder, or its method and integration steps.
+
+    >>> cost_label({"method": "eap-ig-inputs", "steps": 30}), cost_label({"data": 1})
+    ('eap-ig-inputs, 30 steps', '')
+    """
+    steps = f", {levels['steps']} steps" if "steps" in levels else ""
+    return finder_of(levels) or f"{levels.get('method', '')}{steps}"
+
+
 def budget(
     design: Design,
     *,
@@ -47,9 +57,9 @@ def budget(
     """Count the distinct passes of a design; facets that need no model call share one.
 
     `seconds_per_example`: of the default method, measured on a few prompts. `method_cost`: cost of
-    each method or finder relative to it. Scores are stored as float32 per example, circuits of
-    finders as one byte per edge. `keys`: the runs that are left where some cells are not defined;
-    default all. A facet `n` counts its own prompts.
+    each method or finder relative to it, by `cost_label`. Scores are stored as float32 per example,
+    circuits of finders as one byte per edge. `keys`: the runs that are left where some cells are
+    not defined; default all. A facet `n` counts its own prompts.
 
     >>> from circuitvar.audit.design import Facet
     >>> d = Design((Facet("method", ("eap", "exact")), Facet("size", (50, 100, 200))))
@@ -64,6 +74,6 @@ def budget(
         n = int(chosen.get("n") or examples)
         finder = finder_of(chosen)
         found += finder is not None
-        cost += (method_cost or {}).get(finder or str(chosen.get("method", "")), 1.0) * n
+        cost += (method_cost or {}).get(cost_label(chosen), 1.0) * n
         size += n_edges if finder else n * n_edges * 4
     return Budget(len(keys), len(cells) - found, cost * seconds_per_example, size, found)

@@ -7,7 +7,7 @@ from time import perf_counter
 
 import pandas as pd
 
-from circuitvar.audit.budget import Budget, budget
+from circuitvar.audit.budget import Budget, budget, cost_label
 from circuitvar.audit.design import Design, Effect, RunKey
 from circuitvar.audit.design_agreement import design_agreement
 from circuitvar.audit.design_file import PRESETS, for_task, read_design, write_design
@@ -95,14 +95,15 @@ def plan_budget(design: Design, task: Task, settings: Settings, model: Model) ->
     metric = get_metric(settings.metric or task.metric)
     seconds: dict[str, float] = {}
     for key in kept:
-        chosen, finder = settings_of(key, settings), finder_of(dict(key.levels))
-        if (finder or chosen.method) in seconds:
+        chosen, levels = settings_of(key, settings), dict(key.levels)
+        finder, label = finder_of(levels), cost_label(levels)
+        if label in seconds:
             continue
         if finder:
             few, clock = take(batch, slice(0, FINDER_TRIAL)), perf_counter()
             size = circuit_size(model.graph.n_edges, settings.size)
             get_finder(finder).fn(model, few, metric=metric, size=size, seed=settings.seed)
-            seconds[finder] = (perf_counter() - clock) / FINDER_TRIAL
+            seconds[label] = (perf_counter() - clock) / FINDER_TRIAL
             continue
         method, edges = get_method(chosen.method), model.graph.n_edges
         options = ScoreOptions(ablation=chosen.ablation, steps=chosen.steps)
@@ -114,15 +115,13 @@ def plan_budget(design: Design, task: Task, settings: Settings, model: Model) ->
             edges = 1
         clock = perf_counter()
         score_edges(model, batch, method, metric=metric, options=options)
-        seconds[chosen.method] = (perf_counter() - clock) / TRIAL * edges
-    # Runs that vary no method have no `method` level: "" stands for the one of the settings.
-    cost = {**seconds, "": seconds.get(settings.method, 0.0)}
+        seconds[label] = (perf_counter() - clock) / TRIAL * edges
     return budget(
         design,
         examples=settings.n,
         n_edges=model.graph.n_edges,
         seconds_per_example=1.0,
-        method_cost=cost,
+        method_cost=seconds,
         keys=kept,
     )
 

@@ -143,6 +143,23 @@ def test_presets_can_answer_and_cost_what_they_say(pocket, name):
     assert cost.seconds > 0
 
 
+def test_more_steps_cost_more(pocket, monkeypatch):
+    """Each method and number of steps is timed by itself; time is counted in passes here."""
+    from circuitvar.reports import run_design as module
+
+    clock = [0.0]
+
+    def score(model, batch, method, *, metric, options):
+        clock[0] += options.steps * len(batch)
+
+    monkeypatch.setattr(module, "score_edges", score)
+    monkeypatch.setattr(module, "perf_counter", lambda: clock[0])
+    design = Design((Facet("method", ("eap-ig-inputs",)), Facet("steps", (1, 30))))
+    assert plan_budget(design, IOI, BASE, pocket).seconds == pytest.approx(31 * BASE.n)
+    alone = Design((Facet("data", (0, 1)),))
+    assert plan_budget(alone, IOI, BASE, pocket).seconds == pytest.approx(2 * BASE.steps * BASE.n)
+
+
 def test_the_paper_preset_is_the_published_matrix():
     design = resolve_design("paper", IOI)
     kept, _ = check_plan(design, IOI, BASE)
