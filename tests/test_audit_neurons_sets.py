@@ -249,7 +249,7 @@ def set_coverage(n, concepts, tied, gap, datasets, seed, replicates=200):
     return {key: count / datasets for key, count in hits.items()}
 
 
-@pytest.mark.parametrize("gap", [0.0, 0.02, 0.1])
+@pytest.mark.parametrize("gap", [0.0, 0.01, 0.02, 0.1])
 def test_sets_cover_the_population_best_concept(gap):
     found = set_coverage(200, 20, 3, gap, datasets=150, seed=int(100 * gap))
     assert found["maxt"] >= 0.93
