@@ -100,4 +100,5 @@ def _matching_df(variance: float) -> float:
     """d with Var(log chi²_d) = trigamma(d/2) = variance; inf for no variance."""
     if variance < 1e-9:
         return float("inf")
-    return max(1.0, 2 * float(brentq(lambda half: polygamma(1, half) - variance, 1e-4, 1e10)))
+    root = brentq(lambda half: polygamma(1, half) - variance, 1e-4, 1e10)
+    return max(1.0, 2 * float(root))  # pyright: ignore[reportArgumentType]

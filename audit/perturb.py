@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from circuitvar.audit.axis import bootstrap_axis, halves_axis, runs_axis
+from circuitvar.audit.bootstrap_interval import with_block_interval
 from circuitvar.audit.collect import Collected
 from circuitvar.audit.match_heads import seed_axis_matched
 from circuitvar.audit.replicate_sets import RunSets
@@ -68,7 +69,8 @@ def matrix_axes(scores: EdgeScores, settings: Settings, size: int) -> Perturbed:
     rng = stream(settings.seed, "bootstrap")
     resamples = bootstrap(len(values), settings.bootstrap, rng=rng)
     boot, sets = bootstrap_axis(values, resamples, **top)
-    axes.append(boot)
+    rng = stream(settings.seed, "bootstrap", "interval")
+    axes.append(with_block_interval(boot, values, rng=rng, **top))
     if clusters is None:
         return Perturbed(tuple(axes), sets, resamples)
     groups = wording(
