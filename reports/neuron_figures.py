@@ -34,21 +34,39 @@ METRIC_TITLES = {"iou": "IoU", "accuracy": "Accuracy",
                  "p_concept_given_active": "P(concept | active)"}  # fmt: skip
 
 
-def vote_bars(votes: pd.DataFrame, units: Sequence[str], *, top: int = 5) -> "Figure":
-    """Vote share of each unit's leading concepts; dots mark which sets hold the concept."""
+def vote_bars(
+    votes: pd.DataFrame,
+    units: Sequence[str],
+    *,
+    top: int = 5,
+    verdicts: Sequence[str] | None = None,
+) -> "Figure":
+    """Vote share of each unit's leading concepts; dots mark which sets hold the concept.
+
+    `verdicts`, one per unit, are written into the titles.
+    """
     from matplotlib.figure import Figure
 
     require_columns(votes, ["unit", "concept", "vote", *SETS], "votes")
     if not len(units):
         raise ValueError("no units to draw; name at least one unit of the audit.")
     with paper_style():
-        columns = min(3, len(units))
+        columns = min(2, len(units))
         rows = -(-len(units) // columns)
-        figure = Figure(figsize=(3.6 * columns, 0.5 + 1.45 * rows))
-        grid = figure.subplots(rows, columns, squeeze=False)
-        shown = max(3, *(len(_leading(votes, unit, top)) for unit in units))
-        for axes, unit in zip(grid.flat, units, strict=False):
-            _vote_panel(axes, _leading(votes, unit, top), unit, shown)
+        parts = [_leading(votes, unit, top) for unit in units]
+        slots = [
+            max(1, *(len(part) for part in parts[row * columns : (row + 1) * columns]), 0)
+            for row in range(rows)
+        ]
+        figure = Figure(figsize=(3.2 * columns, 0.7 + sum(0.75 + 0.2 * n for n in slots)))
+        grid = figure.subplots(rows, columns, squeeze=False, height_ratios=[0.5 + n for n in slots])
+        titles = (
+            units
+            if verdicts is None
+            else [f"{unit} ({verdict})" for unit, verdict in zip(units, verdicts, strict=True)]
+        )
+        for number, (axes, title) in enumerate(zip(grid.flat, titles, strict=False)):
+            _vote_panel(axes, parts[number], title, slots[number // columns])
         for axes in grid.flat[len(units) :]:
             axes.set_axis_off()
         handles, labels = grid.flat[0].get_legend_handles_labels()
@@ -132,9 +150,13 @@ def _range_panel(axes: "Axes", table: pd.DataFrame) -> None:
         place = max(float(value), 0.0) + 0.02 * reach, row["bin"]
         text = f"{name}  (n={row['samples']})"
         axes.text(*place, text, va="center", fontsize=6.5, color=INK)
-    edges = [f"{low:.2g} to {high:.2g}" for low, high in zip(table["low"], table["high"],
-                                                             strict=True)]  # fmt: skip
+    whole = float(np.abs(table[["low", "high"]].to_numpy(dtype=float)).max())
+    ends = table[["low", "high"]].where(table[["low", "high"]].abs() > 1e-3 * whole, 0.0)
+    edges = [f"{low:.2g} to {high:.2g}" for low, high in ends.to_numpy(dtype=float)]
     axes.set_yticks(table["bin"], edges)
+    # Room for the names, but no ticks where phi cannot be.
+    axes.set_xlim(min(0.0, float(phi.min())), 1.9 * reach)
+    axes.set_xticks([tick for tick in axes.get_xticks() if abs(tick) <= min(1.0, 1.2 * reach)])
     axes.set_xlim(min(0.0, float(phi.min())), 1.9 * reach)
     axes.set_xlabel("phi of range and concept")
     axes.set_ylabel("activation")
@@ -154,6 +176,7 @@ def verdict_bars(units: pd.DataFrame) -> "Figure":
                 axes.barh(counts.index, values, left=left, color=colour, label=verdict)
                 left += values
         axes.invert_yaxis()
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("units")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from circuitvar.audit.neurons.audit_neurons import NeuronOptions, audit_neurons
+from circuitvar.audit.neurons.error_curve import error_curve
 from circuitvar.audit.neurons.types import NeuronAudit, ProbingSet
 from circuitvar.reports.neuron_units import (
     OtherSamples,
@@ -212,24 +213,33 @@ def _score_row(name: str, score: "Estimate") -> dict[str, object]:
     }
 
 
+CURVES_TRIED = 50
+"""Units looked at for one whose score varies between draws of prompts at every size."""
+
+
 def _bounds(
     data: ProbingSet, audit: NeuronAudit, rng: np.random.Generator, options: NeuronOptions
 ) -> pd.DataFrame:
-    """Error against bounds for the best-supported labelled neuron."""
-    from circuitvar.audit.neurons.error_curve import error_curve
+    """Error against bounds for the best-supported unit whose error is not 0 by design.
 
+    A unit that the template determines has the same score on every draw, so a curve of its error
+    would be empty. If the first `CURVES_TRIED` units are all of that kind, the first is shown.
+    """
     held_out = audit.units["held_out"].to_numpy(dtype=float)
-    if np.isnan(held_out).all():
-        return pd.DataFrame()
-    unit = int(np.nanargmax(held_out))
-    name = str(audit.units["label"].iloc[unit]).split(" = ")[0].removeprefix("not ")
-    concept = data.names.index(name)
-    return error_curve(
-        data,
-        unit,
-        concept,
-        rng=rng,
-        concepts=int(audit.aliases["eligible"].to_numpy().sum()),
-        quantile=options.concepts.quantile,
-        threshold=options.concepts.threshold,
-    )
+    order = [int(u) for u in np.argsort(-held_out, kind="stable") if np.isfinite(held_out[u])]
+    curves = []
+    for unit in order[:CURVES_TRIED]:
+        name = str(audit.units["label"].iloc[unit]).split(" = ")[0].removeprefix("not ")
+        curve = error_curve(
+            data,
+            unit,
+            data.names.index(name),
+            rng=rng,
+            concepts=int(audit.aliases["eligible"].to_numpy().sum()),
+            quantile=options.concepts.quantile,
+            threshold=options.concepts.threshold,
+        )
+        if (curve["error"] > 0).all():
+            return curve
+        curves.append(curve)
+    return curves[0] if curves else pd.DataFrame()

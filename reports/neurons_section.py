@@ -1,11 +1,13 @@
 """The section of a neuron audit on a joined page: `section.json` beside its tables and figures."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from circuitvar.audit.neurons.perturbation_tables import SEED_AXIS
 from circuitvar.reports.neuron_units import NOUNS
 from circuitvar.reports.section_file import SectionFigure, SectionTable, write_section
 
@@ -17,10 +19,16 @@ TABLES = {
     "clearest": "The {units} with the clearest labels",
     "ledger": "What moves the labels of {units}: one perturbation at a time",
     "seeds": "Labels of {units} in models of other training seeds",
-    "compositions": "AND / OR / NOT formulas for {units}, judged on other prompts",
+    "formulas": "AND / OR / NOT formulas for {units}, judged on other prompts",
     "substitution": "{Units} replaced by their explanation",
 }
 """Tables of each kind of unit, by file name."""
+AXIS_WORDS = {
+    "prompts": "resampling the prompts", "templates": "leaving out a template",
+    "size": "a smaller probing set", "label noise": "label noise",
+    "activation noise": "activation noise", "threshold": "another activity threshold",
+    "metric": "a metric of another family", "name pool": "another name pool",
+}  # fmt: skip
 FIGURES = {
     "verdicts": (
         "Verdicts of {units}",
@@ -42,6 +50,11 @@ FIGURES = {
         "Concept that sets each range of activations of the clearest unit most apart.",
     ),
 }
+CARD = (
+    "The clearest of the {units}",
+    "Its label with the verdict, the votes of resamples, the linear explanation with its "
+    "simulation correlation, and the leading concept of each activation range.",
+)
 BOUNDS = (
     "Error of a score against its bounds",
     "Observed error of the similarity by number of prompts, below bounds that hold for any "
@@ -65,6 +78,11 @@ def write_neurons_section(summary: Mapping[str, Any], out: Path) -> Path:
             for name, text in FIGURES.items()
             if (out / "figures" / f"{kind}-{name}.svg").is_file()
         ]
+        card = summary[kind]["best"][:1] if kind in summary else []
+        if card:
+            path = f"figures/{card_name(kind, card[0]['unit'])}.svg"
+            if (out / path).is_file():
+                figures.append(SectionFigure(path, *(part.format(**words) for part in CARD)))
     if (out / "figures" / "bounds.svg").is_file():
         figures.append(SectionFigure("figures/bounds.svg", *BOUNDS))
     return write_section(
@@ -77,6 +95,23 @@ def write_neurons_section(summary: Mapping[str, Any], out: Path) -> Path:
         tables=tables,
         figures=figures,
     )
+
+
+def card_name(kind: str, unit: str) -> str:
+    """File name of a unit's card; heads by output have the names of heads by attention.
+
+    >>> card_name("edges", "a0.h1->a1.h2<q>")
+    'card-edges-a0.h1-to-a1.h2.q'
+    """
+    plain = re.sub(r"<(\w+)>", r".\1", unit.replace("->", "-to-"))
+    return f"card-{plain}" if kind in ("neurons", "heads") else f"card-{kind}-{plain}"
+
+
+def formulas(compositions: pd.DataFrame) -> pd.DataFrame:
+    """The shown columns of the composition table."""
+    names = {"held_out_iou": "formula_iou", "low": "gain_low", "high": "gain_high"}
+    columns = "unit formula formula_iou concept concept_iou gain_low gain_high supported".split()
+    return compositions.rename(columns=names).filter(items=columns)
 
 
 def clearest(units: pd.DataFrame) -> pd.DataFrame:
@@ -112,11 +147,13 @@ def _moved(entry: Mapping[str, Any], noun: str) -> list[str]:
     """Which perturbation changes most labels and which fewest, and agreement between seeds."""
     found = []
     rates = {axis: row["flip_rate"] for axis, row in entry.get("perturbations", {}).items()}
+    rates.pop(SEED_AXIS, None)
     if len(rates) > 1:
         most, least = max(rates, key=rates.__getitem__), min(rates, key=rates.__getitem__)
         found.append(
-            f"Of the perturbations, {most} changes the most labels of {noun} ({rates[most]:.0%}), "
-            f"{least} the fewest ({rates[least]:.0%})."
+            f"Of the perturbations of one model, {AXIS_WORDS.get(most, most)} changes the most "
+            f"labels of {noun} ({rates[most]:.0%}), {AXIS_WORDS.get(least, least)} the fewest "
+            f"({rates[least]:.0%})."
         )
     if "seeds" in entry:
         seeds = entry["seeds"]

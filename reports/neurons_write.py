@@ -1,7 +1,6 @@
 """Write a neuron audit to a folder: tables, figures, cards, summary, section of the page."""
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,13 @@ import pandas as pd
 from circuitvar.audit.neurons.audit_neurons import VERDICTS
 from circuitvar.audit.neurons.types import NeuronAudit
 from circuitvar.reports import neuron_figures
-from circuitvar.reports.neurons_section import CLEAREST, clearest, write_neurons_section
+from circuitvar.reports.neurons_section import (
+    CLEAREST,
+    card_name,
+    clearest,
+    formulas,
+    write_neurons_section,
+)
 from circuitvar.reports.style import save_figure
 from circuitvar.reports.write import check_writable
 
@@ -27,6 +32,8 @@ def write_neurons(run: "NeuronRun", out: Path) -> list[Path]:
         frames = {"units": audit.units, "votes": audit.votes, "aliases": audit.aliases,
                   "metrics": audit.metrics, **audit.tables}  # fmt: skip
         frames["clearest"] = clearest(best_units(audit, CLEAREST))
+        if "compositions" in frames:
+            frames["formulas"] = formulas(frames["compositions"])
         if part == "neurons":
             frames["substitution"] = run.substitution
         if number == 0:
@@ -97,15 +104,16 @@ def _write_figures(run: "NeuronRun", folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     figures = {}
     for part, audit in run.parts.items():
-        best = best_units(audit, 6)
-        figures[f"{part}-votes"] = neuron_figures.vote_bars(audit.votes, list(best["unit"]))
+        best = best_units(audit, 2)
+        shown = vote_units(audit)
+        figures[f"{part}-votes"] = neuron_figures.vote_bars(
+            audit.votes, list(shown["unit"]), verdicts=list(shown["verdict"])
+        )
         figures[f"{part}-verdicts"] = neuron_figures.verdict_bars(audit.units)
         ranges = audit.tables.get("ranges", pd.DataFrame())
-        for _, row in best.head(2).iterrows():
+        for _, row in best.iterrows():
             card = neuron_figures.explanation_card(row, audit.votes, ranges)
-            # The same names are heads by attention and by output, so the kind tells them apart.
-            own = "" if part in ("neurons", "heads") else f"{part}-"
-            figures[f"card-{own}{file_name(row['unit'])}"] = card
+            figures[card_name(part, str(row["unit"]))] = card
         if len(ranges):
             unit = str(ranges["unit"].iloc[0])
             table = pd.DataFrame(ranges[ranges["unit"] == unit])
@@ -124,10 +132,10 @@ def _write_figures(run: "NeuronRun", folder: Path) -> list[Path]:
     return paths
 
 
-def file_name(unit: str) -> str:
-    """A unit's name without the characters that some file systems refuse.
-
-    >>> file_name("a0.h1->a1.h2<q>")
-    'a0.h1-to-a1.h2.q'
-    """
-    return re.sub(r"<(\w+)>", r".\1", unit.replace("->", "-to-"))
+def vote_units(audit: NeuronAudit, *, each: int = 3) -> pd.DataFrame:
+    """The clearest stable and the clearest other units: stable ones alone are all one full bar."""
+    rows = best_units(audit, len(audit.units))
+    stable = rows["verdict"] == "stable"
+    few = min(int(stable.sum()), max(each, 2 * each - int((~stable).sum())))
+    shown = pd.concat([rows[stable].head(few), rows[~stable].head(2 * each - few)])
+    return pd.DataFrame(shown)

@@ -14,8 +14,8 @@ from circuitvar.audit.neurons.perturbations import PerturbationOptions
 from circuitvar.reports import neuron_figures
 from circuitvar.reports.neuron_units import UNITS, UnitChoice, sibling_models
 from circuitvar.reports.neurons_command import run_neurons
-from circuitvar.reports.neurons_section import neuron_sentences
-from circuitvar.reports.neurons_write import best_units, file_name
+from circuitvar.reports.neurons_section import card_name, neuron_sentences
+from circuitvar.reports.neurons_write import best_units, vote_units
 from circuitvar.tasks.pocket.tokenizer import build_tokenizer
 from tests.toy_neurons import planted_units
 from tests.toy_scoring import build
@@ -59,6 +59,13 @@ def test_figures_show_what_the_frames_hold(audit):
     figure = neuron_figures.range_map_figure(ranges[ranges.unit == unit], title=unit)
     assert len(figure.axes[0].patches) == (ranges.unit == unit).sum()
     assert neuron_figures.verdict_bars(found.units).axes[0].get_xlabel() == "units"
+    titled = neuron_figures.vote_bars(found.votes, ["unit2"], verdicts=["stable"])
+    assert titled.axes[0].get_title(loc="left") == "unit2 (stable)"
+    assert set(vote_units(found).unit) == set(found.units.unit)
+    flips = pd.DataFrame({"axis": ["a", "a", "b"], "level": list("xyz"), "flip_rate": [0, 1, 0.5]})
+    drawn = neuron_figures.flip_rates(flips).axes[0]
+    assert [t.get_text() for t in drawn.get_yticklabels()] == ["a", "b"]
+    np.testing.assert_allclose([line.get_xdata()[0] for line in drawn.lines[1::2]], [0.5, 0.5])
     row = best_units(found, 1).iloc[0]
     card = neuron_figures.explanation_card(row, found.votes, ranges)
     assert any(row["label"] in text.get_text() for text in card.axes[0].texts)
@@ -142,7 +149,9 @@ def test_every_kind_of_unit_is_labelled_perturbed_and_put_on_the_page(tmp_path):
     section = json.loads((out / "section.json").read_text())
     files = {table["file"] for table in section["tables"]}
     assert {"edges/clearest.csv", "edges/ledger.csv", "pre/seeds.csv"} <= files
-    assert "pre/compositions.csv" in files
+    assert "pre/formulas.csv" in files
+    assert any("card-pre-" in figure["file"] for figure in section["figures"])
+    assert any("Of the perturbations of one model" in line for line in section["summary"])
     assert any("In models of other training seeds" in line for line in section["summary"])
     assert section["summary"] == neuron_sentences(json.loads((out / "neurons.json").read_text()))
     assert json.loads((out / "neurons.json").read_text())["provenance"]["edges"] == 3
@@ -156,7 +165,7 @@ def test_units_that_do_not_exist_are_refused(tmp_path):
     assert set(UNITS) == {"neurons", "pre", "gate", "up", "heads", "heads-output", "edges"}
     assert sibling_models("pocket") == ("pocket:1", "pocket:2", "pocket:3", "pocket:4")
     assert sibling_models("some/hub-model") == ()
-    assert file_name("a0.h1->a1.h2<q>") == "a0.h1-to-a1.h2.q"
+    assert card_name("heads", "a0.h1") != card_name("heads-output", "a0.h1")
     model = saved_model(tmp_path / "model")
     with pytest.raises(ValueError, match="have no gate, so neurons have no point 'gate'"):
         run_neurons("ioi", model, prompts=24, held_out=8, units=UnitChoice(("gate",)))

@@ -17,7 +17,8 @@ from circuitvar.audit.neurons.perturbations import (
 )
 from circuitvar.audit.neurons.types import ProbingSet
 
-SEED_AXIS = "training seed, units matched"
+SEED_AXIS = "training seed"
+"""Other models, each unit compared with the one matched to it."""
 
 OtherData = Mapping[str, Mapping[str, ProbingSet]]
 """Axis -> level -> probing set with the same units and concepts on other samples."""
