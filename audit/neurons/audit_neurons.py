@@ -79,7 +79,7 @@ def audit_neurons(
     options = options or NeuronOptions()
     concept = options.concepts
     streams = np.random.default_rng(options.seed).spawn(8)
-    prompts = concept_prompts(data.concepts, data.groups)
+    prompts = concept_prompts(data.concepts, data.groups, data.weights)
     eligible = powered_concepts(prompts, concept)
     if not eligible.any():
         raise ValueError(
@@ -184,7 +184,7 @@ def representative_columns(data: ProbingSet, members: Sequence[Sequence[int]]) -
 
 def distinct_concepts(data: ProbingSet, options: ConceptOptions) -> ProbingSet:
     """The probing set with one column per eligible alias class."""
-    eligible = powered_concepts(concept_prompts(data.concepts, data.groups), options)
+    eligible = powered_concepts(concept_prompts(data.concepts, data.groups, data.weights), options)
     classes = alias_classes(
         data.concepts, data.names, weights=data.weights, threshold=options.alias_threshold
     )

@@ -58,7 +58,7 @@ def bootstrap_votes(
     columns = concept_columns(data, with_log="wpmi" in metrics)
 
     def work(_: slice, block: Float[np.ndarray, "sample unit"]) -> dict[str, Votes]:
-        on = activity(block, metrics, quantile=quantile, threshold=threshold)
+        on = activity(block, metrics, quantile=quantile, threshold=threshold, weights=data.weights)
         counts = {key: VoteCount(key, len(weights)) for key in metrics}
         for rows, scores in replicate_scores(data, columns, block, on, weights, metrics):
             for key, values in scores.items():

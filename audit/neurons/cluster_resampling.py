@@ -53,9 +53,16 @@ def cluster_weights(
 
 
 def concept_prompts(
-    concepts: Float[np.ndarray, "sample concept"], groups: Int[np.ndarray, " sample"]
+    concepts: Float[np.ndarray, "sample concept"],
+    groups: Int[np.ndarray, " sample"],
+    weights: Float[np.ndarray, " sample"] | None = None,
 ) -> Int[np.ndarray, "2 concept"]:
-    """Clusters in which each concept occurs (row 0) and in which it is absent somewhere (row 1)."""
+    """Clusters in which each concept occurs (row 0) and in which it is absent somewhere (row 1).
+
+    Samples of weight 0 do not count.
+    """
+    if weights is not None:
+        concepts, groups = concepts[weights > 0], groups[weights > 0]
     n_groups = int(groups.max()) + 1
     counts = np.zeros((2, concepts.shape[1]), dtype=np.int64)
     for row, there in enumerate((concepts > 0.5, concepts < 0.5)):

@@ -83,20 +83,40 @@ def concept_columns(data: ProbingSet, *, with_log: bool = False) -> Columns:
 
 
 def active_rows(
-    block: Float[np.ndarray, "sample unit"], *, quantile: float | None, threshold: float
+    block: Float[np.ndarray, "sample unit"],
+    *,
+    quantile: float | None,
+    threshold: float,
+    weights: Float[np.ndarray, " sample"] | None = None,
 ) -> Bool[np.ndarray, "sample unit"]:
     """Where each unit counts as active: above its own upper `quantile`, else above `threshold`.
 
     The comparison is strict, so a constant unit is never active and ties at the quantile stay
-    inactive. An in-sample quantile is not fixed beforehand; `bounds` says what that costs.
+    inactive. An in-sample quantile is not fixed beforehand; `bounds` says what that costs. With
+    `weights` the quantile is that of the weighted samples.
     """
     if quantile is None:
         return block > threshold
     if not 0 < quantile < 1:
         raise ValueError(f"active quantile is {quantile}; pass a share of samples in (0, 1).")
-    rank = min(math.ceil((1 - quantile) * len(block) - 1e-9), len(block)) - 1
-    limit = np.partition(np.ascontiguousarray(block.T), max(rank, 0), axis=1)[:, max(rank, 0)]
-    return block > limit
+    return block > _upper_quantile(block, quantile, weights)
+
+
+def _upper_quantile(
+    block: Float[np.ndarray, "sample unit"],
+    quantile: float,
+    weights: Float[np.ndarray, " sample"] | None,
+) -> Float[np.ndarray, " unit"]:
+    """Smallest value of each unit that at least a share 1 - quantile does not exceed."""
+    if weights is None or (weights == weights[0]).all():
+        rank = max(min(math.ceil((1 - quantile) * len(block) - 1e-9), len(block)) - 1, 0)
+        return np.partition(np.ascontiguousarray(block.T), rank, axis=1)[:, rank]
+    order = np.argsort(block, axis=0, kind="stable")
+    below = np.cumsum(weights[order], axis=0)
+    needed = (1 - quantile) * below[-1] - 1e-9 * weights.max()
+    place = np.minimum((below < needed).sum(axis=0), len(block) - 1)
+    units = np.arange(block.shape[1])
+    return block[order[place, units], units]
 
 
 def activity(
@@ -105,11 +125,12 @@ def activity(
     *,
     quantile: float | None,
     threshold: float,
+    weights: Float[np.ndarray, " sample"] | None = None,
 ) -> Bool[np.ndarray, "sample unit"] | None:
     """`active_rows` when a metric binarises the unit, else None, which saves half of the work."""
     if not any(get_similarity(key).thresholded for key in metrics):
         return None
-    return active_rows(block, quantile=quantile, threshold=threshold)
+    return active_rows(block, quantile=quantile, threshold=threshold, weights=weights)
 
 
 def cluster_sums(

@@ -82,7 +82,9 @@ def _audit_block(
 ) -> list[UnitResult]:
     """One chunk of units: cluster sums once, then every weighting of them."""
     primary, others = options.metrics[0], options.metrics[1:]
-    on = active_rows(block, quantile=options.quantile, threshold=options.threshold)
+    on = active_rows(
+        block, quantile=options.quantile, threshold=options.threshold, weights=data.weights
+    )
     sums = cluster_sums(columns, block, on)
     every = rows.weights[rows.parts["all"]]
     needed = sums if get_similarity(primary).thresholded else replace(sums, both=None)

@@ -46,6 +46,9 @@ def error_curve(
 ) -> pd.DataFrame:
     """One row per metric and size: measured error and half-widths at level 1 - delta.
 
+    Raises:
+        ValueError: the samples are weighted, or a metric is not a share.
+
     Args:
         concepts: how many concepts the bound must hold for at once (delta / concepts).
 
@@ -58,6 +61,11 @@ def error_curve(
     if unknown:
         raise ValueError(
             f"no share-type bound for {', '.join(unknown)}; use {', '.join(SHARE_METRICS)}."
+        )
+    if not (data.weights == 1).all():
+        raise ValueError(
+            "the samples are weighted, and the bounds count samples; pass a probing set without "
+            "weights."
         )
     one = _one_pair(data, unit, concept)
     block = np.asarray(one.acts, dtype=np.float32)

@@ -67,7 +67,7 @@ def null_best(
         block = block if rows is None else block[rows]
         on = None
         if similarity.thresholded:
-            on = active_rows(block, quantile=quantile, threshold=threshold)
+            on = active_rows(block, quantile=quantile, threshold=threshold, weights=part.weights)
         with np.errstate(divide="ignore", invalid="ignore"):
             scores = fn(sample_moments(block, on, nulls, part.weights, with_log=metric == "wpmi"))
         scores = np.where(np.isnan(scores[0]), -np.inf, scores[0])

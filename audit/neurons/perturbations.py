@@ -51,7 +51,7 @@ def winning_classes(
     columns = concept_columns(data, with_log=metric == "wpmi")
     out = np.empty((len(weights), data.n_units), dtype=np.int64)
     for units, block in unit_chunks(data, chunk_size(data, len(weights))):
-        on = activity(block, [metric], quantile=quantile, threshold=threshold)
+        on = activity(block, [metric], quantile=quantile, threshold=threshold, weights=data.weights)
         for rows, scores in replicate_scores(data, columns, block, on, weights, [metric]):
             values = class_scores(scores[metric], members)
             values = np.where(np.isnan(values), -np.inf, values)

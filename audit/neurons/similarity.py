@@ -40,7 +40,7 @@ def similarity(
     scores = {key: np.full((data.n_units, data.n_concepts), np.nan) for key in metrics}
     for units, block in unit_chunks(data, chunk_size(data, 1)):
         if formulas:
-            on = active_rows(block, quantile=quantile, threshold=threshold)
+            on = active_rows(block, quantile=quantile, threshold=threshold, weights=data.weights)
             moments = sample_moments(
                 block, on, data.concepts, data.weights, with_log="wpmi" in metrics
             )
