@@ -131,11 +131,6 @@ FUNCTION_NAMES = {
 }
 
 
-def function_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """Structure and function of each perturbation."""
-    return pd.DataFrame(frame[[*FUNCTION_NAMES]]).rename(columns=FUNCTION_NAMES)
-
-
 TABLES: tuple[TableRecord, ...] = (
     TableRecord(
         "function",
@@ -145,7 +140,7 @@ TABLES: tuple[TableRecord, ...] = (
         "models with heads matched). Function kept: what circuits found elsewhere do, over what a "
         "condition's own circuits do; where all share one condition, over what the audited circuit "
         "does. Circuits no better than the best random one of their size are noise.",
-        function_rows,
+        renamed(FUNCTION_NAMES),
     ),
     TableRecord(
         "methods",
@@ -209,7 +204,8 @@ TABLES: tuple[TableRecord, ...] = (
         "Other ways to compare circuits",
         "Mean over pairs of runs. Rank measures see the order of all edges, weighted tau and RBO "
         "mostly that of the strongest; the overlap coefficient and the size-matched Jaccard are "
-        "fair to circuits of different size.",
+        "fair to circuits of different size. Chance by layer and type: Jaccard of random sets with "
+        "as many edges of each kind. Equal error: the runs within .05 of the median circuit error.",
         renamed(
             {
                 "axis": "Perturbation",
@@ -220,7 +216,9 @@ TABLES: tuple[TableRecord, ...] = (
                 "overlap_coefficient": "Overlap coefficient",
                 "size_matched_jaccard": "Jaccard, size-matched",
                 "jaccard_to_median": "Jaccard to the median circuit",
+                "chance_stratified": "Chance by layer and type",
                 "jaccard_same_error": "Jaccard at equal error",
+                "phi_same_error": "φ at equal error",
             }
         ),
     ),
