@@ -17,7 +17,11 @@ from circuitvar.audit.neurons.metric_self_check import (
 from circuitvar.audit.neurons.probing_set import probing_set, take_samples
 from circuitvar.audit.neurons.rank_metrics import auroc, auroc_influence, average_precision
 from circuitvar.audit.neurons.similarity import similarity
-from circuitvar.audit.neurons.similarity_metrics import SIMILARITIES, get_similarity
+from circuitvar.audit.neurons.similarity_metrics import (
+    SIMILARITIES,
+    get_similarity,
+    similarity_table,
+)
 
 sklearn = pytest.importorskip("sklearn.metrics")
 ALL = [m.key for m in SIMILARITIES]
@@ -180,9 +184,41 @@ def test_bad_input_is_named():
     with pytest.raises(ValueError, match="acts have shape"):
         probing_set(np.zeros(4), good)
     with pytest.raises(ValueError, match="unknown similarity metric"):
-        get_similarity("recall")
+        get_similarity("kappa")
     with pytest.raises(ValueError, match="needs 0/1 concepts"):
         similarity(probing_set(good, good + 0.5), ["auprc"])
+
+
+@pytest.mark.parametrize(
+    "name, meant",
+    [
+        ("recall", ["p_concept_given_active", "p_active_given_concept"]),
+        ("precision", ["p_concept_given_active", "p_active_given_concept"]),
+        ("AUC", ["balanced_accuracy", "auroc"]),
+        ("mcc", ["phi"]),
+        ("correlation", ["pearson"]),
+        ("Jaccard", ["iou"]),
+    ],
+)
+def test_names_of_other_papers_are_translated_not_guessed(name, meant):
+    with pytest.raises(ValueError, match=f"{name!r} is another name") as found:
+        get_similarity(name)
+    text = str(found.value)
+    assert {key for key in ALL if f" {key} (" in text} == set(meant)
+
+
+def test_recall_and_precision_mean_opposite_things_in_two_communities(sample):
+    """NeuronEval takes the unit as the truth, scikit-learn's users the concept."""
+    f, c, w = sample
+    got, on = scores(f, c, w), f > 0
+    neuron_eval_recall = sklearn.recall_score(on, c, sample_weight=w)
+    invert_recall = sklearn.recall_score(c, on, sample_weight=w)
+    assert got["p_concept_given_active"] == pytest.approx(neuron_eval_recall, abs=1e-6)
+    assert got["p_active_given_concept"] == pytest.approx(invert_recall, abs=1e-6)
+    table = similarity_table().set_index("metric")["also called"]
+    assert "recall (NeuronEval)" in table["p_concept_given_active"]
+    assert "recall (INVERT, sklearn)" in table["p_active_given_concept"]
+    assert len(table) == len(ALL) == 16
 
 
 def test_inputs_are_never_modified_and_tensors_are_accepted(tmp_path):

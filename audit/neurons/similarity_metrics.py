@@ -6,8 +6,10 @@ they are aliases only. Undefined values (0/0) are NaN.
 """
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
+from circuitvar.audit.neurons.bounds import EXACT_METRICS
 from circuitvar.audit.neurons.types import Moments, Similarity
 
 Scores = Float[np.ndarray, "replicate concept unit"]
@@ -117,13 +119,14 @@ SIMILARITIES: tuple[Similarity, ...] = (
             aliases=("correlation",)),
     _metric("iou", "IoU", iou, 0, 1, ranking=True, aliases=("jaccard",)),
     _metric("auprc", "AUPRC (concept as score)", auprc, 0, 1, ranking=True),
-    _metric("f1", "F1", f1, 0, 1, ranking=True, family="iou"),
+    _metric("f1", "F1", f1, 0, 1, ranking=True, aliases=("dice",), family="iou"),
     _metric("cosine", "Cosine", cosine, -1, 1, thresholded=False, ranking=True),
     _metric("phi", "Phi", phi, -1, 1, ranking=True, aliases=("mcc",)),
     _metric("accuracy", "Accuracy", accuracy, 0, 1),
-    _metric("balanced_accuracy", "Balanced accuracy", balanced_accuracy, 0, 1, aliases=("auc",)),
+    _metric("balanced_accuracy", "Balanced accuracy", balanced_accuracy, 0, 1,
+            aliases=("AUC (NeuronEval)",)),
     _metric("inverse_balanced_accuracy", "Inverse balanced accuracy", inverse_balanced_accuracy,
-            0, 1),
+            0, 1, aliases=("inverse AUC of a binary unit",)),
     _metric("p_concept_given_active", "P(concept | active)", p_concept_given_active, 0, 1,
             aliases=("recall (NeuronEval)", "precision (INVERT, sklearn)")),
     _metric("p_active_given_concept", "P(active | concept)", p_active_given_concept, 0, 1,
@@ -131,7 +134,7 @@ SIMILARITIES: tuple[Similarity, ...] = (
     _metric("mad", "Mean activation difference", mad, np.nan, np.nan, thresholded=False),
     _metric("wpmi", "WPMI", wpmi, np.nan, np.nan),
     _metric("auroc", "AUROC (unit as score)", None, 0, 1, thresholded=False,
-            aliases=("inverse AUC",)),
+            aliases=("inverse AUC", "AUC (CoSy)")),
     _metric("spearman", "Spearman", None, -1, 1, thresholded=False),
     _metric("inverse_auprc", "AUPRC (unit as score)", None, 0, 1, thresholded=False,
             aliases=("IoU probe (NeuroX)",)),
@@ -142,11 +145,41 @@ DEFAULT_RANKING = ("pearson", "iou", "auprc")
 def get_similarity(key: str) -> Similarity:
     """The record of one metric.
 
+    Raises:
+        ValueError: another name; where other papers or tools use it, the message says for what.
+
     >>> get_similarity("iou").family
     'iou'
     """
     for metric in SIMILARITIES:
         if metric.key == key:
             return metric
+    meant = [
+        f"{metric.key} ({title})"
+        for metric in SIMILARITIES
+        for title in metric.aliases
+        if title.split(" (")[0].lower() == key.lower()
+    ]
+    if meant:
+        raise ValueError(f"{key!r} is another name; here it is called {' or '.join(meant)}.")
     known = ", ".join(metric.key for metric in SIMILARITIES)
     raise ValueError(f"unknown similarity metric {key!r}; choose one of {known}.")
+
+
+def similarity_table() -> pd.DataFrame:
+    """One row per metric: key, title, names elsewhere, whether it may rank, kind of interval.
+
+    >>> similarity_table().set_index("metric").interval["iou"]
+    'exact'
+    """
+    kinds = dict.fromkeys(EXACT_METRICS, "exact") | {"auroc": "distribution-free"}
+    return pd.DataFrame(
+        {
+            "metric": metric.key,
+            "title": metric.title,
+            "also called": "; ".join(metric.aliases),
+            "may rank": metric.ranking,
+            "interval": kinds.get(metric.key, "bootstrap"),
+        }
+        for metric in SIMILARITIES
+    )
