@@ -25,6 +25,7 @@ PAGE = "report.html"
 MAX_BYTES = 8_000_000
 """Of the page."""
 ORDER = {
+    "design": "Perturbation design",
     "circuit": "Published circuit",
     "circuits": "Circuit evaluation",
     "circuit-tests": "Circuit tests",
