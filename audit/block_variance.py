@@ -8,7 +8,7 @@ carried over to the whole.
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from circuitvar.audit.weights import from_counts
 
@@ -37,8 +37,9 @@ def halves_variance(
     values: Values,
     share: float,
     rng: np.random.Generator,
-) -> Float[np.ndarray, " index"]:
-    """Variance over data sets of the mean phi and Jaccard of complementary halves.
+) -> tuple[Float[np.ndarray, " index"], Bool[np.ndarray, " index"]]:
+    """Variance over data sets of the mean phi and Jaccard of complementary halves, and whether it
+    is conservative.
 
     `values`: agreement of the pairs of halves of all data; `share`: edges kept, over all edges.
     V(n/2), the variance between two disjoint blocks, each halved and compared in itself, is
@@ -56,8 +57,9 @@ def halves_variance(
     whole, block = (_count_variance(mean, share) for mean in (values.mean(axis=1), level))
     growth = np.divide(whole, block, out=np.ones(2), where=block > 0)
     variance = between * np.minimum(growth, LARGEST_GROWTH)
+    coarse = single > COARSE**2
     lowest = np.maximum(single / 3, between)
-    return np.where(single > COARSE**2, np.maximum(variance, lowest), variance)
+    return np.where(coarse, np.maximum(variance, lowest), variance), coarse
 
 
 def _count_variance(level: Float[np.ndarray, " index"], share: float):

@@ -25,6 +25,8 @@ from circuitvar.audit.weights import (
 
 EXTRAPOLATED = "subsampling, extrapolated"
 """Name of the interval."""
+FEW_DECIDE = "; few edges or tied routes decide: conservative"
+"""What is added to the name where one data set cannot show how another would be decided."""
 LEAST_UNITS = 8
 """Fewer prompts or templates than this give no interval."""
 DF = SHARED_DF
@@ -102,14 +104,17 @@ def halves_agreement(
     sets, values = agreement(resamples.weights)
     units = resamples.counts.shape[1]
     of_example = unit_of_example(len(scores), clusters)
-    variance = np.full(2, np.nan)
+    variance, coarse = np.full(2, np.nan), np.zeros(2, dtype=bool)
     if interval_splits > 1 and units >= LEAST_UNITS:
-        variance = halves_variance(
+        variance, coarse = halves_variance(
             agreement, of_example, interval_splits, values=values, share=_share(sets), rng=rng
         )
         if pairs > 1:
             variance += values.var(axis=1, ddof=1) / pairs
-    label = f"none ({units} units)" if units < LEAST_UNITS else EXTRAPOLATED
+    labels = [
+        f"none ({units} units)" if units < LEAST_UNITS else EXTRAPOLATED + FEW_DECIDE * bool(few)
+        for few in coarse
+    ]
     phi, jac = (
         t_interval(
             name,
@@ -123,8 +128,8 @@ def halves_agreement(
             bounds=(floor, 1.0),
             draws=value,
         )
-        for name, value, spread, floor in zip(
-            ("phi", "jaccard"), values, variance, (-1.0, 0.0), strict=True
+        for name, value, spread, floor, label in zip(
+            ("phi", "jaccard"), values, variance, (-1.0, 0.0), labels, strict=True
         )
     )
     phi, jac = (
@@ -155,5 +160,5 @@ def _one_swap(estimate: Estimate, step: float, level: float) -> Estimate:
     highest = 1 - (1 - (1 - level) ** 0.25) * step
     if not estimate.low > highest:
         return estimate
-    label = f"{estimate.interval}; one swap unseen"
+    label = f"{estimate.interval}; one swap unseen: conservative"
     return replace(estimate, low=highest, interval=label)

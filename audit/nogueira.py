@@ -141,12 +141,16 @@ def phi_of_runs(
     label = "row jackknife t" if runs > 2 else f"none ({runs} runs)"
     se = row_jackknife_se(left_out)
     if runs > 2:
-        se = max(se, tied_runs_se(pair_phi(masks, n_edges=n_edges, always=always), runs))
+        tied = tied_runs_se(pair_phi(masks, n_edges=n_edges, always=always), runs)
+        if tied > se:
+            se, label = tied, f"{label}; tied runs: conservative"
         size = float(masks.sum()) / runs + always
         share = size / (masks.shape[1] if n_edges is None else n_edges)
         if 0 < share < 1:
             shared = value + (1 - value) * share
-            se = max(se, few_runs_se(shared, size, runs) / (1 - share))
+            least = few_runs_se(shared, size, runs) / (1 - share)
+            if least > se:
+                se, label = least, f"row jackknife t; {runs} runs: conservative"
     estimate = t_interval(
         "phi",
         value,

@@ -5,10 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circuitvar.audit.axis import runs_axis
+from circuitvar.audit.axis import bootstrap_axis, runs_axis
+from circuitvar.audit.component_intervals import component_interval
+from circuitvar.audit.edge_summary import edge_summary, sign_test
+from circuitvar.audit.edge_tests import max_t
 from circuitvar.audit.halves import halves_agreement
+from circuitvar.audit.ratio import ratio_of_means
 from circuitvar.audit.replicate_sets import replicate_sets, top_k_masks
-from circuitvar.audit.weights import bootstrap
+from circuitvar.audit.variance_components import within_between
+from circuitvar.audit.weights import Resamples, bootstrap
 from circuitvar.audit.wording import group_means, wording
 from circuitvar.circuits.select import top_n_masks
 
@@ -63,6 +68,66 @@ def test_template_means_do_not_depend_on_the_order_of_examples():
     np.testing.assert_allclose(
         group_means(SCORES, labels), group_means(SCORES[order], labels[order])
     )
+
+
+def test_summaries_do_not_depend_on_the_order_of_examples_or_the_width_of_blocks():
+    order, labels = RNG.permutation(48), np.array(TEMPLATES)
+    for clusters, turned in ((None, None), (labels, labels[order])):
+        first = edge_summary(SCORES, clusters=clusters)
+        for other in (
+            edge_summary(SCORES[order], clusters=turned),
+            edge_summary(SCORES, clusters=clusters, columns_at_once=7),
+        ):
+            for name in ("mean", "sd", "se", "sign_consistency", "snr"):
+                np.testing.assert_allclose(getattr(first, name), getattr(other, name))
+            np.testing.assert_allclose(sign_test(first), sign_test(other))
+
+
+def test_components_do_not_depend_on_the_order_of_examples_or_edges():
+    rows, edges, labels = RNG.permutation(48), RNG.permutation(70), np.array(TEMPLATES)
+    first = within_between(SCORES, labels)[0]
+    turned = within_between(SCORES[rows][:, edges], labels[rows])[0]
+    for name in first.names:
+        a, b = component_interval(first, name), component_interval(turned, name)
+        np.testing.assert_allclose(np.stack(a)[:, edges], np.stack(b))
+
+
+def test_ratios_do_not_depend_on_the_order_of_examples():
+    order = RNG.permutation(48)
+    names = tuple(f"t{i % 12}" for i in range(48))
+    first = ratio_of_means("", SCORES[:, 0], 2 + SCORES[:, 1] ** 2, templates=names)
+    turned = ratio_of_means(
+        "",
+        SCORES[order, 0],
+        2 + SCORES[order, 1] ** 2,
+        templates=tuple(names[i] for i in order),
+    )
+    assert (first.value, first.se) == pytest.approx((turned.value, turned.se))
+
+
+def test_bootstrap_axes_do_not_depend_on_the_order_of_replicates_prompts_or_edges():
+    r = bootstrap(48, 30, rng=np.random.default_rng(4))
+    replicates, rows, edges = RNG.permutation(30), RNG.permutation(48), RNG.permutation(70)
+    turned = Resamples(
+        r.weights[replicates][:, rows], r.counts[replicates][:, rows], r.scheme, r.unit, r.size
+    )
+    first, _ = bootstrap_axis(SCORES, r, size=9)
+    other, _ = bootstrap_axis(SCORES[rows][:, edges], turned, size=9)
+    for index in ("phi", "jaccard"):
+        a, b = getattr(first, index), getattr(other, index)
+        assert (a.value, a.se) == pytest.approx((b.value, b.se), rel=1e-6)
+
+
+@pytest.mark.parametrize("chunk", [3, 64])
+def test_max_t_does_not_depend_on_the_order_of_edges(chunk):
+    order, summary = RNG.permutation(70), edge_summary(SCORES)
+    first = max_t(SCORES, summary, rng=np.random.default_rng(5), replicates=99, chunk=chunk)
+    turned = max_t(
+        SCORES[:, order], edge_summary(SCORES[:, order]), rng=np.random.default_rng(5),
+        replicates=99, chunk=chunk,
+    )  # fmt: skip
+    np.testing.assert_allclose(first.step_down[order], turned.step_down)
+    assert first.critical == pytest.approx(turned.critical, rel=1e-5)
 
 
 def test_names_of_templates_do_not_matter():
