@@ -104,9 +104,12 @@ def test_labels_of_all_four_tools_are_audited(audited, tmp_path):
     openai.parent.mkdir()
     score = {"ev_correlation_score": 0.2}
     entry = {"explanation": " place ", "scored_simulation": score}
-    openai.write_text(json.dumps({"neuron_id": [5, 0], "scored_explanations": [entry]}))
+    other = {"explanation": "verb", "scored_simulation": None}
+    openai.write_text(json.dumps({"neuron_id": [5, 0], "scored_explanations": [entry, other]}))
     found = audit_labels(data, audit, read_openai_explanations(openai), range(4), layer="5")
     assert found.support.tolist() == ["confirmed"] and found.reported.tolist() == [0.2]
+    # A second explanation is an alternative, not a further term.
+    assert found.simulation[0] > 0.95 and found.concepts_found[0] == 1
 
     delphi = tmp_path / "delphi"
     delphi.mkdir()

@@ -5,6 +5,7 @@ audit, and an imported weighted explanation is simulated on the probing set.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,8 @@ SUPPORT = (
 """Confirmed: the stable label. Compatible: in S_maxt, not alone or not stable. Contradicted:
 outside S_maxt of a stable or ambiguous unit. Undecided: the data identify no concept for the unit.
 Under-powered: too few prompts with or without the concept. Unknown: no such concept column."""
+Entry = tuple[Any, ...]
+"""(rank, concept, weight, score) of one concept of an imported explanation."""
 
 
 def audit_labels(
@@ -68,13 +71,18 @@ def audit_labels(
         )
     column = label_columns(labels, units, data.names, layer=layer)
     rows = labels if layer is None else labels[labels["layer"] == layer]
-    by_unit = {int(str(unit)): part for unit, part in rows.groupby("unit")}
+    columns = (rows[key].tolist() for key in ("unit", "rank", "concept", "weight", "score"))
+    by_unit: dict[int, list[Entry]] = {}
+    for unit, *entry in sorted(zip(*columns, strict=True), key=lambda row: row[:2]):
+        by_unit.setdefault(int(unit), []).append(tuple(entry))
     known = [position for position, unit in enumerate(units) if unit in by_unit]
     if not known:
         raise ValueError("the label file names none of these units; check units and layer.")
     coefficients, found = _coefficients(data, [by_unit.get(unit) for unit in units])
     simulation = explained_correlation(gram(data, data.weights), coefficients)
-    concepts = audit.aliases.set_index("concept")
+    group_of = dict(zip(audit.aliases["concept"], audit.aliases["class"], strict=True))
+    powered = set(audit.aliases.loc[audit.aliases["eligible"], "class"])
+    ours = audit.units
     votes = {
         (str(unit), str(name)): (float(share), bool(kept))
         for unit, name, share, kept in zip(
@@ -83,21 +91,26 @@ def audit_labels(
     }
     table = []
     for position in known:
-        ours = audit.units.iloc[position]
-        first = by_unit[units[position]].sort_values("rank").iloc[0]
-        name = data.names[column[position]] if column[position] >= 0 else None
-        group = "" if name is None else str(concepts.loc[name, "class"])
-        share, kept = votes.get((str(ours["unit"]), group), (0.0, False))
+        unit, label, verdict = (
+            str(ours[key].iloc[position]) for key in ("unit", "label", "verdict")
+        )
+        _, theirs, _, reported = by_unit[units[position]][0]
+        known_concept = column[position] >= 0
+        group = group_of[data.names[column[position]]] if known_concept else ""
+        share, kept = votes.get((unit, group), (0.0, False))
+        support = "unknown concept"
+        if known_concept:
+            support = _support(group, label, verdict, kept=kept, powered=group in powered)
         table.append(
             {
-                "unit": ours["unit"],
-                "label": first["concept"],
+                "unit": unit,
+                "label": theirs,
                 "concept": group,
-                "support": _support(name, group, kept, ours, concepts),
-                "vote": share if name is not None else np.nan,
-                "ours": ours["label"],
-                "verdict": ours["verdict"],
-                "reported": first["score"],
+                "support": support,
+                "vote": share if known_concept else np.nan,
+                "ours": label,
+                "verdict": verdict,
+                "reported": reported,
                 "concepts_found": found[position],
                 "simulation": simulation[position],
             }
@@ -105,24 +118,18 @@ def audit_labels(
     return pd.DataFrame(table)
 
 
-def _support(
-    name: str | None, group: str, kept: bool, ours: pd.Series, concepts: pd.DataFrame
-) -> str:
-    if name is None:
-        return "unknown concept"
-    members = concepts[concepts["class"] == group]
-    if not members["eligible"].any():
+def _support(group: str, label: str, verdict: str, *, kept: bool, powered: bool) -> str:
+    if not powered:
         return "under-powered"
-    if ours["verdict"] == "unidentified":
+    if verdict == "unidentified":
         return "undecided"
     if not kept:
         return "contradicted"
-    alone = ours["verdict"] == "stable" and ours["label"] == group
-    return "confirmed" if alone else "compatible"
+    return "confirmed" if verdict == "stable" and label == group else "compatible"
 
 
 def _coefficients(
-    data: ProbingSet, explanations: Sequence[pd.DataFrame | None]
+    data: ProbingSet, explanations: Sequence[list[Entry] | None]
 ) -> tuple[np.ndarray, np.ndarray]:
     """`[concept, unit]` weights of the concepts that have a column, and the share that has one."""
     column = {name.strip().lower(): i for i, name in enumerate(data.names)}
@@ -131,9 +138,10 @@ def _coefficients(
     for unit, part in enumerate(explanations):
         if part is None:
             continue
-        places = [column.get(str(name).strip().lower(), -1) for name in part["concept"]]
+        part = [entry for entry in part if not np.isnan(entry[2])]
+        places = [column.get(str(name).strip().lower(), -1) for _, name, _, _ in part]
         share[unit] = np.mean([place >= 0 for place in places])
-        for place, weight in zip(places, part["weight"], strict=True):
+        for place, (_, _, weight, _) in zip(places, part, strict=True):
             if place >= 0:
                 out[place, unit] += float(weight)
     return out, share

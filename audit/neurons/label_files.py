@@ -63,6 +63,7 @@ def read_openai_explanations(path: str | Path) -> pd.DataFrame:
     """OpenAI neuron explainer: JSON lines with `neuron_id` and `scored_explanations`.
 
     `path` is one file or a folder of `layer/neuron.jsonl` files. Score = ev_correlation_score.
+    Further explanations of a neuron are alternatives, not terms of a sum: their weight is NaN.
     """
     rows = []
     for file in _files(path, "*.jsonl"):
@@ -78,7 +79,8 @@ def read_openai_explanations(path: str | Path) -> pd.DataFrame:
             for rank, entry in enumerate(entries):
                 score = (entry.get("scored_simulation") or {}).get("ev_correlation_score")
                 value = float("nan") if score is None else float(score)
-                rows.append((str(layer), unit, rank, entry["explanation"].strip(), 1.0, value))
+                weight = float("nan") if rank else 1.0
+                rows.append((str(layer), unit, rank, entry["explanation"].strip(), weight, value))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
