@@ -38,7 +38,7 @@ from circuitvar.tasks.types import Batch, Metric, Task
 
 CONDITIONS = ("metric", "corruption", "ablation", DATA, "noise", "dtype", "checkpoint", "template")
 """Facets whose levels are conditions that a circuit can be run under."""
-PROMPTS = 60
+PROMPTS = 50
 CIRCUITS = 12
 """Levels of one facet, at most: the first ones."""
 SHARED = "held-out prompts"

@@ -32,7 +32,7 @@ from circuitvar.tasks.corruptions import with_noise
 from circuitvar.tasks.tokens import take
 from circuitvar.tasks.types import Batch
 
-PROMPTS = 60
+PROMPTS = 50
 """Prompts per condition, at most."""
 HELDOUT = "held-out prompts"
 

@@ -25,7 +25,7 @@ from circuitvar.circuits.types import Faithfulness
 Mask = Bool[np.ndarray, " edge"]
 KEPT = "function kept"
 NOISE = "noise: the circuits do no better than random ones"
-NULLS = 10
+NULLS = 5
 """Random connected circuits of the same size that are run beside them, per axis."""
 
 

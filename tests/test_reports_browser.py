@@ -164,7 +164,7 @@ def point_at(tab, key, x, y):
 def test_every_figure_can_be_read_by_keyboard(drawn):
     audit = toy_audit()
     keys = figure_keys(drawn)
-    assert len(keys) == 11
+    assert len(keys) == 12
     for key in keys:
         step(drawn, key, "ArrowRight")
         first = text_of(drawn, "figure-tip")
