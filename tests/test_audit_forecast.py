@@ -41,6 +41,42 @@ def test_forecast_finds_the_truth(effect, tolerance):
     np.testing.assert_allclose(np.mean(found, axis=0), truth, atol=tolerance)
 
 
+@pytest.mark.parametrize(("kind", "units"), [("noise", 40), ("noise", 12), ("gap", 40)])
+def test_forecasts_are_within_their_stated_error(kind, units):
+    """Few units make t statistics heavy-tailed, which must not pass for effects."""
+    rng = np.random.default_rng(units)
+    effect = np.where(np.arange(300) < 20, 0.8 if kind == "gap" else 0.0, 0.0)
+    inside = []
+    for _ in range(8):
+        summary = edge_summary(effect + rng.normal(size=(units, 300)))
+        found = fc.forecast(summary, size=20, units=[units, 4 * units], rng=rng, draws=4)
+        truth = [_truth(effect, n, 20, rng) for n in (units, 4 * units)]
+        inside += (np.abs(found["phi"] - truth) <= found["error"]).tolist()
+    assert np.mean(inside) >= 0.8
+
+
+def test_the_band_of_a_forecast_is_its_stated_error():
+    rng = np.random.default_rng(0)
+    summary = edge_summary(planted(rng))
+    found = fc.forecast(summary, size=8, units=[20, 200], rng=rng, draws=3)
+    assert list(found.columns) == ["units", "phi", "error", "low", "high", "kind"]
+    np.testing.assert_allclose(found["low"], np.maximum(found["phi"] - found["error"], -1))
+    np.testing.assert_allclose(found["high"], np.minimum(found["phi"] + found["error"], 1))
+    share = 8 / len(summary.mean)
+    assert (found["error"] >= 1 / (8 * (1 - share))).all()
+    none = fc.forecast(summary, size=8, units=[20], rng=rng, draws=3, error_repeats=0)
+    assert np.isfinite(none["phi"]).all() and np.isnan(none["error"]).all()
+
+
+@pytest.mark.parametrize("df", [1, 7, 23, 400])
+def test_normal_scores_of_t_are_close_to_exact_and_turn_back(df):
+    t = np.array([-6.0, -1.0, 0.0, 0.5, 3.0])
+    z = fc.normal_score(t, df)
+    exact = stats.norm.ppf(stats.t(df).cdf(t))
+    np.testing.assert_allclose(z, exact, atol=0.12 if df == 1 else 0.02)
+    np.testing.assert_allclose(fc.from_normal_score(z[None], df)[0], t, atol=1e-9)
+
+
 def test_observed_points_are_unbiased():
     rng = np.random.default_rng(0)
     effect = np.where(np.arange(300) < 20, 0.5, 0.0)

@@ -93,6 +93,18 @@ def test_equal_runs_do_not_claim_certainty():
     assert estimate.low == pytest.approx(0.05**0.2)
 
 
+def test_three_runs_whose_pairs_agree_equally_do_not_claim_certainty():
+    """Each run swaps one edge of its own: every pair differs alike and the jackknife SE is 0."""
+    masks = np.zeros((3, 60), dtype=bool)
+    masks[:, :10] = True
+    for run in range(3):
+        masks[run, run], masks[run, 20 + run] = False, True
+    assert np.ptp(ng.pair_phi(masks)) == pytest.approx(0.0, abs=1e-12)
+    found = ng.phi_of_runs(masks)
+    assert found.interval == "row jackknife t; 3 runs: conservative"
+    assert found.high - found.low > 0.1
+
+
 def test_row_jackknife_interval_by_hand():
     masks = np.array(KNOWN[1][0], dtype=bool)
     left_out = np.array([1 / 6, -0.2, 0.6])
