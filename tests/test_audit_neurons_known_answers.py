@@ -1,7 +1,11 @@
-"""Numbers of the specification that the other neuron tests do not reproduce, by its test ids.
+"""Numbers of the specification of the neuron audit that its other tests do not reproduce.
 
-T1 metrics, T2 sanity closed forms, T3 bounds, T4 sets, T5 planted units, T6 aliases, T7 clusters,
-T8 polysemantic unit, T9 linear explanations, T13 degenerate input.
+Where its thirteen synthetic tests are (files test_audit_neurons_*.py; "here" is this file):
+T1 metrics: metrics. T2 sanity closed forms and flags: metrics, here. T3 bounds, uniform bounds,
+certificate: bounds, here. T4 sets: sets. T5 planted units: sets, here. T6 aliases: sets, here.
+T7 clusters: sets, here. T8 polysemantic unit: linear, here. T9 linear explanations: linear, here.
+T10 pure noise: sets. T11 hand-built transformer: linear. T12 determinism: sets. T13 degenerate
+input: metrics, sets, here.
 """
 
 import numpy as np

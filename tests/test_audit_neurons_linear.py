@@ -4,6 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from circuitvar.audit.neurons.activation_ranges import polysemantic, range_edges, range_map
 from circuitvar.audit.neurons.audit_neurons import NeuronOptions, audit_neurons
@@ -108,6 +110,51 @@ def best_subset(x, y, xv, yv, *, size):
         return np.corrcoef(xv[:, columns] @ w[:-1], yv)[0, 1]
 
     return max((list(c) for c in itertools.combinations(range(x.shape[1]), size)), key=value)
+
+
+def small_problem(seed, size, concepts, overlap):
+    """`size` planted weights among few concepts, in a train and a validation part."""
+    rng = np.random.default_rng(seed)
+    base = rng.random((600, concepts)) < 0.35
+    copied = base & (rng.random(base.shape) < overlap)
+    columns = base | np.roll(copied, 1, axis=1)
+    weights = np.zeros(concepts)
+    places = rng.choice(concepts, size, replace=False)
+    weights[places] = rng.choice([-1, 1], size) * rng.uniform(1, 2, size)
+    values = columns @ weights + 0.3 * rng.normal(size=600)
+    data = probing_set(values[:, None], columns)
+    train = (np.arange(600) < 400).astype(float)
+    grams = gram(data, train), gram(data, 1 - train)
+    x, on = columns.astype(float), train > 0
+    return grams, (x[on], values[on], x[~on], values[~on]), weights
+
+
+SMALL = {
+    "seed": st.integers(0, 10_000),
+    "size": st.integers(1, 4),
+    "concepts": st.integers(5, 10),
+}
+
+
+@settings(deadline=None, max_examples=25)
+@given(**SMALL)
+def test_greedy_selects_the_best_of_all_subsets_of_independent_concepts(seed, size, concepts):
+    (first, second), args, weights = small_problem(seed, size, concepts, 0.0)
+    order = candidate_order(elastic_net(first), signed=True)
+    found = np.flatnonzero(greedy_refit(first, second, order, tolerance=0.005)[:, 0])
+    assert set(found) == set(np.flatnonzero(weights))
+    assert set(found) == set(best_subset(*args, size=size))
+
+
+@settings(deadline=None, max_examples=25)
+@given(**SMALL, overlap=st.floats(0, 0.8), width=st.integers(1, 10))
+def test_greedy_equals_trying_every_candidate_on_the_samples(seed, size, concepts, overlap, width):
+    """On dependent concepts too, where no greedy rule need find the best subset."""
+    (first, second), args, _ = small_problem(seed, size, concepts, overlap)
+    order = candidate_order(elastic_net(first), signed=True)
+    options = {"max_length": 5, "width": width, "tolerance": 0.01}
+    found = np.flatnonzero(greedy_refit(first, second, order, **options)[:, 0])
+    assert set(found) == set(slow_greedy(*args, order[:, 0], **options))
 
 
 def test_maximal_length_keeps_the_selected_concepts(planted):
