@@ -184,11 +184,18 @@ def test_command_takes_a_circuit_file_and_a_direction(tmp_path):
     found = CliRunner().invoke(
         app,
         [*arguments, "--units", "edges, heads-output", "--circuit", str(edges), "--direction",
-         "answer", "--out", str(out)],
+         "answer", "--compositions", "3", "--out", str(out)],
     )  # fmt: skip
     assert found.exit_code == 0, found.output
     assert pd.read_csv(out / "edges" / "units.csv").unit.tolist() == ["input->logits", "m1->logits"]
     provenance = json.loads((out / "neurons.json").read_text())["provenance"]
     assert provenance["direction"] == "answer" and provenance["units"] == ["edges", "heads-output"]
+    table = pd.read_csv(out / "heads-output" / "compositions.csv")
+    assert len(table) == 8 and table.length.max() == 3
+    words = table.formula.str.count(r" (?:AND|OR) ")
+    np.testing.assert_array_equal(words + 1, table.length)
+    assert (table.searched_iou >= 0).all() and table.gain.between(
+        table.low, table.high
+    ).mean() > 0.7
     wrong = CliRunner().invoke(app, [*arguments, "--units", "edges", "--out", str(out)])
     assert wrong.exit_code != 0 and "name one with --circuit" in str(wrong.exception)
