@@ -3,9 +3,9 @@
 Where its thirteen synthetic tests are (files test_audit_neurons_*.py; "here" is this file):
 T1 metrics: metrics. T2 sanity closed forms and flags: metrics, here. T3 bounds, uniform bounds,
 certificate: bounds, here. T4 sets: sets. T5 planted units: sets, here. T6 aliases: sets, here.
-T7 clusters: sets, here. T8 polysemantic unit: linear, here. T9 linear explanations: linear, here.
-T10 pure noise: sets. T11 hand-built transformer: linear. T12 determinism: sets. T13 degenerate
-input: metrics, sets, here.
+T7 clusters: sets, here. T8 polysemantic unit: linear, here. T9 linear explanations: linear,
+greedy, here. T10 pure noise: sets. T11 hand-built transformer: linear. T12 determinism: blocks.
+T13 degenerate input: metrics, sets, here.
 """
 
 import numpy as np

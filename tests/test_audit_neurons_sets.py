@@ -1,7 +1,6 @@
 """T4 to T7, T10, T12, T13: votes, sets, aliases, clusters, verdicts."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +14,6 @@ from circuitvar.audit.neurons.bootstrap_votes import (
 )
 from circuitvar.audit.neurons.bounds import similarity_interval
 from circuitvar.audit.neurons.cluster_resampling import SCHEMES, cluster_weights, concept_prompts
-from circuitvar.audit.neurons.concept_audit import audit_units
 from circuitvar.audit.neurons.concept_options import ConceptOptions
 from circuitvar.audit.neurons.concept_sets import (
     conformal_set,
@@ -24,12 +22,10 @@ from circuitvar.audit.neurons.concept_sets import (
     maxt_set,
     vote_set,
 )
-from circuitvar.audit.neurons.null_concepts import null_best, null_concepts
 from circuitvar.audit.neurons.perturbations import winning_classes
-from circuitvar.audit.neurons.probing_set import probing_set, take_samples
+from circuitvar.audit.neurons.probing_set import probing_set
 from circuitvar.audit.neurons.similarity import similarity
 from circuitvar.audit.neurons.types import Votes
-from circuitvar.audit.neurons.weight_rows import weight_rows
 from tests.toy_neurons import flipped_concepts, planted_units
 
 NINE = ["pearson", "iou", "f1", "auprc", "phi", "cosine", "accuracy", "balanced_accuracy", "mad"]
@@ -81,64 +77,6 @@ def test_planted_units_win_their_votes():
     assert shares[truth, np.arange(128)].mean() >= 0.995
 
 
-def test_votes_ignore_chunks_order_and_repeat_exactly(monkeypatch):
-    from circuitvar.audit.neurons import bootstrap_votes as module
-
-    data, _ = planted_units(60, 4, 10, 4, beta=0.2, seed=4)
-    w = cluster_weights(data.strata, 50, rng=np.random.default_rng(7))
-    again = cluster_weights(data.strata, 50, rng=np.random.default_rng(7))
-    np.testing.assert_array_equal(w, again)
-    base = bootstrap_votes(data, w, ["pearson", "accuracy"])
-    monkeypatch.setattr(module, "chunk_size", lambda *_: 3)
-    chunked = bootstrap_votes(data, w, ["pearson", "accuracy"])
-    order = np.random.default_rng(0).permutation(10)
-    moved = probing_set(np.asarray(data.acts)[:, order], data.concepts, groups=data.groups)
-    shuffled = bootstrap_votes(moved, w, ["pearson", "accuracy"])
-    for key in base:
-        np.testing.assert_array_equal(base[key].shares, chunked[key].shares)
-        np.testing.assert_array_equal(base[key].winners, chunked[key].winners)
-        np.testing.assert_array_equal(base[key].shares[:, order], shuffled[key].shares)
-
-
-def test_workers_change_no_number(monkeypatch, tmp_path):
-    from circuitvar.audit.neurons import bootstrap_votes as votes_module
-    from circuitvar.audit.neurons import concept_audit, null_concepts
-
-    data, _ = planted_units(60, 4, 17, 4, beta=0.2, seed=4)
-    acts = np.asarray(data.acts, dtype=np.float32)
-    np.save(tmp_path / "acts.npy", acts)
-    mapped = probing_set(tmp_path / "acts.npy", data.concepts, groups=data.groups)
-    w = cluster_weights(data.strata, 50, rng=np.random.default_rng(7))
-    base = audit_neurons(probing_set(acts, data.concepts, groups=data.groups), LEAN)
-    votes = bootstrap_votes(data, w, ["pearson", "iou"])
-    for module in (votes_module, concept_audit, null_concepts):
-        monkeypatch.setattr(module, "chunk_size", lambda *_: 3)
-    found = audit_neurons(mapped, LEAN, workers=3)
-    pd.testing.assert_frame_equal(found.units, base.units, rtol=1e-5, atol=1e-6)
-    assert found.units.verdict.equals(base.units.verdict)
-    serial = audit_neurons(mapped, LEAN, workers=1)
-    pd.testing.assert_frame_equal(found.units, serial.units, check_exact=True)
-    pd.testing.assert_frame_equal(found.votes, serial.votes, check_exact=True)
-    threaded = bootstrap_votes(data, w, ["pearson", "iou"], workers=4)
-    for key in votes:
-        np.testing.assert_array_equal(votes[key].shares, threaded[key].shares)
-        np.testing.assert_array_equal(votes[key].winners, threaded[key].winners)
-    broken = acts.copy()
-    broken[3, 11] = np.nan
-    with pytest.raises(ValueError, match="unit 'unit11' has NaN"):
-        audit_neurons(probing_set(broken, data.concepts), LEAN, workers=2)
-    with pytest.raises(ValueError, match="0 workers"):
-        bootstrap_votes(data, w, ["pearson"], workers=0)
-
-
-def test_unit_results_do_not_keep_whole_blocks_alive():
-    data, _ = planted_units(60, 4, 6, 4, beta=0.2, seed=4)
-    options = LEAN.concepts
-    rows = weight_rows(data, options, rng=np.random.default_rng(0))
-    for result in audit_units(data, [(j,) for j in range(8)], rows, options):
-        assert result.score.base is None and result.share.base is None
-
-
 def slow_maxt_set(estimate, draws, alpha=0.05):
     """Definition of `maxt_set`, class by class, without screening: its oracle."""
     keep = []
@@ -161,16 +99,6 @@ def test_screened_maxt_equals_its_definition(seed, spread):
     mixing = rng.normal(size=(6, 6))
     draws = estimate + rng.standard_t(4, size=(120, 6)) @ mixing
     assert maxt_set(estimate, draws).tolist() == slow_maxt_set(estimate, draws)
-
-
-def test_null_bar_of_some_rows_is_the_null_bar_of_their_probing_set():
-    data, _ = planted_units(50, 4, 5, 3, beta=0.0, seed=1)
-    rows = np.flatnonzero(data.groups % 2 == 0)
-    for metric in ("pearson", "iou"):
-        whole = null_best(data, metric, rng=np.random.default_rng(2), draws=5, rows=rows)
-        part = null_best(take_samples(data, rows), metric, rng=np.random.default_rng(2), draws=5)
-        np.testing.assert_array_equal(whole, part)
-        assert (whole > 0).all()
 
 
 def test_ties_are_split_evenly():
@@ -303,20 +231,6 @@ def test_weights_keep_strata_and_schemes_differ():
         cluster_weights(strata, 1, rng=rng, fraction=2.0)
     with pytest.raises(ValueError, match="unknown scheme"):
         cluster_weights(strata, 1, rng=rng, scheme="jackknife")  # pyright: ignore
-
-
-def test_null_columns_keep_the_count_of_every_prompt():
-    data, _ = planted_units(30, 5, 1, 3, beta=0.0, seed=1)
-    prompt_level = np.repeat(np.arange(30) % 2, 5)[:, None]
-    data = probing_set(
-        np.asarray(data.acts), np.hstack([data.concepts, prompt_level]), groups=data.groups
-    )
-    null = null_concepts(data, rng=np.random.default_rng(0))
-    per_prompt = null.reshape(30, 5, -1).sum(axis=1)
-    expected = data.concepts.reshape(30, 5, -1).sum(axis=1)
-    np.testing.assert_array_equal(per_prompt[:, :-1], expected[:, :-1])
-    np.testing.assert_array_equal(np.sort(per_prompt[:, -1]), np.sort(expected[:, -1]))
-    assert (null != data.concepts).any(axis=0).all()
 
 
 def test_noise_units_are_not_called_stable_and_planted_ones_are():

@@ -25,6 +25,7 @@ from circuitvar.audit.neurons.concept_sets import (
     maxt_set,
     vote_set,
 )
+from circuitvar.audit.neurons.similarity import require_binary
 from circuitvar.audit.neurons.similarity_metrics import get_similarity
 from circuitvar.audit.neurons.types import ConceptSets, ProbingSet
 from circuitvar.audit.neurons.unit_blocks import map_unit_blocks
@@ -59,7 +60,12 @@ def audit_units(
     *,
     workers: int = 1,
 ) -> list[UnitResult]:
-    """Results of every unit, in order; `workers` threads share the blocks of units."""
+    """Results of every unit, in order; `workers` threads share the blocks of units.
+
+    Raises:
+        ValueError: a metric that needs 0/1 concepts was asked for on graded ones.
+    """
+    require_binary(data.concepts, options.metrics)
     columns = concept_columns(data, with_log="wpmi" in options.metrics)
 
     def work(_: slice, block: Float[np.ndarray, "sample unit"]) -> list[UnitResult]:

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from circuitvar.audit.neurons.cluster_sums import active_rows, chunk_size, sample_moments
 from circuitvar.audit.neurons.probing_set import take_samples
+from circuitvar.audit.neurons.similarity import rank_scores
 from circuitvar.audit.neurons.similarity_metrics import get_similarity
 from circuitvar.audit.neurons.types import ProbingSet
 from circuitvar.audit.neurons.unit_blocks import map_unit_blocks
@@ -56,22 +57,24 @@ def null_best(
     """
     similarity = get_similarity(metric)
     fn = similarity.fn
-    if fn is None:
-        raise ValueError(f"{metric} needs sorting; use a moment metric for the null.")
     keep = np.ones(data.n_concepts, dtype=bool) if eligible is None else eligible
     columns = int(keep.sum())
     part = _without_units(data, np.arange(data.n_samples) if rows is None else rows)
     nulls = np.concatenate([null_concepts(part, rng=rng)[:, keep] for _ in range(draws)], axis=1)
 
+    def best_of_draws(scores: Float[np.ndarray, "column unit"]) -> Float[np.ndarray, "draw unit"]:
+        return np.where(np.isnan(scores), -np.inf, scores).reshape(draws, columns, -1).max(axis=1)
+
     def work(_: slice, block: Float[np.ndarray, "sample unit"]) -> Float[np.ndarray, "draw unit"]:
         block = block if rows is None else block[rows]
+        if fn is None:
+            return best_of_draws(rank_scores(metric, block, nulls, part.weights).T)
         on = None
         if similarity.thresholded:
             on = active_rows(block, quantile=quantile, threshold=threshold, weights=part.weights)
         with np.errstate(divide="ignore", invalid="ignore"):
             scores = fn(sample_moments(block, on, nulls, part.weights, with_log=metric == "wpmi"))
-        scores = np.where(np.isnan(scores[0]), -np.inf, scores[0])
-        return scores.reshape(draws, columns, -1).max(axis=1)
+        return best_of_draws(scores[0])
 
     best = np.full((draws, data.n_units), np.nan, dtype=np.float32)
     for units, found in map_unit_blocks(data, chunk_size(data, draws), work, workers=workers):
