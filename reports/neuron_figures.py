@@ -164,6 +164,8 @@ def _range_panel(axes: "Axes", table: pd.DataFrame) -> None:
 
 def verdict_bars(units: pd.DataFrame) -> "Figure":
     """Number of units per layer and verdict; an edge counts to the layer of its source."""
+    from matplotlib.ticker import MaxNLocator
+
     require_columns(units, ["unit", "verdict"], "units")
     layer = units["unit"].str.extract(r"^([am]\d+|input)", expand=False).fillna("all")
     counts = pd.crosstab(layer, units["verdict"])
@@ -176,7 +178,7 @@ def verdict_bars(units: pd.DataFrame) -> "Figure":
                 axes.barh(counts.index, values, left=left, color=colour, label=verdict)
                 left += values
         axes.invert_yaxis()
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("units")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
@@ -195,7 +197,7 @@ def flip_rates(levels: pd.DataFrame) -> "Figure":
             axes.plot([values.mean()] * 2, [row - 0.33, row + 0.33], color=INK, lw=1.2)
         axes.set_yticks(range(len(axes_names)), axes_names)
         axes.invert_yaxis()
-        axes.set_xlim(-0.02, max(1.0, float(levels["flip_rate"].max())) + 0.02)
+        axes.set_xlim(-0.02, max(1.0, levels["flip_rate"].to_numpy(dtype=float).max()) + 0.02)
         axes.set_xlabel("share of labels that change")
     return figure
 

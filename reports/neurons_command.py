@@ -257,7 +257,7 @@ def _bounds(
             quantile=options.concepts.quantile,
             threshold=options.concepts.threshold,
         )
-        if (curve["error"] > 0).all():
+        if (curve["error"].to_numpy(dtype=float) > 0).all():
             return curve
         curves.append(curve)
     return curves[0] if curves else pd.DataFrame()

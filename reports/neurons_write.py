@@ -135,7 +135,7 @@ def _write_figures(run: "NeuronRun", folder: Path) -> list[Path]:
 def vote_units(audit: NeuronAudit, *, each: int = 3) -> pd.DataFrame:
     """The clearest stable and the clearest other units: stable ones alone are all one full bar."""
     rows = best_units(audit, len(audit.units))
-    stable = rows["verdict"] == "stable"
-    few = min(int(stable.sum()), max(each, 2 * each - int((~stable).sum())))
+    stable = rows["verdict"].to_numpy(dtype=str) == "stable"
+    few = min(stable.sum(), max(each, 2 * each - (~stable).sum()))
     shown = pd.concat([rows[stable].head(few), rows[~stable].head(2 * each - few)])
     return pd.DataFrame(shown)
