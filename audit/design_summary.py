@@ -127,6 +127,7 @@ def design_components(
             continue
         per_edge = np.stack([variance for _, variance, _ in lines])
         summed, total = per_edge.sum(axis=1), per_edge.sum(axis=0)
+        summed[np.abs(summed) < 1e-12 * np.abs(summed).sum()] = 0.0  # Rounding is not negative.
         known = total > 0
         share = per_edge[:, known] / total[known]
         frames.append(

@@ -83,6 +83,14 @@ def check_plan(
     """
     check_facets(design, task)
     kept, left_out = planned_runs(design, settings)
+    for facet in design.facets:
+        left = {repr(dict(key.levels)[facet.name]) for key in kept}
+        if len(facet.levels) > 1 and len(left) < 2:
+            raise ValueError(
+                f"facet {facet.name!r} has a single level, {left.pop()}, among the {len(kept)} "
+                "runs that are defined; choose a method that is defined for its other levels, or "
+                "draw more runs"
+            )
     require_answers(design, kept, asked=asked)
     return kept, left_out
 

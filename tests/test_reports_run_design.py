@@ -108,6 +108,18 @@ def test_the_command_runs_a_file_and_stops_at_a_dry_run(tmp_path):
     assert again == resolve_design(plan, IOI)
 
 
+def test_a_design_of_a_prompts_file(tmp_path):
+    pairs = IOI.sample(60, rng=np.random.default_rng(0))
+    rows = [(p.clean, p.corrupt, p.answers[0], p.wrong_answers[0], p.template) for p in pairs]
+    names = ["clean", "corrupt", "answer", "wrong_answer", "template"]
+    pd.DataFrame(rows, columns=names).to_csv(tmp_path / "p.csv", index=False)
+    plan = plan_file(tmp_path, "size", "full")
+    command = ["design", "--data", str(tmp_path / "p.csv"), "--plan", plan, "--n", "8"]
+    done = CliRunner().invoke(app, [*command, "--no-function", "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert not (tmp_path / "out" / "function.csv").exists()
+
+
 def test_an_interrupted_design_goes_on_where_it_stopped(pocket, tmp_path, monkeypatch):
     """Finished passes are kept; the tables are those of an uninterrupted design, byte by byte."""
     from circuitvar.audit import run_design
@@ -190,6 +202,11 @@ def test_presets_leave_out_what_a_task_does_not_have():
     [
         ("facets: [{name: corruption, levels: [x]}]", "'ioi' has no corruption 'x'; choose among"),
         ("facets: [{name: metric, levels: [x]}]", "x"),
+        (
+            "facets: [{name: method, levels: [clean-corrupted]}, {name: data, levels: [0, 1]}, "
+            "{name: ablation, levels: [patching, zero]}]",
+            "facet 'ablation' has a single level, 'patching', among the 2 runs that are defined",
+        ),
         ("facets: [{name: method, levels: [x]}]", "x"),
         ("facets: [{name: temlate, levels: [x]}]", "did you mean 'template'"),
         (

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from circuitvar.reports.commands.options import (
+    DataFile,
     Device,
     Dtype,
     ModelName,
@@ -13,16 +14,19 @@ from circuitvar.reports.commands.options import (
     Quiet,
     Revision,
     Seed,
-    TaskName,
 )
 
 
 def design(
-    task: TaskName,
+    task: Annotated[
+        str | None,
+        typer.Argument(help="Task key (see `circuitvar tasks`) or your own `module:attribute`."),
+    ] = None,
     plan: Annotated[
         str, typer.Option("--plan", help="YAML design file, or a preset: quick, paper, full.")
     ] = "quick",
     model: ModelName = "pocket",
+    data: DataFile = None,
     n: Annotated[int, typer.Option("--n", help="Prompts per run.")] = 100,
     ask: Annotated[
         list[str] | None,
@@ -64,7 +68,7 @@ def design(
     from circuitvar.reports.write import check_writable
 
     check_writable(out)
-    question, asked = resolve_task(task, None), interactions(ask or ())
+    question, asked = resolve_task(task, data), interactions(ask or ())
     chosen = resolve_design(plan, question)
     settings = Settings(n=n, seed=seed)
     check_plan(chosen, question, settings, asked=asked)

@@ -5,9 +5,6 @@ from typing import Annotated
 
 import typer
 
-TaskName = Annotated[
-    str, typer.Argument(help="Task key (see `circuitvar tasks`) or your own `module:attribute`.")
-]
 ModelName = Annotated[
     str,
     typer.Option(
