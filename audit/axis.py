@@ -103,7 +103,9 @@ def runs_axis(
         unit=unit,
         runs=sets.runs,
         phi=phi,
-        jaccard=jaccard_of_runs(pairs, level=level, estimand=estimand),
+        jaccard=jaccard_of_runs(
+            pairs, size=float(sets.sizes.mean()), level=level, estimand=estimand
+        ),
         jaccard_cv=pairwise_cv(pairs),
         chance=mean_chance(sets.sizes, sets.n_edges),
         inclusion=sets.inclusion,

@@ -52,7 +52,7 @@ class Collected:
     exact: EdgeScores | None = None
     exact_rows: Int[np.ndarray, " example"] | None = None
     """Rows of `scores` that the exact scores belong to."""
-    methods: Float[np.ndarray, "run edge"] | None = None
+    methods: Float[np.ndarray, "method edge"] | None = None
     """Mean scores by `method` and by the other methods, in that order."""
     method_keys: tuple[str, ...] = ()
     """Rows of `methods`."""
@@ -60,7 +60,7 @@ class Collected:
     """Every method on the prompts of `exact_rows`."""
     choices: tuple[Scored, ...] = ()
     """Mean scores under other corruptions, noise amplitudes and ablations."""
-    fresh: Float[np.ndarray, "run edge"] | None = None
+    fresh: Float[np.ndarray, "replicate edge"] | None = None
     """Mean scores of independent data sets."""
     seeds: Float[np.ndarray, "run edge"] | None = None
     """Mean scores of models that differ in their training seed, the audited one first."""

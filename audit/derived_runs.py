@@ -31,7 +31,7 @@ class Derived:
 
     table: RunTable
     masks: Bool[np.ndarray, "run edge"]
-    weights: tuple[Float[np.ndarray, " example"], ...] = ()
+    weights: tuple[Float[np.ndarray, " _example"], ...] = ()
     """Weight of every prompt of a run's pass in the run."""
 
 

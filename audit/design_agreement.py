@@ -105,7 +105,8 @@ def _block_interval(
         return None, None
     chosen, pairs = masks[rows], pairwise_jaccard(masks[rows])
     if name != RESAMPLED:
-        return phi_of_runs(chosen, level=level), jaccard_of_runs(pairs, level=level)
+        size = float(chosen.sum(axis=1).mean())
+        return phi_of_runs(chosen, level=level), jaccard_of_runs(pairs, size=size, level=level)
     if len(rows) < 10:
         return None, None
     weights = np.stack([derived.weights[row] for row in rows])

@@ -163,6 +163,7 @@ def forecast(
     worlds = deconvolved(summary.mean, max(error_repeats, 1))[:error_repeats]
     error = forecast_error(
         worlds,
+        numbers=len(scales),
         expected=lambda truth: simulated(np.tile(truth, (_ERROR_DRAWS, 1))),
         forecasted=lambda truth: simulated(
             deconvolved(truth + se * rng.standard_t(df, size=len(truth)), _ERROR_DRAWS)
@@ -180,6 +181,7 @@ def forecast(
 def forecast_error(
     worlds: Float[np.ndarray, "world edge"],
     *,
+    numbers: int,
     expected: Callable[[Float[np.ndarray, " edge"]], Float[np.ndarray, " number"]],
     forecasted: Callable[[Float[np.ndarray, " edge"]], Float[np.ndarray, " number"]],
 ) -> Float[np.ndarray, " number"]:
@@ -187,10 +189,10 @@ def forecast_error(
 
     Parametric bootstrap: each world has its true effects drawn from their posterior; a data set is
     drawn in it, the law of the effects is fitted anew, and the forecast is held against what that
-    world really gives. NaN without worlds.
+    world really gives. One error for each of the `numbers` of units; NaN without worlds.
     """
     if not len(worlds):
-        return np.array(np.nan)
+        return np.full(numbers, np.nan)
     errors = np.array([forecasted(truth) - expected(truth) for truth in worlds])
     factor = _ENLARGED * float(student_t.ppf(0.975, len(worlds)))
     return factor * np.sqrt((errors**2).mean(axis=0))

@@ -70,7 +70,8 @@ def sampling_parts(
     groups = min(groups, splits)
     keeps = [np.ones(len(scores), dtype=bool)]
     if groups >= (4 if templates > 1 else 3) and len(scores) // groups >= 2:
-        group = rng.permutation(np.arange(splits) % groups)[units]
+        split = units if templates > 1 else np.arange(len(scores))
+        group = rng.permutation(np.arange(splits) % groups)[split]
         keeps += [group != g for g in range(groups)]
     blocks = []
     for start in range(0, scores.shape[1], _BLOCK):

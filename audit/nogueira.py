@@ -8,7 +8,7 @@ every run or no run keeps may be left out of `masks` if `always` and `n_edges` s
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Real
 from scipy.stats import t as student_t
 
 from circuitvar.audit.intervals import (
@@ -23,7 +23,7 @@ from circuitvar.audit.types import Estimate
 
 
 def phi_from_counts(
-    counts: Int[np.ndarray, " edge"], runs: int, *, n_edges: int | None = None, always: int = 0
+    counts: Real[np.ndarray, " edge"], runs: int, *, n_edges: int | None = None, always: int = 0
 ) -> float:
     """phi = 1 - M/(M-1) mean_e p_e (1 - p_e) / (k/E (1 - k/E)), with p_e = counts_e / M.
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float32, Int, Shaped
 
 Clusters = Sequence[object] | np.ndarray | None
 
@@ -50,7 +50,7 @@ def unit_of_example(n: int, clusters: Clusters = None) -> Int[np.ndarray, " exam
 
 
 def from_counts(
-    counts: Float[np.ndarray, "replicate unit"],
+    counts: Shaped[np.ndarray, "replicate unit"],
     units: Int[np.ndarray, " example"],
     *,
     scheme: str,

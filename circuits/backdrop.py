@@ -136,7 +136,7 @@ def mean_constants(
 
 
 def at_positions(
-    values: Float[Tensor, "pos ..."], mask: Bool[Tensor, "batch pos"]
+    values: Float[Tensor, "position ..."], mask: Bool[Tensor, "batch pos"]
 ) -> Float[Tensor, "batch pos ..."]:
     """Constants as one value per token; positions count from the first real token.
 

@@ -44,7 +44,7 @@ class PruningOptions:
     """log alpha of every gate at the start: nearly always open."""
 
 
-def gate(log_alpha: Float[Tensor, " edge"], uniform: Float[Tensor, " edge"]) -> Tensor:
+def gate(log_alpha: Float[Tensor, " edge"], uniform: Float[Tensor, "*draw edge"]) -> Tensor:
     """Hard-concrete sample: a stretched binary concrete variable, cut to [0, 1].
 
     z = clip(s (HIGH - LOW) + LOW, 0, 1), s = sigmoid((logit(u) + log alpha) / TEMPERATURE).

@@ -6,7 +6,7 @@ score difference into the same formula; that is not what is tested here.
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from scipy.stats import binom
 
 from circuitvar.circuits.hypothesis import HypothesisTest, share_interval
@@ -51,7 +51,7 @@ def non_equivalence_p(wins: float, n: int, epsilon: float) -> float:
 
 
 def _non_equivalence_ps(
-    wins: Float[np.ndarray, " count"], n: int, epsilon: float
+    wins: Real[np.ndarray, " count"], n: int, epsilon: float
 ) -> Float[np.ndarray, " count"]:
     distance = np.abs(wins - n / 2)
     upper = np.ceil(n / 2 + distance - 1e-9)
@@ -71,7 +71,7 @@ def tost_p(wins: float, n: int, epsilon: float) -> float:
 
 
 def _tost_ps(
-    wins: Float[np.ndarray, " count"], n: int, epsilon: float
+    wins: Real[np.ndarray, " count"], n: int, epsilon: float
 ) -> Float[np.ndarray, " count"]:
     above = binom.sf(np.floor(wins) - 1, n, 0.5 - epsilon)
     below = binom.cdf(np.ceil(wins), n, 0.5 + epsilon)

@@ -7,7 +7,7 @@ a stated alternative, and an interval obtained by inverting the test.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from scipy.stats import beta, binom
 
 
@@ -63,7 +63,7 @@ def share_interval(successes: float, n: int, *, confidence: float = 0.95) -> tup
 
 
 def share_intervals(
-    successes: Float[np.ndarray, " share"], n: int, *, confidence: float = 0.95
+    successes: Real[np.ndarray, " share"], n: int, *, confidence: float = 0.95
 ) -> tuple[Float[np.ndarray, " share"], Float[np.ndarray, " share"]]:
     """`share_interval` of many counts out of the same n."""
     if n < 1:

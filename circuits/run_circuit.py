@@ -69,7 +69,6 @@ def final_streams(
     return streams_of(model, backdrop, masks)
 
 
-@torch.no_grad()
 def streams_of(
     model: "Model", backdrop: Backdrop, masks: Iterable[Bool[np.ndarray, " edge"]]
 ) -> Iterator[Float[Tensor, "batch d_model"]]:
@@ -84,14 +83,19 @@ def streams_of(
     for mask in masks:
         kept = graph.matrix(mask)
         needed = needed_sources(graph, kept, coupled=coupled)
-        run = Run(graph, kept, needed, memo, stack, alone=alone)
-        if needed[0]:
-            run.add(0, memo.id(("input",)), delta, at_read_out(backdrop, delta))
-        for index in range(graph.n_layers):
-            run_heads(model.architecture, backdrop, run, index)
-            if graph.has_mlp:
-                run_mlp_delta(model.architecture, backdrop, run, index)
-        yield backdrop.final + tail_sum(run, len(graph.destinations) - 1)
+        yield _stream(model, backdrop, Run(graph, kept, needed, memo, stack, alone=alone))
+
+
+@torch.no_grad()
+def _stream(model: "Model", backdrop: Backdrop, run: Run) -> Float[Tensor, "batch d_model"]:
+    graph, delta = run.graph, backdrop.input_delta
+    if run.needed[0]:
+        run.add(0, run.memo.id(("input",)), delta, at_read_out(backdrop, delta))
+    for index in range(graph.n_layers):
+        run_heads(model.architecture, backdrop, run, index)
+        if graph.has_mlp:
+            run_mlp_delta(model.architecture, backdrop, run, index)
+    return backdrop.final + tail_sum(run, len(graph.destinations) - 1)
 
 
 def run_mlp_delta(architecture: Architecture, backdrop: Backdrop, run: Run, index: int) -> None:

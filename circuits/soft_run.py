@@ -53,7 +53,7 @@ def soft_final_stream(
 
 def _read(
     matrix: Float[Tensor, "src dst"], deltas: list[Tensor], columns: list[int]
-) -> Float[Tensor, "dst batch pos d_model"]:
+) -> Float[Tensor, "read batch pos d_model"]:
     values = torch.cat(deltas)
     return torch.einsum("sv,sbpd->vbpd", matrix[: len(values), columns], values)
 

@@ -66,7 +66,7 @@ def differences(
     patch: Writes | None,
     window: slice,
     keep: Bool[Tensor, "batch pos"] | None = None,
-) -> Float[Tensor, "src batch pos d_model"]:
+) -> Float[Tensor, "src batch window d_model"]:
     """Patched minus clean output of every source, at the positions in `window`.
 
     `patch=None` stands for zeros. Where `keep` is False nothing is patched.

@@ -20,7 +20,8 @@ def squared_error(
     scores: Float[np.ndarray, "*draw example"], full: Float[np.ndarray, " example"]
 ) -> Float[np.ndarray, "*draw"]:
     """Effect metric of Shi et al.: mean over examples of the squared difference of scores."""
-    return ((np.asarray(scores, dtype=float) - np.asarray(full, dtype=float)) ** 2).mean(axis=-1)
+    squares = (np.asarray(scores, dtype=float) - np.asarray(full, dtype=float)) ** 2
+    return np.asarray(squares.mean(axis=-1))
 
 
 def _beats_random(

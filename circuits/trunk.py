@@ -85,7 +85,7 @@ def attention_pattern(
     layer: Layer,
     query: Float[Tensor, "batch head query d_head"],
     key: Float[Tensor, "batch head key d_head"],
-    mask: Float[Tensor, "batch 1 query key"],
+    mask: Float[Tensor, "#batch 1 query key"],
 ) -> Float[Tensor, "batch head query key"]:
     """softmax(softcap(q k^T * scaling) + mask), in float32 at least."""
     scores = (query * layer.scaling) @ key.transpose(-1, -2)
@@ -101,7 +101,7 @@ def mix(
     query: Float[Tensor, "batch query head d_head"],
     key: Float[Tensor, "batch key kv_head d_head"],
     value: Float[Tensor, "batch key kv_head d_head"],
-    mask: Float[Tensor, "batch 1 query key"],
+    mask: Float[Tensor, "#batch 1 query key"],
 ) -> Float[Tensor, "batch query head d_head"]:
     """Attention after rotary embedding; k/v heads are shared by equal groups of query heads."""
     groups = query.shape[2] // key.shape[2]
@@ -191,7 +191,7 @@ def run_tokens(
     return run(architecture, embeddings, x, context), context
 
 
-def at_last(x: Float[Tensor, "batch pos d"], last: Int[Tensor, " batch"]) -> Tensor:
+def at_last(x: Float[Tensor, "batch pos ..."], last: Int[Tensor, " batch"]) -> Tensor:
     """The read-out position of each example."""
     return x[torch.arange(len(x), device=x.device), last]
 

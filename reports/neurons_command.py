@@ -71,6 +71,7 @@ def run_neurons(
     options: NeuronOptions | None = None,
     units: UnitChoice | None = None,
     other_models: tuple[str, ...] | None = None,
+    workers: int = 1,
 ) -> NeuronRun:
     """Label every MLP neuron and head of `model` on `task`; write a report folder to `out`.
 
@@ -82,6 +83,7 @@ def run_neurons(
         other_models: models of other training seeds, with the same tokenizer; by default those of
             the pocket model. Units are matched; edges are not compared across seeds.
         out: folder to write; None writes nothing.
+        workers: threads that share the units; they change no number.
 
     Raises:
         ValueError: unknown task, model or units, or too few usable prompts.
@@ -89,7 +91,7 @@ def run_neurons(
     from circuitvar.circuits.model import load_model
     from circuitvar.reports.circuit_by_name import resolve_circuit
     from circuitvar.tasks.metrics import get_metric
-    from circuitvar.tasks.tokens import tokenize
+    from circuitvar.tasks.sampling import sample_batch
 
     options, choice = replace(options or NeuronOptions(), seed=seed), units or UnitChoice()
     chosen, loaded = resolve_task(task, None), load_model(model, device=device)
@@ -97,10 +99,10 @@ def run_neurons(
         found = resolve_circuit(choice.circuit, loaded, size=choice.size)
         choice = replace(choice, edge_names=found.circuit.edge_names)
     probe, other, choose, pools = np.random.default_rng(seed).spawn(4)
-    pairs = chosen.sample(prompts, rng=probe)
-    batch = tokenize(pairs, loaded.tokenizer).batch
-    held_pairs = chosen.sample(held_out, rng=other)
-    held_batch = tokenize(held_pairs, loaded.tokenizer).batch
+    draw = partial(sample_batch, chosen, max_length=loaded.context, vocab_size=loaded.vocab_size)
+    drawn, pairs = draw(prompts, loaded.tokenizer, rng=probe)
+    held, held_pairs = draw(held_out, loaded.tokenizer, rng=other)
+    batch, held_batch = drawn.batch, held.batch
     siblings = sibling_models(model) if other_models is None else other_models
     elsewhere = OtherSamples({}, {})
     if options.perturbations is not None:
@@ -109,7 +111,7 @@ def run_neurons(
         )
     run = _audit(
         loaded, get_metric(chosen.metric), (batch, pairs), (held_batch, held_pairs), choose,
-        options, substituted, choice, elsewhere,
+        options, substituted, choice, elsewhere, workers,
     )  # fmt: skip
     run.provenance.update(
         task=task, model=model, model_digest=loaded.digest, seed=seed, format=FORMAT,
@@ -146,6 +148,7 @@ def _audit(
     substituted: int,
     choice: UnitChoice,
     elsewhere: OtherSamples,
+    workers: int,
 ) -> NeuronRun:
     from circuitvar.audit.neurons.adapters import live_units
     from circuitvar.audit.neurons.token_concepts import token_concepts
@@ -162,6 +165,7 @@ def _audit(
             options if kind == "neurons" else _lighter(options),
             other_data=pool_data(data[kind], elsewhere, partial(read, model)),
             other_models={name: read(other, batch, concepts) for name, other in siblings.items()},
+            workers=workers,
         )
     replaced = pd.DataFrame()
     if "neurons" in parts:

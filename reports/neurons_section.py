@@ -58,7 +58,7 @@ CARD = (
 BOUNDS = (
     "Error of a score against its bounds",
     "Observed error of the similarity by number of prompts, below bounds that hold for any "
-    "distribution.",
+    "distribution. The unit is the best supported one whose error is above 0 at every number.",
 )
 
 

@@ -3,6 +3,11 @@
 import numpy as np
 import pytest
 from hypothesis import settings
+from jaxtyping import install_import_hook
+
+import tests.shape_check  # noqa: F401 - the hook looks it up by name
+
+install_import_hook("circuitvar", "tests.shape_check.checked")
 
 # Deterministic property tests: a failure here fails on every machine.
 settings.register_profile("circuitvar", deadline=None, derandomize=True, print_blob=True)

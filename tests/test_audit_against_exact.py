@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from circuitvar.audit.against_exact import _leave_one_out, agreement_estimates, top_overlap
+from tests.shape_check import wrong_shapes
 
 TEMPLATES = tuple(f"t{i % 9}" for i in range(45))
 
@@ -35,5 +36,5 @@ def test_leave_one_out_equals_leaving_out():
 
 
 def test_different_prompts_are_refused():
-    with pytest.raises(ValueError, match="score the same prompts"):
+    with wrong_shapes(), pytest.raises(ValueError, match="score the same prompts"):
         agreement_estimates(np.zeros((3, 2)), np.zeros((4, 2)), ("a",) * 3, size=1)

@@ -7,6 +7,7 @@ from circuitvar.audit import variance_components as vc
 from circuitvar.audit.decision_study import decision_table, mean_se, reliability
 from circuitvar.audit.functional_anova import functional_anova
 from circuitvar.audit.moment_components import cross, moment_components
+from tests.shape_check import wrong_shapes
 
 TABLE = np.array([[3.0, 5, 4], [6, 9, 9]])
 
@@ -116,7 +117,7 @@ def test_constant_edges_have_exactly_zero_variance():
     ],
 )
 def test_component_errors(call, match):
-    with pytest.raises(ValueError, match=match):
+    with wrong_shapes(), pytest.raises(ValueError, match=match):
         call()
 
 

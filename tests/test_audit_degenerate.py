@@ -114,7 +114,7 @@ def test_circuits_of_all_edges():
     found = halves_agreement(NOISE, size=E, rng=rng(), pairs=3)
     assert np.isnan(found.phi.value) and found.jaccard.value == 1.0
     assert halves_axis(NOISE, rng=rng(), size=E, pairs=3).chance == pytest.approx(1.0)
-    assert inner_outer(np.arange(E), np.ones(E), size=E, critical=3.0).inner.all()
+    assert inner_outer(np.arange(float(E)), np.ones(E), size=E, critical=3.0).inner.all()
     assert rbo.rbo(NOISE[0], NOISE[0], depth=E) == pytest.approx(1.0)
     table = forecast(edge_summary(NOISE), size=E, units=[10], rng=rng(), draws=2)
     assert np.isnan(table["phi"]).all()
@@ -143,6 +143,10 @@ def test_one_template():
         lambda w: np.array([w @ NOISE[:, 0]]), N, names=("mean",), rng=rng(), clusters=same
     )
     assert np.isnan(estimate.low)
+    one = sampling_parts(NOISE, clusters=same, rng=rng())
+    for found, plain in zip(one, sampling_parts(NOISE, rng=rng()), strict=True):
+        np.testing.assert_array_equal(found.variance, plain.variance)
+        np.testing.assert_array_equal(found.left_out, plain.left_out)
     assert ratio_of_means("", NOISE[:, 0], templates=tuple(same)).n == N
 
 

@@ -21,6 +21,7 @@ from circuitvar.audit.identifiability.sample_valid import (
 from circuitvar.audit.identifiability.size_strata import valid_by_size
 from circuitvar.audit.identifiability.splitting import split_valid
 from circuitvar.audit.identifiability.types import Criterion
+from tests.shape_check import wrong_shapes
 from tests.toy_identifiability import GOLDEN, golden_net, redundant_net
 
 
@@ -207,5 +208,5 @@ def test_chao1_bounds_the_true_number_from_below_on_average():
     ],
 )
 def test_errors_say_what_to_do(call, message):
-    with pytest.raises(ValueError, match=message):
+    with wrong_shapes(), pytest.raises(ValueError, match=message):
         call(pose(golden_net("k3_s0"), "xor"))

@@ -5,6 +5,7 @@ from circuitvar.audit import approximation as ap
 from circuitvar.audit import ledger as lg
 from circuitvar.audit.group_jackknife import group_jackknife
 from circuitvar.audit.variance_components import within_between
+from tests.shape_check import wrong_shapes
 
 
 def _scores(rng, n=60, templates=6, edges=40):
@@ -41,7 +42,7 @@ def test_split_adds_up():
     ],
 )
 def test_approximation_errors(h, c, match):
-    with pytest.raises(ValueError, match=match):
+    with wrong_shapes(), pytest.raises(ValueError, match=match):
         ap.approximation_error(h, c)
 
 

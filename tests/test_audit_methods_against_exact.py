@@ -7,6 +7,7 @@ import pytest
 
 from circuitvar.audit.methods_against_exact import OnExact, methods_table
 from circuitvar.circuits.methods import get_method
+from tests.shape_check import wrong_shapes
 
 EAP = get_method("eap")
 TEMPLATES = tuple("aabbccdd")
@@ -57,5 +58,5 @@ def test_a_native_scale_has_no_bias_and_edges_without_effect_have_no_sign():
 
 
 def test_scores_of_other_prompts_are_refused():
-    with pytest.raises(ValueError, match="pass the same"):
+    with wrong_shapes(), pytest.raises(ValueError, match="pass the same"):
         methods_table([OnExact(EAP, effects()[:4])], effects(), TEMPLATES, size=2)

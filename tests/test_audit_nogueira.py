@@ -6,6 +6,7 @@ from scipy import stats
 
 from circuitvar.audit import nogueira as ng
 from circuitvar.audit.set_indices import kuncheva
+from tests.shape_check import wrong_shapes
 
 KNOWN = [
     ([[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0]], 1 / 3, 0.0329218107),
@@ -152,7 +153,7 @@ def test_interval_needs_counts_of_unit_variance():
     masks, counts = _bootstrap_masks()
     with pytest.raises(ValueError, match="mean 1 and variance near 1"):
         ng.phi_of_resamples(masks, np.ones_like(counts))
-    with pytest.raises(ValueError, match="rows of counts"):
+    with wrong_shapes(), pytest.raises(ValueError, match="rows of counts"):
         ng.phi_of_resamples(masks, counts[:-1])
     with pytest.raises(ValueError, match="choose 'ij' or 'jab'"):
         ng.phi_of_resamples(masks, counts, method="boot")  # pyright: ignore[reportArgumentType]

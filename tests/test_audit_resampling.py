@@ -7,6 +7,7 @@ from circuitvar.audit.halves import halves_agreement, pair_agreement
 from circuitvar.audit.jaccard import pairwise_jaccard
 from circuitvar.audit.nogueira import phi
 from circuitvar.audit.replicate_sets import pack, replicate_sets, top_k_masks
+from tests.shape_check import wrong_shapes
 from tests.toy_scores import loop_sets, planted
 
 LABELS = ["a", "a", "a", "b", "b", "c", "d", "d"]
@@ -174,7 +175,7 @@ def test_constant_scores_give_undefined_or_trivial_stability():
     ],
 )
 def test_replicate_errors(scores, weights, options, match):
-    with pytest.raises(ValueError, match=match):
+    with wrong_shapes(), pytest.raises(ValueError, match=match):
         replicate_sets(scores, weights, **options)
 
 

@@ -39,6 +39,7 @@ from circuitvar.circuits.sufficiency import (
     squared_error,
     sufficiency_test,
 )
+from tests.shape_check import wrong_shapes
 
 GRAPH = Graph(n_layers=3, n_heads=4)
 TOY = Graph(n_layers=2, n_heads=2)
@@ -122,7 +123,7 @@ def test_smallest_margin_is_where_the_test_stops_rejecting():
 
 
 def test_scores_must_match_and_be_numbers():
-    with pytest.raises(ValueError, match=r"got shapes \(3,\) and \(2,\)"):
+    with wrong_shapes(), pytest.raises(ValueError, match=r"got shapes \(3,\) and \(2,\)"):
         count_wins(np.zeros(3), np.zeros(2))
     with pytest.raises(ValueError, match="score of example 1 is NaN"):
         count_wins(np.array([0.0, np.nan]), np.zeros(2))
@@ -215,7 +216,7 @@ def test_holm_by_hand_and_minimality_flags_only_the_redundant_edge():
     frame = minimality_test(effects, rng.random(100), names=("a", "b", "c"))
     assert list(frame["edge"][frame["redundant"]]) == ["b"]
     assert (frame["power"] > 0.99).all()
-    with pytest.raises(ValueError, match="with 3 edges and at least one draw"):
+    with wrong_shapes(), pytest.raises(ValueError, match="with 3 edges and at least one draw"):
         minimality_test(effects, np.ones((2, 5)))
 
 

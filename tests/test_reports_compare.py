@@ -139,7 +139,7 @@ def test_holm_by_hand():
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_is_between_raw_and_bonferroni(p):
-    for raw, adjusted in zip(p, holm(p), strict=True):
+    for raw, adjusted in zip(p, holm(np.array(p)), strict=True):
         assert raw <= adjusted <= min(1.0, raw * len(p)) + 1e-12
 
 

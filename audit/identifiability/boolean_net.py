@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-Rows = Float[np.ndarray, "row unit"]
+Rows = Float[np.ndarray, "row _unit"]
 
 
 @dataclass(frozen=True, eq=False)
 class BooleanNet:
     """Weights of an MLP with LeakyReLU after every layer, the output included, as released."""
 
-    weights: tuple[Float[np.ndarray, "dst src"], ...]
-    biases: tuple[Float[np.ndarray, " dst"], ...]
+    weights: tuple[Float[np.ndarray, "_dst _src"], ...]
+    biases: tuple[Float[np.ndarray, " _dst"], ...]
     slope: float = 0.01
     """Negative slope of every LeakyReLU; 1.0 is the identity."""
 
@@ -139,7 +139,7 @@ def run_circuits(
     fill: Sequence[Rows],
     *,
     chunk: int = 20_000,
-) -> tuple[Float[np.ndarray, "circuit row unit"], ...]:
+) -> tuple[Float[np.ndarray, "circuit row _unit"], ...]:
     """Values of every layer when the edges not kept carry `fill` (the source's replacement).
 
     pre = b + W fill + (mask * W)(h - fill); zero ablation is fill = 0. The last entry is the

@@ -76,7 +76,7 @@ def _threshold_tables(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def layer_pass(
     tables: Sequence[tuple[np.ndarray, np.ndarray]],
     target: np.ndarray,
-    masks: Sequence[Bool[np.ndarray, "circuit dst src"]],
+    masks: Sequence[Bool[np.ndarray, "circuit _dst _src"]],
     n_rows: int,
 ) -> tuple[Interpretations, ...]:
     """Circuits one by one, layer by layer: any depth, width and number of rows.

@@ -24,7 +24,7 @@ def fits(widths: tuple[int, ...], n_rows: int) -> bool:
 def count_dense(
     tables: tuple[tuple[np.ndarray, np.ndarray], ...],
     target: Int[np.ndarray, " circuit"],
-    masks: tuple[Bool[np.ndarray, "circuit dst src"], ...],
+    masks: tuple[Bool[np.ndarray, "circuit _dst _src"], ...],
     n_rows: int,
 ) -> tuple[Int[np.ndarray, " circuit"], Int[np.ndarray, " circuit"]]:
     """(completed, open) per circuit.

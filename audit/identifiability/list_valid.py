@@ -61,7 +61,7 @@ def active_nodes(
 
 def only_in_space(
     question: Question, kept: Bool[np.ndarray, "circuit edge"], space: Space
-) -> Bool[np.ndarray, "circuit edge"]:
+) -> Bool[np.ndarray, "inside edge"]:
     """The rows of `kept` that belong to `space`."""
     widths = question.net.widths
     inside = [in_space(space, a, widths) for a in range(sum(widths[1:-1]) + 1)]

@@ -23,7 +23,7 @@ class Question:
     net: BooleanNet
     rows: Float[np.ndarray, "row input"]
     labels: Int[np.ndarray, " row"]
-    fill: tuple[Float[np.ndarray, "row unit"], ...]
+    fill: tuple[Float[np.ndarray, "row _unit"], ...]
     """Per layer, what a removed edge carries: zeros, the full net's means, or its values on the
     source row."""
     low: Float[np.ndarray, " row"]

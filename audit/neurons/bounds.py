@@ -10,10 +10,12 @@ Our derivations, in the setting of Yan, Oikarinen & Weng (2512.18092).
 import math
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Real
 from scipy import stats
 
-Counts = Float[np.ndarray, "*shape"]
+Counts = float | np.number | Real[np.ndarray, "..."]
+"""Shapes are broadcast against each other."""
+Values = Real[np.ndarray, "..."]
 EXACT_METRICS = (
     "accuracy",
     "p_concept_given_active",
@@ -25,7 +27,7 @@ EXACT_METRICS = (
 )
 
 
-def clopper_pearson(hits: Counts, trials: Counts, *, delta: float = 0.05) -> tuple[Counts, Counts]:
+def clopper_pearson(hits: Counts, trials: Counts, *, delta: float = 0.05) -> tuple[Values, Values]:
     """Exact binomial interval at level 1 - delta; [0, 1] without trials.
 
     >>> low, high = clopper_pearson(np.array([0]), np.array([10]))
@@ -43,29 +45,29 @@ def clopper_pearson(hits: Counts, trials: Counts, *, delta: float = 0.05) -> tup
     return low, high
 
 
-def hoeffding_half_width(trials: Counts, *, delta: float = 0.05) -> Counts:
+def hoeffding_half_width(trials: Counts, *, delta: float = 0.05) -> Values:
     """sqrt(ln(2/delta) / (2 n)) for a share of n independent trials (n random: given n)."""
     with np.errstate(divide="ignore"):
-        return np.sqrt(math.log(2 / delta) / (2 * np.asarray(trials, float)))
+        return np.asarray(np.sqrt(math.log(2 / delta) / (2 * np.asarray(trials, float))))
 
 
-def auroc_half_width(positives: Counts, negatives: Counts, *, delta: float = 0.05) -> Counts:
+def auroc_half_width(positives: Counts, negatives: Counts, *, delta: float = 0.05) -> Values:
     """Hoeffding's two-sample U-statistic bound: sqrt(ln(2/delta) / (2 min(n_1, n_0)))."""
     return hoeffding_half_width(np.minimum(positives, negatives), delta=delta)
 
 
 def auroc_mcdiarmid_half_width(
     positives: Counts, negatives: Counts, *, delta: float = 0.05
-) -> Counts:
+) -> Values:
     """McDiarmid: sqrt(ln(2/delta) (1/n_1 + 1/n_0) / 2); never tighter than `auroc_half_width`."""
     with np.errstate(divide="ignore"):
         rate = 1 / np.asarray(positives, float) + 1 / np.asarray(negatives, float)
-    return np.sqrt(math.log(2 / delta) * rate / 2)
+    return np.asarray(np.sqrt(math.log(2 / delta) * rate / 2))
 
 
 def clustered_ratio_half_width(
     denominators: Counts, n_clusters: int, largest: float, *, delta: float = 0.05
-) -> Counts:
+) -> Values:
     """Distribution-free half-width of a ratio of sums over independent clusters.
 
     For r = E[TP_g] / E[U_g] with 0 <= TP_g <= U_g <= L, the sum of TP_g - r U_g has mean zero and
@@ -73,7 +75,8 @@ def clustered_ratio_half_width(
     `largest` is L, the number of rows a cluster can have, fixed by the design.
     """
     with np.errstate(divide="ignore"):
-        return largest * math.sqrt(n_clusters * math.log(2 / delta) / 2) / np.asarray(denominators)
+        width = largest * math.sqrt(n_clusters * math.log(2 / delta) / 2)
+        return np.asarray(width / np.asarray(denominators))
 
 
 def dkw_term(n: int, *, delta: float = 0.05) -> float:
@@ -83,7 +86,7 @@ def dkw_term(n: int, *, delta: float = 0.05) -> float:
 
 def similarity_interval(
     metric: str, n: Counts, active: Counts, concept: Counts, both: Counts, *, delta: float = 0.05
-) -> tuple[Counts, Counts]:
+) -> tuple[Values, Values]:
     """Exact interval of one metric from its four counts (given the denominator).
 
     IoU: given the union U, TP is Binomial(U, IoU). F1 is its monotone image 2x / (1 + x).
@@ -113,7 +116,7 @@ def similarity_interval(
     )
 
 
-def denominators(metric: str, n: Counts, active: Counts, concept: Counts, both: Counts) -> Counts:
+def denominators(metric: str, n: Counts, active: Counts, concept: Counts, both: Counts) -> Values:
     """The count that a share-type metric conditions on."""
     table = {
         "accuracy": n,

@@ -60,6 +60,9 @@ def neurons(
             "pocket models compare with their siblings.",
         ),
     ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", help="Threads; results do not depend on their number.")
+    ] = 1,
     device: Device = "cpu",
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -82,7 +85,7 @@ def neurons(
             tuple(part.strip() for part in units.split(",")), direction=direction,
             circuit=circuit, size=size,
         ),
-        other_models=None if other_model is None else tuple(other_model),
+        other_models=None if other_model is None else tuple(other_model), workers=workers,
     )  # fmt: skip
     if quiet:
         return
