@@ -15,11 +15,13 @@ from circuitvar.audit.weights import from_counts
 Values = Float[np.ndarray, "index pair"]
 Agreement = Callable[[Float[np.ndarray, "replicate example"]], tuple[object, Values]]
 
-COARSE = 0.1
-"""Above this standard deviation of the agreement of one pair of halves, a few edges or two nearly
-tied routes decide, and the variance between blocks of one data set cannot be trusted."""
+FEW_SWAPS = 3.0
+"""Where two halves of a block differ in fewer edges than this, a few close calls decide."""
+CLOSE_CALL = 0.27
+"""Part of the variance of one pair of halves that V(n) is then not taken below."""
 COARSE_DIFFERENCE = 0.15
-"""The same for the difference between two agreements on the same halves."""
+"""Above this standard deviation of the difference of two agreements of one pair of halves, few
+edges decide."""
 SHARED_DF = 7
 """Degrees of freedom of `halves_variance`: about what it is worth."""
 DIFFERENCE_DF = 4
@@ -35,31 +37,36 @@ def halves_variance(
     splits: int,
     *,
     values: Values,
+    size: float,
     share: float,
     rng: np.random.Generator,
 ) -> tuple[Float[np.ndarray, " index"], Bool[np.ndarray, " index"]]:
     """Variance over data sets of the mean phi and Jaccard of complementary halves, and whether it
     is conservative.
 
-    `values`: agreement of the pairs of halves of all data; `share`: edges kept, over all edges.
+    `values`: agreement of the pairs of halves of all data; `size`: edges kept; `share`: of all.
     V(n/2), the variance between two disjoint blocks, each halved and compared in itself, is
     unbiased for data of half the size. The number of shared edges varies like a count, p (1 - p)
     with p the share of a set that the other has, so V(n) = V(n/2) * r(n) / r(n/2) with
     r = p (1 - p) for phi and p (1 - p) (1 + J)^4 for Jaccard, as J = p / (2 - p). In simulations
     r held within 1.3 over a doubling of n where V itself changed by .15 to 1.6.
 
-    Where few edges or two nearly tied routes decide, one data set can make its halves agree nearly
-    always or nearly never. The share of agreeing halves is then about uniform over data sets,
-    whose variance is a third of that of one pair: wherever one pair varies by more than `COARSE`,
-    V(n) is not taken below that, nor below V(n/2).
+    Where a few edges close to the cut or two nearly tied routes decide, one data set can make its
+    halves agree nearly always or nearly never, and shows nothing of it. The chance that halves
+    agree on one close call is about uniform over data sets, whose variance is a third of that of
+    one pair. V(n) is not taken below `CLOSE_CALL` times that of one pair of halves of a block,
+    less where they differ in more than `FEW_SWAPS` edges: times (`FEW_SWAPS` / swaps)². It is .27
+    and not a third because this variance is known better than seven degrees of freedom say.
     """
     between, single, level = _between_blocks(agreement, of_example, 2, splits, rng=rng)
     whole, block = (_count_variance(mean, share) for mean in (values.mean(axis=1), level))
     growth = np.divide(whole, block, out=np.ones(2), where=block > 0)
     variance = between * np.minimum(growth, LARGEST_GROWTH)
-    coarse = single > COARSE**2
-    lowest = np.maximum(single / 3, between)
-    return np.where(coarse, np.maximum(variance, lowest), variance), coarse
+    phi, jaccard = level
+    swaps = size * np.array([(1 - share) * (1 - phi), (1 - jaccard) / (1 + jaccard)])
+    few = (FEW_SWAPS / np.maximum(swaps, FEW_SWAPS)) ** 2
+    least = CLOSE_CALL * few * single
+    return np.maximum(variance, least), least > variance
 
 
 def _count_variance(level: Float[np.ndarray, " index"], share: float):
@@ -78,7 +85,7 @@ def difference_variance(
     as V(n/2) * sqrt(V(n/2)/V(n/4)), the root because the ratio is noisy, held between 1/2
     (regular) and 2 (agreement that varies more as weak effects begin to be found; pure noise stays
     at 1). Wherever one pair varies by more than `COARSE_DIFFERENCE`, V(n) is not
-    taken below a third of its variance, as in `halves_variance`.
+    taken below a third of its variance: see `halves_variance`.
     """
     two, *_ = _between_blocks(agreement, of_example, 2, splits, rng=rng)
     four, single, _ = _between_blocks(agreement, of_example, 4, max(splits // 2, 1), rng=rng)

@@ -25,7 +25,7 @@ from circuitvar.audit.weights import (
 
 EXTRAPOLATED = "subsampling, extrapolated"
 """Name of the interval."""
-FEW_DECIDE = "; few edges or tied routes decide: conservative"
+FEW_DECIDE = "; a few close calls decide"
 """What is added to the name where one data set cannot show how another would be decided."""
 LEAST_UNITS = 8
 """Fewer prompts or templates than this give no interval."""
@@ -107,7 +107,13 @@ def halves_agreement(
     variance, coarse = np.full(2, np.nan), np.zeros(2, dtype=bool)
     if interval_splits > 1 and units >= LEAST_UNITS:
         variance, coarse = halves_variance(
-            agreement, of_example, interval_splits, values=values, share=_share(sets), rng=rng
+            agreement,
+            of_example,
+            interval_splits,
+            values=values,
+            size=float(sets.sizes.mean()),
+            share=_share(sets),
+            rng=rng,
         )
         if pairs > 1:
             variance += values.var(axis=1, ddof=1) / pairs

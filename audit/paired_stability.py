@@ -21,6 +21,7 @@ from circuitvar.audit.replicate_sets import replicate_sets
 from circuitvar.audit.types import Estimate
 from circuitvar.audit.weights import Clusters, Resamples, complementary_halves, unit_of_example
 from circuitvar.circuits.select import top_n_masks
+from circuitvar.circuits.t_interval import t_quantile
 
 Scores = Float[np.ndarray, "example edge"]
 _SPLITS = 24
@@ -86,6 +87,7 @@ def halves_change(
         _change(
             name, both[0, i].mean(), both[1, i].mean(), np.sqrt(variance[i]),
             df=DIFFERENCE_DF, n=units, level=level, how=f"the same halves of the {unit}s",
+            least=_unseen_swap(first, second, level)[i],
         )
         for i, name in enumerate(("phi", "jaccard"))
     ]  # fmt: skip
@@ -96,7 +98,7 @@ def bootstrap_change(
     first: Selected, second: Selected, resamples: Resamples, *, level: float = 0.95
 ) -> tuple[Change, Change]:
     """phi and Jaccard between the same bootstrap replicates; infinitesimal jackknife of the
-    difference, t(n-1)."""
+    difference, t(n-1), at least that of one unseen swap."""
     values, terms = [], []
     for s in (first, second):
         sets = replicate_sets(s.scores, resamples.weights, size=s.size, signed=s.signed)
@@ -112,6 +114,7 @@ def bootstrap_change(
             name, values[0][i], values[1][i],
             resample_se(resamples.counts, terms[1][i] - terms[0][i]),
             df=units - 1, n=units, level=level, how="the same bootstrap replicates",
+            least=_unseen_swap(first, second, level)[i],
         )
         for i, name in enumerate(("phi", "jaccard"))
     ]  # fmt: skip
@@ -155,7 +158,22 @@ def _jaccard_without_run(masks) -> Float[np.ndarray, " run"]:
     return (total - 2 * (runs - 1) * _means_with_others(pairs)) / ((runs - 1) * (runs - 2))
 
 
-def _change(name, first, second, se, *, df: int, n: int, level: float, how: str) -> Change:
+def _unseen_swap(first: Selected, second: Selected, level: float) -> tuple[float, float]:
+    """Least half-width for phi and Jaccard: of one swap that one data set need not show, as in
+    `halves`; 0 for the same scores and selection, whose difference is 0 in every sample."""
+    size, edges = min(first.size, second.size), first.scores.shape[1]
+    same = (first.size, first.signed) == (second.size, second.signed)
+    if size >= edges or (same and np.array_equal(first.scores, second.scores)):
+        return 0.0, 0.0
+    rare = 1 - (1 - level) ** 0.25
+    return rare / (size * (1 - size / edges)), rare * 2 / (size + 1)
+
+
+def _change(
+    name, first, second, se, *, df: int, n: int, level: float, how: str, least: float = 0.0
+) -> Change:
+    if se < least / t_quantile(df, level):
+        se, how = least / t_quantile(df, level), f"{how}; one swap unseen: conservative"
     gap = t_interval(
         "difference", float(second - first), float(se), df=df, n=n, level=level,
         interval=f"paired: {how}",

@@ -20,6 +20,7 @@ PARTS: tuple[tuple[str, Callable[..., Iterator[Line]]], ...] = (
     ("runs", agreement.independent_runs),
     ("halves", agreement.halves),
     ("tied", agreement.tied),
+    ("close", agreement.close_calls),
     ("bootstrap", agreement.of_the_bootstrap),
     ("components", components.components),
     ("shares", components.shares),

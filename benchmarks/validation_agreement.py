@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 from validation_scores import (
-    EDGES,
     SIZE,
     Line,
     circuits,
     covered,
     draw,
     few_strong,
+    planted_noise,
     regimes,
     tied_routes,
 )
@@ -64,7 +64,9 @@ def halves(simulations, rng) -> Iterator[Line]:
         for name, effect in regimes(rng).items()
         for n, templates in ((144, 0), (60, 0), (144, 24), (96, 12))
     ]
-    cases += [("five edges", few_strong(rng), 5, 144, t) for t in (0, 24)]
+    for size in (5, 10, 20):
+        effect = few_strong(rng)
+        cases += [(f"heavy, {size} edges", effect, size, 144, t) for t in (0, 24)]
     for name, effect, size, n, templates in cases:
         half = {"templates": templates // 2, "spread": 0.5}
         truths = agreement_of(effect, n // 2, rng, size=size, **half)
@@ -97,6 +99,30 @@ def tied(simulations, rng) -> Iterator[Line]:
         yield "phi, row jackknife t", f"two tied routes, {runs} runs", hit / simulations, ">= 0.95"
 
 
+def close_calls(simulations, rng) -> Iterator[Line]:
+    """`planted:noise`: sixteen channels, so that one or two close calls decide."""
+    for n in (60, 120, 240):
+        for size in (12, 16, 20):
+            means = np.stack([planted_noise(n // 2, rng).mean(axis=0) for _ in range(2000)])
+            masks = top_k_masks(means, size)
+            pairs = pairwise_jaccard(masks[:600])
+            truths = phi(masks), float((pairs.sum() - 600) / (600 * 599))
+            hit, sets = np.zeros(2), []
+            for _ in range(simulations):
+                scores = planted_noise(n, rng)
+                sets.append(top_k_masks(scores.mean(axis=0)[None], size)[0])
+                found = halves_agreement(scores, size=size, rng=rng, pairs=30)
+                hit += [covered(found.phi, truths[0]), covered(found.jaccard, truths[1])]
+            where = f"planted:noise, {n} prompts, {size} edges"
+            for index, share in zip(("phi", "Jaccard"), hit / simulations, strict=True):
+                yield f"{index} of halves, coverage", where, share, "0.95"
+            pool = np.stack(sets)
+            for runs in (5, 10, 30):
+                drawn = [pool[rng.choice(len(pool), runs, False)] for _ in range(simulations)]
+                share = float(np.mean([covered(phi_of_runs(m), phi(pool)) for m in drawn]))
+                yield "phi, row jackknife t", f"{where}, {runs} runs", share, "0.95"
+
+
 def of_the_bootstrap(simulations, rng) -> Iterator[Line]:
     """Truth: the mean over data sets of the number itself."""
     labels = (
@@ -106,18 +132,22 @@ def of_the_bootstrap(simulations, rng) -> Iterator[Line]:
         "bootstrap phi, jackknife after bootstrap",
         "bootstrap Jaccard, infinitesimal jackknife",
     )
-    cases = [(name, effect, SIZE) for name, effect in regimes(rng).items()]
-    cases.append(("five edges", few_strong(rng), 5))
-    for name, effect, size in cases:
+    cases = [(n, lambda e=e: draw(e, 100, rng)[0], SIZE) for n, e in regimes(rng).items()]
+    for size in (5, 10, 20):
+        effect = few_strong(rng)
+        cases.append((f"heavy, {size} edges", lambda e=effect: draw(e, 100, rng)[0], size))
+    for size in (12, 16, 20):
+        cases.append((f"planted:noise, {size} edges", lambda: planted_noise(100, rng), size))
+    for name, sample, size in cases:
         for replicates in (100, 400):
             found = []
             for _ in range(simulations):
-                scores, _ = draw(effect, 100, rng)
+                scores = sample()
                 r = bootstrap(100, replicates, rng=rng)
                 axis, sets = bootstrap_axis(scores, r, size=size)
                 blocks = with_block_interval(axis, scores, size=size, rng=rng)
                 masks = sets.masks(sets.contested)
-                kept = {"n_edges": EDGES, "always": sets.always}
+                kept = {"n_edges": sets.n_edges, "always": sets.always}
                 after = phi_of_resamples(masks, r.counts, method="jab", **kept)
                 found.append((blocks.phi, blocks.jaccard, axis.phi, after, axis.jaccard))
             for i, label in enumerate(labels):

@@ -203,6 +203,6 @@ def test_variance_of_halves_that_never_differ():
     def agree(weights):
         return None, np.ones((2, len(weights) // 2))
 
-    found = halves_variance(agree, np.arange(N), 2, values=values, share=0.2, rng=rng())
+    found = halves_variance(agree, np.arange(N), 2, values=values, size=3.0, share=0.2, rng=rng())
     assert [part.tolist() for part in found] == [[0.0, 0.0], [False, False]]
     assert few_runs_se(np.nan, 0.0, 3) == few_runs_se(1.0, 5.0, 3) == few_runs_se(0.5, 5.0, 9) == 0
