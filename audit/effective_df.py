@@ -87,13 +87,16 @@ def pooled(values: Float[np.ndarray, "... edge"]) -> Float[np.ndarray, "... few"
 
 
 def _log_jackknife(without: Float[np.ndarray, "level edge"]) -> float:
-    """Jackknife variance of the logarithm, averaged over the edges where it exists."""
+    """Jackknife variance of the logarithm, averaged over the edges where it exists, times
+    1 + 1/edges: one edge often hides its heavy tails (t(3) effects: coverage .76 to .93 without,
+    .88 to .95 with it; normal effects .96 and .98)."""
     usable = without[:, (without > 1e-12 * without.max(axis=0, initial=0)).all(axis=0)]
     if usable.shape[1] == 0:
         return 0.0
     log = np.log(usable)
     levels = len(log)
-    return float(((levels - 1) * log.var(axis=0)).mean())
+    mean = float(((levels - 1) * log.var(axis=0)).mean())
+    return mean * (1 + 1 / usable.shape[1])
 
 
 def _matching_df(variance: float) -> float:

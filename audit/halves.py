@@ -83,9 +83,8 @@ def halves_agreement(
     `select` as in `replicate_sets`. Interval, from 8 units on, from `interval_splits` further
     splits of the data (most of the cost; 0 skips it): see `block_variance.halves_variance`; t with
     7 degrees of freedom, about what that variance is worth; the lower end stays below what one
-    unseen swap of an edge would give. Nominal 95 % covers .94 to .98 on noise, many weak effects
-    and heavy tails; it is conservative, .96 to 1, on a clear gap, where few edges decide and on
-    tied routes.
+    unseen swap of an edge would give. Nominal 95 % covers .93 to .98 on noise, many weak effects,
+    heavy tails and where a few close calls decide; it is conservative, .98 to 1, on a clear gap.
 
     >>> rng = np.random.default_rng(0)
     >>> scores = rng.normal(size=(40, 30)) + 5 * (np.arange(30) < 6)
