@@ -7,6 +7,7 @@ data set (infinitesimal jackknife), independent runs (row jackknife).
 import numpy as np
 from jaxtyping import Bool, Float
 
+from circuitvar.audit.close_calls import least_of_resamples
 from circuitvar.audit.halves import halves_agreement
 from circuitvar.audit.jaccard import (
     jaccard_of_resamples,
@@ -65,13 +66,16 @@ def resample_axis(
         masks, resamples.counts, n_edges=sets.n_edges, always=sets.always, level=level,
         estimand=estimand,
     )  # fmt: skip
+    jaccard = jaccard_of_resamples(pairs, resamples.counts, level=level, estimand=estimand)
+    size = float(sets.sizes.mean())
+    phi, jaccard = least_of_resamples(phi, jaccard, pairs, size=size, n_edges=sets.n_edges)
     return Axis(
         key=key,
         title=f"{resamples.scheme.capitalize()} of the {resamples.unit}s",
         unit=resamples.unit,
         runs=sets.runs,
         phi=phi,
-        jaccard=jaccard_of_resamples(pairs, resamples.counts, level=level, estimand=estimand),
+        jaccard=jaccard,
         jaccard_cv=pairwise_cv(pairs),
         chance=mean_chance(sets.sizes, sets.n_edges),
         inclusion=sets.inclusion,

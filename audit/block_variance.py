@@ -10,15 +10,15 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from circuitvar.audit.close_calls import weight_of_few
 from circuitvar.audit.weights import from_counts
 
 Values = Float[np.ndarray, "index pair"]
 Agreement = Callable[[Float[np.ndarray, "replicate example"]], tuple[object, Values]]
 
-FEW_SWAPS = 3.0
-"""Where two halves of a block differ in fewer edges than this, a few close calls decide."""
 CLOSE_CALL = 0.27
-"""Part of the variance of one pair of halves that V(n) is then not taken below."""
+"""Part of the variance of one pair of halves that V(n) is not taken below where few edges
+decide."""
 COARSE_DIFFERENCE = 0.15
 """Above this standard deviation of the difference of two agreements of one pair of halves, few
 edges decide."""
@@ -55,8 +55,8 @@ def halves_variance(
     halves agree nearly always or nearly never, and shows nothing of it. The chance that halves
     agree on one close call is about uniform over data sets, whose variance is a third of that of
     one pair. V(n) is not taken below `CLOSE_CALL` times that of one pair of halves of a block,
-    less where they differ in more than `FEW_SWAPS` edges: times (`FEW_SWAPS` / swaps)². It is .27
-    and not a third because this variance is known better than seven degrees of freedom say.
+    less where they differ in more edges: times `close_calls.weight_of_few`. It is .27 and not a
+    third because this variance is known better than seven degrees of freedom say.
     """
     between, single, level = _between_blocks(agreement, of_example, 2, splits, rng=rng)
     whole, block = (_count_variance(mean, share) for mean in (values.mean(axis=1), level))
@@ -64,7 +64,7 @@ def halves_variance(
     variance = between * np.minimum(growth, LARGEST_GROWTH)
     phi, jaccard = level
     swaps = size * np.array([(1 - share) * (1 - phi), (1 - jaccard) / (1 + jaccard)])
-    few = (FEW_SWAPS / np.maximum(swaps, FEW_SWAPS)) ** 2
+    few = np.array([weight_of_few(float(number)) for number in swaps])
     least = CLOSE_CALL * few * single
     return np.maximum(variance, least), least > variance
 

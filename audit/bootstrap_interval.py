@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.audit.block_variance import FEW_SWAPS, LARGEST_GROWTH, SHARED_DF
+from circuitvar.audit.block_variance import LARGEST_GROWTH, SHARED_DF
+from circuitvar.audit.close_calls import weight_of_few
 from circuitvar.audit.halves import EXTRAPOLATED, LEAST_UNITS
 from circuitvar.audit.intervals import t_interval
 from circuitvar.audit.nogueira import closed_form_variance, pair_phi, phi
@@ -82,8 +83,7 @@ def bootstrap_variance(
     As `block_variance.halves_variance`: the variance between two disjoint halves of the data, each
     bootstrapped by itself (less the Monte-Carlo variance of 16 replicates), times
     r(n)/r(n/2) with r = p (1 - p), p = phi + (1 - phi) k/E. Not below `CLOSE_CALL` times the
-    variance of one pair of replicates of a half, less where they differ in more than `FEW_SWAPS`
-    edges.
+    variance of one pair of replicates of a half, less where they differ in more than a few edges.
     """
     weights = _block_weights(len(scores), rng)
     sets = replicate_sets(scores, weights, size=size, signed=signed)
@@ -100,8 +100,7 @@ def bootstrap_variance(
     count = p * (1 - p)
     growth = min(count[0] / count[1], LARGEST_GROWTH) if count[1] > 0 else 1.0
     swaps = size * (1 - share) * (1 - float(found.mean()))
-    few = min(1.0, FEW_SWAPS / swaps) ** 2 if swaps > 0 else 1.0
-    return max(between * growth, CLOSE_CALL * few * float(single.mean()))
+    return max(between * growth, CLOSE_CALL * weight_of_few(swaps) * float(single.mean()))
 
 
 def _block_weights(n: int, rng: np.random.Generator) -> Float[np.ndarray, "replicate example"]:

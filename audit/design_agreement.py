@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
+from circuitvar.audit.close_calls import least_of_resamples
 from circuitvar.audit.derived_runs import Derived
 from circuitvar.audit.design import Design, RunKey, labels_of
 from circuitvar.audit.design_summary import varied
@@ -104,17 +105,20 @@ def _block_interval(
     if others or not is_sample or not masks[rows].any(axis=1).all():
         return None, None
     chosen, pairs = masks[rows], pairwise_jaccard(masks[rows])
+    size = float(chosen.sum(axis=1).mean())
     if name != RESAMPLED:
-        size = float(chosen.sum(axis=1).mean())
         return phi_of_runs(chosen, level=level), jaccard_of_runs(pairs, size=size, level=level)
     if len(rows) < 10:
         return None, None
     weights = np.stack([derived.weights[row] for row in rows])
     used = weights[:, weights.any(axis=0)]
     counts = used * used.shape[1]
-    return (
+    return least_of_resamples(
         phi_of_resamples(chosen, counts, level=level),
         jaccard_of_resamples(pairs, counts, level=level),
+        pairs,
+        size=size,
+        n_edges=chosen.shape[1],
     )
 
 

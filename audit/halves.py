@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from circuitvar.audit.block_variance import SHARED_DF, halves_variance
+from circuitvar.audit.close_calls import DECIDE, UNSEEN, unseen_swap
 from circuitvar.audit.intervals import check_level, t_interval
 from circuitvar.audit.jaccard import mean_chance
 from circuitvar.audit.replicate_sets import RunSets, Selector, replicate_sets
@@ -25,8 +26,6 @@ from circuitvar.audit.weights import (
 
 EXTRAPOLATED = "subsampling, extrapolated"
 """Name of the interval."""
-FEW_DECIDE = "; a few close calls decide"
-"""What is added to the name where one data set cannot show how another would be decided."""
 LEAST_UNITS = 8
 """Fewer prompts or templates than this give no interval."""
 DF = SHARED_DF
@@ -117,7 +116,7 @@ def halves_agreement(
         if pairs > 1:
             variance += values.var(axis=1, ddof=1) / pairs
     labels = [
-        f"none ({units} units)" if units < LEAST_UNITS else EXTRAPOLATED + FEW_DECIDE * bool(few)
+        f"none ({units} units)" if units < LEAST_UNITS else EXTRAPOLATED + f"; {DECIDE}" * bool(few)
         for few in coarse
     ]
     phi, jac = (
@@ -138,8 +137,10 @@ def halves_agreement(
         )
     )
     phi, jac = (
-        _one_swap(estimate, step, level)
-        for estimate, step in zip((phi, jac), _swap_steps(sets), strict=True)
+        _one_swap(estimate, swap)
+        for estimate, swap in zip(
+            (phi, jac), unseen_swap(float(sets.sizes.mean()), _share(sets), level), strict=True
+        )
     )
     chance = mean_chance(sets.sizes, sets.n_edges)
     return Halves(phi, jac, chance, sets, values[0], values[1], resamples.unit)
@@ -150,20 +151,9 @@ def _share(sets: RunSets) -> float:
     return float(sets.sizes.mean()) / sets.n_edges
 
 
-def _swap_steps(sets: RunSets) -> tuple[float, float]:
-    """How much phi and Jaccard fall from 1 when one kept edge is swapped for another."""
-    size, share = float(sets.sizes.mean()), _share(sets)
-    return (1 / (size * (1 - share)) if 0 < share < 1 else np.nan, 2 / (size + 1))
-
-
-def _one_swap(estimate: Estimate, step: float, level: float) -> Estimate:
-    """Keep the lower end below what a rare swap of one edge would give.
-
-    When every half agrees the variance is 0, but the data hold only 4 disjoint pairs at the
-    smallest block: a swap may have probability 1 - (1 - level)^(1/4) and go unseen.
-    """
-    highest = 1 - (1 - (1 - level) ** 0.25) * step
-    if not estimate.low > highest:
+def _one_swap(estimate: Estimate, swap: float) -> Estimate:
+    """Keep the lower end below what a rare swap of one edge, see `unseen_swap`, would give: when
+    every half agrees the variance is 0."""
+    if not estimate.low > 1 - swap:
         return estimate
-    label = f"{estimate.interval}; one swap unseen: conservative"
-    return replace(estimate, low=highest, interval=label)
+    return replace(estimate, low=1 - swap, interval=f"{estimate.interval}; {UNSEEN}")

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from circuitvar.audit.block_variance import DIFFERENCE_DF, difference_variance
+from circuitvar.audit.close_calls import UNSEEN, unseen_swap
 from circuitvar.audit.halves import LEAST_UNITS, pair_agreement
 from circuitvar.audit.intervals import resample_se, row_jackknife_se, t_interval
 from circuitvar.audit.jaccard import mean_pairwise, pairwise_jaccard
@@ -165,15 +166,14 @@ def _unseen_swap(first: Selected, second: Selected, level: float) -> tuple[float
     same = (first.size, first.signed) == (second.size, second.signed)
     if size >= edges or (same and np.array_equal(first.scores, second.scores)):
         return 0.0, 0.0
-    rare = 1 - (1 - level) ** 0.25
-    return rare / (size * (1 - size / edges)), rare * 2 / (size + 1)
+    return unseen_swap(size, size / edges, level)
 
 
 def _change(
     name, first, second, se, *, df: int, n: int, level: float, how: str, least: float = 0.0
 ) -> Change:
     if se < least / t_quantile(df, level):
-        se, how = least / t_quantile(df, level), f"{how}; one swap unseen: conservative"
+        se, how = least / t_quantile(df, level), f"{how}; {UNSEEN}"
     gap = t_interval(
         "difference", float(second - first), float(se), df=df, n=n, level=level,
         interval=f"paired: {how}",

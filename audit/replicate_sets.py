@@ -16,6 +16,8 @@ Selector = Callable[[Float[np.ndarray, "replicate edge"]], Bool[np.ndarray, "rep
 
 _READ_BYTES = 2**28
 _COLUMNS = 2**16
+_RECENT = 2**15
+"""Replicates counted in 16 bits before they are added to the counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,7 @@ def _top_k_row(value, row, size: int, mask, guess: float = -np.inf) -> float:
     if size >= len(value):
         np.not_equal(row, 0, out=mask)
         return -np.inf
-    few = value[value >= guess] if guess > -np.inf else value
+    few = value[np.flatnonzero(value >= guess)] if guess > -np.inf else value
     if len(few) < size:
         few = value
     cut = np.partition(few, len(few) - size)[len(few) - size]
@@ -140,7 +142,8 @@ def replicate_sets(
     weights = np.asarray(weights, dtype=dtype)
     buffer = np.empty((min(chunk, len(weights)), n_edges), dtype=dtype)
     packed = np.empty((len(weights), -(-n_edges // 8)), dtype=np.uint8)
-    counts, mask = np.zeros(n_edges, dtype=np.int64), np.empty(n_edges, dtype=bool)
+    mask = np.empty(n_edges, dtype=bool)
+    counts, recent = np.zeros(n_edges, dtype=np.int64), np.zeros(n_edges, dtype=np.uint16)
     guess = -np.inf
     for start in range(0, len(weights), chunk):
         block = weights[start : start + chunk]
@@ -155,8 +158,11 @@ def replicate_sets(
                 guess = 0.9 * _top_k_row(row, row, size or 0, mask, guess)
             else:
                 mask = chosen[i]
-            counts += mask
+            recent += mask.view(np.uint8)
             packed[start + i] = np.packbits(mask)
+            if i % _RECENT == _RECENT - 1 or i == len(means) - 1:
+                counts += recent
+                recent[:] = 0
     return RunSets(packed, counts)
 
 
@@ -191,7 +197,9 @@ def _check(scores, weights, size, select) -> None:
 
 def _require_finite(means, scores) -> None:
     """One NaN spoils every mean that touches it, so the means are enough to detect it."""
-    if np.isfinite(means.sum(dtype=np.float64)):
+    with np.errstate(over="ignore"):
+        total = means.sum()
+    if np.isfinite(total):
         return
     if np.isfinite(means).all():
         return
