@@ -54,19 +54,35 @@ def halves_variance(
     Where a few edges close to the cut or two nearly tied routes decide, one data set can make its
     halves agree nearly always or nearly never, and shows nothing of it. The chance that halves
     agree on one close call is about uniform over data sets, whose variance is a third of that of
-    one pair. V(n) is not taken below `CLOSE_CALL` times that of one pair of halves of a block,
-    less where they differ in more edges: times `close_calls.weight_of_few`. It is .27 and not a
-    third because this variance is known better than seven degrees of freedom say.
+    one pair. V(n) is not taken below `CLOSE_CALL` times that of one pair of halves of a block or
+    of all data, or that of one swap where none or one is usual; less where halves differ in more
+    edges: times `close_calls.weight_of_few`. It is .27 and not a third because this variance is
+    known better than seven degrees of freedom say.
     """
     between, single, level = _between_blocks(agreement, of_example, 2, splits, rng=rng)
     whole, block = (_count_variance(mean, share) for mean in (values.mean(axis=1), level))
     growth = np.divide(whole, block, out=np.ones(2), where=block > 0)
     variance = between * np.minimum(growth, LARGEST_GROWTH)
-    phi, jaccard = level
-    swaps = size * np.array([(1 - share) * (1 - phi), (1 - jaccard) / (1 + jaccard)])
-    few = np.array([weight_of_few(float(number)) for number in swaps])
-    least = CLOSE_CALL * few * single
+    least = CLOSE_CALL * _close_calls(values, level, single, size=size, share=share)
     return np.maximum(variance, least), least > variance
+
+
+def _close_calls(values: Values, level, single, *, size: float, share: float):
+    """Variance of (phi, Jaccard) of one pair of halves, the largest of three: of a block; of all
+    data; of swaps that happen in some pairs, each as large as one edge. A block with few units may
+    always be wrong about the cut, and then shows no variance."""
+    whole = values.mean(axis=1)
+    in_block, in_whole = (
+        size * np.array([(1 - share) * (1 - phi), (1 - j) / (1 + j)]) for phi, j in (level, whole)
+    )
+    edge = 1 / (size * (1 - share)) if 0 < share < 1 else 0.0
+    step = edge * np.array([1.0, (1 - share) * (1 + whole[1]) ** 2 / 2])
+    block, all_data = (
+        np.array([weight_of_few(float(n)) for n in number]) for number in (in_block, in_whole)
+    )
+    swaps = np.clip(in_whole, 0.0, 1.0) * step**2
+    spread = values.var(axis=1)
+    return np.max([block * single, all_data * spread, all_data * swaps], axis=0)
 
 
 def _count_variance(level: Float[np.ndarray, " index"], share: float):

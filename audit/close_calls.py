@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.audit.intervals import t_interval
+from circuitvar.audit.intervals import UNSEEN, t_interval, unseen_swap
 from circuitvar.audit.jaccard import off_diagonal
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.t_interval import t_quantile
@@ -19,8 +19,6 @@ FEW_SWAPS = 3.0
 """Where two sets of a pair differ in fewer edges than this, a few close calls decide."""
 DECIDE = "a few close calls decide"
 """What the name of an interval says when they do."""
-UNSEEN = "one swap unseen: conservative"
-"""What it says when only a swap that the data do not show keeps it from being a point."""
 _OF_RESAMPLES = 0.3
 """Part of the variance of one pair of resamples; .2 to .3 in simulations."""
 
@@ -28,19 +26,6 @@ _OF_RESAMPLES = 0.3
 def weight_of_few(swaps: float) -> float:
     """1 up to `FEW_SWAPS`, then (`FEW_SWAPS` / swaps)²: many calls average out."""
     return min(1.0, FEW_SWAPS / swaps) ** 2 if swaps > 0 else 1.0
-
-
-def unseen_swap(size: float, share: float, level: float) -> tuple[float, float]:
-    """How far phi and Jaccard may lie from what was seen because of one swap of an edge: times
-    1 - (1 - level)^(1/4), as the data hold four disjoint pairs of quarters that might show it. NaN
-    for phi where all edges or none are kept.
-
-    >>> [round(x, 3) for x in unseen_swap(10, 0.1, 0.95)]
-    [0.059, 0.096]
-    """
-    rare = 1 - (1 - level) ** 0.25
-    phi = 1 / (size * (1 - share)) if 0 < share < 1 else np.nan
-    return rare * phi, rare * 2 / (size + 1)
 
 
 def least_of_resamples(

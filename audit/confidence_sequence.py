@@ -4,13 +4,14 @@ A fixed-n 95 % interval that is watched misses the truth at some point 45 % of t
 2000 steps; these do not. Price: about 1.5 times the width.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
 from scipy.special import betaln
 
+from circuitvar.audit.betting import betting_sequence
 from circuitvar.audit.types import Estimate
 
 LEAST = 30
@@ -32,7 +33,8 @@ def asymptotic_half_width(t, sd, *, t_star: int, alpha: float = 0.05):
     """Half width at time t of the asymptotic confidence sequence of a mean.
 
     sd sqrt(2 (t rho² + 1)/(t² rho²) ln(sqrt(t rho² + 1)/alpha)) (Waudby-Smith et al., Annals of
-    Statistics 2024, arXiv 2103.06476); valid for t >= 30.
+    Statistics 2024, arXiv 2103.06476). Asymptotic: not before t = 30, and not for values that take
+    few levels or have a long tail away from the bar; bounded values have `betting_sequence`.
 
     >>> round(float(asymptotic_half_width(100, 1.0, t_star=100)), 6)
     0.303521
@@ -93,6 +95,7 @@ def stop_when_decided(
     *,
     bar: float,
     budget: int,
+    bounds: tuple[float, float] | None = None,
     precision: float | None = None,
     alpha: float = 0.05,
     name: str = "mean",
@@ -102,34 +105,52 @@ def stop_when_decided(
 
     Feed independent measurements one at a time, e.g. phi of a fresh disjoint pair of data sets,
     or the faithfulness of a fresh prompt. Stops when the confidence sequence leaves the bar, or
-    its half width falls below `precision`. The interval is valid at the stopping time.
+    its half width falls below `precision`. With `bounds` of the values the interval is valid at
+    the stopping time (`betting.betting_sequence`); without, it is so asymptotically, for values
+    that vary among themselves.
     """
     if budget < LEAST:
         raise ValueError(
             f"a budget of {budget} values decides nothing; the sequence starts at {LEAST}"
         )
     taken: list[float] = []
+
+    def watched() -> Iterator[float]:
+        for value in values:
+            if not np.isfinite(value):
+                raise ValueError(f"value {len(taken)} is {value}; drop that measurement and say so")
+            taken.append(float(value))
+            yield taken[-1]
+
+    if bounds is None:
+        limits = _asymptotic_limits(watched(), bar=bar, budget=budget, alpha=alpha)
+    else:
+        limits = betting_sequence(watched(), bounds=bounds, budget=budget, alpha=alpha)
     low, high = -np.inf, np.inf
-    for value in values:
-        if not np.isfinite(value):
-            raise ValueError(f"value {len(taken)} is {value}; drop that measurement and say so")
-        taken.append(float(value))
-        t = len(taken)
-        if t >= LEAST:
-            # Equal values do not prove that there is no spread: one more at the bar may follow.
-            spread = float(np.std(taken)) or float(np.std([*taken, bar]))
-            half = asymptotic_half_width(t, spread, t_star=budget, alpha=alpha)
-            mean = float(np.mean(taken))
-            low, high = mean - float(half), mean + float(half)
-            close = precision is not None and half < precision
-            if low > bar or high < bar or close:
-                break
-        if t >= budget:
+    for low, high in limits:
+        close = precision is not None and (high - low) / 2 < precision
+        if low > bar or high < bar or close or len(taken) >= budget:
             break
     draws = np.array(taken)
     se = float(draws.std(ddof=1) / np.sqrt(len(draws))) if len(draws) > 1 else np.nan
     value = float(draws.mean()) if len(draws) else np.nan
+    kind = "asymptotic" if bounds is None else "betting"
     return Estimate(
         name, value, se, float(low), float(high), 1 - alpha, len(draws),
-        "asymptotic confidence sequence", estimand, draws=draws,
+        f"{kind} confidence sequence", estimand, draws=draws,
     )  # fmt: skip
+
+
+def _asymptotic_limits(values, *, bar: float, budget: int, alpha: float):
+    """Limits after every value from the thirtieth on, infinite before."""
+    taken: list[float] = []
+    for value in values:
+        taken.append(value)
+        if len(taken) < LEAST:
+            yield -np.inf, np.inf
+            continue
+        # Equal values do not prove that there is no spread: one more at the bar may follow.
+        spread = float(np.std(taken)) or float(np.std([*taken, bar]))
+        half = asymptotic_half_width(len(taken), spread, t_star=budget, alpha=alpha)
+        mean = float(np.mean(taken))
+        yield mean - float(half), mean + float(half)

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from circuitvar.audit.block_variance import SHARED_DF, halves_variance
-from circuitvar.audit.close_calls import DECIDE, UNSEEN, unseen_swap
-from circuitvar.audit.intervals import check_level, t_interval
+from circuitvar.audit.close_calls import DECIDE
+from circuitvar.audit.intervals import UNSEEN, check_level, t_interval, unseen_swap
 from circuitvar.audit.jaccard import mean_chance
 from circuitvar.audit.replicate_sets import RunSets, Selector, replicate_sets
 from circuitvar.audit.set_indices import jaccard

@@ -15,6 +15,8 @@ from circuitvar.audit.intervals import (
     row_jackknife_se,
     t_interval,
     tied_runs_se,
+    unseen_swap,
+    with_unseen_swap,
 )
 from circuitvar.audit.nogueira import column_blocks
 from circuitvar.audit.set_indices import chance_jaccard, jaccard
@@ -77,7 +79,7 @@ def jaccard_of_runs(
     estimand: str = "agreement of independent runs",
 ) -> Estimate:
     """Mean pairwise value of M independent runs, row jackknife t(M-1), the SE at least
-    `tied_runs_se`; give the mean `size` of the sets with 3 or 4 runs, for `few_runs_se`. No
+    `tied_runs_se`; give the mean `size` of the sets for `few_runs_se` and one unseen swap. No
     interval for M = 2.
 
     When all runs agree the interval is that of `nogueira.phi_of_runs` with disagreement counted
@@ -99,7 +101,7 @@ def jaccard_of_runs(
     if size is not None:  # J = p / (2 - p) with p the share of a set that the other has
         shared = 2 * value / (1 + value)
         se = max(se, few_runs_se(shared, size, runs) * (1 + value) ** 2 / 2)
-    return t_interval(
+    estimate = t_interval(
         "jaccard",
         value,
         se,
@@ -110,6 +112,10 @@ def jaccard_of_runs(
         estimand=estimand,
         bounds=(0.0, 1.0),
     )
+    if size is None:
+        return estimate
+    _, swap = unseen_swap(size, 0.0, level, pairs=runs // 2)
+    return with_unseen_swap(estimate, swap, bounds=(0.0, 1.0))
 
 
 def jaccard_of_resamples(

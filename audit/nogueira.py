@@ -5,11 +5,8 @@ sizes; for equal sizes it is the mean pairwise Kuncheva index. It never needs pa
 every run or no run keeps may be left out of `masks` if `always` and `n_edges` say so.
 """
 
-from typing import Literal
-
 import numpy as np
 from jaxtyping import Bool, Float, Real
-from scipy.stats import t as student_t
 
 from circuitvar.audit.intervals import (
     ResampleInterval,
@@ -18,6 +15,8 @@ from circuitvar.audit.intervals import (
     row_jackknife_se,
     t_interval,
     tied_runs_se,
+    unseen_swap,
+    with_unseen_swap,
 )
 from circuitvar.audit.types import Estimate
 
@@ -125,7 +124,8 @@ def phi_of_runs(
     estimand: str = "agreement of independent runs",
 ) -> Estimate:
     """phi of M independent runs with the row jackknife t(M-1) interval, the SE at least
-    `tied_runs_se`, and `few_runs_se` for 3 or 4 runs. No interval for M = 2.
+    `tied_runs_se`, `few_runs_se` for 3 or 4 runs, and what one unseen swap of an edge would give.
+    No interval for M = 2.
 
     When all runs agree the jackknife SE is 0; the lower end is then (1 - level)^(2/(M-1)): the
     modal set has probability at least (1 - level)^(1/(M-1)), and phi is taken to be no worse than
@@ -140,12 +140,13 @@ def phi_of_runs(
     left_out = leave_one_run_out(masks, n_edges=n_edges, always=always)
     label = "row jackknife t" if runs > 2 else f"none ({runs} runs)"
     se = row_jackknife_se(left_out)
+    size = float(masks.sum()) / runs + always
+    edges = masks.shape[1] if n_edges is None else n_edges
+    share = size / edges if edges else 0.0
     if runs > 2:
         tied = tied_runs_se(pair_phi(masks, n_edges=n_edges, always=always), runs)
         if tied > se:
             se, label = tied, f"{label}; tied runs: conservative"
-        size = float(masks.sum()) / runs + always
-        share = size / (masks.shape[1] if n_edges is None else n_edges)
         if 0 < share < 1:
             shared = value + (1 - value) * share
             least = few_runs_se(shared, size, runs) / (1 - share)
@@ -167,6 +168,9 @@ def phi_of_runs(
         return Estimate(
             "phi", 1.0, 0.0, floor, 1.0, level, runs, "all runs equal: zero-failure bound", estimand
         )
+    if runs > 2 and 0 < share < 1:
+        swap, _ = unseen_swap(size, share, level, pairs=runs // 2)
+        return with_unseen_swap(estimate, swap, bounds=(-1.0, 1.0))
     return estimate
 
 
@@ -226,57 +230,6 @@ def phi_without_unit(
             for row, size in zip(kept, lacking.sum(axis=1), strict=True)
         ]
     )
-
-
-def phi_difference(
-    masks_a: Bool[np.ndarray, "replicate edge"],
-    masks_b: Bool[np.ndarray, "replicate edge"],
-    counts: Float[np.ndarray, "replicate unit"] | None = None,
-    *,
-    level: float = 0.95,
-) -> Estimate:
-    """phi(b) - phi(a). With `counts`: paired, both from the same resamples (IJ of the difference).
-    Without: two independent groups of independent runs, SE² = SE_a² + SE_b²."""
-    if counts is None:
-        a, b = phi_of_runs(masks_a), phi_of_runs(masks_b)
-        se, label = float(np.hypot(a.se, b.se)), "independent groups, row jackknife"
-        df = min(len(masks_a), len(masks_b)) - 1
-    else:
-        t = 2 * (row_projections(masks_b) - row_projections(masks_a))
-        finite = bool(np.isfinite(t).all())
-        se = resample_se(counts, t - t.mean()) if finite else float("nan")
-        label, df = "paired infinitesimal jackknife", counts.shape[1] - 1
-    return t_interval(
-        "phi difference",
-        phi(masks_b) - phi(masks_a),
-        se,
-        df=df,
-        n=df + 1,
-        level=level,
-        interval=label,
-    )
-
-
-def phi_test(
-    estimate: Estimate,
-    null: float,
-    *,
-    side: Literal["greater", "less", "two-sided"] = "greater",
-    df: float | None = None,
-) -> float:
-    """p-value of V = (phi - phi_0)/SE (section 4.3 of the paper) against t(df), by default with
-    n - 1 degrees of freedom; `df=inf` is the normal law of the paper, which rejects too much for
-    few runs. The SE must be one that is valid for the design."""
-    if not estimate.se > 0:
-        return float("nan")
-    df = float(estimate.n - 1) if df is None else df
-    t = (estimate.value - null) / estimate.se
-    tail = {
-        "greater": student_t.sf(t, df),
-        "less": student_t.cdf(t, df),
-        "two-sided": 2 * student_t.sf(abs(t), df),
-    }
-    return float(tail[side])
 
 
 def column_blocks(masks: Bool[np.ndarray, "run edge"], width: int = 4096):

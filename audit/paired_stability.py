@@ -5,18 +5,24 @@ the difference of their agreements is known far better than either. The designs 
 audit's axes: the same halves, the same bootstrap replicates, the same templates for both.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from circuitvar.audit.block_variance import DIFFERENCE_DF, difference_variance
-from circuitvar.audit.close_calls import UNSEEN, unseen_swap
 from circuitvar.audit.halves import LEAST_UNITS, pair_agreement
-from circuitvar.audit.intervals import resample_se, row_jackknife_se, t_interval
-from circuitvar.audit.jaccard import mean_pairwise, pairwise_jaccard
-from circuitvar.audit.nogueira import leave_one_run_out, phi, row_projections
+from circuitvar.audit.intervals import (
+    UNSEEN,
+    few_runs_se,
+    resample_se,
+    row_jackknife_se,
+    t_interval,
+    tied_runs_se,
+    unseen_swap,
+)
+from circuitvar.audit.jaccard import mean_pairwise, off_diagonal, pairwise_jaccard
+from circuitvar.audit.nogueira import leave_one_run_out, pair_phi, phi, row_projections
 from circuitvar.audit.perturb import template_means
 from circuitvar.audit.replicate_sets import replicate_sets
 from circuitvar.audit.types import Estimate
@@ -125,25 +131,41 @@ def bootstrap_change(
 def template_change(
     first: Selected, second: Selected, templates: tuple[str, ...], *, level: float = 0.95
 ) -> tuple[Change, Change]:
-    """phi and Jaccard between the circuits of single templates; jackknife over templates."""
+    """phi and Jaccard between the circuits of single templates; jackknife over templates, t(T-1),
+    with the floors of `nogueira.phi_of_runs` for tied and for few runs, and one unseen swap."""
     masks = [
         top_n_masks(template_means(s.scores, templates)[0], s.size, absolute=not s.signed)
         for s in (first, second)
     ]
     runs = len(masks[0])
 
-    def change(name: str, value: Callable[[np.ndarray], float], left_out) -> Change:
-        gaps = left_out(masks[1]) - left_out(masks[0])
-        se = row_jackknife_se(gaps)
+    pairs = [pairwise_jaccard(m) for m in masks]
+    sizes = [float(m.sum(axis=1).mean()) for m in masks]
+    least = _unseen_swap(first, second, level, pairs=runs // 2) if runs > 2 else (0.0, 0.0)
+
+    def change(i: int, name: str, values, left_out, each, few) -> Change:
+        se = row_jackknife_se(left_out(masks[1]) - left_out(masks[0]))
+        if least[i] > 0:
+            se = max(se, tied_runs_se(each[1] - each[0], runs), float(np.hypot(*few)))
         return _change(
-            name, value(masks[0]), value(masks[1]), se, df=runs - 1, n=runs, level=level,
-            how="the same templates",
+            name, *values, se, df=runs - 1, n=runs, level=level, how="the same templates",
+            least=least[i],
         )  # fmt: skip
 
+    agreement = [mean_pairwise(p) for p in pairs]
+    few = [few_runs_se(2 * j / (1 + j), k, runs) for j, k in zip(agreement, sizes, strict=True)]
+    slopes = [(1 + j) ** 2 / 2 for j in agreement]
+    free = [1 - k / masks[0].shape[1] for k in sizes]
     return (
-        change("phi", phi, leave_one_run_out),
-        change("jaccard", lambda m: mean_pairwise(pairwise_jaccard(m)), _jaccard_without_run),
-    )
+        change(
+            0, "phi", [phi(m) for m in masks], leave_one_run_out, [pair_phi(m) for m in masks],
+            [f / x if x > 0 else 0.0 for f, x in zip(few, free, strict=True)],
+        ),
+        change(
+            1, "jaccard", agreement, _jaccard_without_run, [off_diagonal(p) for p in pairs],
+            [f * x for f, x in zip(few, slopes, strict=True)],
+        ),
+    )  # fmt: skip
 
 
 def _means_with_others(pairs: Float[np.ndarray, "run run"]) -> Float[np.ndarray, " run"]:
@@ -159,14 +181,16 @@ def _jaccard_without_run(masks) -> Float[np.ndarray, " run"]:
     return (total - 2 * (runs - 1) * _means_with_others(pairs)) / ((runs - 1) * (runs - 2))
 
 
-def _unseen_swap(first: Selected, second: Selected, level: float) -> tuple[float, float]:
+def _unseen_swap(
+    first: Selected, second: Selected, level: float, *, pairs: int = 4
+) -> tuple[float, float]:
     """Least half-width for phi and Jaccard: of one swap that one data set need not show, as in
     `halves`; 0 for the same scores and selection, whose difference is 0 in every sample."""
     size, edges = min(first.size, second.size), first.scores.shape[1]
     same = (first.size, first.signed) == (second.size, second.signed)
     if size >= edges or (same and np.array_equal(first.scores, second.scores)):
         return 0.0, 0.0
-    return unseen_swap(size, size / edges, level)
+    return unseen_swap(size, size / edges, level, pairs=max(pairs, 1))
 
 
 def _change(

@@ -55,8 +55,16 @@ def mean_spearman(scores: Float[np.ndarray, "run edge"]) -> float:
 def mean_spearman_of_runs(
     scores: Float[np.ndarray, "run edge"], *, level: float = 0.95
 ) -> Estimate:
-    """`mean_spearman` of independent runs with the row jackknife t(M-1) interval."""
+    """`mean_spearman` of independent runs with the row jackknife t(M-1) interval.
+
+    When all runs rank alike the SE is 0; the lower end is then (1 - level)^(2/(M-1)), as for phi:
+    a pair of runs that does not is taken to be uncorrelated.
+    """
     runs, unit = len(scores), _unit_ranks(scores)
+    value = mean_spearman(scores)
+    if runs > 2 and value > 1 - 1e-9:
+        floor, label = (1 - level) ** (2 / (runs - 1)), "all runs equal: zero-failure bound"
+        return Estimate("mean Spearman", 1.0, 0.0, floor, 1.0, level, runs, label)
     total = unit.sum(axis=0)
     left_out = np.full(runs, np.nan)
     if runs > 2:
@@ -64,7 +72,7 @@ def mean_spearman_of_runs(
         left_out = (rest - (runs - 1)) / ((runs - 1) * (runs - 2))
     return t_interval(
         "mean Spearman",
-        mean_spearman(scores),
+        value,
         row_jackknife_se(left_out),
         df=runs - 1 if runs > 2 else 0,
         n=runs,

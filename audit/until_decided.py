@@ -1,7 +1,8 @@
 """Add prompts until stability is decided or the budget is spent; watching does not invalidate it.
 
 Each step draws two fresh data sets of `n` prompts, finds a circuit in each and compares the two.
-Steps are independent, so their mean has a confidence sequence that holds at every time at once.
+Steps are independent and phi is bounded, so their mean has a confidence sequence that holds at
+every time at once.
 """
 
 from collections.abc import Callable, Iterator
@@ -50,6 +51,12 @@ def phi_of_fresh_pairs(task: Task, model: Model, settings: Settings) -> Iterator
         pair += 1
 
 
+def lowest_phi(model: Model, settings: Settings) -> float:
+    """phi of two circuits without a common edge, -s/(1 - s) with s the share of edges kept."""
+    share = circuit_size(model.graph.n_edges, settings.size) / model.graph.n_edges
+    return -share / (1 - share) if share < 1 else -1.0
+
+
 def until_decided(
     task: Task,
     model: Model,
@@ -87,6 +94,7 @@ def until_decided(
         watched(),
         bar=bars.phi,
         budget=pairs,
+        bounds=(lowest_phi(model, settings), 1.0),
         alpha=1 - settings.level,
         name="phi",
         estimand=f"agreement of fresh samples of {settings.n} prompts",

@@ -162,7 +162,7 @@ def random_verdict(
         raise ValueError("a value to compare is not finite; drop that random circuit and say so")
     beaten, draws = int((random < observed).sum()), len(random)
     if draws == 0:
-        raise ValueError("no random circuits to compare with; draw at least 30")
+        raise ValueError("no random circuits to compare with; draw 100, say")
     low, high = clopper_pearson(np.array([beaten]), draws, level=level)
     estimate = Estimate(
         "share of random circuits beaten", beaten / draws, np.nan, float(low[0]), float(high[0]),
@@ -210,7 +210,8 @@ def structure_and_function(structure: Verdict, function: Verdict) -> str:
 
 def structure_verdict(verdicts: tuple[Verdict, ...], axes: tuple[Axis, ...]) -> Verdict:
     """Structure over all axes that compare circuits of different prompts: unstable where one of
-    them fails, stable where all pass."""
+    them fails, stable where all pass. Each is judged at its own level: with every truth exactly at
+    its bar, one of up to eight fails more often than a single one does."""
     titles = {axis.title.lower() for axis in axes if axis.key in DATA_AXES}
     own = [v for v in verdicts if v.claim.removeprefix(STABLE) in titles]
     outcome: Outcome = "undecided"

@@ -9,8 +9,9 @@ from circuitvar.audit.against_exact import agreement_estimates
 from circuitvar.audit.approximation import agreement_with_exact
 from circuitvar.audit.component_intervals import component_interval
 from circuitvar.audit.ledger import ledger, sampling_parts
-from circuitvar.audit.nogueira import phi, phi_difference
+from circuitvar.audit.nogueira import phi
 from circuitvar.audit.paired_stability import Selected, bootstrap_change, halves_change
+from circuitvar.audit.phi_tests import phi_difference
 from circuitvar.audit.rank import mean_spearman, mean_spearman_of_runs
 from circuitvar.audit.ratio import ratio_of_means, share_estimate
 from circuitvar.audit.replicate_sets import top_k_masks

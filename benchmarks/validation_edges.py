@@ -12,7 +12,7 @@ from circuitvar.audit.edge_tests import false_discovery, max_t, t_test
 from circuitvar.audit.halves import halves_agreement
 from circuitvar.audit.inner_outer import inner_outer
 from circuitvar.audit.jaccard import stratified_chance
-from circuitvar.audit.nogueira import phi, phi_of_runs, phi_test
+from circuitvar.audit.nogueira import phi, phi_of_runs
 from circuitvar.audit.null_models import (
     centred_bootstrap,
     compare_with_null,
@@ -20,6 +20,7 @@ from circuitvar.audit.null_models import (
     shuffled_within,
     sign_flipped,
 )
+from circuitvar.audit.phi_tests import phi_test
 from circuitvar.audit.prompt_clusters import cluster_prompts
 from circuitvar.audit.replicate_sets import replicate_sets
 from circuitvar.audit.set_indices import overlap_p_value
@@ -71,6 +72,38 @@ def edges(simulations, rng) -> Iterator[Line]:
     for name, values in found.items():
         nominal = "0.05" if name == "BCa misses" else NOMINAL
         yield name, f"n = {n}, {number} edges", float(np.mean(values)), nominal
+    yield from unequal_templates(simulations, rng)
+
+
+def unequal_templates(simulations, rng) -> Iterator[Line]:
+    """Band and tests of 50 edges over templates of equal and of unequal size; effects of 5."""
+    number, effect = 50, 5.0
+    for where, sizes in (
+        ("12 templates of 10", [10] * 12),
+        ("6 of 20 and 6 of 10", [20, 10] * 6),
+        ("6 of 30 and 6 of 10", [30, 10] * 6),
+        ("60, 40, 20, 10, 10, 4 x 5, 3, 3, 2", [60, 40, 20, 10, 10, 5, 5, 5, 5, 3, 3, 2]),
+    ):
+        label = np.repeat(np.arange(len(sizes)), sizes)
+        for noise, between, within in (("", 1.0, 0.5), (", prompts differ", 0.2, 2.0)):
+            rates = []
+            for _ in range(simulations):
+                null = between * rng.normal(size=(len(sizes), number))[label]
+                null += within * rng.normal(size=(len(label), number))
+                by, moved = (edge_summary(s, clusters=label) for s in (null, null + effect))
+                options = {"rng": rng, "clusters": label, "replicates": 199}
+                band = max_t(null + effect, moved, **options).critical * moved.se
+                rates.append(
+                    (
+                        (np.abs(moved.mean - effect) <= band).all(),
+                        max_t(null, by, **options).rejected.any(),
+                        (t_test(by) < 0.05).mean(),
+                    )
+                )
+            covered, wrong, size = np.mean(rates, axis=0)
+            yield f"simultaneous band covers{noise}", where, covered, "0.95"
+            yield f"max-T, any false edge{noise}", where, wrong, NOMINAL
+            yield f"t test per edge{noise}", where, size, NOMINAL
 
 
 def overlaps(simulations, rng) -> Iterator[Line]:

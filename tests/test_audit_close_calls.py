@@ -11,7 +11,7 @@ from circuitvar.audit.axis import bootstrap_axis, resample_axis
 from circuitvar.audit.bootstrap_interval import with_block_interval
 from circuitvar.audit.close_calls import least_of_resamples, weight_of_few
 from circuitvar.audit.halves import halves_agreement
-from circuitvar.audit.nogueira import phi, phi_of_resamples
+from circuitvar.audit.nogueira import phi, phi_of_resamples, phi_of_runs
 from circuitvar.audit.paired_stability import Selected, bootstrap_change, halves_change
 from circuitvar.audit.replicate_sets import replicate_sets, top_k_masks
 from circuitvar.audit.types import Estimate
@@ -41,6 +41,34 @@ def test_halves_hold_the_truth(n, size):
     assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.9
     assert np.mean([one.high - one.low for one in found]) < 0.35
     assert any("close calls decide" in one.interval for one in found)
+
+
+@pytest.mark.parametrize(("units", "size", "tied"), [(12, 3, 1), (12, 10, 2), (16, 3, 1)])
+def test_halves_of_few_units_hold_the_truth(units, size, tied):
+    """Blocks of three units are always wrong about a tie, and so agree: .71 to .86 without."""
+    rng = np.random.default_rng(0)
+    effect = np.zeros(60)
+    effect[: size - tied], effect[size - tied : size + tied] = 3.0, 1.0
+    fresh = effect + rng.normal(size=(2000, units // 2, 60)).mean(axis=1)
+    truth = phi(top_k_masks(fresh, size))
+    found = [
+        halves_agreement(
+            effect + rng.normal(size=(units, 60)), size=size, rng=rng, pairs=20, interval_splits=20
+        ).phi
+        for _ in range(80)
+    ]
+    assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.9
+
+
+@pytest.mark.parametrize(("runs", "size", "effect"), [(3, 3, 1.5), (3, 3, 2.0), (5, 3, 1.5)])
+def test_few_runs_of_few_edges_hold_the_truth(runs, size, effect):
+    """Three runs without a common edge are no proof that there is none: .47 to .91 without."""
+    rng = np.random.default_rng(0)
+    scores = np.where(np.arange(100) < size, effect, 0.0) + rng.normal(size=(3000, 100))
+    pool = top_k_masks(scores, size)
+    truth = phi(pool)
+    found = [phi_of_runs(pool[rng.choice(3000, runs, replace=False)]) for _ in range(300)]
+    assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.93
 
 
 def test_bootstraps_hold_the_truth():

@@ -20,6 +20,7 @@ from circuitvar.audit.inner_outer import inner_outer
 from circuitvar.audit.intervals import few_runs_se
 from circuitvar.audit.ledger import ledger, sampling_parts
 from circuitvar.audit.median_circuit import majority
+from circuitvar.audit.phi_tests import phi_test
 from circuitvar.audit.prompt_clusters import cluster_prompts
 from circuitvar.audit.ratio import ratio_of_means, share_estimate
 from circuitvar.audit.replicate_sets import replicate_sets, top_k_masks
@@ -65,7 +66,7 @@ def test_selection_matrices(case, phi, jaccard, interval):
             assert value == pytest.approx(expected, nan_ok=True)
     assert np.isfinite(found.low) == interval
     assert found.low < found.value if interval else np.isnan(found.high)
-    assert np.isnan(ng.phi_test(found, 0.5))
+    assert np.isnan(phi_test(found, 0.5))
     assert jc.pairwise_cv(pairs) == pytest.approx(0.0) or not jaccard == 1.0
     axis = runs_axis(masks, key="seed", title="Seeds", unit="seed")
     assert axis.runs == len(masks)

@@ -7,6 +7,7 @@ from circuitvar.audit import certificates as ct
 from circuitvar.audit import confidence_sequence as cs
 from circuitvar.audit import forecast as fc
 from circuitvar.audit.bca import bca_means
+from circuitvar.audit.betting import betting_sequence
 from circuitvar.audit.edge_summary import edge_summary
 from circuitvar.audit.nogueira import phi
 from circuitvar.audit.replicate_sets import top_k_masks
@@ -197,6 +198,41 @@ def test_peeking_is_safe():
         fixed += bool((np.abs(mean[29:]) > 1.96 / np.sqrt(t[29:])).any())
     assert missed <= 14
     assert fixed > 50
+
+
+@pytest.mark.parametrize(("bar", "low"), [(0.9, 0.3), (0.95, 0.0), (0.98, 0.0)])
+def test_a_watched_verdict_on_coarse_values_is_right(bar, low):
+    """The truth is at the bar; the sequence that leans on the normal law passed .10 to .55."""
+    rng = np.random.default_rng(0)
+    share = (bar - low) / (1 - low)
+    decided = []
+    for _ in range(150):
+        values = np.where(rng.random(200) < share, 1.0, low)
+        found = cs.stop_when_decided(values, bar=bar, budget=200, bounds=(-0.1, 1.0))
+        decided.append(found.low > bar or found.high < bar)
+    assert np.mean(decided) <= 0.05
+
+
+def test_betting_sequence():
+    rng = np.random.default_rng(0)
+    missed = []
+    for _ in range(100):
+        values = rng.beta(4, 1, size=150)
+        limits = np.array(list(betting_sequence(values, bounds=(0.0, 1.0), budget=150)))
+        assert (np.diff(limits[:, 0]) >= 0).all() and (np.diff(limits[:, 1]) <= 0).all()
+        assert limits[-1, 1] - limits[-1, 0] < 0.2
+        missed.append(((limits[:, 0] > 0.8) | (limits[:, 1] < 0.8)).any())
+    assert np.mean(missed) <= 0.05
+    shifted = list(betting_sequence(2 * values - 1, bounds=(-1.0, 1.0), budget=150))
+    np.testing.assert_allclose(shifted, 2 * limits - 1, atol=1e-12)
+    mirrored = np.array(list(betting_sequence(1 - values, bounds=(0.0, 1.0), budget=150)))
+    np.testing.assert_allclose(1 - mirrored[:, ::-1], limits, atol=1e-9)
+
+
+@pytest.mark.parametrize("value", [1.2, float("nan")])
+def test_betting_needs_values_inside_the_bounds(value):
+    with pytest.raises(ValueError, match=r"value 1 is .*values lie between 0 and 1"):
+        list(betting_sequence([0.5, value], bounds=(0.0, 1.0), budget=50))
 
 
 def test_bernoulli_sequence_covers_under_peeking():

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from circuitvar.audit import nogueira as ng
+from circuitvar.audit.phi_tests import phi_difference, phi_test
 from circuitvar.audit.set_indices import kuncheva
 from tests.shape_check import wrong_shapes
 
@@ -102,7 +103,7 @@ def test_three_runs_whose_pairs_agree_equally_do_not_claim_certainty():
         masks[run, run], masks[run, 20 + run] = False, True
     assert np.ptp(ng.pair_phi(masks)) == pytest.approx(0.0, abs=1e-12)
     found = ng.phi_of_runs(masks)
-    assert found.interval == "row jackknife t; 3 runs: conservative"
+    assert found.interval.startswith("row jackknife t; 3 runs: conservative")
     assert found.high - found.low > 0.1
 
 
@@ -161,20 +162,27 @@ def test_interval_needs_counts_of_unit_variance():
 
 def test_paired_difference_of_equal_methods_is_exactly_zero():
     masks, counts = _bootstrap_masks()
-    same = ng.phi_difference(masks, masks, counts)
+    same = phi_difference(masks, masks, counts)
     assert (same.value, same.se, same.low, same.high) == (0.0, 0.0, 0.0, 0.0)
-    independent = ng.phi_difference(masks[:20], masks[20:40])
+    independent = phi_difference(masks[:20], masks[20:40])
     parts = ng.phi_of_runs(masks[:20]).se, ng.phi_of_runs(masks[20:40]).se
     assert independent.se == pytest.approx(np.hypot(*parts))
 
 
+def test_difference_of_equal_runs_is_not_certain():
+    equal = np.tile(np.arange(40) < 5, (5, 1))
+    found = phi_difference(equal, equal[:3])
+    assert found.value == 0 and found.low == pytest.approx(0.05 - 1)
+    assert found.high == pytest.approx(1 - 0.05**0.5)
+
+
 def test_one_sample_test():
     estimate = ng.phi_of_runs(np.array(KNOWN[1][0], dtype=bool))
-    assert ng.phi_test(estimate, estimate.value) == pytest.approx(0.5)
-    assert ng.phi_test(estimate, -10, df=np.inf) == pytest.approx(0.0, abs=1e-12)
+    assert phi_test(estimate, estimate.value) == pytest.approx(0.5)
+    assert phi_test(estimate, -10, df=np.inf) == pytest.approx(0.0, abs=1e-12)
     t = (estimate.value + 0.5) / estimate.se
-    assert ng.phi_test(estimate, -0.5) == pytest.approx(stats.t(2).sf(t), abs=1e-12)
-    assert ng.phi_test(estimate, -0.5, side="two-sided", df=np.inf) == pytest.approx(
+    assert phi_test(estimate, -0.5) == pytest.approx(stats.t(2).sf(t), abs=1e-12)
+    assert phi_test(estimate, -0.5, side="two-sided", df=np.inf) == pytest.approx(
         2 * stats.norm.sf(t), abs=1e-12
     )
-    assert np.isnan(ng.phi_test(ng.phi_of_runs(np.eye(3, dtype=bool)), 0.0))
+    assert np.isnan(phi_test(ng.phi_of_runs(np.eye(3, dtype=bool)), 0.0))

@@ -67,6 +67,12 @@ def test_fagin_errors():
         fagin.footrule_distance("aa", "ab")
 
 
+def test_runs_that_rank_alike_are_not_certain():
+    same = np.tile(np.arange(10.0), (4, 1))
+    found = rank.mean_spearman_of_runs(same)
+    assert (found.value, found.high) == (1.0, 1.0) and found.low == pytest.approx(0.05 ** (2 / 3))
+
+
 def test_mean_spearman_without_pairs():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(6, 30)).round(1)
