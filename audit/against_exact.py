@@ -27,18 +27,26 @@ def top_overlap(
 ) -> float:
     """Share of the `size` strongest edges that two score vectors have in common.
 
+    Edges with score 0 are never kept (`select.top_n`): where fewer than `size` are left it is the
+    share of the larger of the two sets. NaN where both are empty.
+
     >>> top_overlap(np.array([3.0, 2.0, 1.0]), np.array([3.0, 0.0, 1.0]), 2)
     0.5
     """
     masks = top_n_masks(np.stack([a, b]), size, absolute=absolute)
-    return float((masks[0] & masks[1]).sum() / size)
+    kept = int(masks.sum(axis=1).max())
+    return float((masks[0] & masks[1]).sum() / kept) if kept else float("nan")
 
 
 def sign_agreement(
     a: Float[np.ndarray, " edge"], b: Float[np.ndarray, " edge"], size: int
 ) -> float:
-    """Share of the `size` strongest edges of `b` on which both have the same sign."""
+    """Share of the `size` strongest edges of `b` on which both have the same sign; edges without
+    an effect in `b` have none. NaN where no edge has one."""
     strongest = np.argsort(-np.abs(b), kind="stable")[:size]
+    strongest = strongest[b[strongest] != 0]
+    if not len(strongest):
+        return float("nan")
     return float((np.sign(a[strongest]) == np.sign(b[strongest])).mean())
 
 

@@ -26,6 +26,7 @@ from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
 from circuitvar.audit.weights import bootstrap
 from circuitvar.circuits.score_files import read_scores
+from circuitvar.circuits.select import top_n_masks
 from circuitvar.circuits.types import EdgeScores
 from circuitvar.reports.run_folder import Run
 from circuitvar.reports.tables import fact
@@ -149,8 +150,7 @@ def _statistics(side: Side) -> dict[str, Statistic]:
             ),
             "sign agreement with exact": lambda scores: sign_agreement(scores, exact, size),
         }
-        strongest = np.zeros(len(exact), dtype=bool)
-        strongest[np.argsort(-strength, kind="stable")[:size]] = True
+        strongest = top_n_masks(exact[None], size, absolute=absolute)[0]
         found |= _recovery("exact", strongest, absolute)
     planted = _planted_circuit(side)
     return found if planted is None else found | _recovery("planted", planted, absolute)
