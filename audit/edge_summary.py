@@ -7,7 +7,7 @@ not a summary of an edge: it explodes near 0, so it is given only where |mean| >
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.stats import binom
 
 from circuitvar.audit.weights import Clusters, unit_of_example
@@ -29,6 +29,8 @@ class EdgeSummary:
     examples: int
     units: int
     """Independent units behind the SE: examples or clusters."""
+    df: float
+    """Degrees of freedom of SE²: units - 1; fewer where clusters differ in size."""
 
     @property
     def snr(self) -> Edge:
@@ -59,8 +61,9 @@ def edge_summary(
 ) -> EdgeSummary:
     """Summarise per-example scores, edge by edge, in column blocks (no float64 copy of the matrix).
 
-    SE = SD / sqrt(n); with T clusters SE² = T/(T-1) sum_t (sum_{i in t} (s_i - mean))² / n². One
-    example, or one cluster, has no SE (NaN).
+    SE = SD / sqrt(n), df = n - 1. With clusters SE² = kappa sum_t (w_t (m_t - mean))², w_t the
+    share of examples and m_t the mean of cluster t; `cluster_df` gives kappa and df. One example,
+    or one cluster, has no SE (NaN) and df 0.
 
     >>> s = edge_summary(np.array([[1.0], [3.0], [2.0]]))
     >>> s.mean.tolist(), s.sd.tolist(), s.sign_consistency.tolist()
@@ -70,9 +73,11 @@ def edge_summary(
     columns_at_once = columns_at_once or max(1, BLOCK_VALUES // n)
     units = unit_of_example(n, clusters)
     number = int(units.max()) + 1
-    member = np.zeros((number, n)) if clusters is not None else np.empty((0, n))
+    member, kappa, df = np.empty((0, n)), 1.0, float(number - 1)
     if clusters is not None:
+        member = np.zeros((number, n))
         member[units, np.arange(n)] = 1
+        kappa, df = cluster_df(np.bincount(units))
     mean, sd, se, sign = (np.full(n_edges, np.nan) for _ in range(4))
     for start in range(0, n_edges, columns_at_once):
         part = slice(start, start + columns_at_once)
@@ -86,8 +91,38 @@ def edge_summary(
             se[part] = sd[part] / np.sqrt(n)
         elif number > 1:
             total = ((member @ block) ** 2).sum(axis=0)
-            se[part] = np.sqrt(number / (number - 1) * total) / n
-    return EdgeSummary(mean, sd, se, sign, n, number)
+            se[part] = np.sqrt(kappa * total) / n
+    return EdgeSummary(mean, sd, se, sign, n, number, df)
+
+
+def cluster_df(sizes: Int[np.ndarray, " cluster"]) -> tuple[float, float]:
+    """Factor kappa of the cluster SE² and its degrees of freedom, for clusters of these sizes.
+
+    V = sum_t (w_t (m_t - mean))² is a quadratic form m'Am of the cluster means, w_t = n_t/n,
+    A = (I - 1w')' diag(w²) (I - 1w'). If cluster effects of equal variance dominate, kappa =
+    sum w² / tr(A) makes kappa V unbiased for the variance of the mean, and V has the first two
+    moments of a multiple of chi-square with df = tr(A)² / tr(A²). So does the bias-reduced (CR2)
+    variance with Satterthwaite df of Bell and McCaffrey (2002, Survey Methodology 28) and
+    Pustejovsky and Tipton (2018, JBES 36); here one factor serves all clusters. If noise within
+    clusters dominates, kappa V is too large by the factor kappa (1 - sum w²), and df too few.
+    Equal sizes: T/(T-1) and T - 1. One cluster: NaN and 0.
+
+    >>> cluster_df(np.array([2, 1]))
+    (2.8125, 1.0)
+    >>> [round(x, 6) for x in cluster_df(np.array([7, 7, 7]))]
+    [1.5, 2.0]
+    """
+    number, n = len(sizes), int(sizes.sum())
+    if number < 2:
+        return float("nan"), 0.0
+    if (sizes == sizes[0]).all():
+        return number / (number - 1), float(number - 1)
+    w = sizes / n
+    square = float((w**2).sum())
+    # Gram matrix of the rows w_t (e_t - w) has the trace of A and the trace of its square.
+    gram = np.outer(w, w) * (np.eye(number) - w[:, None] - w + square)
+    trace = float(np.trace(gram))
+    return square / trace, trace**2 / float((gram**2).sum())
 
 
 def sign_test(summary: EdgeSummary) -> Edge:

@@ -86,7 +86,7 @@ def posterior_draws(
     return out
 
 
-def normal_score(t: Float[np.ndarray, " edge"], df: int) -> Float[np.ndarray, " edge"]:
+def normal_score(t: Float[np.ndarray, " edge"], df: float) -> Float[np.ndarray, " edge"]:
     """z with Phi(z) about the t(df) law at t (Wallace 1959), so that few units do not make noise
     look like effects: sign(t) (8 df + 1)/(8 df + 3) sqrt(df log(1 + t²/df)).
 
@@ -97,7 +97,9 @@ def normal_score(t: Float[np.ndarray, " edge"], df: int) -> Float[np.ndarray, " 
     return np.copysign(size, t)
 
 
-def from_normal_score(z: Float[np.ndarray, "draw edge"], df: int) -> Float[np.ndarray, "draw edge"]:
+def from_normal_score(
+    z: Float[np.ndarray, "draw edge"], df: float
+) -> Float[np.ndarray, "draw edge"]:
     """The t whose `normal_score` is z: effects are drawn as normal scores and live in units of SE.
 
     >>> from_normal_score(normal_score(np.array([4.6]), 23)[None], 23).round(6).tolist()
@@ -139,7 +141,7 @@ def forecast(
     if not noisy.any() and summary.units < 2:
         raise ValueError("no edge has a standard error; the forecast needs at least 2 examples")
     se = np.where(noisy, summary.se, 0.0)
-    df = max(summary.units - 1, 1)
+    df = max(summary.df, 1.0)
     scales = [se * np.sqrt(summary.units / number) for number in units]
 
     def deconvolved(mean: np.ndarray, number: int) -> np.ndarray:

@@ -57,7 +57,7 @@ def edge_details(run: Run, rows: Int[np.ndarray, " edge"]) -> pd.DataFrame:
         values[:, rows], bootstrap(len(values), BCA_REPLICATES, rng=rng), level=side.settings.level
     )
     summary = edge_summary(values, clusters=clusters)
-    p = 2 * student.sf(np.nan_to_num(summary.snr), max(summary.units - 1, 1))
+    p = 2 * student.sf(np.nan_to_num(summary.snr), max(summary.df, 1.0))
     found = {
         "low": low,
         "high": high,

@@ -97,6 +97,57 @@ def test_max_t_over_clusters_is_max_t_over_their_means():
     assert by_cluster.critical == pytest.approx(by_mean.critical, rel=1e-4)
 
 
+def _unequal(rng, sizes, edges, *, mean=0.0):
+    label = np.repeat(np.arange(len(sizes)), sizes)
+    scores = mean + rng.normal(size=(len(sizes), edges))[label]
+    return scores + 0.5 * rng.normal(size=(len(label), edges)), label
+
+
+@pytest.mark.parametrize("least", [0.0, 0.3])
+def test_max_t_over_unequal_clusters_equals_the_slow_flips(least):
+    scores, label = _unequal(np.random.default_rng(0), [9, 3, 5, 1, 4, 2, 6, 7], 15, mean=0.6)
+    summary = es.edge_summary(scores, clusters=label)
+    options = {"clusters": label, "replicates": 99, "minimum_effect": least}
+    found = et.max_t(scores, summary, rng=np.random.default_rng(5), **options)
+    signs = np.random.default_rng(5).choice(np.array([-1, 1], dtype=np.float32), (99, 8))
+    means = np.stack([scores[label == t].mean(axis=0) for t in range(8)])
+    around = means - means.mean(axis=0)
+    top = [np.abs(stats.ttest_1samp(e[:, None] * around, 0).statistic).max() for e in signs]
+    tail = stats.t.sf(np.quantile(top, 0.95, method="higher"), 7)
+    assert found.critical == pytest.approx(stats.t.isf(tail, summary.df), rel=1e-3)
+    shifted = scores - least * np.sign(summary.mean)
+    totals = np.stack([shifted[label == t].sum(axis=0) for t in range(8)])
+    t = np.abs(stats.ttest_1samp(totals, 0).statistic) * (np.abs(summary.mean) > least)
+    star = [np.abs(stats.ttest_1samp(e[:, None] * totals, 0).statistic).max() for e in signs]
+    single = [(1 + (np.array(star) >= value).sum()) / 100 for value in t]
+    np.testing.assert_allclose(found.single_step, single)
+    assert (found.step_down <= found.single_step + 1e-12).all()
+
+
+@pytest.mark.parametrize("mean", [0.0, 5.0])
+@pytest.mark.parametrize("sizes", [[30, 10] * 6, [60, 40, 20, 10, 10, 5, 5, 5, 5, 3, 3, 2]])
+def test_band_covers_all_edges_with_unequal_clusters(sizes, mean):
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(60):
+        scores, label = _unequal(rng, sizes, 50, mean=mean)
+        summary = es.edge_summary(scores, clusters=label)
+        found = et.max_t(scores, summary, rng=rng, clusters=label, replicates=99)
+        covered += bool((np.abs(summary.mean - mean) <= found.critical * summary.se).all())
+    assert covered >= 55
+
+
+def test_max_t_size_with_unequal_clusters():
+    rng = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(100):
+        scores, label = _unequal(rng, [30, 10] * 6, 50)
+        summary = es.edge_summary(scores, clusters=label)
+        found = et.max_t(scores, summary, rng=rng, clusters=label, replicates=99)
+        wrong += bool(found.rejected.any())
+    assert wrong <= 11
+
+
 def test_max_t_size_with_few_units():
     rng = np.random.default_rng(0)
     wrong = 0
