@@ -76,9 +76,13 @@ def independence_test(
     Raises
     ------
     ValueError
-        If there are fewer than 5 examples, a score is NaN, or the permutations are too few for p
-        to reach `level`.
+        If there are fewer than 5 examples, a score is NaN, `level` is not between 0 and 1, or the
+        permutations are too few for p to reach it.
     """
+    if not 0 < level < 1:
+        raise ValueError(
+            f"level is {level:g}; a significance level lies between 0 and 1, e.g. 0.05"
+        )
     if level * (permutations + 1) < 1 - 1e-9:
         raise ValueError(
             f"{permutations} permutations cannot give p <= {level:g}; "

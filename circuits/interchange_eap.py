@@ -12,6 +12,8 @@ from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.interchange import EdgeFile, check_shape, expand_nodes, from_names
 
 ENDS = ("input", "logits")
+STARTS = (b"PK", b"\x80")
+"""First bytes of what torch writes: a zip archive, or before version 1.6 a pickle."""
 
 
 def read_json(path: Path, graph: Graph) -> EdgeFile:
@@ -53,7 +55,9 @@ def read_json(path: Path, graph: Graph) -> EdgeFile:
     if not any(kept.values()) and not scores:
         empty = from_names(graph, kept, None, source=path.name)  # names are checked all the same
         inner = {name: value for name, value in nodes.items() if name not in ENDS}
-        return _from_nodes(graph, inner, path.name) if _any_node(inner, not edges) else empty
+        if not nodes or not _any_node(inner, not edges):
+            return empty
+        return _from_nodes(graph, inner, path.name)
     return from_names(graph, _circuit_or_none(kept, scores), scores or None, source=path.name)
 
 
@@ -147,6 +151,9 @@ def read_pt(path: Path, graph: Graph) -> EdgeFile:
     MIB submissions of several circuits have no `edges_scores`; its importance files have no edge
     in the circuit, and then hold none here.
     """
+    with path.open("rb") as file:
+        if not file.read(2).startswith(STARTS):
+            raise ValueError(f"{path.name} is not a torch file; write one with torch.save")
     try:
         data = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:

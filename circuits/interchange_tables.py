@@ -20,7 +20,12 @@ def read_csv(path: Path, graph: Graph) -> EdgeFile:
     ValueError
         If there is no column `edge`, an edge is repeated, or a cell cannot be read.
     """
-    frame = pd.read_csv(path, comment="#", dtype=str, keep_default_na=False)
+    try:
+        frame = pd.read_csv(path, comment="#", dtype=str, keep_default_na=False)
+    except pd.errors.EmptyDataError:
+        raise ValueError(f"{path.name} is empty; it needs a column 'edge'") from None
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path.name} is not valid CSV: {error}") from None
     frame.columns = [str(name).strip().lower() for name in frame.columns]
     if "edge" not in frame:
         raise ValueError(f"{path.name} has columns {list(frame.columns)}; one must be 'edge'")

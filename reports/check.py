@@ -10,7 +10,7 @@ from pathlib import Path
 
 from circuitvar.reports.card import read_card
 from circuitvar.reports.compare import estimate_rows
-from circuitvar.reports.gate import Gate, Row, judge_rows
+from circuitvar.reports.gate import Gate, Row, check_alpha, judge_rows
 from circuitvar.reports.run_folder import Run, read_run
 
 LOWER_IS_BETTER = ("circuit error", "KL to the full model")
@@ -55,8 +55,10 @@ def check_runs(
     Raises
     ------
     ValueError
-        No card is found, the two audit different questions, or they share no judged measure.
+        No card is found, the two audit different questions, they share no judged measure, or
+        `alpha` is no error rate.
     """
+    check_alpha(alpha)
     runs = _open(against), _open(new)
     _same_question(*runs)
     judged, reported = [], []

@@ -37,6 +37,8 @@ class NamedCircuit:
     published: Published | None
     task: str | None
     """Key of the task it is about, where it names one."""
+    in_file: bool = False
+    """Its edges are those of a file, which does not say how many were asked for."""
 
     @property
     def roles(self) -> dict[str, str] | None:
@@ -78,7 +80,9 @@ def resolve_circuit(
                 f"{path.name} holds scores but no circuit; say how many edges with --size"
                 + ("" if every else ", and score every edge of the model")
             )
-        return NamedCircuit(name, file.circuit, scores, None, None)
+        if not file.kept.any():
+            raise ValueError(f"{path.name} holds no edge of a circuit; list at least one")
+        return NamedCircuit(name, file.circuit, scores, None, None, in_file=True)
     if name.startswith("planted"):
         key = name.removeprefix("planted").lstrip(":-")
         circuit = planted_circuit(key, model.graph)

@@ -77,15 +77,19 @@ def _edges_of_the_graph(curve: pd.DataFrame) -> int:
     return int(curve.loc[curve["share"].idxmax(), "requested"])
 
 
-def evaluate_sentences(name: str, tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """What was found, quoting the tables."""
+def evaluate_sentences(
+    name: str, tables: Mapping[str, pd.DataFrame], *, in_file: bool = False
+) -> list[str]:
+    """What was found, quoting the tables. Files do not say how many edges were asked for."""
     rows = tables["evaluation"].to_dict("records")
     first = rows[0]
-    found = [
-        f"{name}: {first['live']} live edges ({first['requested']} asked for, "
-        f"{first['selected']} before dangling ones were removed), judged on {first['n']} held-out "
-        "prompts."
-    ]
+    sizes = (
+        f"{first['selected']} edges in the file, {first['live']} live"
+        if in_file
+        else f"{first['live']} live edges ({first['requested']} asked for, {first['selected']} "
+        "before dangling ones were removed)"
+    )
+    found = [f"{name}: {sizes}, judged on {first['n']} held-out prompts."]
     for row in rows:
         found.append(
             f"{row['ablation']} ablation: faithfulness {row['faithfulness']:.3g} (ratio of means; "
@@ -110,7 +114,9 @@ def evaluate_sentences(name: str, tables: Mapping[str, pd.DataFrame]) -> list[st
     return found
 
 
-def write_evaluate_section(out: Path, name: str, tables: Mapping[str, pd.DataFrame]) -> Path:
+def write_evaluate_section(
+    out: Path, name: str, tables: Mapping[str, pd.DataFrame], *, in_file: bool = False
+) -> Path:
     """`section.json` of kind `circuits`; its tables and figures must be in `out`."""
     figures = []
     if (out / "circuits_curve.svg").is_file() and "curve" in tables:
@@ -128,7 +134,7 @@ def write_evaluate_section(out: Path, name: str, tables: Mapping[str, pd.DataFra
         out,
         kind="circuits",
         title=f"Evaluation of {name}",
-        summary=evaluate_sentences(name, tables),
+        summary=evaluate_sentences(name, tables, in_file=in_file),
         tables=[
             SectionTable(f"circuits_{key}.csv", TABLES[key]) for key in TABLES if key in tables
         ],

@@ -77,6 +77,12 @@ def tail(row: Row) -> float:
     return float(student.cdf(distance / row.se, row.df))
 
 
+def check_alpha(alpha: float) -> None:
+    """Refuse an error rate outside (0, 1)."""
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha is {alpha:g}; an error rate lies between 0 and 1, e.g. 0.05")
+
+
 def judge_rows(rows: Sequence[Row], *, alpha: float = 0.05) -> Gate:
     """Judge all measures together.
 
@@ -84,6 +90,7 @@ def judge_rows(rows: Sequence[Row], *, alpha: float = 0.05) -> Gate:
     >>> judge_rows([same]).outcome, judge_rows([replace(same, difference=-0.1)]).outcome
     ('no worse', 'worse')
     """
+    check_alpha(alpha)
     raw = [tail(row) for row in rows]
     adjusted = holm(np.array(raw)).tolist()
     return Gate(

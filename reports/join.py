@@ -70,11 +70,11 @@ def join_sections(run: Path | str, folders: Sequence[Path | str]) -> Path:
         The run has no page of this version, a folder holds no section, two folders hold the same
         kind, or the page would become larger than 8 MB. The run is then as it was.
     """
-    run, found = Path(run), [(Path(folder), read_section(folder)) for folder in folders]
+    run, page = Path(run), _read_page(Path(run) / PAGE)
+    found = [(Path(folder), read_section(folder)) for folder in folders]
     kinds = [section.kind for _, section in found]
     if len(set(kinds)) < len(kinds):
         raise ValueError(f"two folders hold a section of one kind ({', '.join(kinds)}); join one")
-    page = _read_page(run / PAGE)
     new = {section.kind: folder for folder, section in found}
     shown = {kind: folder for kind, folder in _joined_folders(run).items() if kind not in new}
     sections = [_shown(folder) for folder in _ordered({**shown, **new})]
@@ -141,7 +141,8 @@ def _read_page(path: Path) -> str:
         page = path.read_bytes().decode("utf-8")
     except OSError as error:
         raise ValueError(
-            f"cannot read {path}: {error.strerror}; pass a folder that `circuitvar audit` wrote"
+            f"{path.parent} is no report: cannot read {path}: {error.strerror}; pass a folder that "
+            "`circuitvar audit` wrote"
         ) from error
     if any(page.count(mark) != 1 for marks in _MARKS.values() for mark in marks):
         raise ValueError(f"{path} has no place for sections; write it again with this version")

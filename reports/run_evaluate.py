@@ -14,6 +14,7 @@ from circuitvar.circuits.evaluate import complement, completeness, evaluate, per
 from circuitvar.circuits.methods import get_method
 from circuitvar.circuits.model import Model, load_model
 from circuitvar.circuits.optimal_ablation import evaluate_optimal
+from circuitvar.circuits.prune import prune_dangling
 from circuitvar.circuits.score import score_edges
 from circuitvar.circuits.types import ABLATIONS, Circuit, Faithfulness
 from circuitvar.reports.circuit_by_name import (
@@ -64,6 +65,9 @@ class EvaluateOptions:
                 raise ValueError(
                     f"ablation {ablation!r} is unknown; choose one of {', '.join(ALL_ABLATIONS)}"
                 )
+        for name in ("pairs", "steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)} is too small; use 1 or more")
 
 
 def run_evaluate(
@@ -198,13 +202,14 @@ def _tail(model: Model, circuit: Circuit, heldout: Batch, options: EvaluateOptio
 def evaluation_table(circuit: Circuit, runs: Runs) -> pd.DataFrame:
     """One row per ablation; sizes asked for, chosen and live on every row."""
     rows = []
+    live = int(prune_dangling(circuit.graph, circuit.kept).sum())
     for ablation, (inside, outside) in runs.items():
         rows.append(
             {
                 "ablation": ablation,
                 "requested": circuit.requested,
                 "selected": circuit.selected,
-                "live": circuit.size,
+                "live": live,
                 **summarize(inside),
                 "complement": outside.value,
                 "complement_kl": float(outside.kl.mean()),
@@ -286,4 +291,4 @@ def _write(out: Path, found: NamedCircuit, tables: dict[str, pd.DataFrame]) -> N
         save_figure(drawing, out / "circuits_drawing.svg")
     if "curve" in tables:
         save_figure(curve_figure(tables), out / "circuits_curve.svg")
-    write_evaluate_section(out, found.name, tables)
+    write_evaluate_section(out, found.name, tables, in_file=found.in_file)

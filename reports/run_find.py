@@ -30,6 +30,8 @@ from circuitvar.tasks.types import Batch, Metric, Task
 ERRORS = ("circuit-error", "faithfulness", "kl")
 """What `smallest-faithful` bounds: share of changed predictions, |1 - faithfulness|, KL in nats."""
 MORE_RULES = ("smallest-faithful", "significant", "inner", "outer")
+TESTED = ("significant", "inner", "outer")
+"""Rules for which no edge at all is a finding, and is written."""
 FIND_RULES = (*(rule.key for rule in RULES), *MORE_RULES)
 
 SELECTION = ("method", "rule", "signed", "epsilon", "error", "level", "minimum_effect")
@@ -65,6 +67,11 @@ class FindOptions:
             raise ValueError(f"error must be one of {', '.join(ERRORS)}, got {self.error!r}")
         if not 0 < self.level < 1:
             raise ValueError(f"level must be between 0 and 1, got {self.level}")
+        scored = self.finder is None and self.rule == "threshold"  # A score may be 0 or negative.
+        if self.amount is not None and not self.amount > 0 and not scored:
+            raise ValueError(
+                f"amount is {self.amount:g}; a circuit needs at least one edge, so give more than 0"
+            )
 
 
 def run_find(
@@ -102,6 +109,11 @@ def run_find(
         scores = score_edges(loaded, batch, get_method(options.method), metric=metric)
         means = scores.mean
         circuit = select_by_rule(loaded, scores, heldout, metric, options)
+    if not circuit.size and options.rule not in TESTED:
+        raise ValueError(
+            f"{circuit.rule}: {circuit.selected} edges chosen and 0 live, so there is no circuit "
+            "to write; ask for more edges or choose another rule"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     write_edges(out, EdgeFile(loaded.graph, circuit.kept, means, circuit.rule))
     unused = SELECTION if finder is not None else ("finder",)

@@ -79,6 +79,8 @@ def run_score(
     )
     if edges is not None:
         kept = read_edges(edges, loaded.graph).circuit.kept
+        if not kept.any():
+            raise ValueError(f"{edges} holds no edge of a circuit; list at least one")
         options = replace(options, edges=tuple(np.flatnonzero(kept).tolist()))
     for role in roles:
         check(loaded, tokenized.batch, how, replace(options, role=role))
@@ -129,7 +131,8 @@ def print_strongest(scores: EdgeScores | FinerScores, top: int, *, role: str = "
             what: names[i],
             "score": f"{summary.mean[i]:.4g}",
             "se": f"{summary.se[i]:.2g}",
-            "same sign": f"{summary.sign_consistency[i]:.0%}",
+            # A score of exactly 0 on every prompt has no sign.
+            "same sign": f"{summary.sign_consistency[i]:.0%}" if scores.values[:, i].any() else "–",
         }
         for i in order
     ]

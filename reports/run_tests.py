@@ -56,6 +56,10 @@ class CircuitTestOptions:
             )
         if self.draws < 1:
             raise ValueError(f"draws = {self.draws} is too small; draw at least one")
+        if not 0 < self.level < 1:
+            raise ValueError(
+                f"level is {self.level:g}; a significance level lies between 0 and 1, e.g. 0.05"
+            )
 
 
 def run_tests(

@@ -101,8 +101,8 @@ def read_section(folder: Path | str) -> Section:
     path = folder / NAME
     if not path.is_file():
         raise ValueError(
-            f"{folder} holds no {NAME}; give a folder written by `circuitvar identify` or "
-            "`circuitvar neurons`"
+            f"{folder} holds no {NAME}; give a folder written by `circuitvar evaluate`, `test`, "
+            "`published`, `design`, `neurons` or `identify`"
         )
     try:
         record = json.loads(path.read_text(encoding="utf-8"))

@@ -55,14 +55,14 @@ def write_report(
         out_dir.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}-", dir=out_dir.parent))
     except OSError as error:
-        raise _unwritable(out_dir, error) from error
+        raise unwritable(out_dir, error) from error
     try:
         _write_all(audit, staging, circuit_figure, seconds)
         page = staging / "report.html"
         _write_text(page, with_kept_sections(page.read_text(encoding="utf-8"), out_dir))
         return _move_into(staging, out_dir)
     except OSError as error:
-        raise _unwritable(out_dir, error) from error
+        raise unwritable(out_dir, error) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -83,11 +83,12 @@ def check_writable(out_dir: Path | str) -> None:
         with tempfile.TemporaryDirectory(dir=nearest):
             pass
     except OSError as error:
-        raise _unwritable(out_dir, error) from error
+        raise unwritable(out_dir, error) from error
     check_joined(out_dir)
 
 
-def _unwritable(out_dir: Path, error: OSError) -> ValueError:
+def unwritable(out_dir: Path, error: OSError) -> ValueError:
+    """What to tell a user whose report cannot be written."""
     reason = error.strerror or str(error)
     return ValueError(
         f"cannot write the report to {out_dir}: {reason}; choose a folder you can write to (--out)"

@@ -77,15 +77,18 @@ class Read:
 
 
 def read_pair(pair: PromptPair, index: int, ids: Mapping[str, list[int]], rules: Rules) -> Read:
-    clean, corrupt = _prompt_tokens(pair, ids, rules)
     given = dict(pair.attributes)
+    right, wrong = (
+        tuple(map(int, given.get(name, "").split())) for name in ("answer_ids", "wrong_answer_ids")
+    )
     if "answer_ids" in given:
-        right, wrong = (
-            tuple(map(int, given.get(name, "").split()))
-            for name in ("answer_ids", "wrong_answer_ids")
-        )
         if not right or max((*right, *wrong)) >= rules.vocab_size:
-            raise Unusable("answer id is not in the vocabulary", f"{rules.vocab_size} tokens")
+            raise Unusable(
+                "answer id is not in the vocabulary",
+                f"this tokenizer has {rules.vocab_size} tokens: likely ids of another tokenizer",
+            )
+    clean, corrupt = _prompt_tokens(pair, ids, rules)
+    if "answer_ids" in given:
         row = TokenRow(tuple(clean), tuple(corrupt), right, wrong, index, pair.template)
         return Read(row, 0, 0, False)
     if not pair.answers:
@@ -107,6 +110,17 @@ def read_pair(pair: PromptPair, index: int, ids: Mapping[str, list[int]], rules:
         pair.template,
     )
     return Read(row, found.longer, found.removed, bool(found.prefix))
+
+
+def shown_answers(pair: PromptPair) -> str:
+    """The first answers of a pair, right and wrong, as texts or as the ids it gives."""
+    given = dict(pair.attributes)
+    if "answer_ids" in given:
+        right, wrong = (
+            given.get(name, "").split()[:2] for name in ("answer_ids", "wrong_answer_ids")
+        )
+        return f"ids {', '.join(right)} not {', '.join(wrong) or 'any'}"
+    return f"{pair.answers[:2]} not {pair.wrong_answers[:2]}"
 
 
 def _role_positions(

@@ -164,7 +164,7 @@ def find_layout(table: Table) -> Layout:
     for layout in LAYOUTS:
         if not missing[layout.key]:
             return layout
-    nearest = min(LAYOUTS[:3], key=lambda layout: len(missing[layout.key]))
+    nearest = max(LAYOUTS[:3], key=lambda layout: len(set(layout.needs) & set(table.columns)))
     raise ValueError(
         f"{table.path}: missing column {', '.join(map(repr, missing[nearest.key]))}; found "
         f"{', '.join(map(repr, table.columns))}; needed: clean, corrupt, answer, wrong_answer"

@@ -72,7 +72,7 @@ def read_pairs(path: str | Path) -> PairFile:
 
     table = read_table(path)
     columns = id_columns(table)
-    if columns:
+    if columns or (set(COLUMNS) & set(table.columns) and "clean" not in table.columns):
         check_columns(table)
         layout = TOKEN_IDS
     else:

@@ -79,4 +79,7 @@ def sample_batch(
 
 def _why(task: Task, few: TooFewUsable, unlike: Collection[str] | None) -> str:
     note = "" if unlike is None else f" that differ from the {len(unlike)} already used"
+    if task.distinct:  # The rows of a file: its name helps, the number of draws does not.
+        rows = f", rows{note}" if note else ""
+        return f"{task.source or task.key}{rows}: {few}"
     return f"task {task.key!r}, {ROUNDS} draws{note}: {few}"

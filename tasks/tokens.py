@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from circuitvar.tasks.answers import Unusable
 from circuitvar.tasks.batching import PaddingSide, TokenRow, chunks, pack, take, to_device
-from circuitvar.tasks.encode import Read, Rules, encode, find_bos, read_pair, with_roles
+from circuitvar.tasks.encode import (
+    Read,
+    Rules,
+    encode,
+    find_bos,
+    read_pair,
+    shown_answers,
+    with_roles,
+)
 from circuitvar.tasks.pretokenized import all_pretokenized, row_of_ids
 from circuitvar.tasks.types import Batch, PromptPair
 
@@ -168,7 +176,7 @@ def tokenize(
         try:
             usable.append(read_pair(pair, index, ids, rules))
         except Unusable as why:
-            shown = f"{pair.clean!r} -> {pair.answers[:2]} not {pair.wrong_answers[:2]}"
+            shown = f"{pair.clean!r} -> {shown_answers(pair)}"
             lost.append((index, pair.template, why.args[0], f"{why.args[1]}: {shown}"))
     enough = _enough([one.row for one in usable], lost, minimum)
     rows = with_roles(enough, pairs, tokenizer, bos)

@@ -117,4 +117,6 @@ def find(
             f"{circuit.rule}: {circuit.requested} edges asked for, {circuit.selected} chosen, "
             f"{circuit.size} live"
         )
-        print(f"written to {out}")
+        left = circuit.selected - circuit.size
+        dangling = f" without the {left} dangling ones" if left else ""
+        print(f"a circuit of {circuit.size} edges{dangling} is written to {out}")

@@ -24,15 +24,21 @@ def table(
 ) -> None:
     """Join report folders into one table for a paper."""
     from circuitvar.reports.paper_tables import paper_table
+    from circuitvar.reports.write import check_writable, unwritable
 
+    if out is not None:
+        check_writable(out.parent)
     texts = paper_table(folders, layout=layout).texts()
     if form not in texts:
         raise ValueError(f"format {form!r} is unknown; choose one of {', '.join(texts)}")
     if out is None:
         print(texts[form])
         return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(texts[form], encoding="utf-8")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(texts[form], encoding="utf-8")
+    except OSError as error:
+        raise unwritable(out, error) from error
 
 
 def verify(
@@ -73,7 +79,11 @@ def check(
     ],
     alpha: Annotated[float, typer.Option("--alpha", help="Family-wise error rate.")] = 0.05,
 ) -> None:
-    """Regression gate: exit 0 no worse, 1 significantly worse, 2 cannot tell."""
+    """Regression gate: exit 0 no worse, 1 significantly worse, 2 cannot tell.
+
+    Exit code 2 is also that of a mistake in the command; then a sentence on standard error says
+    what to do, and no outcome is printed.
+    """
     from circuitvar.reports.check import check_runs
     from circuitvar.reports.console import print_table
 
@@ -88,10 +98,14 @@ def join(
     run: Annotated[Path, typer.Argument(help="Report folder whose page gets the sections.")],
     folders: Annotated[
         list[Path],
-        typer.Argument(help="Folders with a section.json: of neurons, identify or published."),
+        typer.Argument(
+            help="Folders with a section.json: of evaluate, test, published, design, neurons or "
+            "identify."
+        ),
     ],
 ) -> None:
-    """Put neuron, identifiability and circuit sections onto a run's page, without a new run."""
+    """Put circuit, design, neuron and identifiability sections onto a run's page, without a new
+    run."""
     from circuitvar.reports.join import join_sections
 
     print(f"open {join_sections(run, folders)}")

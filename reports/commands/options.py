@@ -5,6 +5,13 @@ from typing import Annotated
 
 import typer
 
+
+def _check_seed(seed: int) -> int:
+    if seed < 0:
+        raise ValueError(f"--seed is {seed}; give a whole number of 0 or more")
+    return seed
+
+
 ModelName = Annotated[
     str,
     typer.Option(
@@ -35,7 +42,9 @@ AblationKey = Annotated[
     typer.Option("--ablation", help="Patched value: patching, mean, mean-positional or zero."),
 ]
 Steps = Annotated[int, typer.Option("--steps", help="Integration steps of eap-ig methods.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
+Seed = Annotated[
+    int, typer.Option("--seed", callback=_check_seed, help="Seed of every random draw.")
+]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made if missing.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
 DataFile = Annotated[

@@ -72,6 +72,8 @@ def score(
     from circuitvar.reports.run_score import print_strongest, run_score
     from circuitvar.reports.tasks_by_name import resolve_task
 
+    if top < 1:
+        raise ValueError(f"--top is {top}; give 1 or more, or --quiet to print no edges")
     results = run_score(
         resolve_task(task, data),
         n=n,
