@@ -27,6 +27,7 @@ def folder(tmp_path, monkeypatch):
         + "".join(f"Then {i} Aaron,Then {i} Amber,[4776{i}],[26757]\n" for i in range(9))
     )
     (tmp_path / "few.csv").write_text("clean,corrupted,template\na,b,c\n")
+    (tmp_path / "ids.jsonl").write_text('{"clean_ids": [1, 2]}')
     for name in ("none.txt", "none.csv", "none.json", "none.pt"):
         (tmp_path / name).touch()
     (tmp_path / "list.json").write_text("[]")
@@ -53,7 +54,11 @@ MISTAKES = [
     (["score", "ioi", "--n", "8", "--edges", "none.txt"], "none.txt holds no edge of a circuit"),
     (["score", "ioi", "--top", "-3"], "--top is -3; give 1 or more"),
     (["score", "ioi", "--seed", "-1"], "--seed is -1; give a whole number of 0 or more"),
+    (["score", "--data", "ids.jsonl"], "missing column 'corrupt_ids', 'answer_ids', 'wrong_"),
     (["score", "--data", "few.csv"], "few.csv: missing column 'answer', 'wrong_answer'; found"),
+    (["audit", "ioi", "--level", "2"], "level = 2.0 is not a confidence level"),
+    (["decide", "ioi", "--level", "2"], "level = 2.0 is not a confidence level"),
+    (["find", "ioi", "--level", "2"], "level must be between 0 and 1, got 2.0"),
     (["find", "ioi", "--amount", "0"], "amount is 0; a circuit needs at least one edge"),
     (["find", "ioi", "--n", "8", "--rule", "threshold", "--amount", "1e9"],
      "0 edges chosen and 0 live, so there is no circuit to write"),
