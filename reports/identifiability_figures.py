@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from circuitvar.reports.checks import require_columns
+from circuitvar.reports.identify_settings import main_rows
 from circuitvar.reports.style import (
     BLUE,
     GREEN,
@@ -38,11 +39,8 @@ LABELS = {
 def counts_by_width(summary: pd.DataFrame, *, quantity: str = "valid circuits") -> "Figure":
     """Median count by width and space, with its interval; both spaces always shown."""
     require_columns(summary, ["width", "space", "median", "median_low", "median_high"], "summary")
-    part = summary.loc[
-        (summary["quantity"] == quantity)
-        & (summary["ablation"] == "zero")
-        & (summary["criterion"] == "label")
-    ]
+    part = main_rows(summary)
+    part = part.loc[part["quantity"] == quantity]
     with paper_style():
         figure, axes = new_figure(5.2, 3.2)
         for shift, (space, colour) in enumerate(COLOURS.items()):
@@ -90,10 +88,13 @@ def tolerance_curve(tolerance: pd.DataFrame) -> "Figure":
     return figure
 
 
-def edge_marginals_map(edges: pd.DataFrame, *, ablation: str = "zero") -> "Figure":
-    """Share of valid circuits that keep each edge: one row per net, one column per edge."""
+def edge_marginals_map(edges: pd.DataFrame, *, ablation: str | None = None) -> "Figure":
+    """Share of valid circuits that keep each edge: one row per net, one column per edge.
+
+    `ablation` is zero, or the first there is, if left out.
+    """
     require_columns(edges, ["edge", "inclusion", "ablation", "seed"], "edges")
-    part = edges.loc[edges["ablation"] == ablation]
+    part = edges.loc[edges["ablation"] == ablation] if ablation else main_rows(edges)
     if "width" in part:
         # Nets of different widths have different edges: the narrowest is shown.
         part = part.loc[part["width"] == min(part["width"])]
@@ -117,7 +118,7 @@ def overlap_plot(overlap: pd.DataFrame) -> "Figure":
     Frames of one model have one row per kind of circuit and no column `ablation`.
     """
     require_columns(overlap, ["circuits", "jaccard", "chance"], "overlap")
-    part = overlap.loc[overlap["ablation"] == "zero"] if "ablation" in overlap else overlap
+    part = main_rows(overlap) if "ablation" in overlap else overlap
     kinds = list(dict.fromkeys(part["circuits"]))
     with paper_style():
         figure, axes = new_figure(5.6, 1.2 + 0.45 * len(kinds))

@@ -5,23 +5,24 @@ and mappings of each; `run_paper_tables` repeats the experiments of arXiv 2502.2
 is written as CSV, unrounded, next to the figures and a `section.json` for report pages.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.identifiability.net_tables import Frames, NetOptions, net_tables
+from circuitvar.audit.identifiability.net_options import NetOptions, check_options
+from circuitvar.audit.identifiability.net_tables import Frames, net_tables
 from circuitvar.audit.identifiability.noise_table import noise_table
 from circuitvar.audit.identifiability.summary import summarize_counts
 from circuitvar.audit.streams import stream
 from circuitvar.reports.identifiability_figures import write_figures
 from circuitvar.reports.identify_gates import as_table
-from circuitvar.reports.identify_section import csv_name, write_nets_section
+from circuitvar.reports.identify_section import clear_tables, csv_name, write_nets_section
+from circuitvar.reports.identify_settings import settings_columns, settings_sentence
+from circuitvar.reports.identify_store import digest, join, load, save
 from circuitvar.reports.section_file import SectionTable, write_section
 from circuitvar.tasks.boolean import truth_table
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:  # torch is slow to import
     from circuitvar.audit.identifiability.train import Recipe, TrainedNet
 
 Progress = Callable[[str, int, int], None]
-FORMAT = 2
 CHUNK = 100
 """Seeds trained together."""
 
@@ -123,6 +123,9 @@ def _all_nets(
     from circuitvar.audit.identifiability.train import Recipe
 
     options = options or NetOptions()
+    settings = settings_columns(options)
+    for width in widths if gates else ():
+        check_options(options, _layers(gates[0], width, (recipe or Recipe()).depth))
     (out / "nets").mkdir(parents=True, exist_ok=True)
     parts: list[Frames] = []
     for width in widths:
@@ -131,18 +134,23 @@ def _all_nets(
             parts += _chunk(gates, seeds[at : at + CHUNK], base, options, out, seed, progress)
     if not parts:
         raise ValueError("widths or seeds is empty; give at least one of each")
-    frames = _join(parts)
+    frames = join(parts)
+    clear_tables(out)
     if "counts" in frames:
-        frames["summary"] = summarize_counts(frames["counts"])
-        frames["noise"] = _noise(frames, (recipe or Recipe()).depth, seed)
+        frames["summary"] = summarize_counts(frames["counts"], how=bool(settings))
+        frames["noise"] = _noise(frames, (recipe or Recipe()).depth, seed).assign(**settings)
         write_figures(frames, out / "figures")
     for name, frame in frames.items():
-        if len(frame.columns):
+        if len(frame):
             frame.to_csv(out / csv_name(name), index=False)
-        else:
-            (out / csv_name(name)).unlink(missing_ok=True)
-    write_nets_section(frames, gates, out)
+    write_nets_section(frames, gates, out, settings=settings_sentence(options))
     return frames
+
+
+def _layers(gate: str, width: int, depth: int) -> tuple[int, ...]:
+    """Widths of a net that computes one gate."""
+    n_inputs = len(truth_table(as_table(gate))).bit_length() - 1
+    return (n_inputs, *[int(width)] * depth, 1)
 
 
 def _noise(frames: Frames, depth: int, seed: int) -> pd.DataFrame:
@@ -153,9 +161,8 @@ def _noise(frames: Frames, depth: int, seed: int) -> pd.DataFrame:
     parts = []
     for key, part in overlap.groupby(["width", "gate"], sort=False):
         width, gate = tuple(key)  # pyright: ignore[reportArgumentType]
-        n_inputs = len(truth_table(as_table(str(gate)))).bit_length() - 1
         ours = found.loc[(found["width"] == width) & (found["gate"] == gate)]
-        layers = (n_inputs, *[int(width)] * depth, 1)
+        layers = _layers(str(gate), int(width), depth)
         rng = stream(seed, "identify", "noise", str(width), str(gate))
         parts.append(noise_table(part, ours, layers, rng=rng))
     return pd.concat(parts, ignore_index=True)
@@ -226,7 +233,7 @@ def _chunk(
     seed: int,
     progress: Progress | None,
 ) -> list[Frames]:
-    paths = {s: out / "nets" / f"{_digest(gates, s, recipe, options, seed)}.json" for s in seeds}
+    paths = {s: out / "nets" / f"{digest(gates, s, recipe, options, seed)}.json" for s in seeds}
     todo = [s for s in seeds if not paths[s].exists()]
     if todo:
         from circuitvar.audit.identifiability.train import train_nets
@@ -235,10 +242,10 @@ def _chunk(
         trained = train_nets([as_table(g) for g in gates], seeds=list(seeds), recipe=recipe)
         for done, one in enumerate(t for t in trained if t.seed in todo):
             frames = _one_net(one, recipe, options, stream(seed, "identify", one.seed))
-            _save(frames, paths[one.seed])
+            save(frames, paths[one.seed])
             if progress:
                 progress(f"width {recipe.width}", done + 1, len(todo))
-    return [_load(paths[s]) for s in seeds]
+    return [load(paths[s]) for s in seeds]
 
 
 def _one_net(
@@ -255,41 +262,15 @@ def _one_net(
         "epochs": trained.epochs,
         "converged": trained.converged,
     }
-    frames: dict[str, list[pd.DataFrame]] = {"nets": [pd.DataFrame([record])]}
+    settings = settings_columns(options)
+    frames: dict[str, list[pd.DataFrame]] = {"nets": [pd.DataFrame([record]).assign(**settings)]}
     if trained.converged:
         nets = split_outputs(trained.net)
         for gate, net, child in zip(trained.gates, nets, rng.spawn(len(nets)), strict=True):
             for name, frame in net_tables(net, as_table(gate), options=options, rng=child).items():
-                keys = {"seed": trained.seed, "width": recipe.width, "gate": gate}
+                keys: dict[str, object] = {
+                    "seed": trained.seed, "width": recipe.width, "gate": gate,
+                }  # fmt: skip
+                keys |= {k: v for k, v in settings.items() if k not in frame}
                 frames.setdefault(name, []).append(frame.assign(**keys))
     return {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}
-
-
-def _digest(gates, net_seed: int, recipe: "Recipe", options: NetOptions, seed: int) -> str:
-    what = [FORMAT, gates, int(net_seed), asdict(recipe), asdict(options), seed]
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:20]
-
-
-def _save(frames: Frames, path: Path) -> None:
-    text = json.dumps({k: f.to_dict(orient="split") for k, f in frames.items()})
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
-def _load(path: Path) -> Frames:
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    return {
-        name: pd.DataFrame(part["data"], columns=part["columns"]) for name, part in stored.items()
-    }
-
-
-def _join(parts: Sequence[Frames]) -> Frames:
-    names = dict.fromkeys(name for part in parts for name in part)
-    return {
-        name: pd.concat(
-            [p[name] for p in parts if name in p and len(p[name])] or [pd.DataFrame()],
-            ignore_index=True,
-        )
-        for name in names
-    }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from circuitvar.reports.identify_settings import main_rows
 from circuitvar.reports.section_file import SectionFigure, SectionTable, write_section
 
 TABLES = {
@@ -48,24 +49,38 @@ def csv_name(table: str) -> str:
     return f"identifiability_{table}.csv"
 
 
+def clear_tables(out: Path) -> None:
+    """Remove the tables and figures of an earlier run, which may have had other settings."""
+    for name in TABLES:
+        (out / csv_name(name)).unlink(missing_ok=True)
+    for name in FIGURES:
+        for suffix in (".svg", ".png"):
+            (out / "figures" / f"{name}{suffix}").unlink(missing_ok=True)
+
+
 def write_nets_section(
-    frames: Mapping[str, pd.DataFrame], gates: tuple[str, ...], out: Path
+    frames: Mapping[str, pd.DataFrame], gates: tuple[str, ...], out: Path, *, settings: str = ""
 ) -> Path:
-    """`section.json` of a folder that already holds the tables and figures."""
+    """`section.json` of a folder that already holds the tables and figures.
+
+    `settings` is a sentence about how circuits were judged and counted; it joins the summary and
+    the caption of every figure.
+    """
+    more = (settings,) if settings else ()
     names = " and ".join(gates)
     return write_section(
         out,
         kind="identifiability",
         title=f"Identifiability of small nets: {names}",
-        summary=net_sentences(frames, names),
+        summary=[*net_sentences(frames, names), *more],
         tables=[
             SectionTable(csv_name(name), title)
             for name, title in TABLES.items()
             if (out / csv_name(name)).is_file()
         ],
         figures=[
-            SectionFigure(f"figures/{name}.svg", *text)
-            for name, text in FIGURES.items()
+            SectionFigure(f"figures/{name}.svg", title, " ".join((caption, *more)))
+            for name, (title, caption) in FIGURES.items()
             if (out / "figures" / f"{name}.svg").is_file()
         ],
     )
@@ -76,15 +91,16 @@ def net_sentences(frames: Mapping[str, pd.DataFrame], names: str) -> list[str]:
     nets = frames["nets"]
     learnt = int(nets["converged"].to_numpy().sum())
     out = [f"{learnt} of {len(nets)} nets learnt {names}; only these are counted."]
-    summary = frames.get("summary", pd.DataFrame())
+    summary = main_rows(frames.get("summary", pd.DataFrame()))
     for row in _rows(summary, "valid circuits", space="whole"):
         paper = _rows(
             summary, "valid circuits", space="paper", width=row["width"], gate=row["gate"]
         )
+        judged = f"{row['ablation']} ablation, {row['criterion']} criterion"
         out.append(
             f"Width {row['width']}, {row['gate']}: a median of {row['median']:,.6g} valid circuits "
             f"in the whole space and {paper[0]['median']:,.6g} in the released code's "
-            f"({row['known']}; zero ablation, label criterion); exactly one in "
+            f"({row['known']}; {judged}); exactly one in "
             f"{row['unique']:.0%} of {row['nets']} nets."
         )
     for row in _rows(summary, "inclusion-minimal circuits", space="whole"):
@@ -98,7 +114,7 @@ def net_sentences(frames: Mapping[str, pd.DataFrame], names: str) -> list[str]:
 def _rows(summary: pd.DataFrame, quantity: str, **where: object) -> list[dict]:
     if summary.empty:
         return []
-    where = {"quantity": quantity, "ablation": "zero", "criterion": "label", **where}
+    where = {"quantity": quantity, **where}
     keep = pd.Series(True, index=summary.index)
     for column, value in where.items():
         keep &= summary[column] == value
@@ -109,8 +125,7 @@ def _noise_sentences(noise: pd.DataFrame) -> list[str]:
     if noise.empty:
         return []
     out = []
-    zero = noise.loc[noise["ablation"] == "zero"]
-    for (width, gate), part in zero.groupby(["width", "gate"], sort=False):
+    for (width, gate), part in main_rows(noise).groupby(["width", "gate"], sort=False):
         value = part.set_index("source")["value"]
         sources = ", ".join(
             f"{value[s]:.2f} over {s}"

@@ -5,7 +5,6 @@ whether the number is exact, an estimate with its interval, or a lower bound.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import log2
 
 import numpy as np
@@ -15,48 +14,30 @@ from circuitvar.audit.identifiability.algorithms import list_algorithms
 from circuitvar.audit.identifiability.boolean_net import BooleanNet, edge_names
 from circuitvar.audit.identifiability.brute_force import MAX_EDGES, all_topologies
 from circuitvar.audit.identifiability.count_valid import count_valid
-from circuitvar.audit.identifiability.estimate_valid import estimate_valid
+from circuitvar.audit.identifiability.estimators import EXACT_WIDTH, count_by, resolve
 from circuitvar.audit.identifiability.interchange_agreement import interchange_agreement
 from circuitvar.audit.identifiability.interpretations import count_interpretations
 from circuitvar.audit.identifiability.list_valid import (
     count_minimal,
+    inclusion_minimal,
     list_valid,
     only_in_space,
 )
 from circuitvar.audit.identifiability.mappings import Swaps, minimal_mappings
 from circuitvar.audit.identifiability.marginals import edge_marginals
+from circuitvar.audit.identifiability.net_options import NetOptions, check_options
 from circuitvar.audit.identifiability.overlap_table import found_circuit, overlap_rows
 from circuitvar.audit.identifiability.question import Question, is_valid, pose
 from circuitvar.audit.identifiability.sample_valid import sample_valid
 from circuitvar.audit.identifiability.space import count_topologies
-from circuitvar.audit.identifiability.types import SPACES, Count, Criterion, NetAblation
+from circuitvar.audit.identifiability.strict_valid import estimate_strict, list_strict
+from circuitvar.audit.identifiability.types import SPACES, Count, Criterion
 
 Frames = dict[str, pd.DataFrame]
-EXACT_WIDTH = 5
-"""Widest net counted exactly (depth 2): seconds; width 6 takes minutes, so it is estimated."""
-EXACT_TOPOLOGIES = 10**10
-"""Largest space counted exactly: width 5 at depth 2 has 7e9, width 4 at depth 3 has 2e11."""
 HEIGHT = 3
 """Tallest algorithm tried: XOR has 56 to 132 of them, and over 7,000 one level up."""
 READ_ALL = 20_000
 """Most valid circuits whose interpretations are all counted."""
-
-
-@dataclass(frozen=True)
-class NetOptions:
-    """What is counted for each net."""
-
-    ablations: tuple[NetAblation, ...] = ("zero", "mean", "interchange")
-    deltas: tuple[float, ...] = (1e-6, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5)
-    interpretations: bool = True
-    """Exact at width 3 and below, over all valid circuits of both spaces; wider nets, and more than
-    20,000 valid circuits, get the median over sampled valid circuits."""
-    mappings: bool = True
-    variants: tuple[str, ...] = ("all pairs", "paper")
-    draws: int = 400_000
-    """Monte Carlo draws where counting is out of reach."""
-    samples: int = 400
-    """Valid circuits sampled, and discovery re-runs, for the overlap comparison; 0 skips it."""
 
 
 def net_tables(
@@ -75,23 +56,23 @@ def net_tables(
     [1.0, 0.0]
     """
     options = options or NetOptions()
+    check_options(options, net.widths)
     frames: dict[str, list[dict]] = {
         k: [] for k in ("counts", "tolerance", "sizes", "edges", "overlap", "found")
     }
-    exact = (
-        max(net.widths[1:-1]) <= EXACT_WIDTH and count_topologies(net.widths) <= EXACT_TOPOLOGIES
-    )
+    exact = resolve(options.estimator, net.widths) == "exact"
     for ablation in options.ablations:
-        question = pose(net, gate, ablation=ablation)
-        if exact:
+        question = pose(net, gate, criterion=options.criterion, ablation=ablation)
+        if options.iia:
+            _strict(question, options, frames, exact, rng)
+        elif exact:
             _exact(question, options, frames, rng)
         else:
-            for space in SPACES:
-                count = estimate_valid(question, n=options.draws, space=space, rng=rng)
-                frames["counts"].append(_row(count, question))
+            counts = count_by(question, options.estimator, draws=options.draws, rng=rng)
+            frames["counts"] += [_row(count, question) for count in counts]
         _tolerance(question, gate, options, frames, exact, rng)
-    if exact and {"zero", "mean"} <= set(options.ablations):
-        frames["counts"] += _under_both(net, gate)
+    if exact and not options.iia and {"zero", "mean"} <= set(options.ablations):
+        frames["counts"] += _under_both(net, gate, options.criterion)
     if options.mappings:
         frames["counts"] += _mapping_rows(net, gate, options)
     return {name: pd.DataFrame(rows) for name, rows in frames.items()}
@@ -134,11 +115,7 @@ def _exact(question: Question, options: NetOptions, frames: dict, rng) -> None:
     rows += [_row(smallest, question), _plain("smallest size", size, question)]
     rows.append(_row(count_minimal(question, limit=500_000), question))
     marginals = edge_marginals(question)
-    names = edge_names(question.net.widths)
-    frames["edges"] += [
-        {"ablation": question.ablation, "edge": name, "inclusion": float(p)}
-        for name, p in zip(names, marginals.inclusion, strict=True)
-    ]
+    frames["edges"] += _edge_rows(question, marginals.inclusion)
     rows.append(_plain("backbone edges", int(marginals.backbone.sum()), question))
     rows.append(_plain("union edges", int(marginals.union.sum()), question))
     if options.samples:
@@ -150,8 +127,52 @@ def _exact(question: Question, options: NetOptions, frames: dict, rng) -> None:
             rows += _interpretations(question, whole, rng)
 
 
-def _plain(name: str, value: float, question: Question) -> dict:
-    return _row(Count(name, value, "exact", how="counted"), question, bits=float("nan"))
+def _plain(name: str, value: float, question: Question, **more: object) -> dict:
+    count = Count(name, value, "exact", how="counted")
+    return _row(count, question, bits=float("nan"), **more)
+
+
+def _strict(question: Question, options: NetOptions, frames: dict, exact: bool, rng) -> None:
+    """Circuits that are valid and have an interchange agreement of 1, one by one or by draws."""
+    name = {"criterion": options.title}
+    kept = list_strict(question) if exact else None
+    if kept is None:
+        if options.estimator == "exact":
+            raise ValueError(
+                "too many valid circuits to run interventions on each; "
+                "use the estimator auto or monte-carlo"
+            )
+        counts = estimate_strict(question, n=options.draws, rng=rng)
+        frames["counts"] += [_row(count, question, **name) for count in counts]
+        return
+    counts = []
+    for space in SPACES:
+        sizes = only_in_space(question, kept, space).sum(axis=1)
+        counts.append(Count("valid circuits", len(sizes), "exact", space, how="listed"))
+        frames["sizes"] += [
+            {"ablation": question.ablation, "space": space, "edges": int(e), "valid": float(n)}
+            for e, n in zip(*np.unique(sizes, return_counts=True), strict=True)
+        ]
+    if len(kept):
+        sizes = kept.sum(axis=1)
+        smallest, minimal = int((sizes == sizes.min()).sum()), len(inclusion_minimal(kept))
+        counts.append(Count("smallest circuits", smallest, "exact", how="listed"))
+        counts.append(Count("inclusion-minimal circuits", minimal, "exact", how="listed"))
+        frames["counts"] += [
+            _plain("smallest size", int(sizes.min()), question, **name),
+            _plain("backbone edges", int(kept.all(axis=0).sum()), question, **name),
+            _plain("union edges", int(kept.any(axis=0).sum()), question, **name),
+        ]
+        frames["edges"] += _edge_rows(question, kept.mean(axis=0))
+    frames["counts"] += [_row(count, question, **name) for count in counts]
+
+
+def _edge_rows(question: Question, inclusion: np.ndarray) -> list[dict]:
+    names = edge_names(question.net.widths)
+    return [
+        {"ablation": question.ablation, "edge": name, "inclusion": float(p)}
+        for name, p in zip(names, inclusion, strict=True)
+    ]
 
 
 def _agreement(question: Question) -> list[dict]:
@@ -206,13 +227,16 @@ def _tolerance(question, gate, options: NetOptions, frames: dict, exact: bool, r
         counts = (
             count_valid(near).counts()
             if exact
-            else (estimate_valid(near, n=options.draws // 4, rng=rng),)
-        )
+            else count_by(
+                near, options.estimator, draws=max(1, options.draws // 4), spaces=("whole",),
+                rng=rng,
+            )[:1]
+        )  # fmt: skip
         frames["tolerance"] += [_row(c, near, delta=delta) for c in counts]
 
 
-def _under_both(net: BooleanNet, gate) -> list[dict]:
-    zero, mean = pose(net, gate), pose(net, gate, ablation="mean")
+def _under_both(net: BooleanNet, gate, criterion: Criterion) -> list[dict]:
+    zero, mean = (pose(net, gate, criterion=criterion, ablation=a) for a in ("zero", "mean"))
     if count_valid(zero).count().value > 500_000:
         return []
     kept = list_valid(zero)

@@ -12,9 +12,10 @@ from scipy.special import stdtrit
 from circuitvar.audit.identifiability.boolean_net import layer_masks, run_circuits
 from circuitvar.audit.identifiability.brute_force import is_topology
 from circuitvar.audit.identifiability.draw_topologies import draw_topologies
+from circuitvar.audit.identifiability.list_valid import active_nodes
 from circuitvar.audit.identifiability.question import Question
-from circuitvar.audit.identifiability.space import count_topologies
-from circuitvar.audit.identifiability.types import Count
+from circuitvar.audit.identifiability.space import count_topologies, in_space
+from circuitvar.audit.identifiability.types import SPACES, Count
 
 MAX_LEVELS = 60
 
@@ -33,23 +34,59 @@ def split_valid(
 
     Levels are chosen from the data, so one run is slightly biased and its circuits are dependent:
     the interval is a Student t over `repeats` independent runs. A run that stops short of the box
-    counts as zero.
+    counts as zero; where all do, the interval is 0 to everything.
+
+    Raises:
+        ValueError: fewer than two repeats, or `keep` outside (0, 1).
+    """
+    return split_spaces(
+        question, n=n, repeats=repeats, moves=moves, keep=keep, level=level, rng=rng
+    )[0]
+
+
+def split_spaces(
+    question: Question,
+    *,
+    n: int = 2_000,
+    repeats: int = 8,
+    moves: int = 30,
+    keep: float = 0.25,
+    level: float = 0.95,
+    rng: np.random.Generator,
+) -> tuple[Count, ...]:
+    """The same in every space, the whole one first, from the same runs.
+
+    The circuits a run ends with are valid and spread over the whole space; the share of them
+    inside a smaller space scales the run's estimate.
 
     Raises:
         ValueError: fewer than two repeats, or `keep` outside (0, 1).
     """
     if repeats < 2 or not 0 < keep < 1:
         raise ValueError(f"need at least 2 repeats and 0 < keep < 1; got {repeats} and {keep}")
-    total = count_topologies(question.net.widths)
-    values = np.array(
-        [total * _one_run(question, n, moves, keep, stream) for stream in rng.spawn(repeats)]
+    widths = question.net.widths
+    total = count_topologies(widths)
+    inside = np.array(
+        [[in_space(s, a, widths) for a in range(sum(widths[1:-1]) + 1)] for s in SPACES]
     )
-    half = float(stdtrit(repeats - 1, 0.5 + level / 2)) * values.std(ddof=1) / np.sqrt(repeats)
-    return Count(
-        "valid circuits", float(values.mean()), "estimate", "whole",
-        float(max(0.0, values.mean() - half)), float(values.mean() + half), level,
-        repeats, f"multilevel splitting, {repeats} runs of {n}, t interval",
-    )  # fmt: skip
+    values = np.zeros((repeats, len(SPACES)))
+    for run, stream in enumerate(rng.spawn(repeats)):
+        share, kept = _one_run(question, n, moves, keep, stream)
+        if share:
+            values[run] = total * share * inside[:, active_nodes(question, kept)].mean(axis=1)
+    t = float(stdtrit(repeats - 1, 0.5 + level / 2))
+    how = f"multilevel splitting, {repeats} runs of {n}, t interval"
+    counts = []
+    for space, of_runs in zip(SPACES, values.T, strict=True):
+        everything = float(count_topologies(widths, space))
+        mean, half = float(of_runs.mean()), t * float(of_runs.std(ddof=1)) / np.sqrt(repeats)
+        # No run that arrived says nothing about how many there are.
+        high = mean + half if of_runs.any() else everything
+        counts.append(
+            Count("valid circuits", mean, "estimate", space, max(0.0, mean - half), high, level,
+                  repeats, how)
+        )  # fmt: skip
+    return tuple(counts)
 
 
 def distance_from_box(
@@ -61,7 +98,10 @@ def distance_from_box(
     return np.maximum(outside, 0.0).max(axis=1)
 
 
-def _one_run(question: Question, n: int, moves: int, keep: float, rng) -> float:
+def _one_run(
+    question: Question, n: int, moves: int, keep: float, rng: np.random.Generator
+) -> tuple[float, np.ndarray]:
+    """Estimated share of valid circuits, and the valid circuits that the run ended with."""
     kept = draw_topologies(question.net.widths, n, rng=rng)
     distance = distance_from_box(question, kept)
     share = 1.0
@@ -70,13 +110,13 @@ def _one_run(question: Question, n: int, moves: int, keep: float, rng) -> float:
         inside = distance <= box
         share *= float(inside.mean())
         if box == 0:
-            return share
+            return share, kept[inside]
         picked = rng.choice(np.flatnonzero(inside), size=n)
         kept, moved = _walk(question, kept[picked], distance[picked], box, moves, rng)
         if not (moved < box).any():
-            return 0.0
+            return 0.0, kept[:0]
         distance = moved
-    return 0.0
+    return 0.0, kept[:0]
 
 
 def _walk(question: Question, kept, distance, box: float, moves: int, rng):

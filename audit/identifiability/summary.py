@@ -8,12 +8,15 @@ from scipy.stats import binom
 KEYS = ["width", "gate", "quantity", "criterion", "ablation", "space"]
 
 
-def summarize_counts(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def summarize_counts(
+    counts: pd.DataFrame, *, level: float = 0.95, how: bool = False
+) -> pd.DataFrame:
     """One row per width, gate, quantity, criterion, ablation and space, over nets.
 
     Columns: nets, mean with a Student t interval, median with a distribution-free interval from
     order statistics (binomial), sd, min, max, unique (share of nets where the count is exactly
-    one), none (share where it is zero), known (the weakest label among the nets).
+    one), none (share where it is zero), known (the weakest label among the nets); with `how`
+    also the methods the numbers come from.
 
     >>> import pandas as pd
     >>> one = dict(width=3, gate="xor", quantity="valid circuits", criterion="label",
@@ -46,6 +49,7 @@ def summarize_counts(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFra
                 "unique": float((values == 1).mean()),
                 "none": float((values == 0).mean()),
                 "known": max(part["known"], key=lambda k: weakest[k]),
+                **({"how": "; ".join(dict.fromkeys(part["how"]))} if how else {}),
             }
         )
     return pd.DataFrame(rows)

@@ -17,6 +17,10 @@ SPACES: tuple[Space, ...] = ("whole", "node rule", "paper")
 NetAblation = Literal["zero", "mean", "interchange"]
 NET_ABLATIONS: tuple[NetAblation, ...] = ("zero", "mean", "interchange")
 
+Estimator = Literal["auto", "exact", "monte-carlo", "splitting", "strata"]
+ESTIMATORS: tuple[Estimator, ...] = ("auto", "exact", "monte-carlo", "splitting", "strata")
+"""`auto`: exact where that is feasible, else Monte Carlo."""
+
 
 @dataclass(frozen=True)
 class Count:

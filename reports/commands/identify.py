@@ -27,6 +27,39 @@ def identify(
     loss_target: Annotated[
         float, typer.Option("--loss-target", help="Training loss at which an MLP has learnt.")
     ] = 1e-2,
+    criterion: Annotated[
+        str | None,
+        typer.Option(
+            "--criterion",
+            help="When a circuit of an MLP is valid: label (default), threshold, delta (within "
+            "--delta of the net on every input) or iia (label, and the net's answer under every "
+            "interchange intervention).",
+        ),
+    ] = None,
+    delta: Annotated[
+        float | None,
+        typer.Option("--delta", help="With --criterion delta: allowed distance from the net."),
+    ] = None,
+    ablation: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ablation",
+            help="What a removed edge of an MLP carries: zero, mean or interchange; repeatable. "
+            "All three if omitted (zero and mean with --criterion iia).",
+        ),
+    ] = None,
+    estimator: Annotated[
+        str | None,
+        typer.Option(
+            "--estimator",
+            help="How circuits of an MLP are counted: auto (default: exact, or monte-carlo where "
+            "there are too many), exact, monte-carlo, splitting or strata.",
+        ),
+    ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option("--draws", help="Circuits drawn by an estimator; 400000 if omitted."),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option("--model", help="Ask about a transformer instead of a gate: name or folder."),
@@ -94,6 +127,13 @@ def identify(
         raise ValueError("--seed-model needs --model: it names other trainings of a transformer")
     if table and not paper_tables:
         raise ValueError("--table needs --paper-tables: it names one of the paper's tables")
+    if not gates:
+        for name, value in (
+            ("--criterion", criterion), ("--delta", delta), ("--ablation", ablation or None),
+            ("--estimator", estimator), ("--draws", draws),
+        ):  # fmt: skip
+            if value is not None:
+                raise ValueError(f"{name} needs gates (e.g. xor): it is about circuits of an MLP")
     check_writable(out)
     with show_progress(quiet=quiet) as progress:
         if model is not None:
@@ -127,9 +167,17 @@ def identify(
                 shown = next(iter(tables.values()))
             else:
                 from circuitvar.audit.identifiability.train import Recipe
+                from circuitvar.reports.identify_settings import net_options
 
                 frames = run_identify(
                     gates or (),
+                    options=net_options(
+                        criterion=criterion,
+                        delta=delta,
+                        ablations=ablation or (),
+                        estimator=estimator,
+                        draws=draws,
+                    ),
                     recipe=Recipe(depth=depth, noise=noise, loss_target=loss_target),
                     widths=tuple(width or (3,)),
                     seeds=range(seeds),
