@@ -14,6 +14,7 @@ import validation_agreement as agreement
 import validation_components as components
 import validation_edges as edges
 import validation_forecasts as forecasts
+import validation_small as small
 from validation_scores import Line
 
 PARTS: tuple[tuple[str, Callable[..., Iterator[Line]]], ...] = (
@@ -33,6 +34,7 @@ PARTS: tuple[tuple[str, Callable[..., Iterator[Line]]], ...] = (
     ("nulls", edges.nulls),
     ("decisions", edges.decisions),
     ("selection", edges.low_probability_edges),
+    ("small", small.small),
 )
 
 

@@ -1,0 +1,101 @@
+"""Coverage where little decides: few units, few runs, few edges; part of `validation.py`."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from validation_scores import Line, covered
+
+from circuitvar.audit.confidence_sequence import stop_when_decided
+from circuitvar.audit.halves import halves_agreement
+from circuitvar.audit.nogueira import phi, phi_of_runs
+from circuitvar.audit.paired_stability import Selected, template_change
+from circuitvar.audit.replicate_sets import top_k_masks
+
+EDGES = 60
+
+
+def small(simulations, rng) -> Iterator[Line]:
+    yield from tied_cuts(simulations, rng)
+    yield from few_runs(simulations, rng)
+    yield from rare_circuits(simulations, rng)
+    yield from templates(simulations, rng)
+    yield from watched(simulations, rng)
+
+
+def tied_cuts(simulations, rng) -> Iterator[Line]:
+    """2p edges tied for p places, and edges of equal effect of which not all have a place."""
+    cases = [("tied for 1", 3, 1), ("tied for 2", 5, 2), ("tied for 2", 10, 2)]
+    for units in (8, 12, 16, 40):
+        for name, size, tied in cases:
+            effect = np.zeros(EDGES)
+            effect[: size - tied], effect[size - tied : size + tied] = 3.0, 1.0
+            yield _halves(effect, units, size, f"{size} edges, {name}", simulations, rng)
+        effect = np.where(np.arange(EDGES) < 5, 0.8, 0.0)
+        yield _halves(effect, units, 3, "3 of 5 equal edges", simulations, rng)
+
+
+def _halves(effect, units, size, name, simulations, rng) -> Line:
+    fresh = effect + rng.normal(size=(4000, units // 2, EDGES)).mean(axis=1)
+    truth = phi(top_k_masks(fresh, size))
+    hit = 0
+    for _ in range(simulations):
+        scores = effect + rng.normal(size=(units, EDGES))
+        hit += covered(halves_agreement(scores, size=size, rng=rng, pairs=30).phi, truth)
+    return "phi of halves, coverage", f"{units} units, {name}", hit / simulations, "0.95"
+
+
+def few_runs(simulations, rng) -> Iterator[Line]:
+    for runs in (3, 4, 5):
+        for size, edges in ((3, 100), (5, 100), (10, 200)):
+            for effect in (1.5, 2.5):
+                scores = np.where(np.arange(edges) < size, effect, 0.0)
+                pool = top_k_masks(scores + rng.normal(size=(4000, edges)), size)
+                share = _runs(pool, runs, simulations, rng)
+                where = f"{runs} runs, {size} edges, effect {effect}"
+                yield "phi, row jackknife t", where, share, "0.95"
+
+
+def rare_circuits(simulations, rng) -> Iterator[Line]:
+    """One run in five finds a wholly different circuit: skewed, and too narrow."""
+    for runs in (5, 12, 30):
+        for size in (3, 10):
+            pool = np.zeros((4000, 100), dtype=bool)
+            other = np.arange(4000) < 800
+            pool[~other, :size], pool[other, size : 2 * size] = True, True
+            where = f"{runs} runs, {size} edges, a rival in 20 %"
+            yield "phi, row jackknife t", where, _runs(pool, runs, simulations, rng), "0.95"
+
+
+def _runs(pool, runs, simulations, rng) -> float:
+    drawn = (pool[rng.choice(len(pool), runs, replace=False)] for _ in range(simulations))
+    truth = phi(pool)
+    return float(np.mean([covered(phi_of_runs(masks), truth) for masks in drawn]))
+
+
+def templates(simulations, rng) -> Iterator[Line]:
+    """One close call that two methods see with other margins."""
+    for number in (3, 4, 6, 12):
+        names, found = tuple(str(i) for i in range(number)), []
+        for _ in range(simulations):
+            base = np.where(np.arange(30) < 4, 9.0, 0.0) + 0.1 * rng.normal(size=(number, 30))
+            sides = []
+            for margin in (0.3, 0.5):
+                scores = base.copy()
+                scores[:, 4], scores[:, 5] = 5 + margin + rng.normal(size=number), 5
+                sides.append(Selected(scores, 5))
+            found.append(template_change(sides[0], sides[1], names)[0].difference)
+        truth = float(np.mean([gap.value for gap in found]))
+        share = float(np.mean([covered(gap, truth) for gap in found]))
+        yield "difference of phi, the same templates", f"{number} templates", share, "0.95"
+
+
+def watched(simulations, rng) -> Iterator[Line]:
+    """Decisions of bounded values whose mean is at the bar."""
+    for bar, low in ((0.75, 0.0), (0.9, 0.3), (0.95, 0.0), (0.98, 0.0)):
+        decided = []
+        for _ in range(simulations):
+            values = np.where(rng.random(200) < (bar - low) / (1 - low), 1.0, low)
+            found = stop_when_decided(values, bar=bar, budget=200, bounds=(-0.1, 1.0))
+            decided.append(found.low > bar or found.high < bar)
+        where = f"values 1 or {low:g}, bar {bar:g}"
+        yield "stops with a decision, bounded", where, float(np.mean(decided)), "<= 0.05"
