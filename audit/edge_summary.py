@@ -107,10 +107,8 @@ def cluster_df(sizes: Int[np.ndarray, " cluster"]) -> tuple[float, float]:
     clusters dominates, kappa V is too large by the factor kappa (1 - sum w²), and df too few.
     Equal sizes: T/(T-1) and T - 1. One cluster: NaN and 0.
 
-    >>> cluster_df(np.array([2, 1]))
-    (2.8125, 1.0)
-    >>> [round(x, 6) for x in cluster_df(np.array([7, 7, 7]))]
-    [1.5, 2.0]
+    >>> [round(x, 4) for x in cluster_df(np.array([2, 1]))], cluster_df(np.array([7, 7, 7]))
+    ([2.8125, 1.0], (1.5, 2.0))
     """
     number, n = len(sizes), int(sizes.sum())
     if number < 2:
