@@ -5,6 +5,7 @@ the difference of their agreements is known far better than either. The designs 
 audit's axes: the same halves, the same bootstrap replicates, the same templates for both.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +14,13 @@ from jaxtyping import Float
 from circuitvar.audit.block_variance import DIFFERENCE_DF, difference_variance
 from circuitvar.audit.halves import LEAST_UNITS, pair_agreement
 from circuitvar.audit.intervals import (
-    UNSEEN,
     few_runs_se,
     resample_se,
     row_jackknife_se,
     t_interval,
     tied_runs_se,
     unseen_swap,
+    with_unseen_swap,
 )
 from circuitvar.audit.jaccard import mean_pairwise, off_diagonal, pairwise_jaccard
 from circuitvar.audit.nogueira import leave_one_run_out, pair_phi, phi, row_projections
@@ -28,7 +29,6 @@ from circuitvar.audit.replicate_sets import replicate_sets
 from circuitvar.audit.types import Estimate
 from circuitvar.audit.weights import Clusters, Resamples, complementary_halves, unit_of_example
 from circuitvar.circuits.select import top_n_masks
-from circuitvar.circuits.t_interval import t_quantile
 
 Scores = Float[np.ndarray, "example edge"]
 _SPLITS = 24
@@ -146,7 +146,7 @@ def template_change(
     def change(i: int, name: str, values, left_out, each, few) -> Change:
         se = row_jackknife_se(left_out(masks[1]) - left_out(masks[0]))
         if least[i] > 0:
-            se = max(se, tied_runs_se(each[1] - each[0], runs), float(np.hypot(*few)))
+            se = max(se, tied_runs_se(each[1] - each[0], runs), math.hypot(*few))
         return _change(
             name, *values, se, df=runs - 1, n=runs, level=level, how="the same templates",
             least=least[i],
@@ -196,10 +196,9 @@ def _unseen_swap(
 def _change(
     name, first, second, se, *, df: int, n: int, level: float, how: str, least: float = 0.0
 ) -> Change:
-    if se < least / t_quantile(df, level):
-        se, how = least / t_quantile(df, level), f"{how}; {UNSEEN}"
     gap = t_interval(
         "difference", float(second - first), float(se), df=df, n=n, level=level,
         interval=f"paired: {how}",
     )  # fmt: skip
+    gap = with_unseen_swap(gap, least, bounds=(-2.0, 2.0))
     return Change(name, float(first), float(second), gap, df)
