@@ -77,13 +77,12 @@ def max_t(
     units from their plain mean: prompts, or template means, so that unequal template sizes do not
     pass for spread. This gives the quantile of the largest |t(units - 1)|; where templates of
     unequal size leave fewer degrees of freedom (`cluster_df`), it becomes the value with the same
-    tail under t(df), and with fewer than 10 such templates at least that of Bonferroni. Unequal
-    sizes make the band too wide rather than too narrow: 50 independent edges are covered by a 95 %
-    band .95 to .98 of the time with 12 templates of sizes up to 2 : 1, .98 to .99 at 3 : 1 and
-    always where few templates hold most prompts. There df is about 2 or less, the critical value
-    20 and more, and the band says little; the p-values, flips of template totals, hold their size
-    there. Fewer than 10 units of equal size have too few flips for the tail of many edges: the
-    band of 1,000 independent edges is covered .46 of the time with 5 units, .95 and more with 6.
+    tail under t(df), and with fewer than 10 units, which have too few flips for the tail of many
+    edges, at least that of Bonferroni. Unequal sizes make the band too wide rather than too
+    narrow: 50 independent edges are covered by a 95 % band .95 to .98 of the time with 12
+    templates of sizes up to 2 : 1, .98 to .99 at 3 : 1 and always where few templates hold most
+    prompts. There df is about 2 or less, the critical value 20 and more, and the band says little;
+    the p-values, flips of template totals, hold their size there.
 
     >>> from circuitvar.audit.edge_summary import edge_summary
     >>> rng = np.random.default_rng(0)
@@ -142,10 +141,9 @@ def max_t(
     stepped[worst_first[::-1]] = np.maximum.accumulate((1 + exceed[::-1]) / (replicates + 1))
     u = min(float(np.quantile(centred_peak, level, method="higher")), 1 - 1e-9)
     critical = u * np.sqrt((number - 1) / (1 - u * u))
-    if not balanced:
-        critical = _unequal_critical(
-            critical, number, summary.df, (1 - level) / max(len(usable), 1)
-        )
+    if not balanced or number < FEW_UNITS:
+        share = (1 - level) / max(len(usable), 1)
+        critical = _moved_critical(critical, number, summary.df, share)
     return MaxT(float(critical), statistic, single, stepped, level)
 
 
@@ -153,7 +151,7 @@ FEW_UNITS = 10
 """Below this many units (256 flips up to sign) the flips are too few for the tail of many edges."""
 
 
-def _unequal_critical(critical: float, number: int, df: float, share: float) -> float:
+def _moved_critical(critical: float, number: int, df: float, share: float) -> float:
     """Move a critical |t(number - 1)| to the same tail of t(df); with few units no further in than
     the two-sided tail `share`, the level of one edge (Bonferroni)."""
     tail = max(float(student_t.sf(critical, number - 1)), np.finfo(float).tiny)

@@ -248,9 +248,20 @@ def test_classes_and_binomial_interval():
 def test_gaussian_inclusion_is_close_to_the_bootstrap():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(80, 30)) + rng.normal(size=30)
-    s = es.edge_summary(scores)
+    s = es.es.edge_summary(scores)
     means = np.abs(bootstrap(80, 2000, rng=rng).weights @ scores)
     frequency = (means > 0.8).mean(axis=0)
     np.testing.assert_allclose(gaussian_inclusion(s.mean, s.se, 0.8), frequency, atol=0.06)
     edge = gaussian_inclusion(np.array([1.0, 0.5, 0.8]), np.zeros(3), 0.8)
     np.testing.assert_array_equal(edge, [1, 0, 0.5])
+
+
+def test_five_equal_units_have_too_few_flips_for_many_edges():
+    """The flips alone, at most 16 different ones, covered .46 of these."""
+    rng, covered = np.random.default_rng(0), []
+    for _ in range(60):
+        scores = 5 + rng.normal(size=(5, 400))
+        summary = es.edge_summary(scores)
+        band = et.max_t(scores, summary, rng=rng, replicates=100).critical * summary.se
+        covered.append((np.abs(summary.mean - 5) <= band).all())
+    assert np.mean(covered) >= 0.9
