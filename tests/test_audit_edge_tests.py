@@ -248,7 +248,7 @@ def test_classes_and_binomial_interval():
 def test_gaussian_inclusion_is_close_to_the_bootstrap():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(80, 30)) + rng.normal(size=30)
-    s = es.es.edge_summary(scores)
+    s = es.edge_summary(scores)
     means = np.abs(bootstrap(80, 2000, rng=rng).weights @ scores)
     frequency = (means > 0.8).mean(axis=0)
     np.testing.assert_allclose(gaussian_inclusion(s.mean, s.se, 0.8), frequency, atol=0.06)
