@@ -148,8 +148,8 @@ def template_change(
         if least[i] > 0:
             se = max(se, tied_runs_se(each[1] - each[0], runs), math.hypot(*few))
         return _change(
-            name, *values, se, df=runs - 1, n=runs, level=level, how="the same templates",
-            least=least[i],
+            name, values[0], values[1], se, df=runs - 1, n=runs, level=level,
+            how="the same templates", least=least[i],
         )  # fmt: skip
 
     agreement = [mean_pairwise(p) for p in pairs]

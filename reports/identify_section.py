@@ -125,7 +125,8 @@ def _noise_sentences(noise: pd.DataFrame) -> list[str]:
     if noise.empty:
         return []
     out = []
-    for (width, gate), part in main_rows(noise).groupby(["width", "gate"], sort=False):
+    for key, part in main_rows(noise).groupby(["width", "gate"], sort=False):
+        width, gate = key  # pyright: ignore[reportGeneralTypeIssues]
         value = part.set_index("source")["value"]
         sources = ", ".join(
             f"{value[s]:.2f} over {s}"
