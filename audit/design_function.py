@@ -6,7 +6,7 @@ circuit is found (method, steps, size, rule, resample) share one condition.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from circuitvar.audit.design import Design, Level, RunKey, labels_of
 from circuitvar.audit.design_agreement import RESAMPLED
 from circuitvar.audit.design_summary import varied
 from circuitvar.audit.facets import DATA, settings_of
+from circuitvar.audit.function_condition import Condition, run_under
 from circuitvar.audit.function_matrix import NULLS, Found, function_matrix, function_row
 from circuitvar.audit.jaccard import pairwise_jaccard
 from circuitvar.audit.match_heads import match_heads
@@ -27,31 +28,18 @@ from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis, Estimate
 from circuitvar.audit.verdict import Bars
-from circuitvar.circuits.evaluate import evaluate_masks
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.null_circuits import random_connected
-from circuitvar.circuits.types import Ablation
 from circuitvar.tasks.corruptions import with_noise
 from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.tokens import take
-from circuitvar.tasks.types import Batch, Metric, Task
+from circuitvar.tasks.types import Batch, Task
 
 CONDITIONS = ("metric", "corruption", "ablation", DATA, "noise", "dtype", "checkpoint", "template")
 """Facets whose levels are conditions that a circuit can be run under."""
-PROMPTS = 50
 CIRCUITS = 12
 """Levels of one facet, at most: the first ones."""
 SHARED = "held-out prompts"
-
-
-@dataclass(frozen=True, eq=False)
-class Setting:
-    """What circuits of one level are run under."""
-
-    model: Model
-    batch: Batch
-    metric: Metric
-    ablation: Ablation
 
 
 def design_function(
@@ -77,19 +65,14 @@ def design_function(
         if len(runs) < 2:
             continue
         labels = {str(level): row for level, row in runs.items()}
-        settings_by = _settings(name, list(runs), task, model, settings)
-        circuits = _circuits(name, labels, derived, settings_by, settings)
+        conditions = _conditions(name, list(runs), task, model, settings)
+        circuits = _circuits(name, labels, derived, conditions, settings)
         size = int(np.mean([derived.masks[row].sum() for row in labels.values()]))
         rng = stream(settings.seed, "function", name)
         null = random_connected(model.graph, max(size, 1), NULLS, rng=rng)
-
-        def run(condition: str, masks: np.ndarray, at: Mapping[str, Setting] = settings_by):
-            chosen = at[condition]
-            return evaluate_masks(
-                chosen.model, masks, chosen.batch, metric=chosen.metric, ablation=chosen.ablation
-            )
-
-        matrix = function_matrix(circuits, list(settings_by), run, null=null, level=settings.level)
+        matrix = function_matrix(
+            circuits, list(conditions), run_under(conditions), null=null, level=settings.level
+        )
         structure = runs_axis(
             np.stack([circuits[label].under(circuits[label].condition) for label in circuits]),
             key=name,
@@ -139,14 +122,14 @@ def _representatives(design: Design, derived: Derived, name: str) -> dict[Level,
     return dict(sorted(found.items(), key=lambda item: order[item[0]])[:CIRCUITS])
 
 
-def _settings(
+def _conditions(
     name: str, levels: list[Level], task: Task, model: Model, settings: Settings
-) -> dict[str, Setting]:
+) -> dict[str, Condition]:
     """Conditions of a facet by the level's name; one for facets that change only the finding."""
     pairs = discovery_batch(task, settings, model)[1]
     base = heldout_batch(task, settings, model, pairs)[0].batch
     if name not in CONDITIONS:
-        return {SHARED: _setting(RunKey(()), base, task, model, settings)}
+        return {SHARED: _condition(RunKey(()), base, task, model, settings)}
     found = {}
     for level in levels:
         key, batch = RunKey(((name, level),)), base
@@ -163,22 +146,23 @@ def _settings(
             if not len(rows):
                 continue
             batch = take(base, rows)
-        found[str(level)] = _setting(key, batch, task, model, settings)
+        found[str(level)] = _condition(key, batch, task, model, settings)
     return found
 
 
-def _setting(key: RunKey, batch: Batch, task: Task, model: Model, settings: Settings) -> Setting:
+def _condition(
+    key: RunKey, batch: Batch, task: Task, model: Model, settings: Settings
+) -> Condition:
     changed = settings_of(key, settings)
     metric = get_metric(changed.metric or task.metric)
-    few = take(batch, slice(0, PROMPTS))
-    return Setting(model_of(key, model), few, metric, changed.ablation)
+    return Condition(model_of(key, model), batch, metric, changed.ablation)
 
 
 def _circuits(
     name: str,
     rows: Mapping[str, int],
     derived: Derived,
-    conditions: Mapping[str, Setting],
+    conditions: Mapping[str, Condition],
     settings: Settings,
 ) -> dict[str, Found]:
     """Circuits by level; those of checkpoints in the head names of every other checkpoint."""

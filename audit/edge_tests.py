@@ -16,6 +16,8 @@ from circuitvar.audit.edge_summary import EdgeSummary
 from circuitvar.audit.weights import Clusters, unit_of_example
 
 Edge = Float[np.ndarray, " edge"]
+FEW_UNITS = 10
+"""Below this many units (256 flips up to sign) the flips are too few for the tail of many edges."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,10 +147,6 @@ def max_t(
         share = (1 - level) / max(len(usable), 1)
         critical = _moved_critical(critical, number, summary.df, share)
     return MaxT(float(critical), statistic, single, stepped, level)
-
-
-FEW_UNITS = 10
-"""Below this many units (256 flips up to sign) the flips are too few for the tail of many edges."""
 
 
 def _moved_critical(critical: float, number: int, df: float, share: float) -> float:

@@ -1,7 +1,7 @@
 """Structure beside function for every perturbation axis of an audit: which conditions each has."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import pandas as pd
 from circuitvar.audit.choices import own_corruption
 from circuitvar.audit.collect import Collected
 from circuitvar.audit.discovered import AUDITED, discovered
+from circuitvar.audit.function_condition import Condition, run_under
 from circuitvar.audit.function_matrix import (
     NULLS,
     Found,
@@ -23,27 +24,14 @@ from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis
 from circuitvar.audit.verdict import Bars
-from circuitvar.circuits.evaluate import evaluate_masks
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.null_circuits import random_connected
 from circuitvar.circuits.select import top_n
 from circuitvar.circuits.types import Ablation
 from circuitvar.tasks.corruptions import with_noise
-from circuitvar.tasks.tokens import take
 from circuitvar.tasks.types import Batch
 
-PROMPTS = 50
-"""Prompts per condition, at most."""
 HELDOUT = "held-out prompts"
-
-
-@dataclass(frozen=True, eq=False)
-class Condition:
-    """What circuits are run under."""
-
-    model: Model
-    batch: Batch
-    ablation: Ablation
 
 
 def function_tables(
@@ -74,8 +62,10 @@ def function_tables(
     graph = model.graph
     if collected.seeds is not None and other_seeds and graph.kv_heads == graph.n_heads:
         models = dict(zip(_seed_names(collected), (model, *other_seeds), strict=True))
-        batch = _few(collected.heldout)
-        conditions = {name: Condition(m, batch, settings.ablation) for name, m in models.items()}
+        conditions = {
+            name: Condition(m, collected.heldout, collected.metric, settings.ablation)
+            for name, m in models.items()
+        }
         circuits = _seed_circuits(collected, settings, size)
         matrix = _matrix(circuits, conditions, collected, settings, size)
         rows.append(function_row(matrix, by_key[MATCHED], bars=bars))
@@ -118,21 +108,21 @@ def _conditions(
     axis: str, model: Model, collected: Collected, settings: Settings
 ) -> dict[str, Condition]:
     """Conditions of an axis by name."""
-    task, heldout = collected.task, collected.heldout
+    task, heldout, metric = collected.task, collected.heldout, collected.metric
     if axis == "method":
-        return {HELDOUT: Condition(model, _few(heldout), settings.ablation)}
+        return {HELDOUT: Condition(model, heldout, metric, settings.ablation)}
     if axis == "fresh-data":
         assert collected.fresh is not None
         drawn = (fresh_batch(task, settings, model, i)[0] for i in range(len(collected.fresh)))
         return {
-            f"data set {i + 1}": Condition(model, _few(found.batch), settings.ablation)
+            f"data set {i + 1}": Condition(model, found.batch, metric, settings.ablation)
             for i, found in enumerate(drawn)
         }
     if axis == "ablation":
         kinds: dict[Ablation, None] = dict.fromkeys(
             [settings.ablation, *(s.choice.ablation for s in collected.choices)]
         )
-        return {kind: Condition(model, _few(heldout), kind) for kind in kinds}
+        return {kind: Condition(model, heldout, metric, kind) for kind in kinds}
     batches: dict[str, Batch] = {own_corruption(task, settings): heldout}
     pairs = discovery_batch(task, settings, model)[1]
     for choice in (s.choice for s in collected.choices if s.choice.axis == axis):
@@ -142,7 +132,9 @@ def _conditions(
         else:
             other = replace(settings, corruption=choice.corruption)
             batches[choice.name] = heldout_batch(task, other, model, pairs)[0].batch
-    return {name: Condition(model, _few(b), settings.ablation) for name, b in batches.items()}
+    return {
+        name: Condition(model, batch, metric, settings.ablation) for name, batch in batches.items()
+    }
 
 
 def _seed_names(collected: Collected) -> list[str]:
@@ -175,15 +167,6 @@ def _matrix(
 ) -> FunctionMatrix:
     graph = collected.scores.graph
     null = random_connected(graph, size, NULLS, rng=stream(settings.seed, "function", "null"))
-
-    def run(name: str, masks: np.ndarray):
-        at = conditions[name]
-        return evaluate_masks(
-            at.model, masks, at.batch, metric=collected.metric, ablation=at.ablation
-        )
-
-    return function_matrix(circuits, list(conditions), run, null=null, level=settings.level)
-
-
-def _few(batch: Batch) -> Batch:
-    return take(batch, slice(0, PROMPTS))
+    return function_matrix(
+        circuits, list(conditions), run_under(conditions), null=null, level=settings.level
+    )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from circuitvar.audit.replicate_sets import top_k_masks
-from circuitvar.tasks.planted.noise import TOPICS, WORDS, values
+from circuitvar.tasks.planted.noise import draw_effects
 
 Line = tuple[str, str, float, str]
 EDGES, SIZE = 600, 40
@@ -34,12 +34,8 @@ def tied_routes(n, edges, rng) -> np.ndarray:
 
 def planted_noise(n, rng):
     """Effects of the 257 edges of `planted:noise` on prompts of a random topic and two words."""
-    value = values()
-    topics, words = (np.array([value[t] for t in names]) for names in (TOPICS, WORDS))
-    found = topics[rng.integers(len(topics), size=n)]
-    found = found + words[rng.integers(len(words), size=(2, n))].sum(axis=0)
     scores = np.zeros((n, 257))
-    scores[:, :32] = np.repeat(found, 2, axis=1)
+    scores[:, :32] = np.repeat(draw_effects(n, rng=rng), 2, axis=1)
     return scores
 
 

@@ -11,10 +11,11 @@ from circuitvar.audit.budget import Budget, budget, cost_label
 from circuitvar.audit.design import Design, Effect, RunKey
 from circuitvar.audit.design_agreement import design_agreement
 from circuitvar.audit.design_file import PRESETS, for_task, read_design, write_design
-from circuitvar.audit.design_function import PROMPTS, design_function
+from circuitvar.audit.design_function import design_function
 from circuitvar.audit.design_summary import design_components, require_answers, sobol_table
 from circuitvar.audit.facets import check_facets, planned_runs, settings_of
 from circuitvar.audit.finder_runs import finder_of
+from circuitvar.audit.function_condition import PROMPTS
 from circuitvar.audit.perturb import circuit_size
 from circuitvar.audit.prompts import discovery_batch, marks_roles
 from circuitvar.audit.run_design import run_on_model

@@ -16,16 +16,13 @@ from circuitvar.audit.paired_stability import Selected, bootstrap_change, halves
 from circuitvar.audit.replicate_sets import replicate_sets, top_k_masks
 from circuitvar.audit.types import Estimate
 from circuitvar.audit.weights import bootstrap
-from circuitvar.tasks.planted.noise import TOPICS, WORDS, values
+from circuitvar.tasks.planted.noise import draw_effects
 
 
 def scores(n, rng):
     """Exact effects of the planted model on n random prompts."""
-    value = values()
-    topics, words = (np.array([value[name] for name in names]) for names in (TOPICS, WORDS))
-    found = topics[rng.integers(len(topics), size=n)]
-    found = found + words[rng.integers(len(words), size=(2, n))].sum(axis=0)
-    return np.concatenate([np.repeat(found, 2, axis=1), np.zeros((n, 100))], axis=1)
+    found = np.repeat(draw_effects(n, rng=rng), 2, axis=1)
+    return np.concatenate([found, np.zeros((n, 100))], axis=1)
 
 
 @pytest.mark.parametrize(("n", "size"), [(60, 12), (120, 12), (240, 20)])

@@ -11,19 +11,12 @@ from circuitvar.audit.neurons.elastic_net import elastic_net
 from circuitvar.audit.neurons.greedy_refit import candidate_order, greedy_refit, top_k_refit
 from circuitvar.audit.neurons.linear_gram import gram
 from circuitvar.audit.neurons.probing_set import probing_set
+from tests.toy_neurons import planted_weights
 
 
 @pytest.fixture(scope="module")
 def planted():
-    """Ten concepts, six units with three planted weights each, in two halves."""
-    rng = np.random.default_rng(0)
-    concepts = rng.random((1200, 10)) < 0.3
-    weights = np.zeros((10, 6))
-    for u in range(6):
-        weights[rng.choice(10, 3, replace=False), u] = rng.choice([-1, 1], 3) * (1 + rng.random(3))
-    acts = 0.5 + concepts @ weights + 0.5 * rng.normal(size=(1200, 6))
-    train = (np.arange(1200) < 800).astype(float)
-    return probing_set(acts, concepts), weights, train
+    return planted_weights()
 
 
 def slow_greedy(x, y, xv, yv, order, *, max_length, width, tolerance):

@@ -21,20 +21,12 @@ from circuitvar.audit.neurons.linear_explanation import (
 from circuitvar.audit.neurons.linear_gram import explained_correlation, gram
 from circuitvar.audit.neurons.probing_set import probing_set
 from circuitvar.audit.neurons.substitution_score import substitution_score
-from tests.toy_neurons import duplicate_name_neuron
+from tests.toy_neurons import duplicate_name_neuron, planted_weights
 
 
 @pytest.fixture(scope="module")
 def planted():
-    """Ten concepts, six units with three planted weights each, in two halves."""
-    rng = np.random.default_rng(0)
-    concepts = rng.random((1200, 10)) < 0.3
-    weights = np.zeros((10, 6))
-    for u in range(6):
-        weights[rng.choice(10, 3, replace=False), u] = rng.choice([-1, 1], 3) * (1 + rng.random(3))
-    acts = 0.5 + concepts @ weights + 0.5 * rng.normal(size=(1200, 6))
-    train = (np.arange(1200) < 800).astype(float)
-    return probing_set(acts, concepts), weights, train
+    return planted_weights()
 
 
 def test_elastic_net_equals_scikit_learn(planted):

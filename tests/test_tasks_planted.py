@@ -277,6 +277,17 @@ def channel_effects(pairs: tuple[PromptPair, ...]) -> np.ndarray:
     return np.array([[effects[edge] for edge in first] for effects in found])
 
 
+def test_drawn_effects_are_those_of_the_prompts():
+    drawn = noise.draw_effects(30, rng=np.random.default_rng(3))
+    rng = np.random.default_rng(3)
+    topics = rng.integers(len(noise.TOPICS), size=30)
+    words = rng.integers(len(noise.WORDS), size=(2, 30))
+    for row, topic, first, second in zip(drawn, topics, *words, strict=True):
+        clean = " ".join((noise.TOPICS[topic], noise.WORDS[first], noise.WORDS[second]))
+        pair = PromptPair(clean, "_ _ _", (" yes",), (" no",), "noise-01", {})
+        assert list(noise.effects(pair).values()) == pytest.approx(np.repeat(row, 2))
+
+
 @pytest.mark.parametrize("pool", ["all", "a", "b"])
 def test_channel_moments_hold_exactly_over_the_population(pool):
     means, between, within = np.array([(c.mean, c.between, c.within) for c in noise.CHANNELS]).T

@@ -61,3 +61,16 @@ def duplicate_name_neuron(rng: np.random.Generator, prompts: int = 300, length: 
     name = tokens < 4
     seen = np.array([[t in row[:i] for i, t in enumerate(row)] for row in tokens])
     return tokens, neuron, name, seen
+
+
+def planted_weights() -> tuple[ProbingSet, np.ndarray, np.ndarray]:
+    """Ten concepts, six units with three planted weights each, in two halves: (data, weights,
+    weight of every sample in training)."""
+    rng = np.random.default_rng(0)
+    concepts = rng.random((1200, 10)) < 0.3
+    weights = np.zeros((10, 6))
+    for u in range(6):
+        weights[rng.choice(10, 3, replace=False), u] = rng.choice([-1, 1], 3) * (1 + rng.random(3))
+    acts = 0.5 + concepts @ weights + 0.5 * rng.normal(size=(1200, 6))
+    train = (np.arange(1200) < 800).astype(float)
+    return probing_set(acts, concepts), weights, train

@@ -132,6 +132,15 @@ def sample(
     )
 
 
+def draw_effects(n: int, *, rng: np.random.Generator) -> Float[np.ndarray, "example channel"]:
+    """Effects of the sixteen channels on n prompts of a random topic and two random words, as
+    `effects` has them but without making the prompts: for simulations."""
+    value = values()
+    topics, words = (np.array([value[name] for name in names]) for names in (TOPICS, WORDS))
+    found = topics[rng.integers(len(topics), size=n)]
+    return found + words[rng.integers(len(words), size=(2, n))].sum(axis=0)
+
+
 def effects(pair: PromptPair) -> dict[str, float]:
     """The sum of the words' values, on both edges of each channel."""
     total = sum(values()[word] for word in pair.clean.split())
