@@ -13,10 +13,11 @@ from jaxtyping import Float
 from circuitvar.audit.block_variance import LARGEST_GROWTH, SHARED_DF
 from circuitvar.audit.close_calls import weight_of_few
 from circuitvar.audit.halves import EXTRAPOLATED, LEAST_UNITS
-from circuitvar.audit.intervals import t_interval
-from circuitvar.audit.nogueira import closed_form_variance, pair_phi, phi
-from circuitvar.audit.replicate_sets import replicate_sets
-from circuitvar.audit.types import Axis
+from circuitvar.audit.intervals import below_one_swap, t_interval, unseen_swap
+from circuitvar.audit.nogueira import closed_form_variance, pair_phi
+from circuitvar.audit.nogueira import phi as phi_of_masks
+from circuitvar.audit.replicate_sets import Selector, replicate_sets
+from circuitvar.audit.types import Axis, Estimate
 
 CLOSE_CALL = 0.14
 """Part of the variance of one pair of replicates that V(n) is not taken below where a few close
@@ -33,40 +34,64 @@ def with_block_interval(
     signed: bool = False,
     level: float = 0.95,
 ) -> Axis:
-    """The bootstrap axis of these prompts with intervals from `bootstrap_variance`, t(7); the axis
-    as it is where phi is undefined or there are fewer than 2 x 8 prompts.
+    """The bootstrap axis of these prompts with the intervals of `block_intervals`."""
+    phi_, jaccard = block_intervals(
+        axis.phi, axis.jaccard, scores, runs=axis.runs, kept=float(axis.sizes.mean()), size=size,
+        rng=rng, signed=signed, level=level,
+    )  # fmt: skip
+    return replace(axis, phi=phi_, jaccard=jaccard)
+
+
+def block_intervals(
+    phi: Estimate,
+    jaccard: Estimate,
+    scores: Float[np.ndarray, "example edge"],
+    *,
+    runs: int,
+    kept: float,
+    rng: np.random.Generator,
+    size: int | None = None,
+    signed: bool = False,
+    select: Selector | None = None,
+    level: float = 0.95,
+) -> tuple[Estimate, Estimate]:
+    """(phi, Jaccard) between `runs` bootstrap replicates of these prompts, which keep `kept` edges
+    on average, with intervals from `bootstrap_variance`, t(7), whose lower
+    end is not above what one unseen swap of an edge would give; as they are where phi is undefined
+    or there are fewer than 2 x 8 prompts.
 
     Jaccard J = p / (2 - p) with p the share of a set that the other has, so its SE is that of phi
     times (1 - k/E) (1 + J)²/2.
     """
     n, edges = scores.shape
-    if not np.isfinite(axis.phi.value) or n < 2 * LEAST_UNITS:
-        return axis
-    share = float(axis.sizes.mean()) / edges
+    if not np.isfinite(phi.value) or n < 2 * LEAST_UNITS:
+        return phi, jaccard
+    share = kept / edges
     variance = bootstrap_variance(
-        scores, axis.phi.value, share=share, size=size, rng=rng, signed=signed
+        scores, phi.value, share=share, kept=kept, rng=rng, size=size, signed=signed, select=select
     )
-    se = float(np.sqrt(variance + axis_noise(axis)))
-    slope = (1 - share) * (1 + axis.jaccard.value) ** 2 / 2
-    phi_, jaccard = (
-        replace(
+    se = float(np.sqrt(variance + replicate_noise(phi.value, runs, kept, share)))
+    slope = (1 - share) * (1 + jaccard.value) ** 2 / 2
+    ends = zip(
+        (phi, jaccard), (se, se * slope), (-1.0, 0.0), unseen_swap(kept, share, level), strict=True
+    )
+    first, second = (
+        below_one_swap(
             t_interval(
                 old.name, old.value, spread, df=SHARED_DF, n=n, level=level, interval=EXTRAPOLATED,
-                estimand=old.estimand, bounds=(floor, 1.0),
+                estimand=old.estimand, bounds=(floor, 1.0), draws=old.draws,
             ),
-            draws=old.draws,
+            swap,
         )
-        for old, spread, floor in ((axis.phi, se, -1.0), (axis.jaccard, se * slope, 0.0))
+        for old, spread, floor, swap in ends
     )  # fmt: skip
-    return replace(axis, phi=phi_, jaccard=jaccard)
+    return first, second
 
 
-def axis_noise(axis: Axis) -> float:
+def replicate_noise(value: float, runs: int, kept: float, share: float) -> float:
     """Monte-Carlo variance of phi of B replicates, from the spread of inclusion alone: at most
     that of independent pairs, 2 (1 - phi)/(k (1 - k/E)) / (B (B - 1))."""
-    runs, size = axis.runs, float(axis.sizes.mean())
-    share = size / len(axis.inclusion)
-    return 2 * (1 - axis.phi.value) / (size * (1 - share)) / (runs * (runs - 1))
+    return 2 * (1 - value) / (kept * (1 - share)) / (runs * (runs - 1))
 
 
 def bootstrap_variance(
@@ -74,11 +99,14 @@ def bootstrap_variance(
     value: float,
     *,
     share: float,
-    size: int,
+    kept: float,
     rng: np.random.Generator,
+    size: int | None = None,
     signed: bool = False,
+    select: Selector | None = None,
 ) -> float:
-    """Variance over data sets of phi between bootstrap replicates; `value` is phi of all data.
+    """Variance over data sets of phi between bootstrap replicates; `value` is phi of all data,
+    `kept` the mean number of edges and `share` their share; selection as in `replicate_sets`.
 
     As `block_variance.halves_variance`: the variance between two disjoint halves of the data, each
     bootstrapped by itself (less the Monte-Carlo variance of 16 replicates), times
@@ -86,20 +114,20 @@ def bootstrap_variance(
     variance of one pair of replicates of a half, less where they differ in more than a few edges.
     """
     weights = _block_weights(len(scores), rng)
-    sets = replicate_sets(scores, weights, size=size, signed=signed)
+    sets = replicate_sets(scores, weights, size=size, signed=signed, select=select)
     masks = sets.masks(sets.contested).reshape(_SPLITS, 2, _REPLICATES, -1)
     whole = {"n_edges": sets.n_edges, "always": sets.always}
     found, noise, single = np.empty((3, _SPLITS, 2))
     for i in range(_SPLITS):
         for b in range(2):
-            found[i, b] = phi(masks[i, b], **whole)
+            found[i, b] = phi_of_masks(masks[i, b], **whole)
             noise[i, b] = closed_form_variance(masks[i, b], **whole)
             single[i, b] = pair_phi(masks[i, b], **whole).var()
     between = max(float(found.var(axis=1, ddof=1).mean() - noise.mean()), 0.0)
     p = np.clip([value + (1 - value) * share, found.mean() * (1 - share) + share], 0, 1)
     count = p * (1 - p)
     growth = min(count[0] / count[1], LARGEST_GROWTH) if count[1] > 0 else 1.0
-    swaps = size * (1 - share) * (1 - float(found.mean()))
+    swaps = kept * (1 - share) * (1 - float(found.mean()))
     return max(between * growth, CLOSE_CALL * weight_of_few(swaps) * float(single.mean()))
 
 

@@ -6,14 +6,14 @@ independent; their mean agreement is unbiased for fresh samples of half the size
 the unit that is split: templates where there are templates.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from circuitvar.audit.block_variance import SHARED_DF, halves_variance
 from circuitvar.audit.close_calls import DECIDE
-from circuitvar.audit.intervals import UNSEEN, check_level, t_interval, unseen_swap
+from circuitvar.audit.intervals import below_one_swap, check_level, t_interval, unseen_swap
 from circuitvar.audit.jaccard import mean_chance
 from circuitvar.audit.replicate_sets import RunSets, Selector, replicate_sets
 from circuitvar.audit.set_indices import jaccard
@@ -137,7 +137,7 @@ def halves_agreement(
         )
     )
     phi, jac = (
-        _one_swap(estimate, swap)
+        below_one_swap(estimate, swap)
         for estimate, swap in zip(
             (phi, jac), unseen_swap(float(sets.sizes.mean()), _share(sets), level), strict=True
         )
@@ -149,11 +149,3 @@ def halves_agreement(
 def _share(sets: RunSets) -> float:
     """Edges kept over all edges."""
     return float(sets.sizes.mean()) / sets.n_edges
-
-
-def _one_swap(estimate: Estimate, swap: float) -> Estimate:
-    """Keep the lower end below what a rare swap of one edge, see `unseen_swap`, would give: when
-    every half agrees the variance is 0."""
-    if not estimate.low > 1 - swap:
-        return estimate
-    return replace(estimate, low=1 - swap, interval=f"{estimate.interval}; {UNSEEN}")

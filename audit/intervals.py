@@ -18,8 +18,6 @@ ResampleInterval = Literal["ij", "jab"]
 UNSEEN = "one swap unseen: conservative"
 """What the name of an interval says when only a swap that the data do not show keeps it from being
 narrower."""
-FEW_RUNS = {3: 0.2, 4: 0.1}
-"""Share of the standard deviation of a count that the SE of so few runs is not taken below."""
 
 
 def check_level(level: float) -> None:
@@ -66,39 +64,6 @@ def row_jackknife_se(leave_one_out: Float[np.ndarray, " run"]) -> float:
     return float(np.sqrt((runs - 1) / runs * (centred @ centred)))
 
 
-def tied_runs_se(pairs: Float[np.ndarray, " pair"], runs: int) -> float:
-    """SE of a mean over pairs of M runs when no single run moves it: sqrt(2/(M(M-1)) Var(pair)).
-
-    The jackknife sees first-order effects only. Where two circuits are found equally often it is
-    0, although another sample of runs would not be split in halves; this second-order term of a
-    U-statistic (Hoeffding 1948) is what is left, and the SE is not taken below it.
-
-    >>> round(tied_runs_se(np.array([1.0, 0.0, 0.0, 0.0, 0.0, 1.0]), 4), 4)
-    0.2108
-    """
-    if runs < 3:
-        return float("nan")
-    return float(np.sqrt(2 / (runs * (runs - 1)) * pairs.var(ddof=1)))
-
-
-def few_runs_se(shared: float, size: float, runs: int) -> float:
-    """Least SE of the share of edges that two of 3 or 4 runs have in common; 0 for more runs.
-
-    Few pairs often agree equally by chance, which leaves the jackknife an SE of 0: with 3 runs the
-    t interval then covered .79 to .92. If shared edges are a count out of `size`, one pair has
-    variance p (1 - p)/size and the mean over runs at most 2/M of it; .2 and .1 of its root mend
-    that (.95 to 1 in simulations) and are below the jackknife where circuits differ in many edges.
-
-    >>> round(few_runs_se(0.95, 40, 3), 4), few_runs_se(0.95, 40, 5)
-    (0.0056, 0.0)
-    """
-    part = FEW_RUNS.get(runs, 0.0)
-    if not part or not size > 0:
-        return 0.0
-    p = float(np.clip(shared, 0.0, 1.0))
-    return float(part * np.sqrt(2 / runs * p * (1 - p) / size))
-
-
 def unseen_swap(size: float, share: float, level: float, *, pairs: int = 4) -> tuple[float, float]:
     """How far phi and Jaccard may lie from what was seen because of one swap of an edge: its size
     times 1 - (1 - level)^(1/pairs), as one that happens more often would have been seen in that
@@ -120,6 +85,14 @@ def with_unseen_swap(estimate: Estimate, swap: float, *, bounds: tuple[float, fl
     if not (low < estimate.low or high > estimate.high):
         return estimate
     return replace(estimate, low=low, high=high, interval=f"{estimate.interval}; {UNSEEN}")
+
+
+def below_one_swap(estimate: Estimate, swap: float) -> Estimate:
+    """The estimate with a lower end that is not above 1 - `swap`: where all samples of one data
+    set agree the SE is 0, although in another data set one edge could be swapped."""
+    if not estimate.low > 1 - swap:
+        return estimate
+    return replace(estimate, low=1 - swap, interval=f"{estimate.interval}; {UNSEEN}")
 
 
 def unit_influence(

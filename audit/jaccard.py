@@ -10,15 +10,12 @@ from scipy.stats import hypergeom
 
 from circuitvar.audit.intervals import (
     ResampleInterval,
-    few_runs_se,
     resample_se,
-    row_jackknife_se,
     t_interval,
-    tied_runs_se,
     unseen_swap,
-    with_unseen_swap,
 )
 from circuitvar.audit.nogueira import column_blocks
+from circuitvar.audit.runs_interval import OfShared, interval_of_runs
 from circuitvar.audit.set_indices import chance_jaccard, jaccard
 from circuitvar.audit.types import Estimate
 
@@ -74,48 +71,36 @@ def pairwise_cv(pairs: Pairs) -> float:
 def jaccard_of_runs(
     pairs: Pairs,
     *,
-    size: float | None = None,
+    size: float,
     level: float = 0.95,
     estimand: str = "agreement of independent runs",
 ) -> Estimate:
-    """Mean pairwise value of M independent runs, row jackknife t(M-1), the SE at least
-    `tied_runs_se`; give the mean `size` of the sets for `few_runs_se` and one unseen swap. No
-    interval for M = 2.
+    """Mean pairwise value of M independent runs with the interval of
+    `runs_interval.interval_of_runs`; `size` is the mean size of the sets. No interval for M = 2.
 
     When all runs agree the interval is that of `nogueira.phi_of_runs` with disagreement counted
     as 0: the lower end is (1 - level)^(2/(M-1)).
     """
     runs, value = len(pairs), mean_pairwise(pairs)
-    if runs < 3:
+    if runs < 3 or not np.isfinite(value):
+        label = f"none ({runs} runs)" if runs < 3 else "row jackknife t"
         return t_interval(
-            "jaccard", value, np.nan, df=0, n=runs, level=level,
-            interval=f"none ({runs} runs)", estimand=estimand,
-        )  # fmt: skip
-    rows = pairs.sum(axis=1) - np.diag(pairs)
-    left_out = (rows.sum() - 2 * rows) / ((runs - 1) * (runs - 2))
-    if (off_diagonal(pairs) == 1).all():
-        floor = (1 - level) ** (2 / (runs - 1))
-        label = "all runs equal: zero-failure bound"
+            "jaccard", value, np.nan, df=0, n=runs, level=level, interval=label, estimand=estimand
+        )
+    each, rows = off_diagonal(pairs), pairs.sum(axis=1) - np.diag(pairs)
+    if (each == 1).all():
+        floor, label = (1 - level) ** (2 / (runs - 1)), "all runs equal: zero-failure bound"
         return Estimate("jaccard", 1.0, 0.0, floor, 1.0, level, runs, label, estimand)
-    se = max(row_jackknife_se(left_out), tied_runs_se(off_diagonal(pairs), runs))
-    if size is not None:  # J = p / (2 - p) with p the share of a set that the other has
-        shared = 2 * value / (1 + value)
-        se = max(se, few_runs_se(shared, size, runs) * (1 + value) ** 2 / 2)
-    estimate = t_interval(
+    index = OfShared(
         "jaccard",
-        value,
-        se,
-        df=runs - 1,
-        n=runs,
-        level=level,
-        interval="row jackknife t",
-        estimand=estimand,
-        bounds=(0.0, 1.0),
+        shared=2 * value / (1 + value),
+        slope=(1 + value) ** 2 / 2,
+        size=size,
+        swap=unseen_swap(size, 0.0, level, pairs=runs // 2)[1],
+        floor=0.0,
     )
-    if size is None:
-        return estimate
-    _, swap = unseen_swap(size, 0.0, level, pairs=runs // 2)
-    return with_unseen_swap(estimate, swap, bounds=(0.0, 1.0))
+    left_out = (rows.sum() - 2 * rows) / ((runs - 1) * (runs - 2))
+    return interval_of_runs(index, value, left_out, each, level=level, estimand=estimand)
 
 
 def jaccard_of_resamples(

@@ -10,14 +10,11 @@ from jaxtyping import Bool, Float, Real
 
 from circuitvar.audit.intervals import (
     ResampleInterval,
-    few_runs_se,
     resample_se,
-    row_jackknife_se,
     t_interval,
-    tied_runs_se,
     unseen_swap,
-    with_unseen_swap,
 )
+from circuitvar.audit.runs_interval import OfShared, interval_of_runs
 from circuitvar.audit.types import Estimate
 
 
@@ -123,9 +120,8 @@ def phi_of_runs(
     level: float = 0.95,
     estimand: str = "agreement of independent runs",
 ) -> Estimate:
-    """phi of M independent runs with the row jackknife t(M-1) interval, the SE at least
-    `tied_runs_se`, `few_runs_se` for 3 or 4 runs, and what one unseen swap of an edge would give.
-    No interval for M = 2.
+    """phi of M independent runs with the interval of `runs_interval.interval_of_runs`. No interval
+    for M = 2.
 
     When all runs agree the jackknife SE is 0; the lower end is then (1 - level)^(2/(M-1)): the
     modal set has probability at least (1 - level)^(1/(M-1)), and phi is taken to be no worse than
@@ -135,43 +131,34 @@ def phi_of_runs(
     >>> round(e.value, 4), e.interval
     (0.3333, 'row jackknife t')
     """
-    runs = len(masks)
-    value = phi(masks, n_edges=n_edges, always=always)
-    left_out = leave_one_run_out(masks, n_edges=n_edges, always=always)
-    label = "row jackknife t" if runs > 2 else f"none ({runs} runs)"
-    se = row_jackknife_se(left_out)
-    size = float(masks.sum()) / runs + always
-    edges = masks.shape[1] if n_edges is None else n_edges
-    share = size / edges if edges else 0.0
-    if runs > 2:
-        tied = tied_runs_se(pair_phi(masks, n_edges=n_edges, always=always), runs)
-        if tied > se:
-            se, label = tied, f"{label}; tied runs: conservative"
-        if 0 < share < 1:
-            shared = value + (1 - value) * share
-            least = few_runs_se(shared, size, runs) / (1 - share)
-            if least > se:
-                se, label = least, f"row jackknife t; {runs} runs: conservative"
-    estimate = t_interval(
-        "phi",
-        value,
-        se,
-        df=runs - 1 if runs > 2 else 0,
-        n=runs,
-        level=level,
-        interval=label,
-        estimand=estimand,
-        bounds=(-1.0, 1.0),
-    )
-    if runs > 2 and value == 1.0:
-        floor = (1 - level) ** (2 / (runs - 1))
-        return Estimate(
-            "phi", 1.0, 0.0, floor, 1.0, level, runs, "all runs equal: zero-failure bound", estimand
+    runs, kept = len(masks), {"n_edges": n_edges, "always": always}
+    value = phi(masks, **kept)
+    if runs < 3 or not np.isfinite(value):
+        label = f"none ({runs} runs)" if runs < 3 else "row jackknife t"
+        return t_interval(
+            "phi", value, np.nan, df=0, n=runs, level=level, interval=label, estimand=estimand
         )
-    if runs > 2 and 0 < share < 1:
-        swap, _ = unseen_swap(size, share, level, pairs=runs // 2)
-        return with_unseen_swap(estimate, swap, bounds=(-1.0, 1.0))
-    return estimate
+    if value == 1.0:
+        floor, label = (1 - level) ** (2 / (runs - 1)), "all runs equal: zero-failure bound"
+        return Estimate("phi", 1.0, 0.0, floor, 1.0, level, runs, label, estimand)
+    size = float(masks.sum()) / runs + always
+    share = size / (masks.shape[1] if n_edges is None else n_edges)
+    index = OfShared(
+        "phi",
+        shared=value + (1 - value) * share,
+        slope=1 / (1 - share),
+        size=size,
+        swap=unseen_swap(size, share, level, pairs=runs // 2)[0],
+        floor=-1.0,
+    )
+    return interval_of_runs(
+        index,
+        value,
+        leave_one_run_out(masks, **kept),
+        pair_phi(masks, **kept),
+        level=level,
+        estimand=estimand,
+    )
 
 
 def phi_of_resamples(

@@ -14,11 +14,9 @@ from jaxtyping import Float
 from circuitvar.audit.block_variance import DIFFERENCE_DF, difference_variance
 from circuitvar.audit.halves import LEAST_UNITS, pair_agreement
 from circuitvar.audit.intervals import (
-    few_runs_se,
     resample_se,
     row_jackknife_se,
     t_interval,
-    tied_runs_se,
     unseen_swap,
     with_unseen_swap,
 )
@@ -26,6 +24,7 @@ from circuitvar.audit.jaccard import mean_pairwise, off_diagonal, pairwise_jacca
 from circuitvar.audit.nogueira import leave_one_run_out, pair_phi, phi, row_projections
 from circuitvar.audit.perturb import template_means
 from circuitvar.audit.replicate_sets import replicate_sets
+from circuitvar.audit.runs_interval import few_runs_se, tied_runs_se
 from circuitvar.audit.types import Estimate
 from circuitvar.audit.weights import Clusters, Resamples, complementary_halves, unit_of_example
 from circuitvar.circuits.select import top_n_masks
@@ -132,7 +131,7 @@ def template_change(
     first: Selected, second: Selected, templates: tuple[str, ...], *, level: float = 0.95
 ) -> tuple[Change, Change]:
     """phi and Jaccard between the circuits of single templates; jackknife over templates, t(T-1),
-    with the floors of `nogueira.phi_of_runs` for tied and for few runs, and one unseen swap."""
+    with the floors of `runs_interval` for tied and for few runs, and one unseen swap."""
     masks = [
         top_n_masks(template_means(s.scores, templates)[0], s.size, absolute=not s.signed)
         for s in (first, second)

@@ -44,7 +44,7 @@ def test_edge_order_does_not_matter():
     scores = np.random.default_rng(0).normal(size=(40, EDGES))
     order = np.random.default_rng(1).permutation(EDGES)
     first, turned = (
-        bootstrap_variance(s, 0.2, share=0.2, size=SIZE, rng=np.random.default_rng(2))
+        bootstrap_variance(s, 0.2, share=0.2, kept=SIZE, size=SIZE, rng=np.random.default_rng(2))
         for s in (scores, scores[:, order])
     )
     assert first == pytest.approx(turned)
@@ -53,10 +53,12 @@ def test_edge_order_does_not_matter():
 @pytest.mark.parametrize(("n", "size"), [(12, SIZE), (64, EDGES)])
 def test_few_prompts_and_undefined_agreement_keep_the_axis(n, size):
     before, after = axes(0, n=n, size=size)
-    assert after is before
+    assert (after.phi, after.jaccard) == (before.phi, before.jaccard)
 
 
 def test_equal_replicates_have_no_variance():
     effect = np.where(np.arange(EDGES) < SIZE, 50.0, 0.0)
     _, after = axes(0, effect=effect)
     assert (after.phi.value, after.phi.se) == (1.0, 0.0)
+    assert 0.95 < after.phi.low < after.phi.high == 1.0
+    assert 0.9 < after.jaccard.low < 1.0

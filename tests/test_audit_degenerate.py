@@ -17,13 +17,13 @@ from circuitvar.audit.forecast import forecast, observed_points
 from circuitvar.audit.group_jackknife import group_jackknife
 from circuitvar.audit.halves import halves_agreement
 from circuitvar.audit.inner_outer import inner_outer
-from circuitvar.audit.intervals import few_runs_se
 from circuitvar.audit.ledger import ledger, sampling_parts
 from circuitvar.audit.median_circuit import majority
 from circuitvar.audit.phi_tests import phi_test
 from circuitvar.audit.prompt_clusters import cluster_prompts
 from circuitvar.audit.ratio import ratio_of_means, share_estimate
 from circuitvar.audit.replicate_sets import replicate_sets, top_k_masks
+from circuitvar.audit.runs_interval import few_runs_se
 from circuitvar.audit.stability_selection import r_concave
 from circuitvar.audit.weights import bootstrap, complementary_halves
 

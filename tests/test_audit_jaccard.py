@@ -87,7 +87,7 @@ def test_summaries_by_hand():
     assert jc.mean_pairwise(pairs) == pytest.approx(0.5)
     assert jc.pairwise_cv(pairs) == pytest.approx(np.std([0.5, 0.2, 0.8], ddof=1) / 0.5)
     left_out = np.array([0.8, 0.2, 0.5])
-    estimate = jc.jaccard_of_runs(pairs)
+    estimate = jc.jaccard_of_runs(pairs, size=100.0)
     assert estimate.se == pytest.approx(np.sqrt(2 / 3 * ((left_out - 0.5) ** 2).sum()))
     assert 0 <= estimate.low <= estimate.high <= 1
     assert np.isnan(jc.mean_pairwise(np.ones((1, 1))))
@@ -95,9 +95,9 @@ def test_summaries_by_hand():
 
 
 def test_equal_runs_and_too_few_runs():
-    equal = jc.jaccard_of_runs(np.ones((11, 11)))
+    equal = jc.jaccard_of_runs(np.ones((11, 11)), size=5.0)
     assert equal.low == pytest.approx(0.05**0.2)
-    assert np.isnan(jc.jaccard_of_runs(np.ones((2, 2))).low)
+    assert np.isnan(jc.jaccard_of_runs(np.ones((2, 2)), size=5.0).low)
 
 
 def test_mean_over_pairs_lacking_a_unit():

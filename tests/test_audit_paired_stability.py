@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from circuitvar.audit.axis import bootstrap_axis, halves_axis, runs_axis
-from circuitvar.audit.intervals import tied_runs_se
 from circuitvar.audit.jaccard import off_diagonal, pairwise_jaccard
 from circuitvar.audit.nogueira import pair_phi
 from circuitvar.audit.paired_stability import (
@@ -16,6 +15,7 @@ from circuitvar.audit.paired_stability import (
     template_change,
 )
 from circuitvar.audit.perturb import template_means
+from circuitvar.audit.runs_interval import tied_runs_se
 from circuitvar.audit.weights import bootstrap
 from circuitvar.circuits.select import top_n_masks
 
