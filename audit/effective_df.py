@@ -15,6 +15,8 @@ LEAST_LEVELS = 5
 """Below this many levels tails cannot be seen; effects are taken as normal."""
 WIDENED = 1.3
 """Few levels hide heavy tails; the excess that is seen is enlarged by this."""
+HIDDEN = 1.5
+"""The same for the variance of the log SE of one value instead of many edges."""
 EDGES = 2000
 """Edges that are pooled at most, evenly spaced."""
 
@@ -76,6 +78,27 @@ def crossed_df(residual: Float[np.ndarray, "row column edge"]) -> float:
     squares = (residual**2).sum(axis=1)
     rest = squares.sum(axis=0) - a / (a - 1) * squares
     return min(df, _matching_df(_log_jackknife(rest)))
+
+
+def jackknife_df(left_out: Float[np.ndarray, " group"]) -> float:
+    """Degrees of freedom of the jackknife variance of a statistic `left_out` without each group,
+    between 2 and groups - 1: as `between_df`, for one value a group.
+
+    Where one group holds most of a heavy tail the SE itself is hardly known. The jackknife
+    variance of its logarithm is taken 1.5 times, as ten values often hide their tail.
+
+    >>> jackknife_df(np.arange(10.0)), jackknife_df(np.r_[np.arange(9.0), 90.0]) < 3
+    (9.0, True)
+    """
+    groups = len(left_out)
+    if groups < LEAST_LEVELS or np.ptp(left_out) == 0:
+        return float(groups - 1)
+    squares = (left_out - left_out.mean()) ** 2
+    rest = squares.sum() - groups / (groups - 1) * squares
+    if (rest <= 1e-12 * rest.max()).any():
+        return 2.0
+    v = HIDDEN * (groups - 1) * float(np.log(rest).var()) / (1 + 2.2 / (groups - 2))
+    return float(np.clip(_matching_df(v), 2.0, groups - 1))
 
 
 def pooled(values: Float[np.ndarray, "... edge"]) -> Float[np.ndarray, "... few"]:

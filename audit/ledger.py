@@ -14,6 +14,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from circuitvar.audit.approximation import approximation_error
+from circuitvar.audit.effective_df import jackknife_df
 from circuitvar.audit.intervals import row_jackknife_se, t_interval
 from circuitvar.audit.types import Component, Estimate
 from circuitvar.audit.weights import Clusters, unit_of_example
@@ -254,8 +255,9 @@ def selection_ledger(
 
 
 def _share_interval(parts, i, inside, share, level) -> Estimate:
-    """Jackknife interval of a share: only lines whose units are the same are varied together, the
-    others stay at their estimate."""
+    """Jackknife interval of a share, t with `jackknife_df`: only lines whose units are the same
+    are varied together, the others stay at their estimate. Clipped nowhere: a share may be
+    negative."""
     own = parts[i].left_out
     if own is None or not np.isfinite(share):
         return Estimate(parts[i].source, float(share), level=level)
@@ -272,7 +274,7 @@ def _share_interval(parts, i, inside, share, level) -> Estimate:
         return Estimate(parts[i].source, float(share), level=level, interval="none (no variance)")
     shares = replicates[i] / totals
     return t_interval(
-        parts[i].source, share, row_jackknife_se(shares), df=len(own) - 1, n=len(own),
+        parts[i].source, share, row_jackknife_se(shares), df=jackknife_df(shares), n=len(own),
         level=level, interval="delete-a-group jackknife",
     )  # fmt: skip
 

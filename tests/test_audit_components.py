@@ -5,6 +5,7 @@ import pytest
 from circuitvar.audit import component_intervals as ci
 from circuitvar.audit import variance_components as vc
 from circuitvar.audit.decision_study import decision_table, mean_se, reliability
+from circuitvar.audit.effective_df import jackknife_df
 from circuitvar.audit.functional_anova import functional_anova
 from circuitvar.audit.moment_components import cross, moment_components
 from tests.shape_check import wrong_shapes
@@ -239,3 +240,16 @@ def test_functional_anova_shares_sum_to_the_total_variance():
         f.share("x")
     with pytest.raises(ValueError, match="no factor 'x'"):
         f.total_share("x")
+
+
+def test_worth_of_a_jackknife_by_its_own_jackknife():
+    """An SE that one group decides is worth little; equal and few groups count as normal."""
+    rng = np.random.default_rng(0)
+    normal = np.mean([jackknife_df(rng.normal(size=20)) for _ in range(200)])
+    heavy = np.mean([jackknife_df(rng.standard_t(2, size=20)) for _ in range(200)])
+    assert heavy < normal / 1.5
+    assert jackknife_df(np.ones(10)) == 9.0
+    assert jackknife_df(np.array([0.0, 0.0, 0.0, 1.0])) == 3.0
+    assert jackknife_df(np.r_[np.zeros(9), 1.0]) == 2.0
+    values = rng.normal(size=12)
+    assert jackknife_df(3 * values + 1) == pytest.approx(jackknife_df(values[::-1]))
