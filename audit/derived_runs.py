@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from circuitvar.audit.design import RunKey
 from circuitvar.audit.facets import pass_key
 from circuitvar.audit.finder_runs import finder_of
+from circuitvar.audit.replicate_sets import Selector
 from circuitvar.audit.run_store import RunTable, load_run
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import resampled_prompts
@@ -111,6 +112,31 @@ def selected(
     if rule == "pruned":
         return top_n(graph, scores, n, absolute=absolute).kept
     return top_n_masks(scores[None], n, absolute=absolute)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What the resamples of a run were drawn from, and the rule that selects from their means."""
+
+    scores: Float[np.ndarray, "example edge"]
+    select: Selector
+
+
+def sample_of(
+    folder: Path, key: RunKey, *, graph: Graph, settings: Settings, size: int
+) -> Sample | None:
+    """The stored per-example scores behind a run. None for finders, which see no scores, and for
+    the rule `connected`, which is too slow to be repeated for every half of the data."""
+    levels = dict(key.levels)
+    if finder_of(levels) or levels.get("selection") == "connected":
+        return None
+    arrays = load_run(folder, pass_key(key))
+    weights = example_weights(arrays, levels | {"prompts": None}, settings)
+
+    def select(means):
+        return np.stack([selected(graph, m, levels, settings=settings, size=size) for m in means])
+
+    return Sample(arrays["scores"][weights > 0], select)
 
 
 def whole_groups(

@@ -1,17 +1,18 @@
 """Agreement of the runs of a design: of all of them, and facet by facet."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
+from circuitvar.audit.bootstrap_interval import block_intervals
 from circuitvar.audit.close_calls import least_of_resamples
-from circuitvar.audit.derived_runs import Derived
-from circuitvar.audit.design import Design, RunKey, labels_of
+from circuitvar.audit.derived_runs import Derived, Sample
+from circuitvar.audit.design import Design, RunKey
+from circuitvar.audit.design_phi import phi_of_design
 from circuitvar.audit.design_summary import varied
 from circuitvar.audit.facets import SAMPLE
-from circuitvar.audit.intervals import row_jackknife_se, t_interval
 from circuitvar.audit.jaccard import (
     jaccard_of_resamples,
     jaccard_of_runs,
@@ -19,28 +20,50 @@ from circuitvar.audit.jaccard import (
     pairwise_jaccard,
 )
 from circuitvar.audit.nogueira import phi, phi_of_resamples, phi_of_runs
+from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Estimate
 
 Masks = Bool[np.ndarray, "run edge"]
 RESAMPLED, TEMPLATE = SAMPLE
 
 
-def design_agreement(design: Design, derived: Derived, *, level: float = 0.95) -> pd.DataFrame:
+def design_agreement(
+    design: Design,
+    derived: Derived,
+    *,
+    level: float = 0.95,
+    sample: Callable[[RunKey], Sample | None] = lambda key: None,
+    seed: int = 0,
+) -> pd.DataFrame:
     """Agreement of all runs, and of the runs that differ in one facet alone (`facet`).
 
     Columns: facet, runs, pairs, jaccard and phi with low and high, interval, chance, size, empty
     (circuits without edges, whose Jaccard is undefined and left out). One facet: means over the
-    cells of the other facets. Intervals fit the design, see `phi_of_design` and `_block_interval`.
+    cells of the other facets. Intervals fit the design, see `design_phi.phi_of_design` and, for
+    one facet, `_block_interval`; where one facet is all that varies the first row is that of it.
+    `sample` gives what the resamples of a run were drawn from, `derived_runs.sample_of`, where it
+    is stored: their interval is then from blocks of it and not from the replicates alone.
     """
     keys, masks = derived.table.keys, derived.masks
     filled = masks.any(axis=1)
     names = [effect[0] for effect in varied(keys)]
-    whole = phi_of_design(design, keys, masks, level=level)
-    rows = [_row("all facets", [np.arange(len(keys))], masks, filled, (whole, None))]
+
+    def found(name: str, blocks):
+        if not blocks:
+            return None, None
+        return _block_interval(design, derived, name, blocks, level, sample, seed)
+
+    every = [np.arange(len(keys))]
+    whole = phi_of_design(design, keys, masks, weights=derived.weights, level=level), None
+    if len(names) == 1:
+        alone = blocks_of(keys, names[0])
+        own = found(names[0], alone)
+        if own[0] is not None:
+            every, whole = alone, own
+    rows = [_row("all facets", every, masks, filled, whole)]
     for name in names if len(names) > 1 else ():
         blocks = blocks_of(keys, name)
-        found = _block_interval(design, derived, name, blocks, level) if blocks else (None, None)
-        rows.append(_row(name, blocks, masks, filled, found))
+        rows.append(_row(name, blocks, masks, filled, found(name, blocks)))
     return pd.DataFrame(rows)
 
 
@@ -58,14 +81,14 @@ def blocks_of(keys: Sequence[RunKey], name: str) -> list[np.ndarray]:
     return [np.array(rows) for rows in found.values() if len(rows) > 1]
 
 
-def _row(name, blocks, masks: Masks, filled, found) -> dict[str, object]:
+def _row(name, blocks, masks: Masks, filled, interval) -> dict[str, object]:
     pairs, values = 0, []
     for rows in blocks:
         own = pairwise_jaccard(masks[rows[filled[rows]]])
         values.append(own[np.triu_indices(len(own), 1)])
         pairs += len(values[-1])
     every = np.concatenate(values) if values else np.empty(0)
-    agreement, overlap = found
+    agreement, overlap = interval
     if agreement is None and blocks:
         each = [phi(masks[rows]) for rows in blocks]
         value = float(np.nanmean(each)) if np.isfinite(each).any() else np.nan
@@ -95,10 +118,11 @@ def _row(name, blocks, masks: Masks, filled, found) -> dict[str, object]:
 
 
 def _block_interval(
-    design: Design, derived: Derived, name: str, blocks: list[np.ndarray], level: float
+    design: Design, derived: Derived, name: str, blocks, level: float, sample, seed: int
 ) -> tuple[Estimate | None, Estimate | None]:
-    """(phi, Jaccard) of one block with the interval of its kind: infinitesimal jackknife for
-    resamples of one data set, row jackknife t for levels that are a sample. Several blocks, fixed
+    """(phi, Jaccard) of one block with the interval of its kind: blocks of the data set that
+    resamples were drawn from, or the infinitesimal jackknife where it is not at hand; row
+    jackknife t for levels that are a sample. Several blocks, fixed
     levels and circuits without edges have none."""
     (rows, *others), masks = blocks, derived.masks
     is_sample = {facet.name: facet.random for facet in design.facets}[name]
@@ -113,40 +137,17 @@ def _block_interval(
     weights = np.stack([derived.weights[row] for row in rows])
     used = weights[:, weights.any(axis=0)]
     counts = used * used.shape[1]
-    return least_of_resamples(
+    found = least_of_resamples(
         phi_of_resamples(chosen, counts, level=level),
         jaccard_of_resamples(pairs, counts, level=level),
         pairs,
         size=size,
         n_edges=chosen.shape[1],
     )
-
-
-def phi_of_design(
-    design: Design,
-    keys: Sequence[RunKey],
-    masks: Bool[np.ndarray, "run edge"],
-    *,
-    level: float = 0.95,
-) -> Estimate:
-    """phi of all runs with the interval described in `design_agreement`."""
-    random = [facet.name for facet in design.facets if facet.random]
-    units = [labels_of(keys, (name,)) for name in random if (name,) in varied(keys)]
-    label = f"jackknife over levels of {' and '.join(random)}"
-    if not units and design.crossing == "sampled":
-        units, label = [np.arange(len(keys))], "row jackknife t"
-    variance, least = 0.0, np.inf
-    for code in units:
-        number = int(code.max()) + 1
-        least = min(least, number)
-        left_out = np.array([phi(masks[code != u]) for u in range(number)])
-        variance += row_jackknife_se(left_out) ** 2
-    if not units:
-        label, variance, least = "none: no facet is a sample", np.nan, 0
-    elif not np.isfinite(variance):
-        label = "none: fewer than 3 levels of a random facet"
-    return t_interval(
-        "phi", phi(masks), float(np.sqrt(variance)), df=least - 1, n=int(least),
-        level=level, interval=label, bounds=(-1.0, 1.0),
-        estimand="agreement of two runs of the design",
+    drawn_from = sample(derived.table.keys[rows[0]])
+    if drawn_from is None:
+        return found
+    return block_intervals(
+        *found, drawn_from.scores, runs=len(rows), kept=size, select=drawn_from.select,
+        rng=stream(seed, "blocks of a design"), level=level,
     )  # fmt: skip

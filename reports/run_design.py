@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
 import pandas as pd
 
 from circuitvar.audit.budget import Budget, budget, cost_label
+from circuitvar.audit.derived_runs import sample_of
 from circuitvar.audit.design import Design, Effect, RunKey
 from circuitvar.audit.design_agreement import design_agreement
 from circuitvar.audit.design_file import PRESETS, for_task, read_design, write_design
@@ -168,7 +170,19 @@ def run_plan(
         progress=progress,
     )
     runs = derived.table.frame().assign(edges=derived.masks.sum(axis=1))
-    agreement = design_agreement(design, derived, level=settings.level)
+    agreement = design_agreement(
+        design,
+        derived,
+        level=settings.level,
+        sample=partial(
+            sample_of,
+            out / "runs",
+            graph=model.graph,
+            settings=settings,
+            size=circuit_size(model.graph.n_edges, settings.size),
+        ),
+        seed=settings.seed,
+    )
     agreement.insert(2, "left_out", len(left_out))
     components = design_components(design, derived, interactions=asked)
     tables = {"runs": runs, "components": components, "agreement": agreement}

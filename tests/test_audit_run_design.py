@@ -1,9 +1,19 @@
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 
 from circuitvar.audit.budget import budget
-from circuitvar.audit.derived_runs import edge_groups, example_weights, selected, whole_groups
+from circuitvar.audit.derived_runs import (
+    edge_groups,
+    example_weights,
+    sample_of,
+    selected,
+    whole_groups,
+)
 from circuitvar.audit.design import Design, Facet, RunKey, run_keys
+from circuitvar.audit.design_agreement import design_agreement
 from circuitvar.audit.design_file import PRESETS, read_design
 from circuitvar.audit.facets import (
     FREE,
@@ -105,6 +115,45 @@ def test_each_kind_of_facet_changes_what_it_names(options, tmp_path):
     assert gap.pop("batch_size") < 1e-4
     assert 1e-4 < gap.pop("dtype") < 0.2
     assert min(gap.values()) > 0.01, gap
+
+
+def test_resamples_are_bounded_by_blocks_of_what_they_were_drawn_from(options, tmp_path):
+    """The stored scores behind a run give its circuit back, and the interval its t(7)."""
+    settings = replace(BASE, n=24)
+    design = Design((Facet("prompts", tuple(range(13)), random=True),), "full")
+    found, _ = run_on_model(tmp_path, design, **options | {"settings": settings})
+    graph = options["model"].graph
+    of = partial(sample_of, tmp_path, graph=graph, settings=settings, size=20)
+    keys = found.table.keys
+    sample = of(keys[0])
+    assert sample is not None
+    np.testing.assert_array_equal(
+        sample.select(sample.scores.mean(axis=0, keepdims=True)),
+        top_n_masks(found.table.scores[:1], 20),
+    )
+    bare, with_scores = (
+        design_agreement(design, found, sample=given).iloc[0] for given in (lambda key: None, of)
+    )
+    assert bare["phi"] == with_scores["phi"]
+    only = Design((*design.facets, Facet("signed", (False, True))), "one-at-a-time")
+    found, _ = run_on_model(tmp_path, only, **options | {"settings": settings})
+    frames = [
+        design_agreement(only, found, sample=given).set_index("facet").loc["prompts"]
+        for given in (lambda key: None, of)
+    ]
+    assert [frame["interval"].split(";")[0] for frame in frames] == [
+        "infinitesimal jackknife",
+        "subsampling, extrapolated",
+    ]
+    assert frames[0]["phi"] == frames[1]["phi"]
+    assert frames[1]["phi_low"] < frames[1]["phi"] < frames[1]["phi_high"]
+
+
+def test_finders_and_connected_circuits_show_no_sample(options, tmp_path):
+    graph, rest = options["model"].graph, {"settings": BASE, "size": 10}
+    for level in ({"selection": "connected"}, {FINDER: "acdc"}):
+        key = RunKey(tuple(level.items()), 0, "")
+        assert sample_of(tmp_path, key, graph=graph, **rest) is None
 
 
 def test_another_architecture_is_no_checkpoint(options, tmp_path):
