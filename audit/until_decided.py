@@ -16,7 +16,7 @@ from circuitvar.audit.perturb import circuit_size
 from circuitvar.audit.prompts import fresh_batch
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.types import Estimate, Verdict
-from circuitvar.audit.verdict import Bars, judge
+from circuitvar.audit.verdict import Bars, is_no_compression, judge
 from circuitvar.circuits.methods import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.score import score_edges
@@ -69,20 +69,26 @@ def until_decided(
     """(phi between data sets of n prompts, verdict) after as many prompts as it took.
 
     Stops when the confidence sequence leaves the bar for phi, or after `budget` prompts, 2n of
-    which are one pair; at least 30 pairs are needed.
+    which are one pair; at least 30 pairs are needed. A size that is no compression is said so
+    before anything is scored, with phi undefined.
 
     Raises
     ------
     ValueError
-        The budget does not hold 30 pairs, or phi is undefined (a circuit of all edges or none).
+        The budget does not hold 30 pairs, every score is 0, or more edges are asked for than the
+        graph has.
     """
     bars = Bars() if bars is None else bars
+    claim = f"The edge set is stable: fresh samples of {settings.n} prompts"
+    bar_text = f"phi > {bars.phi:.2f}, watched"
     pairs = budget // (2 * settings.n)
     if pairs < LEAST:
         raise ValueError(
             f"a budget of {budget} prompts holds {pairs} pairs of {settings.n}; at least {LEAST} "
             f"pairs are needed: use {2 * LEAST * settings.n} prompts or a smaller n"
         )
+    if (large := _no_compression(model, settings, bars)) is not None:
+        return Estimate("phi", float("nan")), Verdict(claim, bar_text, "no compression", large)
 
     def watched() -> Iterator[float]:
         for done, value in enumerate(phi_of_fresh_pairs(task, model, settings)):
@@ -99,11 +105,13 @@ def until_decided(
         name="phi",
         estimand=f"agreement of fresh samples of {settings.n} prompts",
     )
-    verdict = judge(
-        f"The edge set is stable: fresh samples of {settings.n} prompts",
-        found,
-        bars.phi,
-        bar_text=f"phi > {bars.phi:.2f}, watched",
-        unit="pair",
-    )
-    return found, verdict
+    return found, judge(claim, found, bars.phi, bar_text=bar_text, unit="pair")
+
+
+def _no_compression(model: Model, settings: Settings, bars: Bars) -> str | None:
+    """Why circuits of the size that is asked for are no compression; None if they are one."""
+    n_edges = model.graph.n_edges
+    size = circuit_size(n_edges, settings.size)
+    if not is_no_compression(size / n_edges, bars):
+        return None
+    return f"Circuits of {size} of {n_edges} edges keep {size / n_edges:.0%} of them."

@@ -115,6 +115,11 @@ def needed_units(estimate: Estimate, bar: float, *, unit: str = "run") -> str:
     return f"about {_round_up(estimate.n * (half / distance) ** 2)} {unit}s"
 
 
+def is_no_compression(share: float, bars: Bars) -> bool:
+    """Whether circuits that keep this share of the edges are too large to say anything."""
+    return share >= bars.compression
+
+
 def stability_verdicts(
     axis: Axis, *, bars: Bars | None = None, check_resamples: bool | None = None
 ) -> tuple[Verdict, ...]:
@@ -131,7 +136,7 @@ def stability_verdicts(
         jaccard_bar += f" (>= {bars.resamples} resamples)"
     phi_bar = f"phi > {bars.phi:.2f}"
     share = float(axis.sizes.mean() / len(axis.inclusion))
-    if share >= bars.compression:
+    if is_no_compression(share, bars):
         reason = f"The circuits keep {share:.0%} of the edges on average."
         return tuple(
             Verdict(claim, bar, "no compression", reason) for bar in (phi_bar, jaccard_bar)

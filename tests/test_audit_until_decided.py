@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -10,6 +12,8 @@ from circuitvar.reports.cli import app
 from circuitvar.tasks.catalog import get_task
 
 SETTINGS = Settings(n=8, size=4, method="eap", steps=1)
+NO_MODEL = SimpleNamespace(graph=SimpleNamespace(n_edges=40))
+"""A graph that cannot be scored."""
 
 
 @pytest.mark.parametrize(("key", "outcome"), [("gated", "pass"), ("two-route", "fail")])
@@ -29,7 +33,7 @@ def test_a_spent_budget_is_undecided(monkeypatch):
     monkeypatch.setattr(ud, "lowest_phi", lambda *_: -0.2)
     seen = []
     found, verdict = ud.until_decided(
-        None, None, SETTINGS, budget=16 * 40, progress=lambda done, total: seen.append(total)
+        None, NO_MODEL, SETTINGS, budget=16 * 40, progress=lambda done, total: seen.append(total)
     )
     assert (verdict.outcome, found.n, set(seen)) == ("undecided", 40, {40})
     assert "pairs" in verdict.needed or "out of reach" in verdict.needed
@@ -38,6 +42,38 @@ def test_a_spent_budget_is_undecided(monkeypatch):
 def test_too_small_a_budget_says_what_it_takes():
     with pytest.raises(ValueError, match="holds 6 pairs of 8; at least 30"):
         ud.until_decided(None, None, SETTINGS, budget=100)
+
+
+@pytest.mark.parametrize(
+    ("size", "bars", "outcome"),
+    [
+        (40, Bars(), True),
+        (20, Bars(), True),
+        (19, Bars(), False),
+        (19, Bars(compression=0.4), True),
+    ],
+)
+def test_nearly_the_whole_graph_is_no_compression(monkeypatch, size, bars, outcome):
+    """The rule of an audit, before anything is scored."""
+    monkeypatch.setattr(ud, "phi_of_fresh_pairs", lambda *_: iter(np.resize([0.9, 1.0], 100)))
+    settings = Settings(n=8, size=size)
+    found, verdict = ud.until_decided(None, NO_MODEL, settings, budget=16 * 40, bars=bars)
+    assert (verdict.outcome == "no compression") == outcome == (found.n == 0)
+    if outcome:
+        assert verdict.reason == f"Circuits of {size} of 40 edges keep {size / 40:.0%} of them."
+
+
+def test_the_full_model_does_not_pass(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("nothing is to be scored")
+
+    monkeypatch.setattr(ud, "score_edges", refuse)
+    options = ["ioi", "--n", "8", "--budget", "2400", "--size", "479", "-q"]
+    result = CliRunner().invoke(app, ["decide", *options])
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(
+        "no compression after 0 prompts: Circuits of 479 of 479 edges keep 100% of them."
+    )
 
 
 def test_it_is_a_command():
