@@ -1,27 +1,118 @@
 """Which prompts carry the result: influence on stability and on membership.
 
-Influence on phi costs nothing once there are bootstrap replicates (infinitesimal jackknife);
-leave-one-out circuits cost one product.
+Influence on phi is a derivative that costs a few products; leave-one-out circuits cost one.
 """
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.optimize import brentq
+from scipy.special import ndtr
 
-from circuitvar.audit.intervals import unit_influence
 from circuitvar.audit.jaccard import jaccard_to
-from circuitvar.audit.nogueira import row_projections
 from circuitvar.audit.replicate_sets import RunSets, Selector, replicate_sets
-from circuitvar.audit.weights import Resamples
+
+_FAR = 8.0
+"""Edges further from the cut than this many SEs are kept always or never."""
+_ROUNDS = 4
+"""The cut, and how it moves with the prompts, settle in three."""
+_ROWS = 64
 
 
-def phi_influence(sets: RunSets, resamples: Resamples) -> Float[np.ndarray, " unit"]:
-    """About the change in phi when unit i (prompt, or template) is dropped: -C_i, with C_i the
-    infinitesimal-jackknife term. Positive: the circuit is more stable without it. NaN when phi is
-    undefined."""
-    t = row_projections(sets.masks(sets.contested), n_edges=sets.n_edges, always=sets.always)
-    if not np.isfinite(t).all():
-        return np.full(resamples.counts.shape[1], np.nan)
-    return -unit_influence(resamples.counts, 2 * (t - t.mean()))
+def phi_influence(
+    scores: Float[np.ndarray, "example edge"], *, size: int, signed: bool = False
+) -> Float[np.ndarray, " example"]:
+    """About the change in bootstrap phi when one prompt is dropped. Positive: the circuit is more
+    stable without it. NaN when phi is undefined.
+
+    The derivative of phi with p_e = Phi((|m_e| - c)/tau_e), the chance that a resample keeps edge
+    e: m_e its mean, c the cut at which `size` edges are kept on average, tau_e the SE of the
+    distance between the two, as the cut moves with the edges beside it. Without Monte-Carlo
+    error; the infinitesimal jackknife from B = 200 replicates correlates .2 to .7 with that from
+    20,000, this .96 to .99.
+
+    >>> scores = np.random.default_rng(0).normal(size=(40, 30)) + 2 * (np.arange(30) < 6)
+    >>> phi_influence(scores, size=6).shape
+    (40,)
+    """
+    n, edges = scores.shape
+    if not 0 < size < edges or n < 2:
+        return np.full(n, np.nan)
+    mean, variance = _moments(scores)
+    if signed:
+        sign, level = np.ones(edges), mean
+    else:
+        sign, level = np.where(mean < 0, -1.0, 1.0), np.abs(mean)
+    cut = np.partition(level, edges - size)[edges - size]
+    se, distance = np.sqrt(variance / n), np.abs(level - cut)
+    at_cut = se[np.argpartition(distance, size)[:size]].max()
+    near = np.flatnonzero((distance <= _FAR * (se + at_cut)) & (variance > 0))
+    sure = int((level > cut).sum() - (level[near] > cut).sum())
+    if not sure < size < sure + len(near):
+        return np.full(n, 0.0 if sure + len(near) else np.nan)
+    part = sign[near] * (scores[:, near].astype(np.float64) - mean[near])
+    share = size / edges
+    derivative = _kept_by_prompt(part, level[near], size - sure, both=not signed)
+    return -derivative / (edges * share * (1 - share))
+
+
+def _moments(scores) -> tuple[Float[np.ndarray, " edge"], Float[np.ndarray, " edge"]]:
+    """Mean and variance of every edge, a few prompts at a time."""
+    squares = np.zeros(scores.shape[1])
+    mean = scores.mean(axis=0, dtype=np.float64)
+    for start in range(0, len(scores), _ROWS):
+        block = scores[start : start + _ROWS].astype(np.float64) - mean
+        squares += (block**2).sum(axis=0)
+    return mean, squares / len(scores)
+
+
+def _kept_by_prompt(
+    part: Float[np.ndarray, "example edge"],
+    level: Float[np.ndarray, " edge"],
+    kept: int,
+    *,
+    both: bool,
+) -> Float[np.ndarray, " example"]:
+    """Change of sum p (1 - p) when one prompt is dropped. `part`: centred scores with the sign of
+    their mean; `both`: edges are kept by magnitude, so on either side of 0."""
+    n, other = len(part), 1.0 if both else 0.0
+    own, together = (part**2).mean(axis=0), np.zeros(n)
+    floor = 1e-12 * float(own.max())
+    for _ in range(_ROUNDS):
+        shared, cut_variance = part.T @ together / n, float(together @ together) / n
+        up, down = (
+            np.sqrt(np.maximum(own - side * 2 * shared + cut_variance, floor) / n)
+            for side in (1, -1)
+        )
+
+        def surplus(cut: float, up=up, down=down) -> float:
+            inside = ndtr((level - cut) / up) + other * ndtr((-level - cut) / down)
+            return float(inside.sum()) - kept
+
+        reach = float(np.abs(level).max() + 40 * max(up.max(), down.max()))
+        cut = float(brentq(surplus, 0.0 if both else -reach, reach))  # pyright: ignore[reportArgumentType]
+        u, v = (level - cut) / up, (-level - cut) / down
+        at_u, at_v = _density(u), other * _density(v)
+        slope_u, slope_v = at_u / up, at_v / down
+        steepness = float((slope_u + slope_v).sum())
+        together = part @ ((slope_u - slope_v) / steepness)
+    p = ndtr(u) + other * ndtr(v)
+    weight = 1 - 2 * p
+    weight -= float((weight * (slope_u + slope_v)).sum()) / steepness
+    rise_u, rise_v = (
+        -weight * at * z / (2 * spread**2) / n for at, z, spread in ((at_u, u, up), (at_v, v, down))
+    )
+    by_mean = part @ (weight * (slope_u - slope_v))
+    by_variance = (
+        part**2 @ (rise_u + rise_v)
+        + 2 * together * (part @ (rise_v - rise_u))
+        + (rise_u + rise_v).sum() * together**2
+    )
+    return -(by_mean + by_variance - by_variance.mean()) / n
+
+
+def _density(z: Float[np.ndarray, " edge"]) -> Float[np.ndarray, " edge"]:
+    """Normal density; 0 far out, without overflow."""
+    return np.exp(-0.5 * np.clip(z, -40, 40) ** 2) / np.sqrt(2 * np.pi)
 
 
 def mean_influence(scores: Float[np.ndarray, "example edge"], edge: int) -> np.ndarray:

@@ -11,21 +11,48 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from circuitvar.audit.weights import Clusters, unit_of_example
+
 Scores = Float[np.ndarray, "example edge"]
 Null = Callable[[Scores, np.random.Generator], Scores]
 
 
-def sign_flipped(scores: Scores, rng: np.random.Generator) -> Scores:
-    """Structure-preserving: each example's scores times ±1. Every edge keeps its magnitudes and
-    its correlation with other edges; the mean effects become 0."""
-    return scores * rng.choice(np.array([-1, 1], dtype=scores.dtype), size=(len(scores), 1))
+def sign_flipped(clusters: Clusters = None) -> Null:
+    """Structure-preserving: the scores of each prompt, or of all prompts of each template, times
+    ±1. Every edge keeps its magnitudes and its correlation with other edges and, with `clusters`,
+    what the prompts of a template share; the mean effects become 0."""
+
+    def null(scores: Scores, rng: np.random.Generator) -> Scores:
+        units = unit_of_example(len(scores), clusters)
+        sign = rng.choice(np.array([-1, 1], dtype=scores.dtype), size=int(units.max()) + 1)
+        return scores * sign[units][:, None]
+
+    return null
 
 
-def centred_bootstrap(scores: Scores, rng: np.random.Generator) -> Scores:
-    """Structure-preserving: examples redrawn with replacement from the scores minus their means.
-    Every edge keeps its own noise law; the mean effects are 0."""
-    centred = scores - scores.mean(axis=0, dtype=np.float64).astype(scores.dtype)
-    return centred[rng.integers(len(scores), size=len(scores))]
+def centred_bootstrap(clusters: Clusters = None) -> Null:
+    """Structure-preserving: prompts, or whole templates, redrawn with replacement from the scores
+    minus their mean. Every edge keeps its own noise law; the mean effects are 0.
+
+    A template takes the place of another, whose prompts it repeats or leaves out to keep the
+    labels of the examples. Redrawn units vary (T-1)/T as much as T fresh ones: scaled up.
+    """
+
+    def null(scores: Scores, rng: np.random.Generator) -> Scores:
+        units = unit_of_example(len(scores), clusters)
+        number = int(units.max()) + 1
+        centred = scores - scores.mean(axis=0, dtype=np.float64).astype(scores.dtype)
+        drawn, rows = rng.integers(number, size=number), np.arange(len(scores))
+        order = np.argsort(units, kind="stable")
+        sizes = np.bincount(units)
+        start = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        place = np.empty(len(scores), dtype=np.int64)
+        place[order] = rows - start[units[order]]
+        source = drawn[units]
+        scale = np.sqrt(number / max(number - 1, 1)).astype(scores.dtype)
+        return scale * centred[order[start[source] + place % sizes[source]]]
+
+    return null
 
 
 def shuffled_edges(scores: Scores, rng: np.random.Generator) -> Scores:
@@ -46,10 +73,15 @@ def shuffled_within(strata: Int[np.ndarray, " edge"]) -> Null:
     return null
 
 
-STRUCTURE_PRESERVING: tuple[tuple[str, Null], ...] = (
-    ("sign-flipped examples", sign_flipped),
-    ("centred bootstrap", centred_bootstrap),
-)
+def structure_preserving(clusters: Clusters = None) -> tuple[tuple[str, Null], ...]:
+    """Nulls that keep noise and correlation and remove effects, at the level of the units."""
+    unit = "examples" if clusters is None else "templates"
+    return (
+        (f"sign-flipped {unit}", sign_flipped(clusters)),
+        ("centred bootstrap", centred_bootstrap(clusters)),
+    )
+
+
 SIGNAL_DESTROYING: tuple[tuple[str, Null], ...] = (("shuffled edges", shuffled_edges),)
 
 

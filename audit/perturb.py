@@ -9,11 +9,10 @@ from circuitvar.audit.axis import bootstrap_axis, halves_axis, runs_axis
 from circuitvar.audit.bootstrap_interval import with_block_interval
 from circuitvar.audit.collect import Collected
 from circuitvar.audit.match_heads import seed_axis_matched
-from circuitvar.audit.replicate_sets import RunSets
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis, Estimate
-from circuitvar.audit.weights import Resamples, bootstrap
+from circuitvar.audit.weights import bootstrap
 from circuitvar.audit.wording import Wording, wording
 from circuitvar.circuits.select import top_n_masks
 from circuitvar.circuits.types import EdgeScores
@@ -24,11 +23,9 @@ FEW_TEMPLATES = 4
 
 @dataclass(frozen=True, eq=False)
 class Perturbed:
-    """The axes of an audit, and the bootstrap replicates that prompt influence is read from."""
+    """The axes of an audit and what wording costs."""
 
     axes: tuple[Axis, ...]
-    bootstrap_sets: RunSets
-    resamples: Resamples
     lost: Estimate | None = None
     """phi lost to wording; None without enough templates."""
 
@@ -68,11 +65,11 @@ def matrix_axes(scores: EdgeScores, settings: Settings, size: int) -> Perturbed:
     axes.append(halves_axis(values, rng=rng, pairs=settings.pairs, **top))
     rng = stream(settings.seed, "bootstrap")
     resamples = bootstrap(len(values), settings.bootstrap, rng=rng)
-    boot, sets = bootstrap_axis(values, resamples, **top)
+    boot, _ = bootstrap_axis(values, resamples, **top)
     rng = stream(settings.seed, "bootstrap", "interval")
     axes.append(with_block_interval(boot, values, rng=rng, **top))
     if clusters is None:
-        return Perturbed(tuple(axes), sets, resamples)
+        return Perturbed(tuple(axes))
     groups = wording(
         values,
         clusters,
@@ -82,7 +79,7 @@ def matrix_axes(scores: EdgeScores, settings: Settings, size: int) -> Perturbed:
         rng=stream(settings.seed, "paraphrase", "groups"),
     )
     axes.append(paraphrase_axis(scores, settings, size, groups))
-    return Perturbed(tuple(axes), sets, resamples, groups.lost)
+    return Perturbed(tuple(axes), groups.lost)
 
 
 def perturbation_axes(collected: Collected, settings: Settings, size: int) -> Perturbed:

@@ -12,14 +12,15 @@ from jaxtyping import Float
 
 from circuitvar.audit.null_models import (
     SIGNAL_DESTROYING,
-    STRUCTURE_PRESERVING,
     compare_with_null,
+    structure_preserving,
 )
 from circuitvar.audit.prompt_clusters import PromptClusters, adjusted_rand, cluster_prompts
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.stability_selection import r_concave
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis, Estimate
+from circuitvar.audit.weights import Clusters, complementary_halves
 from circuitvar.circuits.select import top_n_masks
 from circuitvar.circuits.types import EdgeScores
 
@@ -45,7 +46,7 @@ def structure_checks(
     scores: EdgeScores, axes: tuple[Axis, ...], settings: Settings, size: int
 ) -> Checks:
     """Stability-selection bound, null comparison (`nulls`) and clusters (`prompt_clusters`)."""
-    nulls = null_table(scores.values, settings, size)
+    nulls = null_table(scores.values, settings, size, templates=scores.templates)
     rows = np.arange(min(len(scores.values), CLUSTERED))
     templates = tuple(scores.templates[i] for i in rows)
     found = cluster_prompts(scores.values[rows], rng=stream(settings.seed, "prompt clusters"))
@@ -79,19 +80,29 @@ def chance_edges(axes: tuple[Axis, ...], size: int, *, pairs: int) -> Estimate |
 
 
 def null_table(
-    values: Float[np.ndarray, "example edge"], settings: Settings, size: int
+    values: Float[np.ndarray, "example edge"],
+    settings: Settings,
+    size: int,
+    *,
+    templates: tuple[str, ...] = (),
 ) -> pd.DataFrame:
     """Columns null, kind, observed, expected, margin, p: agreement of halves against null data.
 
-    The null that keeps every edge's noise and removes only the effects is the one to beat.
+    The null that keeps every edge's noise and removes only the effects is the one to beat. With
+    two templates or more the unit is the template: prompts of one template may agree on edges that
+    have no effect in another. Data and null data are cut in the same halves.
     """
+    clusters = templates if len(set(templates)) > 1 else None
 
     def agreement(scores: np.ndarray, rng: np.random.Generator) -> float:
-        return halves_kuncheva(scores, size=size, rng=rng, signed=settings.signed)
+        same = stream(settings.seed, "null", "halves")
+        return halves_kuncheva(
+            scores, size=size, rng=same, signed=settings.signed, clusters=clusters
+        )
 
     rows = []
     for kind, nulls in (
-        ("keeps noise, removes effects", STRUCTURE_PRESERVING),
+        ("keeps noise, removes effects", structure_preserving(clusters)),
         ("destroys structure", SIGNAL_DESTROYING),
     ):
         for name, null in nulls if size < values.shape[1] else ():
@@ -110,6 +121,7 @@ def halves_kuncheva(
     rng: np.random.Generator,
     pairs: int = PAIRS,
     signed: bool = False,
+    clusters: Clusters = None,
 ) -> float:
     """Mean over complementary halves of (overlap/k - k/E) / (1 - k/E): Nogueira's phi of two sets
     of one size (Kuncheva 2007). 1 = the same edges, 0 = as random sets.
@@ -118,17 +130,10 @@ def halves_kuncheva(
     >>> halves_kuncheva(scores, size=2, rng=np.random.default_rng(0))
     1.0
     """
-    n, n_edges = scores.shape
-    half = n // 2
-    order = np.stack([rng.permutation(n) for _ in range(pairs)])
-    weights = np.zeros((2, pairs, n), dtype=scores.dtype)
-    row = np.arange(pairs)[:, None]
-    weights[0][row, order[:, :half]] = 1 / half
-    weights[1][row, order[:, half : 2 * half]] = 1 / half
-    means = weights.reshape(2 * pairs, n) @ scores
-    first, second = np.split(top_n_masks(means, size, absolute=not signed), 2)
-    overlap = (first & second).sum(axis=1).mean() / size
-    chance = size / n_edges
+    weights = complementary_halves(len(scores), pairs, rng=rng, clusters=clusters).weights
+    masks = top_n_masks(weights.astype(scores.dtype) @ scores, size, absolute=not signed)
+    overlap = (masks[0::2] & masks[1::2]).sum(axis=1).mean() / size
+    chance = size / scores.shape[1]
     return float((overlap - chance) / (1 - chance))
 
 

@@ -41,7 +41,7 @@ def audit_tables(
             seed=settings.seed,
         ),
         "forecast": forecast_table(collected, settings, size),
-        "influence": influence_table(collected, perturbed),
+        "influence": influence_table(collected, settings, size),
         "selection": selection_ledger(
             {axis.key: (axis.inclusion, axis.runs) for axis in perturbed.axes},
             groups=groups,
@@ -172,13 +172,13 @@ def forecast_table(collected: Collected, settings: Settings, size: int) -> pd.Da
     return frame
 
 
-def influence_table(collected: Collected, perturbed: Perturbed) -> pd.DataFrame:
-    """Approximate change of phi when one prompt is left out: example, template, influence."""
+def influence_table(collected: Collected, settings: Settings, size: int) -> pd.DataFrame:
+    """Approximate change of bootstrap phi without one prompt: example, template, influence."""
     return pd.DataFrame(
         {
             "example": np.arange(len(collected.scores.values)),
             "template": collected.scores.templates,
-            "influence": phi_influence(perturbed.bootstrap_sets, perturbed.resamples),
+            "influence": phi_influence(collected.scores.values, size=size, signed=settings.signed),
         }
     )
 

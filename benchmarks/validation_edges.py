@@ -24,8 +24,9 @@ from circuitvar.audit.phi_tests import phi_test
 from circuitvar.audit.prompt_clusters import cluster_prompts
 from circuitvar.audit.replicate_sets import replicate_sets
 from circuitvar.audit.set_indices import overlap_p_value
+from circuitvar.audit.settings import Settings
 from circuitvar.audit.stability_selection import r_concave
-from circuitvar.audit.structure_checks import halves_kuncheva
+from circuitvar.audit.structure_checks import halves_kuncheva, null_table
 from circuitvar.audit.verdict import judge, random_verdict
 from circuitvar.audit.weights import bootstrap, complementary_halves
 from circuitvar.reports.gate import Row, judge_rows
@@ -136,8 +137,8 @@ def nulls(simulations, rng) -> Iterator[Line]:
 
     strata = np.arange(60) % 3
     families = (
-        ("sign-flipped examples", sign_flipped),
-        ("centred bootstrap", centred_bootstrap),
+        ("sign-flipped examples", sign_flipped()),
+        ("centred bootstrap", centred_bootstrap()),
         ("shuffled edges", shuffled_edges),
         ("shuffled within strata", shuffled_within(strata)),
     )
@@ -152,6 +153,17 @@ def nulls(simulations, rng) -> Iterator[Line]:
             float((np.array(few) <= 0.05).mean()),
             NOMINAL,
         )
+    for templates, each in ((12, 8), (4, 24)):
+        names = tuple(str(i // each) for i in range(templates * each))
+        p = []
+        for seed in range(simulations):
+            shared = np.repeat(0.7 * rng.normal(size=(templates, 60)), each, axis=0)
+            table = null_table(
+                shared + rng.normal(size=shared.shape), Settings(seed=seed), 8, templates=names
+            )
+            p.append(table["p"].to_numpy())
+        for name, rate in zip(table["null"], (np.array(p) <= 0.05).mean(axis=0), strict=True):
+            yield f"stability against {name}", f"{templates} templates", float(rate), NOMINAL
     several = [
         cluster_prompts(rng.normal(size=(30, 80)), rng=rng, null_draws=19).number > 1
         for _ in range(simulations)

@@ -9,36 +9,69 @@ from circuitvar.audit import prompt_clusters as pc
 from circuitvar.audit.axis import runs_axis
 from circuitvar.audit.cross_faithfulness import cross_faithfulness
 from circuitvar.audit.halves import halves_agreement
+from circuitvar.audit.intervals import unit_influence
 from circuitvar.audit.jaccard import pairwise_jaccard
 from circuitvar.audit.ledger import dominant, ledger, sampling_parts
 from circuitvar.audit.median_circuit import majority, medoid, to_median
-from circuitvar.audit.nogueira import phi_of_resamples
+from circuitvar.audit.nogueira import row_projections
 from circuitvar.audit.replicate_sets import replicate_sets, top_k_masks
+from circuitvar.audit.settings import Settings
+from circuitvar.audit.structure_checks import null_table
 from circuitvar.audit.verdict import function_verdict, stability_verdicts, structure_and_function
 from circuitvar.audit.weights import bootstrap
 from circuitvar.circuits.types import Faithfulness
 from tests.toy_scores import planted
 
 
-def test_influence_terms_give_the_standard_error():
+def _replicated(scores, size, replicates, rng, *, signed=False):
+    """The influence as the infinitesimal jackknife of many replicates sees it: the slow oracle."""
+    r = bootstrap(len(scores), replicates, rng=rng)
+    sets = replicate_sets(scores, r.weights, size=size, signed=signed)
+    t = row_projections(sets.masks())
+    return -unit_influence(r.counts, 2 * (t - t.mean()))
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("kind", ["noise", "gap", "heavy", "common factor", "outlier"])
+def test_influence_is_what_many_replicates_converge_to(kind, signed):
     rng = np.random.default_rng(0)
+    scores = rng.normal(size=(60, 200))
+    scores += {
+        "noise": 0.0,
+        "gap": np.where(np.arange(200) < 20, 0.6, 0.0),
+        "heavy": 0.3 * rng.standard_t(2, size=200),
+        "common factor": rng.normal(size=(60, 1)) * np.sign(rng.normal(size=200)),
+        "outlier": 0.3 * rng.standard_t(2, size=200),
+    }[kind]
+    if kind == "outlier":
+        scores[5] *= 6
+    found = inf.phi_influence(scores, size=20, signed=signed)
+    slow = _replicated(scores, 20, 12_000, rng, signed=signed)
+    assert np.corrcoef(found, slow)[0, 1] > 0.93
+    assert np.polyfit(found, slow, 1)[0] == pytest.approx(1, abs=0.25)
+
+
+def test_influence_of_degenerate_scores():
+    rng = np.random.default_rng(0)
+    assert np.isnan(inf.phi_influence(np.zeros((60, 5)), size=2)).all()
+    assert np.isnan(inf.phi_influence(rng.normal(size=(6, 5)), size=5)).all()
+    constant = np.tile([3.0, 2.0, 1.0, 0.0], (6, 1))
+    assert (inf.phi_influence(constant, size=2) == 0).all()
     scores = planted(rng, gap=0.6)
-    r = bootstrap(60, 3000, rng=rng)
-    sets = replicate_sets(scores, r.weights, size=10)
-    terms = inf.phi_influence(sets, r)
-    se = phi_of_resamples(sets.masks(), r.counts).se
-    assert np.sqrt((terms**2).sum()) > se
-    assert np.sqrt((terms**2).sum()) == pytest.approx(se, rel=0.5)
-    empty = replicate_sets(np.zeros((60, 5)), r.weights, size=2)
-    assert np.isnan(inf.phi_influence(empty, r)).all()
+    order, prompts = rng.permutation(80), rng.permutation(60)
+    found = inf.phi_influence(scores, size=10)
+    np.testing.assert_allclose(inf.phi_influence(scores[:, order], size=10), found, rtol=1e-8)
+    np.testing.assert_allclose(inf.phi_influence(-3 * scores, size=10), found, rtol=1e-8)
+    np.testing.assert_allclose(
+        inf.phi_influence(scores[prompts], size=10), found[prompts], rtol=1e-8
+    )
 
 
 def test_an_outlier_prompt_is_the_most_influential():
     rng = np.random.default_rng(0)
     scores = planted(rng, gap=0.8)
     scores[7] = 30 * rng.normal(size=80)
-    r = bootstrap(60, 2000, rng=rng)
-    terms = inf.phi_influence(replicate_sets(scores, r.weights, size=10), r)
+    terms = inf.phi_influence(scores, size=10)
     assert np.abs(terms).argmax() == 7
     circuit = top_k_masks(scores.mean(axis=0)[None], 10)[0]
     change = inf.membership_influence(scores, circuit, size=10)
@@ -71,7 +104,7 @@ def _phi(scores, rng):
 
 
 @pytest.mark.parametrize(
-    "null", [nm.sign_flipped, nm.centred_bootstrap, nm.shuffled_edges,
+    "null", [nm.sign_flipped(), nm.centred_bootstrap(), nm.shuffled_edges,
              nm.shuffled_within(np.arange(80) % 4)],
 )  # fmt: skip
 def test_signal_beats_every_null(null):
@@ -85,7 +118,7 @@ def test_unequal_noise_is_stable_without_any_effect():
     """Top-k of |mean| follows the noisy edges: only the structure-preserving null sees it."""
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(60, 80)) * np.where(np.arange(80) < 10, 8.0, 1.0)
-    kept = nm.compare_with_null(scores, _phi, nm.sign_flipped, draws=19, rng=rng)
+    kept = nm.compare_with_null(scores, _phi, nm.sign_flipped(), draws=19, rng=rng)
     gone = nm.compare_with_null(scores, _phi, nm.shuffled_edges, draws=19, rng=rng)
     assert kept.observed > 0.5
     assert kept.p_value > 0.05
@@ -95,7 +128,7 @@ def test_unequal_noise_is_stable_without_any_effect():
 def test_nulls_keep_what_they_promise():
     rng = np.random.default_rng(0)
     scores, strata = rng.normal(2, 1, size=(30, 12)), np.arange(12) % 3
-    np.testing.assert_allclose(np.abs(nm.sign_flipped(scores, rng)), np.abs(scores))
+    np.testing.assert_allclose(np.abs(nm.sign_flipped()(scores, rng)), np.abs(scores))
     rows = nm.shuffled_edges(scores, rng)
     np.testing.assert_allclose(np.sort(rows, axis=1), np.sort(scores, axis=1))
     within = nm.shuffled_within(strata)(scores, rng)
@@ -103,7 +136,40 @@ def test_nulls_keep_what_they_promise():
         part = strata == s
         np.testing.assert_allclose(np.sort(within[:, part]), np.sort(scores[:, part]))
     with pytest.raises(ValueError, match="undefined"):
-        nm.compare_with_null(scores * 0, _phi, nm.sign_flipped, draws=3, rng=rng)
+        nm.compare_with_null(scores * 0, _phi, nm.sign_flipped(), draws=3, rng=rng)
+
+
+def test_nulls_of_templates_keep_what_prompts_share():
+    rng = np.random.default_rng(0)
+    templates = np.array(list("aaabbbbcc"))
+    scores = rng.normal(size=(9, 5))
+    flipped = nm.sign_flipped(templates)(scores, rng) / scores
+    for name in "abc":
+        assert len(np.unique(flipped[templates == name])) == 1
+    drawn = nm.centred_bootstrap(templates)(scores, rng)
+    centred = (scores - scores.mean(axis=0)) * np.sqrt(3 / 2)
+    for name in "abc":
+        rows = drawn[templates == name]
+        came_from = [int(np.abs(centred - row).sum(axis=1).argmin()) for row in rows]
+        np.testing.assert_allclose(centred[came_from], rows)
+        assert len(np.unique(templates[came_from])) == 1
+    alone = nm.centred_bootstrap()(scores, rng)
+    assert alone.shape == scores.shape
+
+
+@pytest.mark.parametrize(("templates", "each"), [(12, 8), (6, 16)])
+def test_templates_without_effects_beat_no_null(templates, each):
+    """Flipping single prompts rejected in .33 to .93 where prompts of a template share noise."""
+    rng, found = np.random.default_rng(0), []
+    label = np.repeat(np.arange(templates), each)
+    for seed in range(40):
+        scores = 0.7 * rng.normal(size=(templates, 80))[label] + rng.normal(size=(len(label), 80))
+        table = null_table(scores, Settings(seed=seed), 10, templates=tuple(map(str, label)))
+        assert table["observed"].nunique() == 1
+        found.append(table.set_index("null")["p"])
+    rates = (np.array(found) <= 0.05).mean(axis=0)
+    assert list(found[0].index[:2]) == ["sign-flipped templates", "centred bootstrap"]
+    assert (rates <= 0.15).all()
 
 
 def test_clusters_of_prompts_with_different_circuits():
