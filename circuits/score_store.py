@@ -1,9 +1,9 @@
 """Scores in blocks on disk, so that a long run can stop and go on.
 
 Each block of examples is one safetensors file named by the content of everything it follows from
-(model, data, method, metric, options). Files appear by one atomic rename, carry a checksum that
-is verified when they are read, and two processes that share a store can at worst do the same
-work twice.
+(model, data, what the method and the metric compute, options). Files appear by one atomic rename,
+carry a checksum that is verified when they are read, and two processes that share a store can at
+worst do the same work twice.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from circuitvar.circuits.code_digest import code_digest
 from circuitvar.circuits.score import (
     check,
     chunk_size,
@@ -61,7 +62,8 @@ def score_edges_stored(
     """`score_edges`, keeping every finished block of examples in the folder `store`.
 
     The same call again, after an interruption or in another process, computes only what is
-    missing. Blocks whose checksum is wrong are computed again, with a warning.
+    missing; a method whose code changed is scored anew. Blocks whose checksum is wrong are
+    computed again, with a warning.
 
     Raises
     ------
@@ -75,12 +77,14 @@ def score_edges_stored(
     folder = Path(store)
     folder.mkdir(parents=True, exist_ok=True)
     whole = data_digest(batch) if options.means is not None else ""
+    computed = computed_by(method, metric)
     n_columns = model.graph.n_edges if options.edges is None else len(options.edges)
     values = _matrix(folder, len(batch), n_columns)
     metrics = np.empty((2, len(batch)))
     for start in range(0, len(batch), block):
         part = take(batch, slice(start, start + block))
-        path = folder / f"{block_digest(model, part, method, metric, options, whole)}.safetensors"
+        name = block_digest(model, part, method, metric, options, whole, computed)
+        path = folder / f"{name}.safetensors"
         found = read_block(path) if path.exists() else None
         if found is None:
             scores = score_edges(
@@ -127,8 +131,10 @@ def block_digest(
     metric: "Metric",
     options: ScoreOptions,
     whole: str = "",
+    computed: str = "",
 ) -> str:
-    """sha256 of what a block follows from. `whole`: digest of the data that means were taken of."""
+    """sha256 of what a block follows from. `whole`: digest of the data that means were taken of;
+    `computed`: `computed_by(method, metric)`, where it is known."""
     recorded = asdict(replace(options, means=None))
     key = {
         "format": FORMAT,
@@ -136,7 +142,7 @@ def block_digest(
         "model": model.digest,
         "dtype": model.dtype,
         "device": model.device.partition(":")[0],
-        "method": [method.key, method.fn.__module__, method.fn.__qualname__],  # type: ignore[attr-defined]
+        "method": [method.key, computed or computed_by(method, metric)],
         "metric": metric.key,
         "options": recorded,
         "data": data_digest(part),
@@ -145,6 +151,11 @@ def block_digest(
         "means": whole,
     }
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+
+
+def computed_by(method: Method, metric: "Metric") -> str:
+    """Digest of the code behind scores, so that an edited method of the same name is another."""
+    return code_digest(method.fn, method.run, metric.fn)
 
 
 def _checksum(arrays: Block) -> str:

@@ -135,7 +135,20 @@ class Method:
     cost: str = ""
     """Rough cost per batch in words, e.g. `2 forwards + 1 backward`."""
     run: ScoredFn | None = None
-    """The same computation as `fn`, where it knows the metric of the runs it makes anyway."""
+    """The same computation as `fn`, where it knows the metric of the runs it makes anyway. It is
+    used instead of `fn`, so both must come from one module.
+
+    Raises ValueError otherwise, as for `replace(method, fn=mine)` without `run=None`.
+    """
+
+    def __post_init__(self) -> None:
+        homes = [getattr(f, "__module__", None) for f in (self.fn, self.run)]
+        if self.run is not None and homes[0] != homes[1]:
+            raise ValueError(
+                f"method {self.key!r} has fn from {homes[0] or 'no module'} and run from "
+                f"{homes[1] or 'no module'}, and run would be used instead of fn; pass run=None "
+                "beside fn, or define both in one module"
+            )
 
 
 class FinderFn(Protocol):

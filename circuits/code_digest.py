@@ -1,0 +1,215 @@
+"""Digest of what a function computes, so that stored results are tied to it and not to its name.
+
+A user's function is its source file and those of the user's own modules that it imports, its
+bytecode, and the values it holds (defaults, closure, globals it reads). Functions of this package
+are their file and the values they hold; other installed packages count by name. Two processes with
+the same Python agree.
+"""
+
+import dis
+import hashlib
+import inspect
+import re
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path, PurePath
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+PACKAGE = "circuitvar"
+_PLAIN = (type(None), bool, int, float, complex, str, bytes)
+_WRITTEN_OUT = (np.generic, PurePath, range, slice, re.Pattern, torch.dtype, torch.device)
+"""Types whose repr says all there is."""
+_INSTALLED = tuple(
+    {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")}
+)
+
+
+def code_digest(*functions: Any) -> str:
+    """sha256 of what functions (or records that hold functions) compute.
+
+    Objects of other packages that are no arrays, tensors, records or containers count by type, and
+    so does what a function imports by a computed name.
+
+    >>> def slope(a):
+    ...     return lambda x: a * x
+    >>> [code_digest(slope(2)) == code_digest(slope(a)) for a in (2, 3)]
+    [True, False]
+    """
+    home = {_top(f) for f in functions} - {PACKAGE}
+    return _Walk(home).of(functions)
+
+
+def _top(value: Any) -> str:
+    return _module_name(value).partition(".")[0]
+
+
+def _module_name(value: Any) -> str:
+    if isinstance(value, ModuleType):
+        return value.__name__
+    return str(getattr(value, "__module__", None) or type(value).__module__)
+
+
+class _Walk:
+    """One pass over an object graph; what was met before is named by its number."""
+
+    def __init__(self, home: set[str]) -> None:
+        self.home = home
+        """Packages that count as the user's although they are installed."""
+        self.sha = hashlib.sha256()
+        self.seen: dict[int, tuple[int, Any]] = {}
+
+    def of(self, value: Any) -> str:
+        self.feed(value)
+        return self.sha.hexdigest()
+
+    def say(self, *words: object) -> None:
+        self.sha.update(repr(words).encode())
+
+    def feed(self, value: Any) -> None:
+        if isinstance(value, _PLAIN) or isinstance(value, _WRITTEN_OUT):
+            return self.say(type(value).__name__, value)
+        if id(value) in self.seen:
+            return self.say("seen", self.seen[id(value)][0])
+        self.seen[id(value)] = len(self.seen), value  # Kept alive, so that the id stays its own.
+        if isinstance(value, torch.Tensor):
+            value = value.detach().cpu().contiguous()
+            self.say("tensor", str(value.dtype), tuple(value.shape))
+            return self.sha.update(value.flatten().view(torch.uint8).numpy().tobytes())
+        if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+            self.say("array", str(value.dtype), value.shape)
+            return self.sha.update(np.ascontiguousarray(value).tobytes())
+        if isinstance(value, set | frozenset):
+            return self.say("set", *sorted(_Walk(self.home).of(item) for item in value))
+        self.say(type(value).__qualname__)
+        for part in self._parts(value):
+            self.feed(part)
+
+    def _parts(self, value: Any) -> Iterator[Any]:
+        if isinstance(value, list | tuple):
+            yield len(value)
+            yield from value
+        elif isinstance(value, dict):
+            yield len(value)
+            for pair in value.items():
+                yield from pair
+        elif isinstance(value, partial):
+            yield from (value.func, value.args, value.keywords)
+        elif isinstance(value, MethodType):
+            yield from (value.__func__, value.__self__)
+        elif isinstance(value, CodeType):
+            yield from (value.co_code, value.co_names, value.co_consts)
+        elif isinstance(value, FunctionType):
+            yield from self._function(value)
+        elif isinstance(value, ModuleType):
+            yield from self._module(value)
+        elif isinstance(value, type):
+            yield value.__qualname__
+            yield from self._file(_module_name(value))
+        elif hasattr(value, "__wrapped__"):
+            yield value.__wrapped__
+        else:
+            yield type(value)
+            yield str(getattr(value, "__qualname__", getattr(value, "__name__", "")))
+            yield from self._fields(value)
+
+    def _function(self, function: FunctionType) -> Iterator[Any]:
+        name = _module_name(function)
+        yield function.__qualname__
+        yield from self._file(name)
+        if self._is_other(name):
+            return
+        yield from (function.__defaults__, function.__kwdefaults__)
+        yield from (_content(cell) for cell in function.__closure__ or ())
+        if name.partition(".")[0] == PACKAGE:
+            return
+        yield function.__code__
+        used = sorted({name for code in _nested(function.__code__) for name in code.co_names})
+        yield from (function.__globals__[name] for name in used if name in function.__globals__)
+        for code in _nested(function.__code__):
+            for step in dis.get_instructions(code):
+                if step.opname == "IMPORT_NAME":
+                    yield from self._source(str(step.argval))
+
+    def _file(self, name: str) -> Iterator[Any]:
+        """The module that something is defined in."""
+        module = sys.modules.get(name)
+        yield "" if name in ("__main__", "__mp_main__") else name
+        if module is not None:
+            yield module
+
+    def _module(self, module: ModuleType) -> Iterator[Any]:
+        name = module.__name__
+        if self._is_other(name):
+            yield name
+            return
+        yield _text(module)
+        if name.partition(".")[0] == PACKAGE:
+            return
+        imported = {_module_name(value) for value in vars(module).values() if _is_code(value)}
+        for other in sorted(imported - {name, "__main__"}):
+            if not self._is_other(other) and other in sys.modules:
+                yield sys.modules[other]
+
+    def _source(self, name: str) -> Iterator[bytes]:
+        """The file of a module that is imported inside a function."""
+        if self._is_other(name) or name.partition(".")[0] == PACKAGE:
+            return
+        try:
+            found = find_spec(name)
+        except (ImportError, ValueError, AttributeError):
+            return
+        if found is not None and found.origin and Path(found.origin).is_file():
+            yield Path(found.origin).read_bytes()
+
+    def _is_other(self, name: str) -> bool:
+        """Whether a module belongs to Python or to an installed package that is not the user's."""
+        top = name.partition(".")[0]
+        if top in self.home or top == PACKAGE:
+            return False
+        if top in sys.stdlib_module_names or top in sys.builtin_module_names:
+            return True
+        file = getattr(sys.modules.get(name) or sys.modules.get(top), "__file__", None)
+        return file is not None and any(Path(file).resolve().is_relative_to(p) for p in _INSTALLED)
+
+    def _fields(self, value: Any) -> Iterator[Any]:
+        if is_dataclass(value):
+            yield from (getattr(value, field.name) for field in fields(value))
+        elif isinstance(value, torch.nn.Module):
+            yield dict(value.state_dict())
+            yield {name: held for name, held in vars(value).items() if name[0] != "_"}
+        elif not self._is_other(type(value).__module__):
+            yield dict(getattr(value, "__dict__", {}))
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            yield from _nested(const)
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # Not filled yet.
+        return None
+
+
+def _is_code(value: Any) -> bool:
+    return isinstance(value, ModuleType | FunctionType | type)
+
+
+def _text(module: ModuleType) -> bytes:
+    try:
+        file = inspect.getsourcefile(module)
+    except TypeError:  # Built in, or a notebook.
+        return b""
+    return Path(file).read_bytes() if file and Path(file).is_file() else b""
