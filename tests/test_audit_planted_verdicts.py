@@ -100,7 +100,7 @@ def test_random_templates_lose_nothing():
     assert len(found.lost.draws) == 39
 
 
-def test_the_permutation_interval_has_its_level():
+def test_templates_without_effect_lose_nothing():
     """Templates without effect: 0 is outside in at most about 5 % of data sets."""
     missed = 0
     for seed in range(120):
@@ -111,3 +111,17 @@ def test_the_permutation_interval_has_its_level():
         missed += not lost.low <= 0 <= lost.high
     assert missed <= 12
     assert source_verdict(lost).claim == SOURCE
+
+
+def test_the_loss_to_wording_is_held():
+    """The range over random groupings alone held .68 to .96 of losses."""
+    rng, found = np.random.default_rng(0), []
+    effect = 0.4 * rng.standard_t(3, size=80)
+    label = np.repeat(np.arange(12), 6)
+    names = tuple(map(str, label))
+    for _ in range(60):
+        scores = effect + 0.5 * rng.normal(size=(12, 80))[label] + rng.normal(size=(72, 80))
+        found.append(wording(scores, names, size=10, rng=rng).lost)
+    truth = float(np.mean([lost.value for lost in found]))
+    assert truth > 0.1
+    assert np.mean([lost.low <= truth <= lost.high for lost in found]) >= 0.92
