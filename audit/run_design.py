@@ -5,7 +5,9 @@ stored scores. Everything else a run depends on is in the context of its key.
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,8 @@ from circuitvar.audit.perturb import circuit_size
 from circuitvar.audit.prompts import discovery_batch, fresh_batch
 from circuitvar.audit.run_store import run_design
 from circuitvar.audit.settings import Settings
+from circuitvar.circuits.code_digest import code_digest
+from circuitvar.circuits.finders import get_finder
 from circuitvar.circuits.methods import get_method
 from circuitvar.circuits.model import Model, load_model
 from circuitvar.circuits.score import score_edges
@@ -28,16 +32,35 @@ from circuitvar.tasks.types import Task
 
 
 def design_context(task: Task, model: Model, settings: Settings) -> str:
-    """Digest of what all runs share: task and version, model weights, settings."""
+    """Digest of what all runs share: what the task draws (its prompts, where they come from a file,
+    and the code that draws them), model weights, settings, version of this package."""
     record = {
+        "package": version("circuitvar"),
         "task": task.key,
         "version": task.version,
+        "draws": code_digest(task),
         "model": model.digest,
         "dtype": str(model.dtype),
         "settings": settings.as_dict(),
     }
     text = json.dumps(record, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def with_code(keys: Sequence[RunKey], settings: Settings) -> tuple[RunKey, ...]:
+    """Runs with the code of their method or finder in their context, so that an edited function of
+    the same name is run again."""
+    known: dict[str, str] = {}
+
+    def code(key: RunKey) -> str:
+        finder, method = finder_of(dict(key.levels)), settings_of(key, settings).method
+        name = f"finder {finder}" if finder else method
+        if name not in known:
+            record = get_finder(finder) if finder else get_method(method)
+            known[name] = code_digest(record.fn, getattr(record, "run", None))
+        return hashlib.sha256(f"{key.context} {known[name]}".encode()).hexdigest()
+
+    return tuple(replace(key, context=code(key)) for key in keys)
 
 
 def model_of(key: RunKey, model: Model) -> Model:
@@ -154,7 +177,9 @@ def run_on_model(
         A facet or a level means nothing, or no run is defined.
     """
     check_facets(design, task)
-    keys, left_out = planned_runs(design, settings, context=design_context(task, model, settings))
+    context = design_context(task, model, settings)
+    keys, left_out = planned_runs(design, settings, context=context)
+    keys = with_code(keys, settings)
     # Before anything is scored.
     sizes = {dict(key.levels).get("size") or settings.size for key in keys}
     for size in sizes:

@@ -1,9 +1,9 @@
 """Digest of what a function computes, so that stored results are tied to it and not to its name.
 
 A user's function is its source file and those of the user's own modules that it imports, its
-bytecode, and the values it holds (defaults, closure, globals it reads). Functions of this package
-are their file and the values they hold; other installed packages count by name. Two processes with
-the same Python agree.
+bytecode, and the values it holds (defaults, closure, globals it reads; the lists and dicts of a
+module with a file are those the file writes). Functions of this package are their file and the
+values they hold; other installed packages count by name. Two processes with the same Python agree.
 """
 
 import dis
@@ -132,7 +132,12 @@ class _Walk:
             return
         yield function.__code__
         used = sorted({name for code in _nested(function.__code__) for name in code.co_names})
-        yield from (function.__globals__[name] for name in used if name in function.__globals__)
+        found = [function.__globals__[name] for name in used if name in function.__globals__]
+        module = sys.modules.get(name)
+        if module is not None and _text(module):
+            # Their first value is in the file; later ones are counters and caches of runs.
+            found = [value for value in found if not isinstance(value, list | dict | set)]
+        yield from found
         for code in _nested(function.__code__):
             for step in dis.get_instructions(code):
                 if step.opname == "IMPORT_NAME":

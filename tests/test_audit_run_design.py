@@ -1,7 +1,10 @@
+import importlib
+import sys
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from circuitvar.audit.budget import budget
@@ -25,10 +28,12 @@ from circuitvar.audit.facets import (
     settings_of,
 )
 from circuitvar.audit.finder_runs import FINDER, FINDER_SEED
-from circuitvar.audit.run_design import passes, run_on_model, score_run
+from circuitvar.audit.run_design import passes, run_on_model, score_run, with_code
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.select import top_n_masks
 from circuitvar.tasks.catalog import get_task
+from circuitvar.tasks.plugin import load_task
+from circuitvar.tasks.readers import task_from_file
 
 BASE = Settings(n=12, heldout=4, steps=2)
 DESIGN = Design((Facet("method", ("eap", "clean-corrupted")), Facet("data", (0, 1), random=True)))
@@ -51,6 +56,75 @@ def test_a_design_runs_once_and_is_reused(options, tmp_path, monkeypatch):
     np.testing.assert_array_equal(again.table.scores, table.scores)
     components = table.components([("method",), ("data",)])
     assert np.isfinite(components.values).all()
+
+
+def test_an_edited_prompts_file_is_scored_anew(options, tmp_path):
+    """The same file name, another prompt: no stored run is used."""
+
+    def rows(seed):
+        pairs = options["task"].sample(16, rng=np.random.default_rng(seed))
+        lines = [(p.clean, p.corrupt, p.answers[0], p.wrong_answers[0], p.template) for p in pairs]
+        names = ["clean", "corrupt", "answer", "wrong_answer", "template"]
+        pd.DataFrame(lines, columns=names).to_csv(tmp_path / "cur.csv", index=False)
+        task = task_from_file(tmp_path / "cur.csv")
+        design = Design((Facet("method", ("eap", "clean-corrupted")),))
+        found, _ = run_on_model(tmp_path / "runs", design, **options | {"task": task})
+        return found.table.scores
+
+    first = rows(0)
+    assert not np.array_equal(rows(1), first)
+    np.testing.assert_array_equal(rows(0), first)
+    assert len(list((tmp_path / "runs").glob("*.npz"))) == 4
+
+
+def test_edited_methods_tasks_and_finders_are_run_anew(options, tmp_path, monkeypatch):
+    """Each `module:attribute` is tied to its source; the runs of the others are kept."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    text = {
+        "own_design_method": (
+            "import numpy as np\n"
+            "def m(model, batch, *, metric, options):\n"
+            "    return np.full((len(batch), model.graph.n_edges), 2.0)\n"
+        ),
+        "own_design_task": (
+            "from dataclasses import replace\n"
+            "from circuitvar.tasks.catalog import get_task\n"
+            "def sample(n, **how):\n"
+            "    return get_task('ioi').sample(n + 0, **how)[-n:]\n"
+            "def t():\n"
+            "    return replace(get_task('ioi'), key='mine', sample=sample)\n"
+        ),
+    }
+
+    def run(edit="", old="", new=""):
+        for name, body in text.items():
+            body = body.replace(old, new) if name == edit else body
+            (tmp_path / f"{name}.py").write_text(body, encoding="utf-8")
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        design = Design((Facet("method", ("eap", "own_design_method:m")),))
+        own = options | {"task": load_task("own_design_task:t")}
+        found, _ = run_on_model(tmp_path / "runs", design, **own)
+        return found.table.scores, len(list((tmp_path / "runs").glob("*.npz")))
+
+    first, stored = run()
+    assert stored == 2 and (first[1] == 2).all()
+    assert run()[1] == 2
+    changed, stored = run("own_design_method", "2.0", "5.0")
+    assert stored == 3 and (changed[1] == 5).all()
+    np.testing.assert_array_equal(changed[0], first[0])
+    drawn, stored = run("own_design_task", "n + 0", "n + 9")
+    assert stored == 5 and not np.array_equal(drawn[0], first[0])
+    for name in text:
+        sys.modules.pop(name, None)
+
+
+def test_the_code_of_a_finder_is_in_its_run():
+    keys = run_keys(Design((Facet(FINDER, (None, "acdc", "edge-pruning")),)))
+    contexts = {key.context for key in with_code(keys, BASE)}
+    assert len(contexts) == 3
+    assert contexts == {key.context for key in with_code(keys, BASE)}
 
 
 def test_free_facets_call_no_model(options, tmp_path, monkeypatch):
