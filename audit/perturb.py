@@ -9,6 +9,7 @@ from circuitvar.audit.axis import bootstrap_axis, halves_axis, runs_axis
 from circuitvar.audit.bootstrap_interval import with_block_interval
 from circuitvar.audit.collect import Collected
 from circuitvar.audit.match_heads import seed_axis_matched
+from circuitvar.audit.ratio import LEAST_TEMPLATES
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis, Estimate
@@ -16,9 +17,6 @@ from circuitvar.audit.weights import bootstrap
 from circuitvar.audit.wording import Wording, wording
 from circuitvar.circuits.select import top_n_masks
 from circuitvar.circuits.types import EdgeScores
-
-FEW_TEMPLATES = 4
-"""Below this many templates no axis is built on them: halves of two templates say nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +30,7 @@ class Perturbed:
 
 def use_templates(templates: tuple[str, ...]) -> tuple[str, ...] | None:
     """The templates as clusters where there are enough of them, else None."""
-    return templates if len(set(templates)) >= FEW_TEMPLATES else None
+    return templates if len(set(templates)) >= LEAST_TEMPLATES else None
 
 
 def circuit_size(n_edges: int, size: int | None) -> int:

@@ -12,8 +12,9 @@ from circuitvar.audit.intervals import row_jackknife_se, t_interval
 from circuitvar.audit.types import Estimate
 from circuitvar.audit.weights import unit_of_example
 
-LEAST_TEMPLATES = 8
-"""Fewer templates than this are too few for a t interval; prompts are then the unit."""
+LEAST_TEMPLATES = 4
+"""Fewer templates than this are too few for a t interval; prompts are then the unit, and nothing
+is said about other wordings."""
 
 
 def sampling_units(

@@ -6,6 +6,7 @@ from circuitvar.audit import edge_summary as es
 from circuitvar.audit import edge_tests as et
 from circuitvar.audit.inclusion import classify, clopper_pearson, gaussian_inclusion
 from circuitvar.audit.inner_outer import bonferroni, inner_outer
+from circuitvar.audit.ratio import sampling_units
 from circuitvar.audit.weights import bootstrap
 from tests.toy_scores import planted
 
@@ -265,3 +266,17 @@ def test_five_equal_units_have_too_few_flips_for_many_edges():
         band = et.max_t(scores, summary, rng=rng, replicates=100).critical * summary.se
         covered.append((np.abs(summary.mean - 5) <= band).all())
     assert np.mean(covered) >= 0.9
+
+
+@pytest.mark.parametrize("templates", [4, 6])
+def test_few_templates_without_effects_have_no_significant_edges(templates):
+    """Tests over prompts rejected in every data set: prompts of a template share what it adds."""
+    rng, label = np.random.default_rng(0), np.repeat(np.arange(templates), 96 // templates)
+    names, rejected = tuple(map(str, label)), []
+    for _ in range(40):
+        scores = 0.5 * rng.normal(size=(templates, 60))[label] + rng.normal(size=(96, 60))
+        unit, kind = sampling_units(96, names)
+        assert kind == "template"
+        summary = es.edge_summary(scores, clusters=unit)
+        rejected.append(et.max_t(scores, summary, rng=rng, clusters=unit).rejected.any())
+    assert np.mean(rejected) <= 0.15
