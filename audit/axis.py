@@ -4,6 +4,8 @@ Three designs, three intervals: complementary halves (subsampling), resamples of
 data set (infinitesimal jackknife), independent runs (row jackknife).
 """
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -19,6 +21,7 @@ from circuitvar.audit.jaccard import (
 )
 from circuitvar.audit.nogueira import phi_of_resamples, phi_of_runs
 from circuitvar.audit.replicate_sets import RunSets, Selector, pack, replicate_sets
+from circuitvar.audit.runs_interval import CHOICES
 from circuitvar.audit.types import Axis
 from circuitvar.audit.weights import Clusters, Resamples
 
@@ -92,8 +95,10 @@ def runs_axis(
     unit: str,
     level: float = 0.95,
     note: str = "",
+    chosen: bool = False,
 ) -> Axis:
-    """Independent runs: fresh data sets, paraphrases, training seeds, analytic choices."""
+    """Independent runs: fresh data sets, paraphrases, training seeds. Analytic choices are
+    `chosen`: their interval holds for choices like these and its name says so."""
     sets = pack(masks)
     contested = sets.masks(sets.contested)
     pairs = pairwise_jaccard(contested, always=sets.always)
@@ -101,15 +106,16 @@ def runs_axis(
     phi = phi_of_runs(
         contested, n_edges=sets.n_edges, always=sets.always, level=level, estimand=estimand
     )
+    jaccard = jaccard_of_runs(pairs, size=float(sets.sizes.mean()), level=level, estimand=estimand)
+    if chosen and sets.runs > 2:
+        phi, jaccard = (replace(e, interval=f"{e.interval}; {CHOICES}") for e in (phi, jaccard))
     return Axis(
         key=key,
         title=title,
         unit=unit,
         runs=sets.runs,
         phi=phi,
-        jaccard=jaccard_of_runs(
-            pairs, size=float(sets.sizes.mean()), level=level, estimand=estimand
-        ),
+        jaccard=jaccard,
         jaccard_cv=pairwise_cv(pairs),
         chance=mean_chance(sets.sizes, sets.n_edges),
         inclusion=sets.inclusion,

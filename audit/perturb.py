@@ -92,8 +92,11 @@ def perturbation_axes(collected: Collected, settings: Settings, size: int) -> Pe
         if means is not None:
             masks = top_n_masks(means, size, absolute=not settings.signed)
             axes.append(
-                runs_axis(masks, key=key, title=title, unit=unit, level=settings.level, note=note)
-            )
+                runs_axis(
+                    masks, key=key, title=title, unit=unit, level=settings.level, note=note,
+                    chosen=key == "method",
+                )
+            )  # fmt: skip
     axes += choice_axes(collected, settings, size)
     graph = collected.scores.graph
     if collected.seeds is not None and graph.kv_heads == graph.n_heads:
@@ -124,7 +127,9 @@ def choice_axes(collected: Collected, settings: Settings, size: int) -> list[Axi
         if fresh:
             note += f" Other prompts than the audit's, from the same templates: {', '.join(fresh)}."
         axes.append(
-            runs_axis(masks, key=key, title=title, unit=unit, level=settings.level, note=note)
+            runs_axis(
+                masks, key=key, title=title, unit=unit, level=settings.level, note=note, chosen=True
+            )
         )
     return axes
 

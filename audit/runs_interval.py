@@ -23,6 +23,10 @@ MANY_RUNS = 10
 covers both."""
 
 
+CHOICES = "fixed choices taken as a sample"
+"""What the name of an interval says over runs that somebody chose and nobody drew."""
+
+
 @dataclass(frozen=True)
 class OfShared:
     """An agreement as a function of p, the share of a set that the set of another run has."""

@@ -114,3 +114,17 @@ def test_bars_can_be_changed_by_name(texts, match):
         vd.changed_bars(texts)
     assert vd.changed_bars([]) == vd.Bars()
     assert vd.changed_bars(["phi = 0.9", "resamples=200"]) == vd.Bars(phi=0.9, resamples=200)
+
+
+def test_more_of_fixed_choices_are_not_asked_for():
+    masks = np.zeros((5, 40), dtype=bool)
+    masks[:, :8] = True
+    masks[3:, :2], masks[3:, 20:22] = False, True
+    names = {"key": "noise", "title": "Noise", "unit": "amplitude"}
+    drawn, chosen = (runs_axis(masks, chosen=chosen, **names) for chosen in (False, True))
+    assert chosen.phi.interval == f"{drawn.phi.interval}; fixed choices taken as a sample"
+    assert (chosen.phi.low, chosen.jaccard.high) == (drawn.phi.low, drawn.jaccard.high)
+    asked, told = (vd.stability_verdicts(axis)[0] for axis in (drawn, chosen))
+    assert asked.outcome == told.outcome == "undecided"
+    assert asked.needed.endswith("runs")
+    assert told.needed.startswith("nothing more to run")
