@@ -1,6 +1,7 @@
 """One audit from beginning to end; reads like the method section of its report."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -15,13 +16,20 @@ from circuitvar.audit.edge_table import edge_table
 from circuitvar.audit.function_axes import function_tables
 from circuitvar.audit.function_estimates import behaviour_estimates, function_estimates
 from circuitvar.audit.ledger import components_of
-from circuitvar.audit.perturb import circuit_size, perturbation_axes
+from circuitvar.audit.perturb import (
+    Perturbed,
+    circuit_size,
+    perturbation_axes,
+    use_templates,
+)
+from circuitvar.audit.prompts import has_word_lists
 from circuitvar.audit.run_circuits import CircuitRuns, run_circuits
 from circuitvar.audit.sample_tables import certificate_table, chance_bounds, decision_study
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
 from circuitvar.audit.structure_checks import structure_checks
 from circuitvar.audit.tables import audit_tables, heldout_table
+from circuitvar.audit.ties import with_ties
 from circuitvar.audit.types import Audit, Estimate
 from circuitvar.audit.verdict import Bars
 from circuitvar.circuits.model import Model
@@ -68,7 +76,7 @@ def audit_circuit(
     seconds, clock = dict(collected.seconds), perf_counter()
     runs = run_circuits(model, collected, settings, size, other_seeds=other_seeds)
     seconds["evaluation"], clock = perf_counter() - clock, perf_counter()
-    perturbed = perturbation_axes(collected, settings, size)
+    perturbed = _completed(perturbation_axes(collected, settings, size), collected, settings, size)
     tables = audit_tables(collected, perturbed, settings, size)
     tables |= {"heldout": heldout_table(runs.heldout), **runs.discoveries.tables}
     choices = choices_table(collected, settings, size, tables.get("specifications"))
@@ -112,6 +120,7 @@ def audit_circuit(
         method=collected.method.key,
         bars=bars,
         level=settings.level,
+        size=runs.circuit.size,
     )
     seconds["statistics"] = perf_counter() - clock
     record = _record(collected, settings, runs, bars)
@@ -127,6 +136,28 @@ def audit_circuit(
         provenance={**(provenance or {}), **record, "seconds": seconds},
         scores=collected.scores,
     )
+
+
+SAME_WORDS = "Independent draws of the same size from the same words."
+"""Note of fresh data of a task without disjoint word lists."""
+
+
+def _completed(
+    perturbed: Perturbed, collected: Collected, settings: Settings, size: int
+) -> Perturbed:
+    """The axes with the edges that tie at their cut, and how fresh data were drawn."""
+    axes = with_ties(
+        perturbed.axes,
+        collected.scores.values,
+        runs=run_means(collected),
+        clusters=use_templates(collected.scores.templates),
+        size=size,
+        absolute=not settings.signed,
+        seed=settings.seed,
+    )
+    if not has_word_lists(collected.task):
+        axes = tuple(replace(a, note=SAME_WORDS) if a.key == "fresh-data" else a for a in axes)
+    return replace(perturbed, axes=axes)
 
 
 def _estimates(

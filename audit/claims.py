@@ -1,5 +1,7 @@
 """The claims an audit judges, each from numbers that stand beside it in the report."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float
 
@@ -7,6 +9,7 @@ from circuitvar.audit.beats_random import NULL
 from circuitvar.audit.transfer import KEPT
 from circuitvar.audit.types import Axis, Estimate, Verdict
 from circuitvar.audit.verdict import (
+    UNTIE,
     Bars,
     agreement_verdict,
     function_verdict,
@@ -16,8 +19,13 @@ from circuitvar.audit.verdict import (
     source_verdict,
     stability_verdicts,
     structure_verdict,
+    tied_reason,
 )
 from circuitvar.audit.wording import LOST
+
+EMPTY = "The circuit has no edges: those that were chosen form no complete path."
+"""Why nothing is decided about an empty circuit."""
+LARGER = "a larger size"
 
 
 def claims(
@@ -29,11 +37,13 @@ def claims(
     method: str,
     bars: Bars,
     level: float,
+    size: int | None = None,
 ) -> tuple[Verdict, ...]:
     """Verdicts in the order a reader asks: stable? faithful? better than random? exact?
 
     `random` is the faithfulness of random circuits and `own` that of the circuit on the same
-    prompts. Only numbers that a report shows go in, so that a reader can judge again.
+    prompts; `size` its edges, without which nothing is decided but the agreement of methods. Only
+    numbers that a report shows go in, so that a reader can judge again.
     """
     found = {estimate.name: estimate for estimate in estimates}
     verdicts = [verdict for axis in axes for verdict in stability_verdicts(axis, bars=bars)]
@@ -57,7 +67,11 @@ def claims(
         verdicts.append(function)
         verdicts.append(reading_verdict(structure_verdict(tuple(verdicts), axes), function))
     if LOST in found:
-        verdicts.append(source_verdict(found[LOST], bars=bars))
+        source = source_verdict(found[LOST], bars=bars)
+        tied = max((axis.tied for axis in axes if axis.key == "paraphrase"), default=0)
+        verdicts.append(_undecided(source, tied_reason(tied), UNTIE) if tied else source)
+    if size == 0:
+        verdicts = [_undecided(verdict, EMPTY, LARGER) for verdict in verdicts]
     exact = found.get("rank correlation with exact")
     if exact is not None and method != "exact":
         verdicts.append(
@@ -66,6 +80,10 @@ def claims(
             )
         )
     return tuple(verdicts)
+
+
+def _undecided(verdict: Verdict, reason: str, needed: str) -> Verdict:
+    return replace(verdict, outcome="undecided", reason=reason, needed=needed)
 
 
 def _unit(estimate: Estimate) -> str:

@@ -21,9 +21,11 @@ from circuitvar.audit.prompts import (
     discovery_batch,
     fresh_batch,
     heldout_batch,
+    require_fresh,
     spread_over_templates,
 )
 from circuitvar.audit.settings import Settings
+from circuitvar.audit.ties import require_scores
 from circuitvar.circuits.behaviour import Behaviour, measure_behaviour, require_behaviour
 from circuitvar.circuits.methods import get_method
 from circuitvar.circuits.model import Model
@@ -91,13 +93,14 @@ def collect(
     Raises
     ------
     ValueError
-        The model does not do the task (unless `allow_weak`), a name is unknown, or a seed model
-        has another shape.
+        The model does not do the task (unless `allow_weak`), every score is 0, fresh data sets are
+        asked of a file of prompts, a name is unknown, or a seed model has another shape.
     """
     metric = get_metric(settings.metric or task.metric)
     method = method or get_method(settings.method)
     options = ScoreOptions(ablation=settings.ablation, steps=settings.steps, seed=settings.seed)
     planned = other_choices(task, settings, method)
+    require_fresh(task, settings)
     tokenized, pairs = discovery_batch(task, settings, model)
     batch = tokenized.batch
     heldout = heldout_batch(task, settings, model, pairs)[0].batch
@@ -119,6 +122,7 @@ def collect(
 
     known_blocks = _blocks(store)
     scores = score(f"{method.key} on {len(batch)} prompts", model, batch, method)
+    require_scores(scores)
     # Scores read back from disk say nothing about the speed of the method.
     read_back = store is not None and _blocks(store) == known_blocks
     clock.lap("stored scores" if read_back else "scoring")

@@ -50,8 +50,29 @@ def fresh_batch(task: Task, settings: Settings, model: "Model", draw: int) -> Dr
     Even draws come from slot pool "a" and odd ones from "b", so that a circuit that depends on
     particular words shows. Tasks without pools are drawn afresh.
     """
-    pool = ("a", "b")[draw % 2] if {"a", "b"} <= set(task.pools) else "all"
+    pool = ("a", "b")[draw % 2] if has_word_lists(task) else "all"
     return _draw(task, settings, model, settings.n, ("fresh", draw), pool=pool)
+
+
+def has_word_lists(task: Task) -> bool:
+    """Whether the task has two disjoint word lists to draw from."""
+    return {"a", "b"} <= set(task.pools)
+
+
+def require_fresh(task: Task, settings: Settings) -> None:
+    """Stop where the settings ask for fresh data sets that the task cannot draw.
+
+    Raises
+    ------
+    ValueError
+        The task has every row only once, so that another draw would repeat rows.
+    """
+    if task.distinct and settings.fresh:
+        raise ValueError(
+            f"fresh = {settings.fresh} data sets are asked for, but {task.source or task.key} has "
+            f"every row only once, so another draw of {settings.n} is not independent of the first "
+            "one; use fresh = 0 and read the halves of the prompts instead"
+        )
 
 
 def _draw(

@@ -81,6 +81,8 @@ class Axis:
     sizes: Float[np.ndarray, " run"]
     """Realised circuit sizes."""
     note: str = ""
+    tied: int = 0
+    """Edges that tie at the cut where the order of the graph decides among them; 0: none."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ every time at once.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from circuitvar.audit.nogueira import phi
 from circuitvar.audit.perturb import circuit_size
 from circuitvar.audit.prompts import fresh_batch
 from circuitvar.audit.settings import Settings
+from circuitvar.audit.ties import require_scores, tied_at_cut
 from circuitvar.audit.types import Estimate, Verdict
-from circuitvar.audit.verdict import Bars, is_no_compression, judge
+from circuitvar.audit.verdict import UNTIE, Bars, is_no_compression, judge, tied_reason
 from circuitvar.circuits.methods import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.score import score_edges
@@ -26,8 +27,17 @@ from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.types import Task
 
 
-def phi_of_fresh_pairs(task: Task, model: Model, settings: Settings) -> Iterator[float]:
-    """phi of the circuits of two fresh data sets of `settings.n` prompts, pair after pair.
+@dataclass(frozen=True)
+class FreshPair:
+    """Circuits of two fresh data sets."""
+
+    phi: float
+    tied: int = 0
+    """Edges that tie at the cut in both of them; 0: none."""
+
+
+def fresh_pairs(task: Task, model: Model, settings: Settings) -> Iterator[FreshPair]:
+    """The circuits of two fresh data sets of `settings.n` prompts compared, pair after pair.
 
     Data sets come from the whole word list, not from its halves, so that pairs are alike.
     """
@@ -37,17 +47,21 @@ def phi_of_fresh_pairs(task: Task, model: Model, settings: Settings) -> Iterator
     whole = replace(task, pools=("all",))
     pair = 0
     while True:
-        means = [
+        runs = [
             score_edges(
                 model,
                 fresh_batch(whole, settings, model, draw)[0].batch,
                 get_method(settings.method),
                 metric=metric,
                 options=options,
-            ).mean
+            )
             for draw in (2 * pair, 2 * pair + 1)
         ]
-        yield phi(top_n_masks(np.stack(means), size, absolute=not settings.signed))
+        for run in runs:
+            require_scores(run)
+        means, absolute = np.stack([run.mean for run in runs]), not settings.signed
+        tied = int(tied_at_cut(means, size, absolute=absolute).min())
+        yield FreshPair(phi(top_n_masks(means, size, absolute=absolute)), tied)
         pair += 1
 
 
@@ -70,7 +84,8 @@ def until_decided(
 
     Stops when the confidence sequence leaves the bar for phi, or after `budget` prompts, 2n of
     which are one pair; at least 30 pairs are needed. A size that is no compression is said so
-    before anything is scored, with phi undefined.
+    before anything is scored, with phi undefined; where ties at the cut decide in most pairs,
+    stability is undecided.
 
     Raises
     ------
@@ -90,11 +105,14 @@ def until_decided(
     if (large := _no_compression(model, settings, bars)) is not None:
         return Estimate("phi", float("nan")), Verdict(claim, bar_text, "no compression", large)
 
+    tied: list[int] = []
+
     def watched() -> Iterator[float]:
-        for done, value in enumerate(phi_of_fresh_pairs(task, model, settings)):
+        for done, pair in enumerate(fresh_pairs(task, model, settings)):
             if progress is not None:
                 progress(done, pairs)
-            yield value
+            tied.append(pair.tied)
+            yield pair.phi
 
     found = stop_when_decided(
         watched(),
@@ -105,6 +123,10 @@ def until_decided(
         name="phi",
         estimand=f"agreement of fresh samples of {settings.n} prompts",
     )
+    ties = [edges for edges in tied if edges]
+    if 2 * len(ties) > len(tied):
+        reason = tied_reason(int(np.median(ties)))
+        return found, Verdict(claim, bar_text, "undecided", reason, UNTIE)
     return found, judge(claim, found, bars.phi, bar_text=bar_text, unit="pair")
 
 

@@ -4,13 +4,16 @@ A claim passes when its whole interval is beyond the bar and fails when the whol
 short; otherwise it is undecided, with what it would take. Bars are arguments, not facts.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from jaxtyping import Float
 
+from circuitvar.audit.halves import LEAST_UNITS
 from circuitvar.audit.inclusion import clopper_pearson
+from circuitvar.audit.runs_interval import CHOICES
 from circuitvar.audit.types import Axis, Estimate, Outcome, Verdict
 
 STABLE = "The edge set is stable: "
@@ -87,12 +90,14 @@ def judge(
     'pass'
     """
     value, low, high = estimate.value, estimate.low, estimate.high
-    numbers = f"{estimate.name} = {_digits(value)}"
+    if not np.isfinite(value):
+        reason = f"{estimate.name} is undefined: circuits without edges or effect, no comparison."
+        return Verdict(claim, bar_text, "undecided", reason)
+    numbers = f"{estimate.name} = {value:.3f}"
     if not (np.isfinite(low) and np.isfinite(high)):
-        why = estimate.interval or "no interval"
-        needed = "" if not np.isfinite(value) else f"an interval, e.g. from more {unit}s"
-        return Verdict(claim, bar_text, "undecided", f"{numbers}; no interval ({why}).", needed)
-    numbers += f" [{_digits(low)}, {_digits(high)}] at {estimate.level:.0%}"
+        reason, needed = f"{numbers}; {_why_no_interval(estimate, unit)}.", f"more {unit}s"
+        return Verdict(claim, bar_text, "undecided", reason, needed)
+    numbers += f" [{low:.3f}, {high:.3f}] at {estimate.level:.0%}"
     outcome: Outcome = "undecided"
     if low > bar:
         outcome = "pass" if above else "fail"
@@ -103,16 +108,36 @@ def judge(
     return Verdict(claim, bar_text, outcome, f"{numbers} {relation} the bar.", needed)
 
 
+def _why_no_interval(estimate: Estimate, unit: str) -> str:
+    """What is missing, from the name that an estimate without interval gives it."""
+    if re.fullmatch(r"none \(\d+ units\)", estimate.interval):
+        return f"no interval from fewer than {LEAST_UNITS} {unit}s"
+    if re.fullmatch(r"none \(\d+ runs\)", estimate.interval):
+        return "no interval from fewer than 3 runs"
+    return "no interval"
+
+
 def needed_units(estimate: Estimate, bar: float, *, unit: str = "run") -> str:
     """Units at which an interval that shrinks as 1/sqrt(n) would clear the bar at this distance.
 
     n' = n (half width towards the bar / distance)². The estimate is taken to stay where it is.
     """
+    if CHOICES in estimate.interval:
+        return "nothing more to run: these choices were named beforehand"
     distance = abs(estimate.value - bar)
     half = estimate.value - estimate.low if estimate.value > bar else estimate.high - estimate.value
     if distance == 0 or half / distance > np.sqrt(_WITHIN_REACH) or estimate.n == 0:
         return f"out of reach: the estimate is {distance:.2g} from the bar"
     return f"about {_round_up(estimate.n * (half / distance) ** 2)} {unit}s"
+
+
+UNTIE = "a size outside the tie, or a method and metric that tell these edges apart"
+"""What it takes to decide where ties decide."""
+
+
+def tied_reason(edges: int) -> str:
+    """Why stability is undecided where edges tie."""
+    return f"{edges} edges tie at the cut; their order in the graph decides."
 
 
 def is_no_compression(share: float, bars: Bars) -> bool:
@@ -140,6 +165,11 @@ def stability_verdicts(
         reason = f"The circuits keep {share:.0%} of the edges on average."
         return tuple(
             Verdict(claim, bar, "no compression", reason) for bar in (phi_bar, jaccard_bar)
+        )
+    if axis.tied:
+        return tuple(
+            Verdict(claim, bar, "undecided", tied_reason(axis.tied), UNTIE)
+            for bar in (phi_bar, jaccard_bar)
         )
     unit = axis.unit if "jackknife t" not in axis.phi.interval else "run"
     phi = judge(claim, axis.phi, bars.phi, bar_text=phi_bar, unit=unit)
@@ -262,10 +292,6 @@ def source_verdict(lost: Estimate, *, bars: Bars | None = None) -> Verdict:
     )
     words = {"fail": BETWEEN, "pass": WITHIN, "undecided": "undecided"}
     return replace(found, reason=f"{words[found.outcome]}: {found.reason}")
-
-
-def _digits(value: float) -> str:
-    return f"{value:.3f}" if np.isfinite(value) else "undefined"
 
 
 def _round_up(value: float) -> int:

@@ -96,6 +96,7 @@ def axis_entry(axis: Axis) -> dict[str, Any]:
             {"runs": int(count), "edges": int(n)} for count, n in zip(counts, edges, strict=True)
         ],
         "note": axis.note,
+        "tied": int(axis.tied),
     }
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from circuitvar.reports.cautions import caution_sentences
 from circuitvar.reports.rounding import MISSING, show
 from circuitvar.reports.table_text import markdown_escape
 
@@ -49,7 +50,10 @@ def card_markdown(card: Mapping[str, Any]) -> str:
         for key, value in sorted(card["provenance"].items())
         if isinstance(value, (str, int, float)) and not isinstance(value, bool)
     ]
+    tied = [(axis["title"], axis.get("tied", 0)) for axis in card["axes"]]
     lines = [f"# Stability card: {markdown_escape(card['title'])}", ""]
+    for text in caution_sentences(tied, card["edges"].get("in_circuit")):
+        lines += [f"**Caution.** {markdown_escape(text)}", ""]
     lines += table_text(["Verdict", "Claim", "Bar", "Numbers", "Needed to decide"], verdicts)
     lines += ["", "## Stability", ""]
     lines += table_text(["Perturbation", "Runs", "φ [interval]", "Jaccard", "Chance"], axes)

@@ -2,6 +2,7 @@
 
 from circuitvar.audit.types import Audit, Verdict
 from circuitvar.reports.badge import overall_outcome
+from circuitvar.reports.cautions import cautions
 from circuitvar.reports.rounding import show, show_interval
 from circuitvar.reports.stability_table import sentence_list
 
@@ -37,8 +38,9 @@ def verdicts_by_claim(audit: Audit) -> list[tuple[str, str, list[Verdict]]]:
 
 
 def headline_sentences(audit: Audit) -> list[str]:
-    """The tally, the agreement on the first axis, the weakest axis, and the classes of edges."""
+    """The tally, cautions, the agreement on the first axis, and the weakest axis."""
     sentences = [verdict_tally(audit)] if audit.verdicts else []
+    sentences += [f"Caution: {text}" for text in cautions(audit)]
     if not audit.axes:
         return sentences
     first = audit.axes[0]

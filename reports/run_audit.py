@@ -1,11 +1,11 @@
 """From names on a command line to a folder with a report: load, audit, write, summarise."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from circuitvar.audit.audit import audit_circuit
+from circuitvar.audit.prompts import require_fresh
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.types import Audit
 from circuitvar.audit.verdict import Bars
@@ -39,16 +39,13 @@ def run_audit(
 ) -> Audit:
     """Audit one circuit and write its report into `out`.
 
-    Tasks without disjoint word lists, such as files of prompts, get no fresh-data axis.
-
     Raises
     ------
     ValueError
         A name or number a user can mend; nothing is written then.
     """
     check_writable(out)
-    if not {"a", "b"} <= set(task.pools):
-        settings = replace(settings, fresh=0)
+    require_fresh(task, settings)
     started = time.perf_counter()
     loaded = load_model(model, device=device, dtype=dtype, revision=revision)
     others = tuple(load_model(name, device=device, dtype=dtype) for name in seed_models)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from circuitvar.audit.types import Audit
+from circuitvar.reports.cautions import cautions
 from circuitvar.reports.console import print_table
 
 
@@ -22,6 +23,8 @@ def print_summary(audit: Audit, out: Path, paths: list[Path]) -> None:
         for axis in audit.axes
     ]
     print_table(pd.DataFrame(rows), title=audit.title)
+    for text in cautions(audit):
+        print(f"{'CAUTION':>14}  {text}")
     for verdict in audit.verdicts:
         needed = f" To decide: {verdict.needed}." if verdict.needed else ""
         print(f"{verdict.outcome.upper():>14}  {verdict.claim}: {verdict.reason}{needed}")

@@ -74,6 +74,7 @@ def axis_row(axis: Axis) -> dict[str, object]:
         "core": int((classes == "core").sum()),
         "contingent": int((classes == "contingent").sum()),
         "union": int((axis.inclusion > 0).sum()),
+        "tied": axis.tied,
         "note": axis.note,
     }
 

@@ -81,6 +81,7 @@ def read_axis(entry: Mapping[str, Any]) -> Axis:
         inclusion=np.concatenate(inclusion) if inclusion else np.empty(0),
         sizes=np.asarray(entry["sizes"], dtype=np.float64),
         note=entry["note"],
+        tied=entry.get("tied", 0),
     )
 
 
@@ -191,6 +192,7 @@ def recomputed_verdicts(card: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         method=str(provenance.get("method", "")),
         bars=Bars(**bars),
         level=settings.get("level", 0.95),
+        size=card["edges"].get("in_circuit"),
     )
     return [verdict_entry(verdict) for verdict in again]
 

@@ -28,8 +28,8 @@ def test_planted_models_are_decided(key, outcome):
 
 
 def test_a_spent_budget_is_undecided(monkeypatch):
-    values = iter(np.resize([0.5, 1.0], 100))
-    monkeypatch.setattr(ud, "phi_of_fresh_pairs", lambda *_: values)
+    values = map(ud.FreshPair, np.resize([0.5, 1.0], 100))
+    monkeypatch.setattr(ud, "fresh_pairs", lambda *_: values)
     monkeypatch.setattr(ud, "lowest_phi", lambda *_: -0.2)
     seen = []
     found, verdict = ud.until_decided(
@@ -55,12 +55,19 @@ def test_too_small_a_budget_says_what_it_takes():
 )
 def test_nearly_the_whole_graph_is_no_compression(monkeypatch, size, bars, outcome):
     """The rule of an audit, before anything is scored."""
-    monkeypatch.setattr(ud, "phi_of_fresh_pairs", lambda *_: iter(np.resize([0.9, 1.0], 100)))
+    monkeypatch.setattr(ud, "fresh_pairs", lambda *_: map(ud.FreshPair, np.resize([0.9, 1.0], 100)))
     settings = Settings(n=8, size=size)
     found, verdict = ud.until_decided(None, NO_MODEL, settings, budget=16 * 40, bars=bars)
     assert (verdict.outcome == "no compression") == outcome == (found.n == 0)
     if outcome:
         assert verdict.reason == f"Circuits of {size} of 40 edges keep {size / 40:.0%} of them."
+
+
+def test_pairs_that_ties_decide_are_undecided(monkeypatch):
+    monkeypatch.setattr(ud, "fresh_pairs", lambda *_: iter([ud.FreshPair(1.0, 39)] * 100))
+    found, verdict = ud.until_decided(None, NO_MODEL, SETTINGS, budget=16 * 40)
+    assert (found.value, verdict.outcome) == (1.0, "undecided")
+    assert verdict.reason == "39 edges tie at the cut; their order in the graph decides."
 
 
 def test_the_full_model_does_not_pass(monkeypatch):

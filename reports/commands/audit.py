@@ -114,7 +114,8 @@ def audit(
 ) -> None:
     """Audit a circuit: find it, perturb everything that could have been otherwise, and report.
 
-    With a preset, prompts that mark no roles get no noise sweep.
+    With a preset, prompts that mark no roles get no noise sweep. Files of prompts get no fresh
+    data sets.
     """
     from circuitvar.audit.prompts import marks_roles
     from circuitvar.audit.settings import Settings
@@ -153,6 +154,8 @@ def audit(
     resolved = resolve_task(task, data)
     if settings.noise and not noise and not marks_roles(resolved):
         settings = replace(settings, noise=())
+    if resolved.distinct and "fresh" not in given:
+        settings = replace(settings, fresh=0)
     run_audit(
         resolved,
         settings,
