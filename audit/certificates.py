@@ -74,6 +74,7 @@ def certified_circuit(
     *,
     rng: np.random.Generator,
     size: int | None = None,
+    signed: bool = False,
     select: Selector | None = None,
     p_delete: float = 0.9,
     replicates: int = 1000,
@@ -81,7 +82,8 @@ def certified_circuit(
     alpha: float = 0.05,
     simultaneous: bool = True,
 ) -> Certificates:
-    """`certify` from per-example scores; with `clusters` the edits are of whole templates.
+    """`certify` from per-example scores; with `clusters` the edits are of whole templates. `size`,
+    `signed` and `select` as in `replicate_sets`.
 
     Raises
     ------
@@ -94,7 +96,7 @@ def certified_circuit(
             f"p_delete {p_delete} leaves {resamples.size:.1f} {resamples.unit}s on average; "
             "lower it or add prompts"
         )
-    sets = replicate_sets(scores, resamples.weights, size=size, select=select)
+    sets = replicate_sets(scores, resamples.weights, size=size, signed=signed, select=select)
     return certify(
         sets.counts, replicates, p_delete=p_delete, alpha=alpha, simultaneous=simultaneous
     )

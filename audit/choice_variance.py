@@ -100,7 +100,8 @@ def _varying(cells: Sequence[Cell]) -> tuple[str, ...]:
 
 def choice_parts(collected: Collected, settings: Settings) -> list[Part]:
     """Lines of layer L4: one per choice, and the interaction of method and ablation where a full
-    grid has it. Levels are fixed, so the lines have no interval."""
+    grid has it. Levels are fixed, so the lines have no interval. A grid without the audited method
+    says whose it is."""
     parts, cells = [], score_cells(collected, settings)
     if not cells or cells[0].levels["method"] != collected.method.key:
         return parts
@@ -110,8 +111,18 @@ def choice_parts(collected: Collected, settings: Settings) -> list[Part]:
             continue
         for effect, variance in found.variance.items():
             if " x ".join(effect) == name:
-                parts.append(Part("L4", SOURCES[name], variance))
+                source = f"{SOURCES[name]}{scored_with(grid, collected.method.key)}"
+                parts.append(Part("L4", source, variance, why="fixed levels"))
     return parts
+
+
+def scored_with(grid: Sequence[Cell], audited: str) -> str:
+    """`, scored with eap` for a grid that the audited method is not in; else empty.
+
+    The audited method may be defined for one ablation only: another one's grid then stands in.
+    """
+    methods = list(dict.fromkeys(str(cell.levels["method"]) for cell in grid))
+    return "" if audited in methods else f", scored with {' and '.join(methods)}"
 
 
 SOURCES = {
@@ -125,12 +136,13 @@ SOURCES = {
 def choices_table(
     collected: Collected, settings: Settings, size: int, runs: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """Columns response, over, cells, effect, variance, share, total_share, how.
+    """Columns response, over, cells, effect, variance, share, total_share, negative, how.
 
     Responses: `score` (metric units, summed over edges), `membership` (edge kept or not, sizes
     half, once and twice crossed in) and `faithfulness` of the circuit, from `runs`, the table of
     specifications. `total_share`: share of all effects that hold the choice. Noise amplitudes
-    count as corruptions. Shares of one response over one grid sum to 1.
+    count as corruptions. Shares of one response over one grid sum to 1. `over` names the methods
+    of a grid without the audited one. `negative`: the moment estimate is below 0.
     """
     responses = {"score": score_cells(collected, settings)}
     found = specifications(collected, settings, size)
@@ -155,10 +167,11 @@ def choices_table(
             anova = decompose(grid)
             if anova is not None:
                 over = name if response == "score" else f"{name} x size"
+                over += scored_with(grid, collected.method.key)
                 rows += _anova_rows(response, over, len(grid), anova)
         rows += _moment_rows(response, cells)
-    columns = ["response", "over", "cells", "effect", "variance", "share", "total_share", "how"]
-    return pd.DataFrame(rows, columns=columns)
+    columns = ["response", "over", "cells", "effect", "variance", "share", "total_share"]
+    return pd.DataFrame(rows, columns=[*columns, "negative", "how"])
 
 
 def _anova_rows(response: str, over: str, cells: int, found: FunctionalAnova):
@@ -171,7 +184,8 @@ def _anova_rows(response: str, over: str, cells: int, found: FunctionalAnova):
             whole = float(np.sum(holding)) / total
         yield {
             "response": response, "over": over, "cells": cells, "effect": " x ".join(effect),
-            "variance": float(variance.sum()), "share": share, "total_share": whole, "how": EXACT,
+            "variance": float(variance.sum()), "share": share, "total_share": whole,
+            "negative": bool(variance.sum() < 0), "how": EXACT,
         }  # fmt: skip
 
 
@@ -191,5 +205,5 @@ def _moment_rows(response: str, cells: Sequence[Cell]):
             "response": response, "over": "everything scored", "cells": len(cells),
             "effect": "interactions and rest" if name == "residual" else name,
             "variance": float(variance), "share": float(variance) / total if total else np.nan,
-            "total_share": np.nan, "how": MOMENTS,
+            "total_share": np.nan, "negative": bool(variance < 0), "how": MOMENTS,
         }  # fmt: skip

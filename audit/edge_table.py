@@ -30,11 +30,10 @@ def edge_table(
     adjusted for all edges (step-down max-T); `inner` edges are surely, and edges that are not
     `outer` surely not, among the true largest `circuit.requested`, jointly at `level`. These three
     need `rng`. Exact effects (layer L0) have the spread over prompts, |mean| over it, and a CV
-    only where |mean| >= 2 SE.
+    only where |mean| >= 2 `exact_se`, which is over templates as `se` is.
     """
     graph = scores.graph
-    many = len(set(scores.templates)) >= LEAST_TEMPLATES
-    clusters = scores.templates if many else None
+    clusters = _clusters(scores)
     summary = edge_summary(scores.values, clusters=clusters)
     order = np.argsort(-np.abs(summary.mean), kind="stable")
     rank = np.empty(len(order), dtype=np.int64)
@@ -59,7 +58,7 @@ def edge_table(
         frame = frame.assign(p_max_t=test.step_down, inner=sets.inner, outer=sets.outer)
     if exact is not None:
         frame["exact"] = exact.mean
-        intrinsic = edge_summary(exact.values)
+        intrinsic = edge_summary(exact.values, clusters=_clusters(exact))
         frame = frame.assign(
             exact_se=intrinsic.se,
             exact_sd=intrinsic.sd,
@@ -70,3 +69,9 @@ def edge_table(
     for axis in axes:
         frame[f"inclusion_{axis.key}"] = axis.inclusion
     return frame
+
+
+def _clusters(scores: EdgeScores) -> tuple[str, ...] | None:
+    """Templates as the unit of standard errors where there are enough of them, else prompts."""
+    many = len(set(scores.templates)) >= LEAST_TEMPLATES
+    return scores.templates if many else None

@@ -42,6 +42,8 @@ class Part:
     variance: Edge
     left_out: Float[np.ndarray, "group edge"] | None = None
     """The same with one group of units left out, for an interval."""
+    why: str = "too few units to leave groups out"
+    """Why there is no interval where `left_out` is None: `fixed levels`, too few runs, ..."""
 
 
 def sampling_parts(
@@ -155,7 +157,7 @@ def choice_part(
     if noise is not None:
         value = value - noise
         left = None if left is None else left - noise
-    return Part(layer, source, value, left)
+    return Part(layer, source, value, left, why="fewer than 3 runs")
 
 
 def ledger(
@@ -165,8 +167,9 @@ def ledger(
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Tidy ledger: one row per edge group and line, with `variance` summed over the group, its
-    `share` of the group's total (shares sum to 1), jackknife interval of the share, the median
-    share over edges, and `negative` where the estimate is below 0.
+    `share` of the group's total (shares sum to 1), jackknife interval of the share and which one it
+    is (`interval`; else why there is none), the median share over edges, and `negative` where the
+    estimate is below 0. Only levels that are a sample have an interval: fixed choices have none.
 
     >>> parts = [Part("L0", "prompts", np.array([3.0, 1.0])), Part("L2", "templates", np.ones(2))]
     >>> ledger(parts).share.tolist()
@@ -199,6 +202,7 @@ def ledger(
                     "share": float(share),
                     "share_low": interval.low,
                     "share_high": interval.high,
+                    "interval": interval.interval,
                     "median_share": float(median[i]),
                     "negative": bool(summed[i] < 0),
                     "total": float(total),
@@ -217,7 +221,7 @@ def components_of(frame: pd.DataFrame, *, group: str = "all") -> tuple[Component
             str(row["source"]),
             Estimate(
                 row["source"], row["variance"], low=row["share_low"] * row["total"],
-                high=row["share_high"] * row["total"], interval="delete-a-group jackknife of share",
+                high=row["share_high"] * row["total"], interval=f"{row['interval']} (of the share)",
             ),
             row["share"],
             row["layer"],
@@ -260,7 +264,8 @@ def _share_interval(parts, i, inside, share, level) -> Estimate:
     negative."""
     own = parts[i].left_out
     if own is None or not np.isfinite(share):
-        return Estimate(parts[i].source, float(share), level=level)
+        why = f"none ({parts[i].why if own is None else 'no variance'})"
+        return Estimate(parts[i].source, float(share), level=level, interval=why)
     replicates = np.zeros((len(parts), len(own)))
     for j, part in enumerate(parts):
         other = part.left_out

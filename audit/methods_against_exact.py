@@ -45,6 +45,8 @@ def methods_table(
     `bias` is the mean of h - c over edges and prompts, `bias_rms` the root mean square over edges
     of each edge's bias, `noise_sd` the root mean over edges of the noise variance, `exact_rms` the
     root mean square of mean exact effects: all in metric units, NaN for a method on another scale.
+    `covariance` is the mean over edges of 2 Cov(c, d), squared metric units: Var(h) = Var(c) +
+    Var(d) + 2 Cov(c, d), with c the exact effect, h the score and d = h - c less its mean.
     `sign` is the share of all edges with a non-zero exact effect whose mean scores agree in sign,
     `sign_strongest` that among the `size` strongest by exact patching.
 
@@ -74,12 +76,13 @@ def methods_table(
 
 def _error(one: OnExact, exact: Float[np.ndarray, "example edge"]) -> dict[str, float]:
     if one.method.unit != "metric":
-        return {"bias": np.nan, "bias_rms": np.nan, "noise_sd": np.nan}
+        return dict.fromkeys(("bias", "bias_rms", "noise_sd", "covariance"), np.nan)
     error = approximation_error(one.values, exact)
     return {
         "bias": float(error.bias.mean()),
         "bias_rms": float(np.sqrt((error.bias**2).mean())),
         "noise_sd": float(np.sqrt(error.noise_variance.mean())),
+        "covariance": float(2 * error.covariance.mean()),
     }
 
 

@@ -73,7 +73,7 @@ def certificate_table(
 ) -> pd.DataFrame:
     """Edges whose vote no edit of so many prompts can change, jointly at `level`: p_delete,
     replicates, inside, outside, abstained, radius (median over certified edges of the circuit),
-    largest_radius. Ranked by |score|."""
+    largest_radius. Edges are chosen as the audit chooses them."""
     rows = []
     for p_delete in DELETED:
         if len(values) * (1 - p_delete) < 2:
@@ -82,6 +82,7 @@ def certificate_table(
             values,
             rng=stream(settings.seed, "certificates", str(p_delete)),
             size=size,
+            signed=settings.signed,
             p_delete=p_delete,
             replicates=REPLICATES,
             alpha=1 - settings.level,

@@ -112,7 +112,8 @@ def sampling_table(
     scores: np.ndarray, templates: tuple[str, ...], groups: dict[str, np.ndarray]
 ) -> pd.DataFrame | None:
     """Layer L2 by edge group: group, edges, templates, prompts, within, between (variance of one
-    prompt, summed), icc = between / both, design_effect of the summed variance and its median.
+    prompt, summed), icc = between / both, design_effect of the summed variance and its median,
+    negative where a variance is estimated below 0.
 
     The design effect is the variance of a mean score over that of as many independent prompts.
     None where templates cannot be told from prompts.
@@ -138,17 +139,20 @@ def sampling_table(
                 "icc": float(between / both) if both > 0 else np.nan,
                 "design_effect": float(actual / (both * c_within)) if both > 0 else np.nan,
                 "median_design_effect": float(np.median(known)) if len(known) else np.nan,
+                "negative": bool(min(between, within) < 0),
             }
         )
     return pd.DataFrame(rows)
 
 
 def edge_ledger(names: Sequence[str], parts: Sequence[Part]) -> pd.DataFrame:
-    """The ledger edge by edge: edge, one column per line (`L0 ...`), total. Lines add up to it."""
+    """The ledger edge by edge: edge, one column per line (`L0 ...`), total, to which the lines add
+    up, and negative where one of them is estimated below 0."""
     frame = pd.DataFrame({"edge": names})
     for part in parts:
         frame[f"{part.layer} {part.source}"] = part.variance
-    return frame.assign(total=np.sum([part.variance for part in parts], axis=0))
+    lines = np.stack([part.variance for part in parts])
+    return frame.assign(total=lines.sum(axis=0), negative=(lines < 0).any(axis=0))
 
 
 def forecast_table(collected: Collected, settings: Settings, size: int) -> pd.DataFrame:

@@ -87,11 +87,16 @@ def bootstrap(
     >>> r.counts.sum(axis=1).tolist()
     [5.0, 5.0, 5.0]
     """
-    units, number, unit = _start(n, replicates, clusters, 1, "bootstrap")
+    units, number, unit = _start(n, replicates, clusters, 2, "bootstrap")
+    counts = _with_replacement(number, replicates, rng)
+    return from_counts(counts, units, scheme="bootstrap", unit=unit)
+
+
+def _with_replacement(number: int, replicates: int, rng: np.random.Generator):
+    """How often each of `number` units is drawn, [replicate, unit]."""
     drawn = rng.integers(number, size=(replicates, number))
     flat = (drawn + number * np.arange(replicates)[:, None]).ravel()
-    counts = np.bincount(flat, minlength=replicates * number).reshape(replicates, number)
-    return from_counts(counts, units, scheme="bootstrap", unit=unit)
+    return np.bincount(flat, minlength=replicates * number).reshape(replicates, number)
 
 
 def stratified_bootstrap(
@@ -102,7 +107,7 @@ def stratified_bootstrap(
     counts = np.zeros((replicates, n), dtype=np.float32)
     for stratum in range(int(group.max()) + 1):
         inside = np.flatnonzero(group == stratum)
-        counts[:, inside] = bootstrap(len(inside), replicates, rng=rng).counts
+        counts[:, inside] = _with_replacement(len(inside), replicates, rng)
     return from_counts(counts, np.arange(n), scheme="stratified bootstrap", unit="prompt")
 
 
@@ -110,7 +115,7 @@ def poisson(
     n: int, replicates: int, *, rng: np.random.Generator, clusters: Clusters = None
 ) -> Resamples:
     """Independent Poisson(1) multiplicities, renormalised; rows without any unit are redrawn."""
-    units, number, unit = _start(n, replicates, clusters, 1, "poisson")
+    units, number, unit = _start(n, replicates, clusters, 2, "poisson")
     counts = rng.poisson(1.0, size=(replicates, number))
     while (empty := counts.sum(axis=1) == 0).any():
         counts[empty] = rng.poisson(1.0, size=(int(empty.sum()), number))
@@ -121,7 +126,7 @@ def bayesian(
     n: int, replicates: int, *, rng: np.random.Generator, clusters: Clusters = None
 ) -> Resamples:
     """Dirichlet(1, ..., 1) weights (Rubin 1981)."""
-    units, number, unit = _start(n, replicates, clusters, 1, "bayesian")
+    units, number, unit = _start(n, replicates, clusters, 2, "bayesian")
     counts = rng.standard_exponential(size=(replicates, number))
     counts *= number / counts.sum(axis=1, keepdims=True)
     return from_counts(counts, units, scheme="bayesian bootstrap", unit=unit)

@@ -97,6 +97,7 @@ def method_rows(frame: pd.DataFrame) -> pd.DataFrame:
         "bias": "Mean bias",
         "bias_rms": "RMS bias",
         "noise_sd": "Noise SD",
+        "covariance": "2 Cov(effect, noise)",
         "rank": "Rank correlation",
         "rank_low": "Low",
         "rank_high": "High",
@@ -147,8 +148,9 @@ TABLES: tuple[TableRecord, ...] = (
         "Which approximations can be trusted?",
         "Every compared method against exact patching, over all edges, on the prompts that were "
         "patched exactly. Bias is the error that more prompts do not remove, noise the error that "
-        "they do, both in metric units next to the size of exact effects; a method on another "
-        "scale has ranks and signs only.",
+        "they do, both in metric units next to the size of exact effects; twice the covariance of "
+        "noise and effect, in squared units, is negative where the noise offsets the effects. A "
+        "method on another scale has ranks and signs only.",
         method_rows,
     ),
     TableRecord(
@@ -188,7 +190,8 @@ TABLES: tuple[TableRecord, ...] = (
         "Do templates or prompts carry the sampling variance?",
         "Variance of a prompt's score within and between templates, summed over the edges of a "
         "group. The design effect is the variance of a mean score over what as many independent "
-        "prompts would give: above 1, more templates help and more prompts do not.",
+        "prompts would give: above 1, more templates help and more prompts do not. Negative: an "
+        "estimate below 0, kept as it is.",
         lambda frame: frame.rename(columns=lambda name: str(name).replace("_", " ")),
     ),
     TableRecord(
@@ -227,7 +230,8 @@ TABLES: tuple[TableRecord, ...] = (
         "Which analytic choice matters?",
         "Variance over every full grid of choices that was scored (L4), by choice and interaction: "
         "Sobol shares sum to 1 over the effects of one grid; the total share of a choice counts "
-        "its interactions too.",
+        "its interactions too. A grid names its methods where the audited one is not among them. "
+        "Moment estimates may be negative.",
         renamed(
             {
                 "response": "Of",
@@ -236,6 +240,7 @@ TABLES: tuple[TableRecord, ...] = (
                 "variance": "Variance",
                 "share": "Share",
                 "total_share": "Total share",
+                "negative": "Negative",
                 "how": "How",
             }
         ),

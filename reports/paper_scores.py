@@ -78,6 +78,7 @@ def _radius(side: Side) -> Int[np.ndarray, " edge"]:
         side.scores.values,
         rng=rng,
         size=side.size,
+        signed=side.settings.signed,
         p_delete=min(0.9, 1 - 4 / n) if n > 4 else 0.0,
         replicates=CERTIFICATE_REPLICATES,
     ).radius

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from circuitvar.audit.audit import audit_circuit
-from circuitvar.audit.choice_variance import Cell, decompose, full_grids
+from circuitvar.audit.choice_variance import EXACT, Cell, _moment_rows, decompose, full_grids
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.model import load_model
+from circuitvar.reports.figures_variance import stacked_bars
+from circuitvar.reports.tables import ledger_frame
 from circuitvar.tasks.catalog import get_task
 
 A, B = (-1.0, 0.0, 1.0), (-1.0, 1.0)
@@ -88,6 +90,38 @@ def test_the_ledger_lists_every_choice_and_sums_to_one(audit):
         "choice of method", "choice of ablation", "choice of corruption", "method x ablation"
     }  # fmt: skip
     assert every["share"].sum() == pytest.approx(1)
+
+
+def test_a_choice_scored_with_another_method_says_so():
+    """`eap-ig-inputs` is defined for patching only, so its ablations are those of `eap`."""
+    audit = audit_circuit(
+        get_task("planted-gated"), load_model("planted:gated"),
+        replace(SETTINGS, method="eap-ig-inputs", other_methods=("eap",), corruptions=()),
+    )  # fmt: skip
+    ledger = audit.tables["ledger"].query("group == 'all edges' and layer == 'L4'")
+    assert list(ledger["source"]) == ["choice of method", "choice of ablation, scored with eap"]
+    assert set(ledger["interval"]) == {"none (fixed levels)"}
+    over = set(audit.tables["choices"]["over"])
+    assert {"method", "ablation, scored with eap", "ablation x size, scored with eap"} <= over
+    assert "L4 choice of ablation, scored with eap" in audit.tables["ledger_edges"]
+    labels = {bar.label for bar in stacked_bars(ledger_frame(audit))}
+    assert "L4 choice of ablation, scored with eap" in labels
+
+
+def test_negative_estimates_are_flagged(audit):
+    choices = audit.tables["choices"]
+    assert (choices["negative"] == (choices["variance"] < 0)).all()
+    assert choices.loc[choices["how"] == EXACT, "negative"].sum() == 0
+    crossed = [
+        Cell({"method": m, "ablation": a, "corruption": "c"}, np.array([1.0 if m == a else -1.0]))
+        for m in "xy"
+        for a in "xy"
+    ]
+    rows = {row["effect"]: row for row in _moment_rows("score", crossed)}
+    assert rows["method"]["variance"] < 0, "a pure interaction leaves less than nothing"
+    assert {name: row["negative"] for name, row in rows.items()} == {
+        "method": True, "ablation": True, "interactions and rest": False,
+    }  # fmt: skip
 
 
 def test_methods_of_another_scale_stay_out_of_the_scores(audit):

@@ -129,6 +129,26 @@ def test_ledger_errors_and_one_run():
     assert np.isnan(constant["share"][0])
 
 
+def test_only_levels_that_are_a_sample_have_an_interval():
+    rng = np.random.default_rng(0)
+    h, c, label = _scores(rng)
+    parts = (
+        *lg.sampling_parts(h, exact=c, clusters=label, rng=rng),
+        lg.Part("L4", "choice of method", np.ones(40), why="fixed levels"),
+        lg.choice_part(rng.normal(size=(2, 40)), "two seeds", layer="L5"),
+        lg.choice_part(rng.normal(size=(5, 40)), "five seeds", layer="L5"),
+    )
+    rows = lg.ledger(parts).set_index("source")
+    assert rows.loc["choice of method", "interval"] == "none (fixed levels)"
+    assert rows.loc["two seeds", "interval"] == "none (fewer than 3 runs)"
+    named = rows["interval"] == "delete-a-group jackknife"
+    assert (named == rows["share_low"].notna()).all()
+    assert named["five seeds"]
+    assert named["approximation noise"]
+    by_name = {c.name: c.variance.interval for c in lg.components_of(rows.reset_index())}
+    assert by_name["choice of method"] == "none (fixed levels) (of the share)"
+
+
 def test_choice_part_jackknife():
     runs = np.random.default_rng(0).normal(size=(5, 3))
     part = lg.choice_part(runs, "method", noise=np.full(3, 0.1))

@@ -39,6 +39,17 @@ def test_a_constant_shift_is_bias_and_alternating_error_is_noise():
     assert noisy["noise_sd"] == pytest.approx(np.sqrt(8 / 7))
 
 
+def test_noise_that_follows_the_effect_has_a_covariance():
+    """h = (1 + a) c has Var(h) = (1 + a)^2 Var(c), so 2 Cov(c, d) = 2 a Var(c)."""
+    exact = effects()
+    spread = exact.var(axis=0, ddof=1).mean()
+    for a in (0.5, -0.25):
+        row = methods_table([OnExact(EAP, (1 + a) * exact)], exact, TEMPLATES, size=2).iloc[0]
+        assert row["covariance"] == pytest.approx(2 * a * spread)
+        whole = spread + row["noise_sd"] ** 2 + row["covariance"]
+        assert whole == pytest.approx((1 + a) ** 2 * spread)
+
+
 def test_flipped_signs_keep_the_ranking_by_size():
     exact = effects()
     row = methods_table([OnExact(EAP, -exact)], exact, TEMPLATES, size=2).iloc[0]
@@ -51,7 +62,7 @@ def test_a_native_scale_has_no_bias_and_edges_without_effect_have_no_sign():
     exact[:, 4] = 0
     native = OnExact(replace(EAP, unit="native"), 7 * exact)
     row = methods_table([native], exact, TEMPLATES, size=2).iloc[0]
-    assert np.isnan([row["bias"], row["bias_rms"], row["noise_sd"]]).all()
+    assert np.isnan([row["bias"], row["bias_rms"], row["noise_sd"], row["covariance"]]).all()
     assert row["sign"] == 1
     none = methods_table([OnExact(EAP, exact)], 0 * exact, TEMPLATES, size=2).iloc[0]
     assert np.isnan(none["sign"])

@@ -86,6 +86,12 @@ def test_deletion_keeps_rows_that_lost_everything_at_zero():
         (lambda g: wt.bootstrap(0, 3, rng=g), "0 examples cannot be resampled"),
         (lambda g: wt.bootstrap(3, 0, rng=g), "replicates is 0"),
         (lambda g: wt.bootstrap(3, 1, rng=g, clusters=["a"]), "one per example"),
+        (lambda g: wt.bootstrap(1, 3, rng=g), "bootstrap needs at least 2 prompts and got 1"),
+        (lambda g: wt.poisson(1, 3, rng=g), "poisson needs at least 2 prompts and got 1"),
+        (
+            lambda g: wt.bayesian(4, 3, rng=g, clusters=["a"] * 4),
+            "at least 2 templates and got 1; resample prompts",
+        ),
         (
             lambda g: wt.complementary_halves(3, 1, rng=g, clusters=["a"] * 3),
             "at least 2 templates",

@@ -1,15 +1,24 @@
 """Tables of an audit that look ahead or beside the headline numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from circuitvar.audit.audit import audit_circuit
+from circuitvar.audit.axis import runs_axis
 from circuitvar.audit.axis_agreement import agreement_table
+from circuitvar.audit.certificates import certified_circuit
+from circuitvar.audit.edge_table import edge_table
+from circuitvar.audit.ledger import Part
 from circuitvar.audit.sample_tables import certificate_table, chance_bounds, decision_study
 from circuitvar.audit.settings import Settings
+from circuitvar.audit.tables import edge_ledger, sampling_table
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.model import load_model
+from circuitvar.circuits.select import top_n
+from circuitvar.circuits.types import EdgeScores
 from circuitvar.tasks.catalog import get_task
 
 GRAPH = Graph(n_layers=2, n_heads=2)
@@ -46,6 +55,53 @@ def test_certificates_at_half_deletion_are_vacuous():
     assert frame.loc[0.9, "largest_radius"] >= 2
     assert frame["inside"].tolist() == [5, 5]
     assert certificate_table(values[:3], BASE, 5).empty
+
+
+def test_signed_certificates_choose_as_the_audit_does():
+    """Five strong negative edges: the largest |score|, and the smallest scores."""
+    values = np.random.default_rng(0).normal(size=(100, 40))
+    values[:, :5] -= 4.0
+    values[:, 5:10] += 3.0
+    for signed, chosen in ((False, slice(0, 5)), (True, slice(5, 10))):
+        settings = replace(BASE, signed=signed)
+        assert certificate_table(values, settings, 5)["inside"].tolist() == [5, 5]
+        found = certified_circuit(
+            values, size=5, signed=signed, p_delete=0.5, rng=np.random.default_rng(0)
+        )
+        assert found.inside[chosen].all()
+
+
+def test_a_cv_needs_two_standard_errors_of_the_sampling_unit():
+    """Templates that differ and prompts that do not: clear over prompts, not over templates."""
+    graph, rng = GRAPH, np.random.default_rng(0)
+    label = np.repeat(np.arange(10), 10)
+    values = rng.normal(size=(100, graph.n_edges)) * 0.1 + 0.4
+    values += rng.normal(size=(10, graph.n_edges))[label]
+    templates, nothing = tuple(f"t{i}" for i in label), np.zeros(100)
+    scores = EdgeScores(
+        graph, values.astype(np.float32), nothing, nothing, "exact", "logit_diff", templates
+    )
+    axis = runs_axis(
+        np.eye(graph.n_edges, dtype=bool)[:3], key="seed", title="Seeds", unit="training seed"
+    )
+    frame = edge_table(scores, top_n(graph, scores.mean, 9), (axis,), exact=scores)
+    np.testing.assert_allclose(frame["exact_se"], frame["se"])
+    shy = frame["exact"].abs() < 2 * frame["se"]
+    assert shy.sum() > 5
+    assert (frame["exact_cv"].isna() == shy).all()
+
+
+def test_negative_variances_are_flagged():
+    values, templates = _nested(each=2, edges=60)
+    values -= np.stack([values[np.array(templates) == t].mean(axis=0) for t in templates])
+    groups = {"all edges": np.ones(60, dtype=bool)}
+    frame = sampling_table(values, templates, groups)
+    assert frame["between"][0] < 0
+    assert frame["negative"].tolist() == [True]
+    clear = sampling_table(*_nested(), {"all edges": np.ones(400, dtype=bool)})
+    assert clear["negative"].tolist() == [False]
+    parts = [Part("L0", "prompts", np.ones(3)), Part("L2", "templates", np.array([1.0, -0.5, 0]))]
+    assert edge_ledger(["a", "b", "c"], parts)["negative"].tolist() == [False, True, False]
 
 
 def test_chance_bounds_need_halves_and_a_cut():

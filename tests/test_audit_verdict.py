@@ -27,6 +27,30 @@ def test_outcome_follows_the_interval(low, value, high, outcome):
     assert "phi = " in found.reason
 
 
+@pytest.mark.parametrize(
+    ("interval", "reason"),
+    [
+        ("none (4 units)", "phi = 0.884; no interval from fewer than 8 templates."),
+        ("none (2 runs)", "phi = 0.884; no interval from fewer than 3 runs."),
+        ("", "phi = 0.884; no interval."),
+    ],
+)
+def test_a_missing_interval_says_what_is_missing(interval, reason):
+    estimate = Estimate("phi", 0.884, n=4, interval=interval)
+    found = vd.judge("stable", estimate, 0.75, bar_text="phi > 0.75", unit="template")
+    assert (found.outcome, found.reason) == ("undecided", reason)
+    assert found.needed == "more templates"
+
+
+def test_an_undefined_number_names_no_interval():
+    estimate = Estimate("function kept", np.nan, interval="delete-one-template jackknife t")
+    found = vd.judge("same job", estimate, 0.9, bar_text="> 0.9")
+    assert (found.outcome, found.needed) == ("undecided", "")
+    assert found.reason == (
+        "function kept is undefined: circuits without edges or effect, no comparison."
+    )
+
+
 def test_bars_may_point_down():
     found = vd.judge("small error", _estimate(0.1, 0.05, 0.15), 0.2, bar_text="< 0.2", above=False)
     assert found.outcome == "pass"
