@@ -71,7 +71,7 @@ def claims(
         tied = max((axis.tied for axis in axes if axis.key == "paraphrase"), default=0)
         verdicts.append(_undecided(source, tied_reason(tied), UNTIE) if tied else source)
     if size == 0:
-        verdicts = [_undecided(verdict, EMPTY, LARGER) for verdict in verdicts]
+        verdicts = [v if v.needed == UNTIE else _undecided(v, EMPTY, LARGER) for v in verdicts]
     exact = found.get("rank correlation with exact")
     if exact is not None and method != "exact":
         verdicts.append(

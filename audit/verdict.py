@@ -91,7 +91,7 @@ def judge(
     """
     value, low, high = estimate.value, estimate.low, estimate.high
     if not np.isfinite(value):
-        reason = f"{estimate.name} is undefined: circuits without edges or effect, no comparison."
+        reason = f"{estimate.name} is undefined: there is no edge, no effect or no difference."
         return Verdict(claim, bar_text, "undecided", reason)
     numbers = f"{estimate.name} = {value:.3f}"
     if not (np.isfinite(low) and np.isfinite(high)):

@@ -15,10 +15,11 @@ import pandas as pd
 
 from circuitvar.audit.edge_table import edge_table
 from circuitvar.audit.function_estimates import function_estimates
-from circuitvar.audit.perturb import circuit_size, matrix_axes
+from circuitvar.audit.perturb import circuit_size, matrix_axes, template_means, use_templates
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
 from circuitvar.audit.structure_checks import structure_checks
+from circuitvar.audit.ties import with_ties
 from circuitvar.audit.types import Audit, Axis, Estimate
 from circuitvar.circuits.score_files import read_scores
 from circuitvar.circuits.select import top_n
@@ -51,8 +52,8 @@ def score_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
         return []
     settings, scores = read_settings(card), read_scores(folder / SCORES)
     size = circuit_size(scores.graph.n_edges, settings.size)
-    axes = matrix_axes(scores, settings, size).axes
-    entries = {entry["key"]: entry for entry in card["axes"]}
+    axes = _axes(scores, settings, size)
+    entries = {entry["key"]: {"tied": 0, **entry} for entry in card["axes"]}
     checks = []
     for axis in axes:
         if axis.key not in entries:
@@ -63,6 +64,22 @@ def score_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
     found = structure_checks(scores, axes, settings, size).estimates
     checks.append(_check("scores: estimates", _estimate_differences(found, card)))
     return [*checks, _edges_check(card, folder, scores, axes, settings, size)]
+
+
+def _axes(scores: EdgeScores, settings: Settings, size: int) -> tuple[Axis, ...]:
+    """The axes that the score matrix gives by itself."""
+    clusters, runs = use_templates(scores.templates), {}
+    if clusters is not None:
+        runs["paraphrase"] = template_means(scores.values, clusters)[0]
+    return with_ties(
+        matrix_axes(scores, settings, size).axes,
+        scores.values,
+        runs=runs,
+        clusters=clusters,
+        size=size,
+        absolute=not settings.signed,
+        seed=settings.seed,
+    )
 
 
 def heldout_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:

@@ -7,19 +7,23 @@ import pytest
 import torch
 
 from circuitvar.audit.audit import audit_circuit
-from circuitvar.audit.claims import EMPTY
+from circuitvar.audit.claims import EMPTY, claims
 from circuitvar.audit.collect import collect
 from circuitvar.audit.perturb import matrix_axes
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.ties import tied_at_cut, with_ties
+from circuitvar.audit.verdict import UNTIE, Bars
 from circuitvar.circuits.methods import get_method
 from circuitvar.circuits.model import load_model
+from circuitvar.circuits.score_files import write_scores
 from circuitvar.circuits.types import EdgeScores
 from circuitvar.reports.card import check_schema, make_card
 from circuitvar.reports.card_text import card_markdown
 from circuitvar.reports.headline import headline_sentences
 from circuitvar.reports.summary import print_summary
-from circuitvar.reports.verify import verify_card
+from circuitvar.reports.verify import verify_card, verify_path
+from circuitvar.reports.verify_scores import SCORES, score_checks
+from circuitvar.reports.write import write_report
 from circuitvar.tasks.catalog import get_task
 
 SMALL = Settings(
@@ -49,7 +53,7 @@ def ones():
 
 @pytest.fixture(scope="module")
 def empty():
-    """The strongest edge of the gated model alone is no path."""
+    """One of the four equally strong edges of the gated model is no path."""
     return of_gated(replace(SMALL, size=1))
 
 
@@ -119,6 +123,26 @@ def test_reports_say_that_ties_decide(ones, capsys, tmp_path):
     assert [check.name for check in verify_card(card) if not check.ok] == []
 
 
+def test_ties_are_recomputed_from_the_scores(ones, tmp_path):
+    write_report(ones, tmp_path)
+    write_scores(ones.scores, tmp_path / SCORES)
+    assert [check for check in verify_path(tmp_path) if not check.ok] == []
+    card = make_card(ones)
+    card["axes"][0]["tied"] = 0
+    failed = [c for c in score_checks(card, tmp_path) if not c.ok]
+    assert [(c.name, c.detail) for c in failed] == [("scores: halves-template", "differs in tied")]
+
+
+def test_ties_in_an_empty_circuit_are_still_ties(ones):
+    again = claims(
+        ones.axes, ones.estimates, random=np.zeros(10), own=0.0, method="constant", bars=Bars(),
+        level=0.95, size=0,
+    )  # fmt: skip
+    reasons = {v.reason for v in again if v.claim.startswith(STABLE)}
+    assert reasons == {TIED}
+    assert EMPTY in {v.reason for v in again}
+
+
 def test_a_clear_cut_has_no_caution():
     clear = of_gated()
     assert {axis.tied for axis in clear.axes} == {0}
@@ -127,7 +151,11 @@ def test_a_clear_cut_has_no_caution():
 
 def test_a_circuit_without_edges_is_said(empty, capsys, tmp_path):
     assert empty.provenance["size"] == 0
-    assert {(v.outcome, v.reason) for v in empty.verdicts} == {("undecided", EMPTY)}
+    assert {v.outcome for v in empty.verdicts} == {"undecided"}
+    stability = {v.reason for v in empty.verdicts if v.claim.startswith(STABLE)}
+    others = {v.reason for v in empty.verdicts if "prompts" in v.claim and v.needed != UNTIE}
+    assert stability == {"4 edges tie at the cut; their order in the graph decides."}
+    assert others == {EMPTY}
     print_summary(empty, tmp_path, [])
     card = make_card(empty)
     for text in (capsys.readouterr().out, " ".join(headline_sentences(empty)), card_markdown(card)):

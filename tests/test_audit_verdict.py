@@ -47,7 +47,7 @@ def test_an_undefined_number_names_no_interval():
     found = vd.judge("same job", estimate, 0.9, bar_text="> 0.9")
     assert (found.outcome, found.needed) == ("undecided", "")
     assert found.reason == (
-        "function kept is undefined: circuits without edges or effect, no comparison."
+        "function kept is undefined: there is no edge, no effect or no difference."
     )
 
 
