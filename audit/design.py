@@ -202,10 +202,28 @@ def require_identifiable(
     if not effects:
         return
     factors = {" x ".join(effect): labels_of(keys, effect) for effect in effects}
-    moment_components(np.zeros((len(keys), 1)), factors)
+    levels = [[len(by_name[facet].levels) - 1 for facet in effect] for effect in effects]
+    few = _too_few(len(keys), 2 + sum(map(prod, levels))) if design.crossing == "sampled" else ""
+    try:
+        moment_components(np.zeros((len(keys), 1)), factors)
+    except ValueError as error:
+        raise ValueError(
+            f"{', '.join(factors)} are confounded in {few}" if few else error
+        ) from None
     indicators = np.concatenate([np.eye(code.max() + 1)[code] for code in factors.values()], axis=1)
     if np.linalg.matrix_rank(indicators) >= len(keys):
         raise ValueError(
-            f"{', '.join(factors)} use up all {len(keys)} runs, so they are confounded with noise; "
-            "use replicates = 2 or more draws"
+            f"{', '.join(factors)} are confounded with noise in {few}"
+            if few
+            else f"{', '.join(factors)} use up all {len(keys)} runs, so they are confounded with "
+            "noise; use replicates = 2 or more draws"
         )
+
+
+def _too_few(draws: int, needed: int) -> str:
+    if draws < needed:
+        return (
+            f"{draws} draws, which are too few: to tell them apart and from noise takes at least "
+            f"{needed}; raise draws"
+        )
+    return f"these {draws} draws; raise draws, or take another seed"

@@ -16,12 +16,12 @@ from circuitvar.audit.derived_runs import Derived, selected
 from circuitvar.audit.design import Design, Level, RunKey, labels_of
 from circuitvar.audit.design_agreement import RESAMPLED
 from circuitvar.audit.design_summary import varied
-from circuitvar.audit.facets import DATA, settings_of
+from circuitvar.audit.facets import DATA, pools, settings_of
 from circuitvar.audit.function_condition import Condition, run_under
 from circuitvar.audit.function_matrix import NULLS, Found, function_matrix, function_row
 from circuitvar.audit.jaccard import pairwise_jaccard
 from circuitvar.audit.match_heads import match_heads
-from circuitvar.audit.one_at_a_time import rows_at_default
+from circuitvar.audit.one_at_a_time import rows_of_block
 from circuitvar.audit.prompts import discovery_batch, fresh_batch, heldout_batch
 from circuitvar.audit.run_design import model_of
 from circuitvar.audit.settings import Settings
@@ -38,7 +38,8 @@ from circuitvar.tasks.types import Batch, Task
 CONDITIONS = ("metric", "corruption", "ablation", DATA, "noise", "dtype", "checkpoint", "template")
 """Facets whose levels are conditions that a circuit can be run under."""
 CIRCUITS = 12
-"""Levels of one facet, at most: the first ones."""
+"""Circuits of one facet that are run, at most: those of its first levels. The column `levels` says
+of how many."""
 SHARED = "held-out prompts"
 
 
@@ -56,14 +57,16 @@ def design_function(
     `agreement`: the table of `design_agreement`, whose intervals resamples are judged by.
 
     A level is represented by its run with everything else at default, or, where the design has no
-    such run for two levels (sampled designs), by the run most like the level's others. Facets of
-    which no two levels have a circuit are left out.
+    such run for two levels (sampled designs), by the run most like the level's others. The run that
+    takes all levels of a random facet together is none of them (`facets.pools`). Facets of which no
+    two levels have a circuit are left out; of more than `CIRCUITS` the first are run.
     """
-    rows, frames = [], []
+    rows, frames, levels = [], [], []
     for (name,) in varied(derived.table.keys):
-        runs = _representatives(design, derived, name)
-        if len(runs) < 2:
+        every = _representatives(design, derived, name)
+        if len(every) < 2:
             continue
+        runs = dict(list(every.items())[:CIRCUITS])
         labels = {str(level): row for level, row in runs.items()}
         conditions = _conditions(name, list(runs), task, model, settings)
         circuits = _circuits(name, labels, derived, conditions, settings)
@@ -83,10 +86,13 @@ def design_function(
         if name == RESAMPLED:
             structure = _resampled(structure, agreement)
         rows.append(function_row(matrix, structure, bars=Bars()))
+        levels.append(len(every))
         frames.append(matrix.frame().assign(axis=name))
     if not rows:
         return pd.DataFrame(), pd.DataFrame()
-    return pd.DataFrame(rows), pd.concat(frames, ignore_index=True)
+    table = pd.DataFrame(rows)
+    table.insert(2, "levels", levels)
+    return table, pd.concat(frames, ignore_index=True)
 
 
 def _resampled(structure: Axis, agreement: pd.DataFrame) -> Axis:
@@ -105,21 +111,22 @@ def _representatives(design: Design, derived: Derived, name: str) -> dict[Level,
     keys, masks = derived.table.keys, derived.masks
     filled = np.asarray(masks.any(axis=1))
     found: dict[Level, int] = {}
-    for row in rows_at_default(design, keys, (name,)):
+    for row in rows_of_block(design, keys, (name,)):
         if filled[row]:
             found.setdefault(dict(keys[row].levels)[name], int(row))
     if len(found) < 2:
         found = {}
         code = labels_of(keys, (name,))
+        single = [not pools(design, name, dict(key.levels)[name]) for key in keys]
         for level in range(int(code.max()) + 1):
-            rows = np.flatnonzero((code == level) & filled)
+            rows = np.flatnonzero((code == level) & filled & single)
             if len(rows):
                 alike = np.nan_to_num(np.asarray(pairwise_jaccard(masks[rows]))).mean(axis=1)
                 chosen = int(rows[np.argmax(alike)])
                 found[dict(keys[chosen].levels)[name]] = chosen
     levels = next(facet.levels for facet in design.facets if facet.name == name)
     order = {level: i for i, level in enumerate(levels)}
-    return dict(sorted(found.items(), key=lambda item: order[item[0]])[:CIRCUITS])
+    return dict(sorted(found.items(), key=lambda item: order[item[0]]))
 
 
 def _conditions(

@@ -13,15 +13,17 @@ from jaxtyping import Float
 
 from circuitvar.audit.derived_runs import Derived
 from circuitvar.audit.design import Design, Effect, RunKey, labels_of, require_identifiable
-from circuitvar.audit.facets import SELECTION
+from circuitvar.audit.facets import SELECTION, pools
 from circuitvar.audit.finder_runs import any_finder
 from circuitvar.audit.functional_anova import functional_anova
 from circuitvar.audit.moment_components import moment_components
-from circuitvar.audit.one_at_a_time import block_variances, single_runs
+from circuitvar.audit.one_at_a_time import block_variances, rows_of_block, single_runs
 from circuitvar.circuits.methods import get_method
 
 Runs = Float[np.ndarray, "run edge"]
 MOMENTS = "moment estimator"
+ROUNDING = (16 * float(np.finfo(np.float32).eps)) ** 2
+"""Variance, in mean squared scores, below which runs differ by the rounding of scores alone."""
 
 
 def varied(keys: Sequence[RunKey], names: Sequence[str] | None = None) -> tuple[Effect, ...]:
@@ -55,8 +57,43 @@ def require_answers(
     if not any_finder(keys):
         parts.insert(0, (score_runs(keys)[0], _of_scores(asked)))
     for own, wanted in parts:
-        main = () if _read_directly(design, own) else varied(own)
-        require_identifiable(design, (*main, *wanted), keys=own)
+        if _read_directly(design, own):
+            require_identifiable(design, wanted, keys=own)
+            continue
+        for rows, effects in moment_parts(design, own, wanted):
+            require_identifiable(design, effects, keys=[own[row] for row in rows])
+
+
+def moment_parts(
+    design: Design, keys: Sequence[RunKey], asked: Sequence[Effect] = ()
+) -> list[tuple[list[int], tuple[Effect, ...]]]:
+    """(rows, effects) that are solved for together, without runs that take all levels of a random
+    facet together (`facets.pools`).
+
+    Where the rest of a one-at-a-time design was run with all levels together, it is one part and
+    the facet another.
+    """
+    apart = [
+        name
+        for name, _ in keys[0].levels
+        if {pools(design, name, dict(key.levels)[name]) for key in keys} == {True, False}
+    ]
+    if design.crossing == "one-at-a-time" and apart:
+        default = {facet.name: facet.levels[0] for facet in design.facets}
+        main = [
+            row
+            for row, key in enumerate(keys)
+            if all(dict(key.levels)[name] == default[name] for name in apart)
+        ]
+        parts = [(main, (*varied([keys[row] for row in main]), *asked))]
+        parts += [(rows_of_block(design, keys, (name,)).tolist(), ((name,),)) for name in apart]
+        return [part for part in parts if part[1]]
+    rows = [
+        row
+        for row, key in enumerate(keys)
+        if not any(pools(design, name, dict(key.levels)[name]) for name in apart)
+    ]
+    return [(rows, (*varied([keys[row] for row in rows]), *asked))]
 
 
 def _of_scores(effects: Sequence[Effect]) -> tuple[Effect, ...]:
@@ -100,9 +137,11 @@ def design_components(
 ) -> pd.DataFrame:
     """One row per response and effect: variance summed over edges, share, median share over edges.
 
-    Shares of a response sum to 1. Negative estimates are kept and marked. Random facets: variance
-    over all levels there could be; `fixed` ones: over the listed levels, (L - 1)/L of that. Single
-    runs of a one-at-a-time design are read facet by facet (`one_at_a_time`), without a residual.
+    Shares of a response sum to 1, and are NaN where nothing varies. Negative estimates are kept and
+    marked; variances of the size of rounding (`ROUNDING`) are 0. Random facets: variance over all
+    levels there could be, from single ones alone (`facets.pools`); `fixed` ones: over the listed
+    levels, (L - 1)/L of that. Single runs of a one-at-a-time design are read facet by facet
+    (`one_at_a_time`), without a residual.
 
     Raises
     ------
@@ -113,21 +152,21 @@ def design_components(
     frames = []
     for response, (keys, values) in responses(derived).items():
         wanted = interactions if response == "membership" else _of_scores(interactions)
-        effects = varied(keys)
-        if not effects:
+        if not varied(keys):
             continue
         if _read_directly(design, keys):
             require_identifiable(design, wanted, keys=keys)
             lines = block_variances(design, keys, values)
         else:
-            effects = (*effects, *wanted)
-            require_identifiable(design, effects, keys=keys)
-            lines = _moment_lines(keys, values, effects, fixed)
+            lines = _moment_lines(design, keys, values, wanted, fixed)
         if not lines:
             continue
+        square = (values**2).mean(axis=0)
         per_edge = np.stack([variance for _, variance, _ in lines])
+        per_edge[np.abs(per_edge) < ROUNDING * np.maximum(square, square.mean())] = 0.0
         summed, total = per_edge.sum(axis=1), per_edge.sum(axis=0)
         summed[np.abs(summed) < 1e-12 * np.abs(summed).sum()] = 0.0  # Rounding is not negative.
+        summed[np.abs(summed) < ROUNDING * square.sum()] = 0.0
         known = total > 0
         share = per_edge[:, known] / total[known]
         frames.append(
@@ -150,14 +189,22 @@ def design_components(
 
 
 def _moment_lines(
-    keys: Sequence[RunKey], values: Runs, effects: Sequence[Effect], fixed: dict[str, int]
+    design: Design,
+    keys: Sequence[RunKey],
+    values: Runs,
+    asked: Sequence[Effect],
+    fixed: dict[str, int],
 ) -> list[tuple[Effect, Float[np.ndarray, " edge"], str]]:
-    """Effects and the residual (the empty effect) by the moment estimator."""
-    factors = {" x ".join(effect): labels_of(keys, effect) for effect in effects}
-    found = moment_components(values, factors)
-    scale = [*(_finite(effect, fixed) for effect in effects), 1.0]
-    every = [*effects, ()]
-    return [(e, found.values[i] * scale[i], MOMENTS) for i, e in enumerate(every)]
+    """Effects and the residual (the empty effect) of the first part by the moment estimator."""
+    lines, residual = [], []
+    for rows, effects in moment_parts(design, keys, asked):
+        own = [keys[row] for row in rows]
+        require_identifiable(design, effects, keys=own)
+        factors = {" x ".join(effect): labels_of(own, effect) for effect in effects}
+        found = moment_components(values[rows], factors).values
+        lines += [(e, found[i] * _finite(e, fixed), MOMENTS) for i, e in enumerate(effects)]
+        residual = residual or [((), found[-1], MOMENTS)]
+    return lines + residual
 
 
 def _kind(effect: Effect, fixed: dict[str, int]) -> str:
@@ -173,27 +220,40 @@ def _finite(effect: Effect, fixed: dict[str, int]) -> float:
     return float(np.prod([1 - 1 / fixed[name] for name in effect]))
 
 
-def sobol_table(derived: Derived) -> pd.DataFrame:
+def sobol_table(derived: Derived, design: Design | None = None) -> pd.DataFrame:
     """Exact functional ANOVA of a full grid: share of every main effect and interaction, and the
-    total index of single facets. Empty where cells are missing or unevenly filled."""
+    total index of single facets. Empty where cells are missing or unevenly filled. With `design`,
+    levels that take all levels of a random facet together are left out (`facets.pools`)."""
     frames = []
     for response, (keys, values) in responses(derived).items():
+        if design is not None:
+            rows = [
+                row
+                for row, key in enumerate(keys)
+                if not any(pools(design, name, level) for name, level in key.levels)
+            ]
+            keys, values = tuple(keys[row] for row in rows), values[rows]
+        if not keys:
+            continue
         names = tuple(effect[0] for effect in varied(keys))
         grid = full_grid(keys, values, names)
         if grid is None:
             continue
         found = functional_anova(grid, names)
-        total = float(found.total.sum())
-        for effect, variance in found.variance.items():
+        least = ROUNDING * float((values**2).mean(axis=0).sum())
+        summed = {e: float(v.sum()) for e, v in found.variance.items()}
+        summed = {e: v if abs(v) >= least else 0.0 for e, v in summed.items()}
+        total = sum(summed.values())
+        for effect, variance in summed.items():
             single = effect[0] if len(effect) == 1 else None
-            holding = [v.sum() for e, v in found.variance.items() if single in e]
+            holding = [v for e, v in summed.items() if single in e]
             frames.append(
                 {
                     "response": response,
                     "effect": " x ".join(effect),
-                    "variance": float(variance.sum()),
-                    "share": float(variance.sum()) / total if total else np.nan,
-                    "total_share": float(sum(holding)) / total if single and total else np.nan,
+                    "variance": variance,
+                    "share": variance / total if total else np.nan,
+                    "total_share": sum(holding) / total if single and total else np.nan,
                 }
             )
     columns = ["response", "effect", "variance", "share", "total_share"]

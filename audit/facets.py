@@ -5,6 +5,7 @@ among stored per-example scores, and selection facets choose edges from stored s
 calls the model.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -13,7 +14,8 @@ from circuitvar.audit.design import Design, Facet, RunKey, run_keys
 from circuitvar.audit.finder_runs import FINDER, FINDER_SEED, check_finders, finder_of
 from circuitvar.audit.prompts import marks_roles
 from circuitvar.audit.settings import Settings
-from circuitvar.circuits.methods import get_method
+from circuitvar.circuits.methods import METHODS, get_method
+from circuitvar.circuits.model import DTYPES
 from circuitvar.circuits.types import ABLATIONS
 from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.types import Task
@@ -28,6 +30,8 @@ per forward pass. `checkpoint`: model name, or name@revision; null is the model 
 SAMPLE = ("prompts", "template")
 """`prompts`: number of a bootstrap resample, 0 for all as drawn. `template`: its id, null for
 all."""
+POOLED = {"prompts": 0, "template": None}
+"""The level of a sample facet that takes all its others together, and so is none of them."""
 SELECTION = ("size", "signed", "selection", "granularity")
 FREE = frozenset((*SAMPLE, *SELECTION))
 """Facets computed from stored per-example scores, without a model call."""
@@ -47,7 +51,19 @@ _KIND: dict[str, tuple[type, ...]] = {
     "finder": (str, type(None)), "finder_seed": (int, type(None)),
     "method": (str,), "ablation": (str,), "selection": (str,), "granularity": (str,),
 }  # fmt: skip
-_CHOICES = {"ablation": ABLATIONS, "selection": RULES, "granularity": GRANULARITIES}
+_CHOICES = {
+    "ablation": ABLATIONS,
+    "selection": RULES,
+    "granularity": GRANULARITIES,
+    "dtype": (None, *DTYPES),
+}
+WITHOUT_GRADIENT = ("exact", "exact-node", "ifr", "random", "activation-size", "weight-norm")
+"""Methods of this package that can score by any metric; the others need its gradient."""
+WITH_STEPS = ("eap-ig-inputs", "eap-ig-activations", "eap-conductance")
+"""Methods of this package whose scores depend on `steps`."""
+_OWN_METHODS = frozenset(method.key for method in METHODS)
+NEEDS_GRADIENT = _OWN_METHODS - {*WITHOUT_GRADIENT} | {"mask-gradient"}
+WITHOUT_STEPS = _OWN_METHODS - {*WITH_STEPS}
 _LEAST = {"batch_size": 1, "size": 1, "steps": 1, "n": 8}
 _MOST_DRAWS = 64
 """Times the asked number of draws that are looked through for runs that mean something."""
@@ -106,6 +122,20 @@ def check_facets(design: Design, task: Task | None = None) -> None:
         )
 
 
+def pools(design: Design, name: str, level: object) -> bool:
+    """Whether a level of a random facet is its other levels together: all prompts as drawn beside
+    resamples of them, all templates beside single ones. It varies less than they do, so it is no
+    level that variance between levels could be read from.
+
+    >>> templates = Design((Facet("template", (None, "a", "b"), random=True),))
+    >>> [pools(templates, "template", level) for level in (None, "a")]
+    [True, False]
+    """
+    if name not in POOLED or level != POOLED[name]:
+        return False
+    return any(facet.name == name and facet.random for facet in design.facets)
+
+
 def _check_names(facet: Facet, task: Task) -> None:
     """Levels that name something are known before anything is scored."""
     for level in facet.levels:
@@ -137,7 +167,10 @@ def _check_level(facet: Facet, level: object) -> None:
         raise ValueError(f"level {level!r} of facet {facet.name!r} is not {allowed}")
     known = _CHOICES.get(facet.name)
     if known and level not in known:
-        raise ValueError(f"{facet.name} {level!r} is unknown; choose among {', '.join(known)}")
+        allowed = ", ".join("null" if choice is None else choice for choice in known)
+        raise ValueError(f"{facet.name} {level!r} is unknown; choose among {allowed}")
+    if isinstance(level, float) and not math.isfinite(level):
+        raise ValueError(f"level {level!r} of facet {facet.name!r} is not a finite number")
     if isinstance(level, int | float) and level < _LEAST.get(facet.name, 0):
         raise ValueError(
             f"level {level!r} of facet {facet.name!r} is too small; use "
@@ -174,22 +207,41 @@ def settings_of(key: RunKey, settings: Settings) -> Settings:
 
 
 def defined_runs(
-    keys: Sequence[RunKey], settings: Settings
+    keys: Sequence[RunKey],
+    settings: Settings,
+    *,
+    design: Design | None = None,
+    task: Task | None = None,
 ) -> tuple[tuple[RunKey, ...], tuple[RunKey, ...]]:
-    """(runs that mean something, the others): a method must be defined for its ablation, and only
-    single edges can be added until input and logits are connected."""
+    """(runs that mean something, the others).
+
+    A method must be defined for its ablation, and needs a metric that it can differentiate (the
+    task's own where none is named); only single edges can be added until input and logits are
+    connected. With `design`, a level that changes nothing beside the run's other levels is run at
+    the facet's first level alone: `steps` of methods without steps, `corruption` under noise.
+    """
+    first = {facet.name: facet.levels[0] for facet in design.facets} if design else {}
     kept, dropped = [], []
     for key in keys:
         changed, levels = settings_of(key, settings), dict(key.levels)
+        finder = finder_of(levels)
         fits = changed.ablation in get_method(changed.method).ablations
         whole = levels.get("granularity", "edge") != "edge"
         fits = fits and not (whole and levels.get("selection") == "connected")
+        metric = changed.metric or (task.metric if task else None)
+        smooth = metric is None or get_metric(metric).differentiable
+        fits = fits and (smooth or (finder or changed.method) not in NEEDS_GRADIENT)
+        inert = [("steps", not finder and changed.method in WITHOUT_STEPS)]
+        inert += [("corruption", bool(levels.get("noise")))]
+        fits = fits and not any(
+            idle and name in first and levels[name] != first[name] for name, idle in inert
+        )
         (kept if fits else dropped).append(key)
     return tuple(kept), tuple(dropped)
 
 
 def planned_runs(
-    design: Design, settings: Settings, *, context: str = ""
+    design: Design, settings: Settings, *, task: Task | None = None, context: str = ""
 ) -> tuple[tuple[RunKey, ...], tuple[RunKey, ...]]:
     """(runs of a design that mean something, those left out).
 
@@ -203,16 +255,19 @@ def planned_runs(
     """
     draws, wanted = design.draws, design.draws * design.replicates
     keys = run_keys(design, context=context)
-    kept, dropped = defined_runs(keys, settings)
+    kept, dropped = defined_runs(keys, settings, design=design, task=task)
     fresh_data = any(facet.name == DATA for facet in design.facets)
     while len(kept) < wanted and draws < _MOST_DRAWS * design.draws:
         draws *= 2
         keys = run_keys(replace(design, draws=draws), context=context)
         if fresh_data:  # Then a replicate would be another level of the facet.
             keys = tuple(key for key in keys if key.replicate == 0)
-        kept, dropped = defined_runs(keys, settings)
+        kept, dropped = defined_runs(keys, settings, design=design, task=task)
     if not kept:
-        raise ValueError("no run of this design is defined; check methods against ablations")
+        raise ValueError(
+            "no run of this design is defined; check methods against ablations, and gradient "
+            "methods against metrics without a gradient (accuracy, flip)"
+        )
     if design.crossing == "sampled":
         kept = kept[:wanted]
         before = set(keys[: keys.index(kept[-1])])

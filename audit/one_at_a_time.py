@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from circuitvar.audit.design import Design, Effect, RunKey, labels_of
+from circuitvar.audit.facets import pools
 from circuitvar.audit.moment_components import moment_components
 
 Edge = Float[np.ndarray, " edge"]
@@ -37,6 +38,20 @@ def rows_at_default(
     )
 
 
+def rows_of_block(
+    design: Design, keys: Sequence[RunKey], free: Sequence[str]
+) -> Int[np.ndarray, " row"]:
+    """`rows_at_default` at levels of the free facets, without the run that takes all together."""
+    return np.array(
+        [
+            row
+            for row in rows_at_default(design, keys, free)
+            if not any(pools(design, name, dict(keys[row].levels)[name]) for name in free)
+        ],
+        dtype=np.int64,
+    )
+
+
 def block_variances(
     design: Design, keys: Sequence[RunKey], values: Float[np.ndarray, "run edge"]
 ) -> list[tuple[Effect, Edge, str]]:
@@ -56,7 +71,7 @@ def block_variances(
         if len(group) > 1 and name == group[0]:
             found += _group(design, keys, values, group)
         elif name not in grouped or len(group) == 1:
-            rows = rows_at_default(design, keys, (name,))
+            rows = rows_of_block(design, keys, (name,))
             if len(rows) > 1:
                 spread = values[rows].var(axis=0, ddof=int(random[name]), dtype=np.float64)
                 found.append(((name,), spread, ALONE))
@@ -66,7 +81,7 @@ def block_variances(
 def _group(
     design: Design, keys: Sequence[RunKey], values: np.ndarray, group: Effect
 ) -> list[tuple[Effect, Edge, str]]:
-    rows = rows_at_default(design, keys, group)
+    rows = rows_of_block(design, keys, group)
     inside = [keys[row] for row in rows]
     codes: Mapping[str, np.ndarray] = {
         name: labels_of(inside, (name,)) for name in group if len(inside)
@@ -81,7 +96,7 @@ def _group(
         return [*lines, (group, solved[-1], WITHIN)]
     lines = []
     for name in codes:
-        own = rows_at_default(design, keys, (name,))
+        own = rows_of_block(design, keys, (name,))
         if len(own) > 1:
             ddof = int(name not in fixed)
             lines.append(((name,), values[own].var(axis=0, ddof=ddof, dtype=np.float64), ALONE))

@@ -17,8 +17,9 @@ from circuitvar.audit.design import Design, RunKey
 from circuitvar.audit.facets import DATA, check_facets, pass_key, planned_runs, settings_of
 from circuitvar.audit.finder_runs import FINDER_SEED, find_run, finder_of
 from circuitvar.audit.perturb import circuit_size
+from circuitvar.audit.plan_checks import check_on_model, source_of
 from circuitvar.audit.prompts import discovery_batch, fresh_batch
-from circuitvar.audit.run_store import run_design
+from circuitvar.audit.run_store import run_design, run_path
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.code_digest import code_digest
 from circuitvar.circuits.finders import get_finder
@@ -64,27 +65,9 @@ def with_code(keys: Sequence[RunKey], settings: Settings) -> tuple[RunKey, ...]:
 
 
 def model_of(key: RunKey, model: Model) -> Model:
-    """The model of one run: another checkpoint or number format where its levels say so.
-
-    Raises
-    ------
-    ValueError
-        The checkpoint cannot be loaded or has another graph.
-    """
-    levels = dict(key.levels)
-    checkpoint, dtype = levels.get("checkpoint"), levels.get("dtype")
-    if checkpoint is None and dtype in (None, model.dtype):
-        return model
-    named = model.name if checkpoint is None else str(checkpoint)
-    name, _, revision = named.partition("@")
-    kept = model.revision if checkpoint is None else None
-    other = _loaded(name, model.device, str(dtype or model.dtype), revision or kept)
-    if other.graph != model.graph:
-        raise ValueError(
-            f"checkpoint {named!r} has {other.graph.n_edges} edges, {model.name!r} has "
-            f"{model.graph.n_edges}; checkpoints of a design must share one architecture"
-        )
-    return other
+    """The model of one run: another checkpoint or number format where its levels say so."""
+    source = source_of(key, model)
+    return model if source is None else _loaded(*source)
 
 
 @lru_cache(maxsize=1)
@@ -178,12 +161,12 @@ def run_on_model(
     """
     check_facets(design, task)
     context = design_context(task, model, settings)
-    keys, left_out = planned_runs(design, settings, context=context)
+    keys, left_out = planned_runs(design, settings, task=task, context=context)
     keys = with_code(keys, settings)
-    # Before anything is scored.
-    sizes = {dict(key.levels).get("size") or settings.size for key in keys}
-    for size in sizes:
-        circuit_size(model.graph.n_edges, None if size is None else int(size))
+    # Before anything is scored; models need not be at hand where nothing is.
+    missing = {key for key in passes(keys) if not run_path(folder, key).exists()}
+    waiting = [key for key in keys if pass_key(key) in missing]
+    check_on_model(design, keys, model, settings, waiting=waiting)
     if workers > 1:
         source = (model.name, model.device, model.dtype, model.revision)
         compute = partial(score_named, task=task, source=source, settings=settings)

@@ -19,6 +19,7 @@ from circuitvar.audit.facets import check_facets, planned_runs, settings_of
 from circuitvar.audit.finder_runs import finder_of
 from circuitvar.audit.function_condition import PROMPTS
 from circuitvar.audit.perturb import circuit_size
+from circuitvar.audit.plan_checks import check_levels, check_on_model, check_runs
 from circuitvar.audit.prompts import discovery_batch, marks_roles
 from circuitvar.audit.run_design import run_on_model
 from circuitvar.audit.settings import Settings
@@ -84,23 +85,24 @@ def check_plan(
     ValueError
         A facet means nothing, or the runs cannot separate the effects; says which and why.
     """
+    check_levels(design, task, settings)
     check_facets(design, task)
-    kept, left_out = planned_runs(design, settings)
-    for facet in design.facets:
-        left = {repr(dict(key.levels)[facet.name]) for key in kept}
-        if len(facet.levels) > 1 and len(left) < 2:
-            raise ValueError(
-                f"facet {facet.name!r} has a single level, {left.pop()}, among the {len(kept)} "
-                "runs that are defined; choose a method that is defined for its other levels, or "
-                "draw more runs"
-            )
+    kept, left_out = planned_runs(design, settings, task=task)
+    check_runs(design, kept, left_out)
     require_answers(design, kept, asked=asked)
     return kept, left_out
 
 
 def plan_budget(design: Design, task: Task, settings: Settings, model: Model) -> Budget:
-    """What the design will cost on this model, from a short trial of every method in it."""
-    kept, _ = planned_runs(design, settings)
+    """What the design will cost on this model, from a short trial of every method in it.
+
+    Raises
+    ------
+    ValueError
+        A checkpoint cannot be loaded or has another graph, or a size is beyond the graph.
+    """
+    kept, _ = planned_runs(design, settings, task=task)
+    check_on_model(design, kept, model, settings)
     trial = replace(settings, n=TRIAL)
     batch = discovery_batch(task, trial, model)[0].batch
     metric = get_metric(settings.metric or task.metric)
@@ -186,7 +188,7 @@ def run_plan(
     agreement.insert(2, "left_out", len(left_out))
     components = design_components(design, derived, interactions=asked)
     tables = {"runs": runs, "components": components, "agreement": agreement}
-    sobol = sobol_table(derived)
+    sobol = sobol_table(derived, design)
     if len(sobol):
         tables["sobol"] = sobol
     write_tables(tables, out)

@@ -292,6 +292,79 @@ def test_empty_circuits_are_counted_and_left_out():
     assert np.isfinite(frame["jaccard"]).all()
 
 
+def _of_templates(crossing, *, more=(), replicates=1, levels=12, edges=3000, seed=0):
+    """Templates of variance 1 beside the mean of them all, data sets of variance 1/4."""
+    names = tuple(f"t{i}" for i in range(levels))
+    template = Facet("template", (None, *names), random=True)
+    design = Design((template, *more), crossing, replicates=replicates)
+    rng = np.random.default_rng(seed)
+    of = dict(zip(names, rng.normal(size=(levels, edges)), strict=True))
+    of[None] = np.mean(list(of.values()), axis=0)
+    data, keys = rng.normal(0, 0.5, size=(40, edges)), run_keys(design)
+    scores = []
+    for key in keys:
+        at = dict(key.levels)
+        scores.append(of[at["template"]] + data[at.get("data", 0)])
+        scores[-1] = scores[-1] + (0.1 * rng.normal(size=edges) if replicates > 1 else 0)
+    return design, Derived(RunTable(keys, np.stack(scores)), top_n_masks(np.stack(scores), 20))
+
+
+@pytest.mark.parametrize(
+    ("crossing", "replicates"), [("one-at-a-time", 1), ("one-at-a-time", 2), ("full", 1)]
+)
+@pytest.mark.parametrize("data", [1, 6])
+def test_all_templates_together_are_no_template(crossing, replicates, data):
+    """Components, membership and shares are those of the single templates."""
+    more = (Facet("data", tuple(range(data)), random=True),) if data > 1 else ()
+    design, derived = _of_templates(crossing, more=more, replicates=replicates)
+    require_answers(design, derived.table.keys)
+    frame = design_components(design, derived).set_index(["response", "component"])["variance"]
+    assert frame["score", "template"] / 3000 == pytest.approx(1, rel=0.04)
+    if data > 1:
+        assert frame["score", "data"] / 3000 == pytest.approx(0.25, rel=0.06)
+    single = [dict(key.levels)["template"] is not None for key in derived.table.keys]
+    masks = derived.masks[single].astype(float)
+    if data == 1 and replicates == 1:
+        expected = masks.var(axis=0, ddof=1).sum()
+        assert frame["membership", "template"] == pytest.approx(expected)
+    if crossing == "full":
+        without, own = sobol_table(derived), sobol_table(derived, design)
+        assert own["variance"].sum() > without["variance"].sum()
+
+
+def test_resample_0_is_no_resample():
+    levels = tuple(range(11))
+    design = Design((Facet("prompts", levels, random=True),))
+    rng = np.random.default_rng(1)
+    scores = np.concatenate([np.zeros((1, 2000)), rng.normal(size=(10, 2000))])
+    derived = Derived(RunTable(run_keys(design), scores), top_n_masks(scores, 20))
+    frame = design_components(design, derived).set_index(["response", "component"])["variance"]
+    assert frame["score", "prompts"] == pytest.approx(scores[1:].var(axis=0, ddof=1).sum())
+    fixed = Design((Facet("prompts", levels),))
+    frame = design_components(fixed, derived).set_index(["response", "component"])["variance"]
+    assert frame["score", "prompts"] == pytest.approx(scores.var(axis=0).sum())
+
+
+@pytest.mark.parametrize("crossing", ["full", "one-at-a-time"])
+def test_rounding_is_no_component(crossing):
+    """Runs that differ in the last bits alone: variances 0, shares unknown, nothing negative."""
+    design = Design((Facet("data", (0, 1, 2), random=True), Facet("steps", (2, 5))), crossing)
+    rng = np.random.default_rng(0)
+    keys = run_keys(design)
+    scores = np.repeat(rng.normal(size=(1, 50)), len(keys), axis=0)
+    masks = top_n_masks(scores, 10)
+    scores = scores * (1 + 1e-15 * rng.normal(size=scores.shape))
+    derived = Derived(RunTable(keys, scores), masks)
+    frame = design_components(design, derived)
+    assert (frame["variance"] == 0).all() and not frame["negative"].any()
+    assert frame[["share", "median_share"]].isna().all(axis=None)
+    sobol = sobol_table(derived, design)
+    assert (sobol["variance"] == 0).all() and sobol["share"].isna().all()
+    real = scores + 1e-4 * rng.normal(size=scores.shape)
+    frame = design_components(design, Derived(RunTable(keys, real), masks))
+    assert frame.groupby("response")["share"].sum()["score"] == pytest.approx(1)
+
+
 def test_nothing_varied():
     design = Design((Facet("method", ("eap",)), Facet("data", (0,))))
     with pytest.raises(ValueError, match="no facet has two levels"):

@@ -232,7 +232,7 @@ def test_numbers_of_scores_do_not_depend_on_the_store(pocket, store, tmp_path):
 
 CARRIED = {
     "metric": 2, "corruption": 5, "ablation": 2, "data": 3, "noise": 3, "dtype": 2,
-    "checkpoint": 2, "template": 3,
+    "checkpoint": 2, "template": 2,
 }  # fmt: skip
 
 
@@ -252,6 +252,22 @@ def test_function_stands_beside_structure_for_every_facet(pocket, store, tmp_pat
     if name in ("dtype", "checkpoint"):
         own = matrix[matrix["circuit"] == matrix["prompts"]]["faithfulness"]
         assert row["own"] == pytest.approx(own.mean())
+
+
+def test_the_function_of_templates_is_that_of_single_ones(pocket, store, tmp_path):
+    """All 12 templates and not their union; levels left out for cost are counted."""
+    lines = ["facets:", "- {name: template, levels: [null, '*'], random: true}"]
+    lines += [f"- {{name: prompts, levels: {list(range(15))}, random: true}}"]
+    path = tmp_path / "p.yaml"
+    path.write_text("\n".join([*lines, "crossing: one-at-a-time"]), encoding="utf-8")
+    settings = replace(BASE, n=120, heldout=48)
+    tables = run_plan(resolve_design(str(path), IOI), IOI, settings, pocket, store)
+    rows = tables["function"].set_index("axis")
+    assert rows.loc["template", ["circuits", "levels", "conditions"]].tolist() == [12, 12, 12]
+    assert rows.loc["prompts", ["circuits", "levels", "conditions"]].tolist() == [12, 14, 1]
+    agreement = tables["agreement"].set_index("facet")
+    assert rows.loc["template", "phi"] == pytest.approx(agreement.loc["template", "phi"])
+    assert "None" not in set(tables["cross_faithfulness"]["circuit"])
 
 
 def test_a_design_can_be_joined_to_a_page(pocket, store, tmp_path):
