@@ -44,14 +44,27 @@ def heldout_batch(
         raise ValueError(f"held-out prompts: {few}; lower n or heldout") from None
 
 
-def fresh_batch(task: Task, settings: Settings, model: "Model", draw: int) -> Drawn:
+def fresh_batch(
+    task: Task,
+    settings: Settings,
+    model: "Model",
+    draw: int,
+    *,
+    unlike: Collection[str] | None = None,
+) -> Drawn:
     """Another data set of the same task and size, from disjoint word lists where it has them.
 
     Even draws come from slot pool "a" and odd ones from "b", so that a circuit that depends on
-    particular words shows. Tasks without pools are drawn afresh.
+    particular words shows. Tasks without pools are drawn afresh. `unlike`: clean prompts that must
+    not come up.
+
+    Raises
+    ------
+    ValueError
+        The task cannot make enough prompts that differ from these.
     """
     pool = ("a", "b")[draw % 2] if has_word_lists(task) else "all"
-    return _draw(task, settings, model, settings.n, ("fresh", draw), pool=pool)
+    return _draw(task, settings, model, settings.n, ("fresh", draw), pool=pool, unlike=unlike)
 
 
 def has_word_lists(task: Task) -> bool:

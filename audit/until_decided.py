@@ -39,7 +39,8 @@ class FreshPair:
 def fresh_pairs(task: Task, model: Model, settings: Settings) -> Iterator[FreshPair]:
     """The circuits of two fresh data sets of `settings.n` prompts compared, pair after pair.
 
-    Data sets come from the whole word list, not from its halves, so that pairs are alike.
+    Data sets come from the whole word list, not from its halves, so that pairs are alike. The two
+    of a pair share no row of a file.
     """
     metric = get_metric(settings.metric or task.metric)
     options = ScoreOptions(ablation=settings.ablation, steps=settings.steps, seed=settings.seed)
@@ -47,18 +48,21 @@ def fresh_pairs(task: Task, model: Model, settings: Settings) -> Iterator[FreshP
     whole = replace(task, pools=("all",))
     pair = 0
     while True:
-        runs = [
-            score_edges(
-                model,
-                fresh_batch(whole, settings, model, draw)[0].batch,
-                get_method(settings.method),
-                metric=metric,
-                options=options,
+        runs, used = [], set()
+        for draw in (2 * pair, 2 * pair + 1):
+            unlike = used if task.distinct else None
+            drawn, prompts = fresh_batch(whole, settings, model, draw, unlike=unlike)
+            used = {prompt.clean for prompt in prompts}
+            runs.append(
+                score_edges(
+                    model,
+                    drawn.batch,
+                    get_method(settings.method),
+                    metric=metric,
+                    options=options,
+                )
             )
-            for draw in (2 * pair, 2 * pair + 1)
-        ]
-        for run in runs:
-            require_scores(run)
+            require_scores(runs[-1])
         means, absolute = np.stack([run.mean for run in runs]), not settings.signed
         tied = int(tied_at_cut(means, size, absolute=absolute).min())
         yield FreshPair(phi(top_n_masks(means, size, absolute=absolute)), tied)
@@ -94,7 +98,8 @@ def until_decided(
         graph has.
     """
     bars = Bars() if bars is None else bars
-    claim = f"The edge set is stable: fresh samples of {settings.n} prompts"
+    samples = sampled_prompts(task, settings.n)
+    claim = f"The edge set is stable: {samples}"
     bar_text = f"phi > {bars.phi:.2f}, watched"
     pairs = budget // (2 * settings.n)
     if pairs < LEAST:
@@ -121,13 +126,21 @@ def until_decided(
         bounds=(lowest_phi(model, settings), 1.0),
         alpha=1 - settings.level,
         name="phi",
-        estimand=f"agreement of fresh samples of {settings.n} prompts",
+        estimand=f"agreement of {samples}",
     )
     ties = [edges for edges in tied if edges]
     if 2 * len(ties) > len(tied):
         reason = tied_reason(int(np.median(ties)))
         return found, Verdict(claim, bar_text, "undecided", reason, UNTIE)
     return found, judge(claim, found, bars.phi, bar_text=bar_text, unit="pair")
+
+
+def sampled_prompts(task: Task, n: int) -> str:
+    """What the two circuits of a pair were found on. Rows of a file stand for that file only: pairs
+    draw them again."""
+    if task.distinct:
+        return f"disjoint samples of {n} rows of {task.key}"
+    return f"fresh samples of {n} prompts"
 
 
 def _no_compression(model: Model, settings: Settings, bars: Bars) -> str | None:

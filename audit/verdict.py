@@ -110,11 +110,11 @@ def judge(
 
 def _why_no_interval(estimate: Estimate, unit: str) -> str:
     """What is missing, from the name that an estimate without interval gives it."""
-    if re.fullmatch(r"none \(\d+ units\)", estimate.interval):
-        return f"no interval from fewer than {LEAST_UNITS} {unit}s"
-    if re.fullmatch(r"none \(\d+ runs\)", estimate.interval):
-        return "no interval from fewer than 3 runs"
-    return "no interval"
+    few = re.fullmatch(r"none \(\d+ (units|runs)\)", estimate.interval)
+    if few is None:
+        return "no interval"
+    least = f"{LEAST_UNITS} {unit}s" if few[1] == "units" else "3 runs"
+    return f"no interval from fewer than {least}"
 
 
 def needed_units(estimate: Estimate, bar: float, *, unit: str = "run") -> str:
@@ -167,10 +167,8 @@ def stability_verdicts(
             Verdict(claim, bar, "no compression", reason) for bar in (phi_bar, jaccard_bar)
         )
     if axis.tied:
-        return tuple(
-            Verdict(claim, bar, "undecided", tied_reason(axis.tied), UNTIE)
-            for bar in (phi_bar, jaccard_bar)
-        )
+        tie = Verdict(claim, phi_bar, "undecided", tied_reason(axis.tied), UNTIE)
+        return tie, replace(tie, bar=jaccard_bar)
     unit = axis.unit if "jackknife t" not in axis.phi.interval else "run"
     phi = judge(claim, axis.phi, bars.phi, bar_text=phi_bar, unit=unit)
     jaccard = judge(claim, axis.jaccard, bars.jaccard, bar_text=jaccard_bar, unit=unit)

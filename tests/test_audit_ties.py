@@ -141,6 +141,13 @@ def test_ties_in_an_empty_circuit_are_still_ties(ones):
     reasons = {v.reason for v in again if v.claim.startswith(STABLE)}
     assert reasons == {TIED}
     assert EMPTY in {v.reason for v in again}
+    clear = tuple(replace(axis, tied=0) for axis in ones.axes)
+    for size, expected in ((0, {EMPTY}), (None, set())):
+        again = claims(
+            clear, ones.estimates, random=np.zeros(10), own=0.0, method="constant", bars=Bars(),
+            level=0.95, size=size,
+        )  # fmt: skip
+        assert {v.reason for v in again if "edges" in v.reason} == expected
 
 
 def test_a_clear_cut_has_no_caution():

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from circuitvar.tasks.catalog import get_task
 SETTINGS = Settings(n=8, size=4, method="eap", steps=1)
 NO_MODEL = SimpleNamespace(graph=SimpleNamespace(n_edges=40))
 """A graph that cannot be scored."""
+IOI = get_task("ioi")
 
 
 @pytest.mark.parametrize(("key", "outcome"), [("gated", "pass"), ("two-route", "fail")])
@@ -33,7 +35,7 @@ def test_a_spent_budget_is_undecided(monkeypatch):
     monkeypatch.setattr(ud, "lowest_phi", lambda *_: -0.2)
     seen = []
     found, verdict = ud.until_decided(
-        None, NO_MODEL, SETTINGS, budget=16 * 40, progress=lambda done, total: seen.append(total)
+        IOI, NO_MODEL, SETTINGS, budget=16 * 40, progress=lambda done, total: seen.append(total)
     )
     assert (verdict.outcome, found.n, set(seen)) == ("undecided", 40, {40})
     assert "pairs" in verdict.needed or "out of reach" in verdict.needed
@@ -41,7 +43,7 @@ def test_a_spent_budget_is_undecided(monkeypatch):
 
 def test_too_small_a_budget_says_what_it_takes():
     with pytest.raises(ValueError, match="holds 6 pairs of 8; at least 30"):
-        ud.until_decided(None, None, SETTINGS, budget=100)
+        ud.until_decided(IOI, NO_MODEL, SETTINGS, budget=100)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_nearly_the_whole_graph_is_no_compression(monkeypatch, size, bars, outco
     """The rule of an audit, before anything is scored."""
     monkeypatch.setattr(ud, "fresh_pairs", lambda *_: map(ud.FreshPair, np.resize([0.9, 1.0], 100)))
     settings = Settings(n=8, size=size)
-    found, verdict = ud.until_decided(None, NO_MODEL, settings, budget=16 * 40, bars=bars)
+    found, verdict = ud.until_decided(IOI, NO_MODEL, settings, budget=16 * 40, bars=bars)
     assert (verdict.outcome == "no compression") == outcome == (found.n == 0)
     if outcome:
         assert verdict.reason == f"Circuits of {size} of 40 edges keep {size / 40:.0%} of them."
@@ -65,7 +67,7 @@ def test_nearly_the_whole_graph_is_no_compression(monkeypatch, size, bars, outco
 
 def test_pairs_that_ties_decide_are_undecided(monkeypatch):
     monkeypatch.setattr(ud, "fresh_pairs", lambda *_: iter([ud.FreshPair(1.0, 39)] * 100))
-    found, verdict = ud.until_decided(None, NO_MODEL, SETTINGS, budget=16 * 40)
+    found, verdict = ud.until_decided(IOI, NO_MODEL, SETTINGS, budget=16 * 40)
     assert (found.value, verdict.outcome) == (1.0, "undecided")
     assert verdict.reason == "39 edges tie at the cut; their order in the graph decides."
 
@@ -81,6 +83,32 @@ def test_the_full_model_does_not_pass(monkeypatch):
     assert result.output.startswith(
         "no compression after 0 prompts: Circuits of 479 of 479 edges keep 100% of them."
     )
+
+
+def test_the_samples_of_a_pair_share_no_row_of_a_file(monkeypatch):
+    """40 rows hold two samples of 20; two random ones would share about 10."""
+    planted, model = get_task("planted-two-route"), load_model("planted:two-route")
+    drawn = planted.sample(400, rng=np.random.default_rng(0))
+    rows = list({pair.clean: pair for pair in drawn}.values())[:40]
+
+    def sample(n, *, rng, **_):
+        return tuple(rows[i] for i in rng.permutation(len(rows))[:n])
+
+    file, seen = replace(planted, sample=sample, distinct=True, key="rows"), []
+    draw = ud.fresh_batch
+
+    def watched(*args, **options):
+        found = draw(*args, **options)
+        seen.append({pair.clean for pair in found[1]})
+        return found
+
+    monkeypatch.setattr(ud, "fresh_batch", watched)
+    next(ud.fresh_pairs(file, model, Settings(n=20, size=4, method="exact")))
+    assert [len(prompts) for prompts in seen] == [20, 20]
+    assert not seen[0] & seen[1]
+    assert ud.sampled_prompts(file, 20) == "disjoint samples of 20 rows of rows"
+    with pytest.raises(ValueError, match="differ from the 30 already used"):
+        next(ud.fresh_pairs(file, model, Settings(n=30, size=4, method="exact")))
 
 
 def test_it_is_a_command():
