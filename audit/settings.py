@@ -36,7 +36,7 @@ class Settings:
     random: int = 50
     """Random circuits of the same size to compare with."""
     fresh: int = 5
-    """Independent data sets of `n` prompts; 0 skips the axis."""
+    """Independent data sets of `n` prompts; 0 skips the axis, as files of prompts must."""
     noise: tuple[float, ...] = ()
     """Amplitudes of Gaussian noise on the embeddings of role-marked tokens, in embedding SDs, each
     a corruption to discover the circuit with; one scoring pass each."""
