@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from circuitvar.audit.derived_runs import Derived
 from circuitvar.audit.design import Design, Effect, RunKey, labels_of, require_identifiable
+from circuitvar.audit.design_intervals import Interval, component_interval_of
 from circuitvar.audit.facets import SELECTION, pools
 from circuitvar.audit.finder_runs import any_finder
 from circuitvar.audit.functional_anova import functional_anova
@@ -133,9 +134,14 @@ def mixes_units(keys: Sequence[RunKey]) -> bool:
 
 
 def design_components(
-    design: Design, derived: Derived, *, interactions: Sequence[Effect] = ()
+    design: Design,
+    derived: Derived,
+    *,
+    interactions: Sequence[Effect] = (),
+    level: float = 0.95,
 ) -> pd.DataFrame:
-    """One row per response and effect: variance summed over edges, share, median share over edges.
+    """One row per response and effect: variance summed over edges with `low` and `high` where the
+    design gives them (`interval` says from what, or why not), share, median share over edges.
 
     Shares of a response sum to 1, and are NaN where nothing varies. Negative estimates are kept and
     marked; variances of the size of rounding (`ROUNDING`) are 0. Random facets: variance over all
@@ -167,6 +173,7 @@ def design_components(
         summed, total = per_edge.sum(axis=1), per_edge.sum(axis=0)
         summed[np.abs(summed) < 1e-12 * np.abs(summed).sum()] = 0.0  # Rounding is not negative.
         summed[np.abs(summed) < ROUNDING * square.sum()] = 0.0
+        intervals = _intervals(design, keys, values, lines, summed, level)
         known = total > 0
         share = per_edge[:, known] / total[known]
         frames.append(
@@ -176,16 +183,32 @@ def design_components(
                     "component": [" x ".join(effect) or "residual" for effect, _, _ in lines],
                     "kind": [_kind(effect, fixed) for effect, _, _ in lines],
                     "variance": summed,
+                    "low": [low for low, _, _ in intervals],
+                    "high": [high for _, high, _ in intervals],
                     "share": summed / summed.sum() if summed.sum() else np.nan,
                     "median_share": np.median(share, axis=1) if known.any() else np.nan,
                     "negative": summed < 0,
                     "how": [how for _, _, how in lines],
+                    "interval": [text for _, _, text in intervals],
                 }
             )
         )
     if not frames:
         raise ValueError("no facet has two levels among the runs; give one more levels")
     return pd.concat(frames, ignore_index=True)
+
+
+def _intervals(design: Design, keys, values: Runs, lines, summed, level: float) -> list[Interval]:
+    rows = range(len(keys))
+    effects = [effect for effect, _, _ in lines if effect]
+    if any(how == MOMENTS for _, _, how in lines):
+        rows, effects = moment_parts(design, keys, [e for e in effects if len(e) > 1])[0]
+    solved, found = [keys[row] for row in rows], []
+    for variance, (effect, _, how) in zip(summed, lines, strict=True):
+        at = (solved, values[rows]) if how == MOMENTS else (keys, values)
+        own = component_interval_of(design, *at, effect, how, effects=effects, level=level)
+        found.append(own if variance else (np.nan, np.nan, "none: nothing varies"))
+    return found
 
 
 def _moment_lines(

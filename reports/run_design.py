@@ -186,7 +186,7 @@ def run_plan(
         seed=settings.seed,
     )
     agreement.insert(2, "left_out", len(left_out))
-    components = design_components(design, derived, interactions=asked)
+    components = design_components(design, derived, interactions=asked, level=settings.level)
     tables = {"runs": runs, "components": components, "agreement": agreement}
     sobol = sobol_table(derived, design)
     if len(sobol):
