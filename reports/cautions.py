@@ -1,8 +1,10 @@
-"""What a reader must know before any number: ties at the cut, and a circuit without edges."""
+"""What a reader must know before any number: ties at the cut, a circuit without edges, templates
+that are too few to stand for others."""
 
 from collections.abc import Sequence
 
 from circuitvar.audit.claims import EMPTY
+from circuitvar.audit.ratio import LEAST_TEMPLATES
 from circuitvar.audit.types import Audit
 
 
@@ -11,7 +13,15 @@ def cautions(audit: Audit) -> list[str]:
     size = None
     if "in_circuit" in audit.edges:
         size = int(audit.edges["in_circuit"].to_numpy(dtype=bool).sum())
-    return caution_sentences([(axis.title, axis.tied) for axis in audit.axes], size)
+    found = caution_sentences([(axis.title, axis.tied) for axis in audit.axes], size)
+    templates = audit.provenance.get("n_templates")
+    if isinstance(templates, int) and 1 < templates < LEAST_TEMPLATES:
+        found.append(
+            f"With {templates} templates the unit is the prompt: standard errors and tests hold "
+            "for other prompts of these templates and not for other wordings, which takes "
+            f"{LEAST_TEMPLATES} templates."
+        )
+    return found
 
 
 def caution_sentences(tied: Sequence[tuple[str, int]], in_circuit: int | None) -> list[str]:

@@ -19,12 +19,14 @@ from circuitvar.circuits.score_files import write_scores
 from circuitvar.circuits.types import EdgeScores
 from circuitvar.reports.card import check_schema, make_card
 from circuitvar.reports.card_text import card_markdown
+from circuitvar.reports.cautions import cautions
 from circuitvar.reports.headline import headline_sentences
 from circuitvar.reports.summary import print_summary
 from circuitvar.reports.verify import verify_card, verify_path
 from circuitvar.reports.verify_scores import SCORES, score_checks
 from circuitvar.reports.write import write_report
 from circuitvar.tasks.catalog import get_task
+from tests.toy_audit import toy_audit
 
 SMALL = Settings(
     n=48, heldout=32, bootstrap=20, pairs=8, exact=0, fresh=0, random=10, size=4, other_methods=()
@@ -179,3 +181,11 @@ def test_scores_that_are_all_zero_stop_the_audit_at_once():
             method=constant(0.0), progress=lambda stage, *_: seen.append(stage),
         )  # fmt: skip
     assert set(seen) <= {"constant on 48 prompts"}
+
+
+@pytest.mark.parametrize(("templates", "said"), [(1, False), (2, True), (3, True), (4, False)])
+def test_few_templates_do_not_stand_for_other_wordings(templates, said):
+    audit = toy_audit()
+    audit = replace(audit, provenance={**audit.provenance, "n_templates": templates})
+    found = [text for text in cautions(audit) if "not for other wordings" in text]
+    assert bool(found) == said
