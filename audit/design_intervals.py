@@ -59,7 +59,7 @@ def component_interval_of(
 
     `effects`: every effect that was solved for together. Random facets have one where their
     variance is read off single runs, and on balanced grids with one run a cell, whose mean squares
-    are known (modified large sample); so has the residual of two facets.
+    are known (modified large sample; ends below 0 are 0); so has the residual of two facets.
     """
     is_random = {facet.name: facet.random for facet in design.facets}
     reason = ""
@@ -124,7 +124,8 @@ def _from_squares(
         divisor=len(keys) / size,
         level=level,
     )
-    return float(low[0]), float(high[0]), _words("modified large sample", df, size)
+    low, high = max(float(low[0]), 0.0), max(float(high[0]), 0.0)
+    return low, high, _words("modified large sample", df, size)
 
 
 def _words(method: str, df: float, levels: int) -> str:

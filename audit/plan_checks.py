@@ -11,6 +11,7 @@ from circuitvar.audit.perturb import circuit_size
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.model import Model, load_model
+from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.types import Task
 
 
@@ -109,15 +110,16 @@ def check_runs(design: Design, kept: Sequence[RunKey], left_out: Sequence[RunKey
         left = {repr(dict(key.levels)[facet.name]) for key in kept}
         if len(facet.levels) > 1 and len(left) < 2:
             raise ValueError(
-                f"facet {facet.name!r} has a single level, {left.pop()}, among the {len(kept)} "
-                "runs that are defined; choose a method that is defined for its other levels, or "
-                "draw more runs"
+                f"facet {facet.name!r} has a single level, {next(iter(left))}, among the "
+                f"{len(kept)} runs that are defined{_why(facet, left)}; choose a method "
+                "that is defined for its other levels, or draw more runs"
             )
         gone = [level for level in facet.levels if repr(level) not in left]
         if gone and len(left_out) and design.crossing != "sampled":
             raise ValueError(
                 f"level {gone[0]!r} of facet {facet.name!r} is in none of the {len(kept)} runs "
-                "that are defined; leave it out, or choose a method that is defined for it"
+                f"that are defined{_why(facet, left)}; leave it out, or choose a method that is "
+                "defined for it"
             )
         single = [level for level in facet.levels if not pools(design, facet.name, level)]
         if 1 == len(single) < len(facet.levels):
@@ -128,3 +130,13 @@ def check_runs(design: Design, kept: Sequence[RunKey], left_out: Sequence[RunKey
             )
     if not varied(kept):
         raise ValueError("no facet has two levels among the runs; give one more levels")
+
+
+def _why(facet: Facet, left: set[str]) -> str:
+    gone = [level for level in facet.levels if repr(level) not in left]
+    if facet.name == "steps":
+        return " (the method has no steps)"
+    if facet.name == "metric":
+        hard = [str(key) for key in gone if key and not get_metric(str(key)).differentiable]
+        return f" (no gradient of {' and '.join(hard)}, which the method needs)" if hard else ""
+    return ""

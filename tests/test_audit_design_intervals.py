@@ -48,7 +48,7 @@ def test_a_balanced_grid_has_the_interval_of_its_mean_squares():
     of_data, left = squares[1].sum(), squares[2].sum()
     low, high = mls_interval(np.array([of_data]), np.array([left]), df=(3, 6), divisor=3)
     assert frame.loc["data", "variance"] == pytest.approx((of_data - left) / 3)
-    assert frame.loc["data", ["low", "high"]].tolist() == pytest.approx([low[0], high[0]])
+    assert frame.loc["data", ["low", "high"]].tolist() == pytest.approx([max(low[0], 0), high[0]])
     assert frame.loc["data", "interval"].startswith("modified large sample, 3.0 degrees")
     bounds = [6 * left / chi2.isf(p, 6) for p in (0.025, 0.975)]
     assert frame.loc["residual", ["low", "high"]].tolist() == pytest.approx(bounds)
@@ -109,8 +109,14 @@ def test_where_there_is_none_the_reason_stands(design, component, options, reaso
 
 
 def test_three_facets_bound_random_ones():
-    row = components(Design((METHOD, data(6), STEPS))).loc["data"]
-    assert row["low"] < row["variance"] < row["high"]
+    """Data sets of variance 1 under noise of 1/100; bounds never fall below 0."""
+    rng, design = np.random.default_rng(4), Design((METHOD, data(6), STEPS))
+    of_data = rng.normal(size=(6, 20))
+    scores = np.stack([of_data[dict(key.levels)["data"]] for key in run_keys(design)])
+    scores += 0.1 * rng.normal(size=scores.shape)
+    row = components(design, scores).loc["data"]
+    assert 0 < row["low"] < row["variance"] < row["high"] and row["low"] < 20 < row["high"]
+    assert components(design).loc["data", ["low", "high"]].min() >= 0
 
 
 def test_nothing_varies():
