@@ -3,6 +3,8 @@
 Influence on phi is a derivative that costs a few products; leave-one-out circuits cost one.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.optimize import brentq
@@ -13,7 +15,7 @@ from circuitvar.audit.replicate_sets import RunSets, Selector, replicate_sets
 
 _FAR = 8.0
 """Edges further from the cut than this many SEs are kept always or never."""
-_ROUNDS = 4
+_ROUNDS = 3
 """The cut, and how it moves with the prompts, settle in three."""
 _ROWS = 64
 
@@ -65,6 +67,45 @@ def _moments(scores) -> tuple[Float[np.ndarray, " edge"], Float[np.ndarray, " ed
     return mean, squares / len(scores)
 
 
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """Where the edges lie against the cut, above it (up) and below its negative (down)."""
+
+    u: Float[np.ndarray, " edge"]
+    v: Float[np.ndarray, " edge"]
+    up: Float[np.ndarray, " edge"]
+    """SE of the distance to the cut."""
+    down: Float[np.ndarray, " edge"]
+    at_u: Float[np.ndarray, " edge"]
+    """Density at u; at_v is 0 where signed scores are kept."""
+    at_v: Float[np.ndarray, " edge"]
+
+    @property
+    def slopes(self) -> tuple[Float[np.ndarray, " edge"], Float[np.ndarray, " edge"]]:
+        """Change of the chance to be kept with the mean, above and below."""
+        return self.at_u / self.up, self.at_v / self.down
+
+
+def _cut(part, level, kept: int, together: Float[np.ndarray, " example"], *, both: bool) -> _Cut:
+    """The cut at which `kept` edges are kept on average, which moves with `together` per prompt."""
+    n, other = len(part), 1.0 if both else 0.0
+    own = (part**2).mean(axis=0)
+    shared, moves = part.T @ together / n, float(together @ together) / n
+    up, down = (
+        np.sqrt(np.maximum(own - side * 2 * shared + moves, 1e-12 * float(own.max())) / n)
+        for side in (1, -1)
+    )
+
+    def surplus(cut: float) -> float:
+        inside = ndtr((level - cut) / up) + other * ndtr((-level - cut) / down)
+        return float(inside.sum()) - kept
+
+    reach = float(np.abs(level).max() + 40 * max(up.max(), down.max()))
+    cut = float(brentq(surplus, 0.0 if both else -reach, reach))  # pyright: ignore[reportArgumentType]
+    u, v = (level - cut) / up, (-level - cut) / down
+    return _Cut(u, v, up, down, _density(u), other * _density(v))
+
+
 def _kept_by_prompt(
     part: Float[np.ndarray, "example edge"],
     level: Float[np.ndarray, " edge"],
@@ -74,38 +115,24 @@ def _kept_by_prompt(
 ) -> Float[np.ndarray, " example"]:
     """Change of sum p (1 - p) when one prompt is dropped. `part`: centred scores with the sign of
     their mean; `both`: edges are kept by magnitude, so on either side of 0."""
-    n, other = len(part), 1.0 if both else 0.0
-    own, together = (part**2).mean(axis=0), np.zeros(n)
-    floor = 1e-12 * float(own.max())
+    n, together = len(part), np.zeros(len(part))
+    at = _cut(part, level, kept, together, both=both)
     for _ in range(_ROUNDS):
-        shared, cut_variance = part.T @ together / n, float(together @ together) / n
-        up, down = (
-            np.sqrt(np.maximum(own - side * 2 * shared + cut_variance, floor) / n)
-            for side in (1, -1)
-        )
-
-        def surplus(cut: float, up=up, down=down) -> float:
-            inside = ndtr((level - cut) / up) + other * ndtr((-level - cut) / down)
-            return float(inside.sum()) - kept
-
-        reach = float(np.abs(level).max() + 40 * max(up.max(), down.max()))
-        cut = float(brentq(surplus, 0.0 if both else -reach, reach))  # pyright: ignore[reportArgumentType]
-        u, v = (level - cut) / up, (-level - cut) / down
-        at_u, at_v = _density(u), other * _density(v)
-        slope_u, slope_v = at_u / up, at_v / down
-        steepness = float((slope_u + slope_v).sum())
-        together = part @ ((slope_u - slope_v) / steepness)
-    p = ndtr(u) + other * ndtr(v)
-    weight = 1 - 2 * p
-    weight -= float((weight * (slope_u + slope_v)).sum()) / steepness
-    rise_u, rise_v = (
-        -weight * at * z / (2 * spread**2) / n for at, z, spread in ((at_u, u, up), (at_v, v, down))
+        above, below = at.slopes
+        together = part @ ((above - below) / float((above + below).sum()))
+        at = _cut(part, level, kept, together, both=both)
+    above, below = at.slopes
+    weight = 1 - 2 * (ndtr(at.u) + (ndtr(at.v) if both else 0.0))
+    weight -= float((weight * (above + below)).sum()) / float((above + below).sum())
+    rise, fall = (
+        -weight * slope * z / (2 * spread) / n
+        for slope, z, spread in ((above, at.u, at.up), (below, at.v, at.down))
     )
-    by_mean = part @ (weight * (slope_u - slope_v))
+    by_mean = part @ (weight * (above - below))
     by_variance = (
-        part**2 @ (rise_u + rise_v)
-        + 2 * together * (part @ (rise_v - rise_u))
-        + (rise_u + rise_v).sum() * together**2
+        part**2 @ (rise + fall)
+        + 2 * together * (part @ (fall - rise))
+        + (rise + fall).sum() * together**2
     )
     return -(by_mean + by_variance - by_variance.mean()) / n
 
