@@ -97,7 +97,8 @@ def prompt_influence(frame: pd.DataFrame, *, top: int = 20) -> "Figure":
         axes.set_yticks(rows, labels, fontsize=7)
         axes.set_ylim(-0.7, len(part) - 0.3)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel("influence on φ")
+        axes.locator_params(axis="x", nbins=5)
+        axes.set_xlabel("change of φ without the prompt")
     return figure
 
 
