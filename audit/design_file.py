@@ -160,4 +160,20 @@ FULL = Design(
     draws=240,
 )
 """Joint draws over nine facets; one whose method is not defined for its ablation is drawn again."""
+
+
+def resampled(design: Design) -> Design:
+    """The design for prompts from a file, which has no fresh data sets: resamples of its rows take
+    the place of the facet `data`.
+
+    >>> [facet.name for facet in resampled(QUICK).facets]
+    ['method', 'prompts']
+    """
+    names = {facet.name for facet in design.facets}
+    facets = [facet for facet in design.facets if facet.name != "data"]
+    if "data" in names and "prompts" not in names:
+        facets.append(Facet("prompts", tuple(range(31)), random=True))
+    return replace(design, facets=tuple(facets))
+
+
 PRESETS: tuple[tuple[str, Design], ...] = (("quick", QUICK), ("paper", PAPER), ("full", FULL))

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 
 from circuitvar.audit.design import Design, RunKey, labels_of
 from circuitvar.audit.design_summary import varied
-from circuitvar.audit.facets import DATA, SAMPLE
+from circuitvar.audit.facets import DATA, SAMPLE, pools
 from circuitvar.audit.intervals import resample_se, row_jackknife_se, t_interval
 from circuitvar.audit.nogueira import phi, row_projections
 from circuitvar.audit.types import Estimate
@@ -29,10 +29,11 @@ def phi_of_design(
 ) -> Estimate:
     """phi of all runs. Its variance adds up, over random facets, a jackknife over their levels.
 
-    Resamples of prompts are no levels: all are of one data set, and without one of them phi hardly
-    moves (coverage .67). Where fresh data sets vary too, these show what prompts do; else the
-    prompts do, by the infinitesimal jackknife from the `weights` of prompts in each run; not in
-    one-at-a-time designs, whose other runs are of the prompts as drawn.
+    A level that pools the others, such as all templates beside single ones, is left in and not
+    left out. Resamples of prompts are no levels: all are of one data set, and without one of them
+    phi hardly moves (coverage .67). Where fresh data sets vary too, these show what prompts do;
+    else the prompts do, by the infinitesimal jackknife from the `weights` of prompts in each run;
+    not in one-at-a-time designs, whose other runs are of the prompts as drawn.
     """
     random = [facet.name for facet in design.facets if facet.random]
     units = {name: labels_of(keys, (name,)) for name in random if (name,) in varied(keys)}
@@ -48,8 +49,10 @@ def phi_of_design(
         if name == RESAMPLED:
             added, number = _of_resamples(design, keys, masks, weights)
         else:
-            number = int(code.max()) + 1
-            left_out = np.array([phi(masks[code != u]) for u in range(number)])
+            pooled = [pools(design, name, dict(key.levels).get(name)) for key in keys]
+            single = np.unique(code[~np.array(pooled)])
+            number = len(single)
+            left_out = np.array([phi(masks[code != u]) for u in single])
             added = row_jackknife_se(left_out) ** 2
         variance, least = variance + added, min(least, number)
     if not units:

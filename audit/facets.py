@@ -115,10 +115,23 @@ def check_facets(design: Design, task: Task | None = None) -> None:
             _check_names(facet, task)
     check_finders(design)
     names = {facet.name for facet in design.facets}
+    if task is not None and task.distinct:
+        _check_rows(design, task)
     if DATA in names and any(key.replicate for key in run_keys(design)):
         raise ValueError(
             "replicates are fresh data sets, which the 'data' facet varies too; use one of them, "
             "and no more draws than there are cells"
+        )
+
+
+def _check_rows(design: Design, task: Task) -> None:
+    """A file has its own rows and no fresh ones: a second draw shares most of them."""
+    asked = [facet for facet in design.facets if facet.name == DATA and len(facet.levels) > 1]
+    if asked or design.replicates > 1:
+        raise ValueError(
+            f"the design asks for fresh data sets, but {task.source or task.key} has only its own "
+            "rows, which every draw would share; leave `data` and replicates out and resample the "
+            "rows, e.g. `prompts: [0, 1, ..., 30]` with `random: true`"
         )
 
 

@@ -51,9 +51,10 @@ def phi_influence(
     sure = int((level > cut).sum() - (level[near] > cut).sum())
     if not sure < size < sure + len(near):
         return np.full(n, 0.0 if sure + len(near) else np.nan)
-    part = sign[near] * (scores[:, near].astype(np.float64) - mean[near])
+    unit = float(se[near].max())  # Scores of any unit, for the search for the cut.
+    part = sign[near] * (scores[:, near].astype(np.float64) - mean[near]) / unit
     share = size / edges
-    derivative = _kept_by_prompt(part, level[near], size - sure, both=not signed)
+    derivative = _kept_by_prompt(part, level[near] / unit, size - sure, both=not signed)
     return -derivative / (edges * share * (1 - share))
 
 

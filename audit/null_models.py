@@ -30,27 +30,25 @@ def sign_flipped(clusters: Clusters = None) -> Null:
     return null
 
 
-def centred_bootstrap(clusters: Clusters = None) -> Null:
-    """Structure-preserving: prompts, or whole templates, redrawn with replacement from the scores
-    minus their mean. Every edge keeps its own noise law; the mean effects are 0.
+def centred_bootstrap(scores: Scores, rng: np.random.Generator) -> Scores:
+    """Structure-preserving: examples redrawn with replacement from the scores minus their means.
+    Every edge keeps its own noise law; the mean effects are 0."""
+    centred = scores - scores.mean(axis=0, dtype=np.float64).astype(scores.dtype)
+    return centred[rng.integers(len(scores), size=len(scores))]
 
-    A template takes the place of another, whose prompts it repeats or leaves out to keep the
-    labels of the examples. Redrawn units vary (T-1)/T as much as T fresh ones: scaled up.
-    """
+
+def centred_flips(clusters: Clusters) -> Null:
+    """Structure-preserving, for templates: scores minus the mean of the template means, times ±1
+    per template and sqrt(T/(T-1)) for the mean that was taken off. Every edge keeps what prompts
+    of a template share. Templates are not redrawn: one drawn twice would be in both halves."""
 
     def null(scores: Scores, rng: np.random.Generator) -> Scores:
         units = unit_of_example(len(scores), clusters)
         number = int(units.max()) + 1
-        centred = scores - scores.mean(axis=0, dtype=np.float64).astype(scores.dtype)
-        drawn, rows = rng.integers(number, size=number), np.arange(len(scores))
-        order = np.argsort(units, kind="stable")
-        sizes = np.bincount(units)
-        start = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        place = np.empty(len(scores), dtype=np.int64)
-        place[order] = rows - start[units[order]]
-        source = drawn[units]
+        means = np.stack([scores[units == u].mean(axis=0, dtype=np.float64) for u in range(number)])
+        centred = scores - means.mean(axis=0).astype(scores.dtype)
         scale = np.sqrt(number / max(number - 1, 1)).astype(scores.dtype)
-        return scale * centred[order[start[source] + place % sizes[source]]]
+        return scale * sign_flipped(clusters)(centred, rng)
 
     return null
 
@@ -75,10 +73,11 @@ def shuffled_within(strata: Int[np.ndarray, " edge"]) -> Null:
 
 def structure_preserving(clusters: Clusters = None) -> tuple[tuple[str, Null], ...]:
     """Nulls that keep noise and correlation and remove effects, at the level of the units."""
-    unit = "examples" if clusters is None else "templates"
+    if clusters is None:
+        return ("sign-flipped examples", sign_flipped()), ("centred bootstrap", centred_bootstrap)
     return (
-        (f"sign-flipped {unit}", sign_flipped(clusters)),
-        ("centred bootstrap", centred_bootstrap(clusters)),
+        ("sign-flipped templates", sign_flipped(clusters)),
+        ("centred, sign-flipped templates", centred_flips(clusters)),
     )
 
 

@@ -18,7 +18,7 @@ from circuitvar.circuits.types import EdgeScores
 
 TOLERANCE = 1e-6
 """Scores that differ by less than this share of the cut are equal up to float32 rounding."""
-LEAST = 0.01
+LEAST = 0.05
 """Ties that would lower phi by less, were they broken at random, decide nothing."""
 DRAWS = 10
 """Resamples, or pairs of halves, that are looked at for ties."""

@@ -138,7 +138,7 @@ def nulls(simulations, rng) -> Iterator[Line]:
     strata = np.arange(60) % 3
     families = (
         ("sign-flipped examples", sign_flipped()),
-        ("centred bootstrap", centred_bootstrap()),
+        ("centred bootstrap", centred_bootstrap),
         ("shuffled edges", shuffled_edges),
         ("shuffled within strata", shuffled_within(strata)),
     )

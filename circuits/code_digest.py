@@ -6,6 +6,7 @@ module with a file are those the file writes). Functions of this package are the
 values they hold; other installed packages count by name. Two processes with the same Python agree.
 """
 
+import ast
 import dis
 import hashlib
 import inspect
@@ -14,6 +15,8 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path, PurePath
@@ -24,9 +27,14 @@ import numpy as np
 import torch
 
 PACKAGE = "circuitvar"
+_SITES = {"site-packages", "dist-packages"}
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
-_WRITTEN_OUT = (np.generic, PurePath, range, slice, re.Pattern, torch.dtype, torch.device)
+_WRITTEN_OUT = (
+    np.generic, PurePath, range, slice, re.Pattern, torch.dtype, torch.device, Decimal, Fraction,
+    bytearray,
+)  # fmt: skip
 """Types whose repr says all there is."""
+_OF_CLASSES = {"__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "__slots__"}
 _INSTALLED = tuple(
     {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")}
 )
@@ -80,8 +88,10 @@ class _Walk:
             return self.say("seen", self.seen[id(value)][0])
         self.seen[id(value)] = len(self.seen), value  # Kept alive, so that the id stays its own.
         if isinstance(value, torch.Tensor):
-            value = value.detach().cpu().contiguous()
-            self.say("tensor", str(value.dtype), tuple(value.shape))
+            self.say("tensor", str(value.dtype), tuple(value.shape), value.device.type == "meta")
+            if value.device.type == "meta":
+                return None
+            value = value.detach().cpu().to_dense().resolve_conj().resolve_neg().contiguous()
             return self.sha.update(value.flatten().view(torch.uint8).numpy().tobytes())
         if isinstance(value, np.ndarray) and not value.dtype.hasobject:
             self.say("array", str(value.dtype), value.shape)
@@ -111,14 +121,25 @@ class _Walk:
         elif isinstance(value, ModuleType):
             yield from self._module(value)
         elif isinstance(value, type):
-            yield value.__qualname__
-            yield from self._file(_module_name(value))
-        elif hasattr(value, "__wrapped__"):
-            yield value.__wrapped__
+            yield from self._class(value)
         else:
             yield type(value)
             yield str(getattr(value, "__qualname__", getattr(value, "__name__", "")))
             yield from self._fields(value)
+
+    def _class(self, value: type) -> Iterator[Any]:
+        name = _module_name(value)
+        yield value.__qualname__
+        yield from self._file(name)
+        module = sys.modules.get(name)
+        if self._is_other(name) or (module is not None and _text(module)):
+            return
+        # A class of a notebook has no file to read.
+        yield [base for base in value.__mro__[1:] if base is not object]
+        for key, held in sorted(vars(value).items()):
+            if key not in _OF_CLASSES:
+                yield key
+                yield getattr(held, "__func__", getattr(held, "fget", held))
 
     def _function(self, function: FunctionType) -> Iterator[Any]:
         name = _module_name(function)
@@ -159,9 +180,12 @@ class _Walk:
         if name.partition(".")[0] == PACKAGE:
             return
         imported = {_module_name(value) for value in vars(module).values() if _is_code(value)}
+        imported |= _imports(module)
         for other in sorted(imported - {name, "__main__"}):
             if not self._is_other(other) and other in sys.modules:
                 yield sys.modules[other]
+            else:
+                yield from self._source(other)
 
     def _source(self, name: str) -> Iterator[bytes]:
         """The file of a module that is imported inside a function."""
@@ -182,7 +206,10 @@ class _Walk:
         if top in sys.stdlib_module_names or top in sys.builtin_module_names:
             return True
         file = getattr(sys.modules.get(name) or sys.modules.get(top), "__file__", None)
-        return file is not None and any(Path(file).resolve().is_relative_to(p) for p in _INSTALLED)
+        if file is None:
+            return False
+        path = Path(file).resolve()
+        return any(path.is_relative_to(p) for p in _INSTALLED) or not _SITES.isdisjoint(path.parts)
 
     def _fields(self, value: Any) -> Iterator[Any]:
         if is_dataclass(value):
@@ -192,6 +219,10 @@ class _Walk:
             yield {name: held for name, held in vars(value).items() if name[0] != "_"}
         elif not self._is_other(type(value).__module__):
             yield dict(getattr(value, "__dict__", {}))
+            for base in type(value).__mro__:
+                slots = vars(base).get("__slots__", ())
+                for name in (slots,) if isinstance(slots, str) else slots:
+                    yield getattr(value, name, None)
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:
@@ -206,6 +237,23 @@ def _content(cell: Any) -> Any:
         return cell.cell_contents
     except ValueError:  # Not filled yet.
         return None
+
+
+def _imports(module: ModuleType) -> set[str]:
+    """Names of modules in the import statements of a file, inside functions too."""
+    package, found = module.__package__ or "", set()
+    try:
+        statements = list(ast.walk(ast.parse(_text(module))))
+    except (SyntaxError, ValueError):
+        return found
+    for at in statements:
+        if isinstance(at, ast.Import):
+            found |= {alias.name for alias in at.names}
+        elif isinstance(at, ast.ImportFrom):
+            base = package.rsplit(".", at.level - 1)[0] if at.level else ""
+            name = ".".join(part for part in (base, at.module) if part)
+            found |= {name, *(f"{name}.{alias.name}" for alias in at.names)} - {""}
+    return found
 
 
 def _is_code(value: Any) -> bool:

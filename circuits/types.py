@@ -5,6 +5,7 @@ Arrays are numpy on this side of the model, so that `audit` and `reports` never 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -142,7 +143,8 @@ class Method:
     """
 
     def __post_init__(self) -> None:
-        homes = [getattr(f, "__module__", None) for f in (self.fn, self.run)]
+        own = (f.func if isinstance(f, partial) else f for f in (self.fn, self.run))
+        homes = [getattr(f, "__module__", None) for f in own]
         if self.run is not None and homes[0] != homes[1]:
             raise ValueError(
                 f"method {self.key!r} has fn from {homes[0] or 'no module'} and run from "

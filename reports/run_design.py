@@ -12,7 +12,7 @@ from circuitvar.audit.budget import Budget, budget, cost_label
 from circuitvar.audit.derived_runs import sample_of
 from circuitvar.audit.design import Design, Effect, RunKey
 from circuitvar.audit.design_agreement import design_agreement
-from circuitvar.audit.design_file import PRESETS, for_task, read_design, write_design
+from circuitvar.audit.design_file import PRESETS, for_task, read_design, resampled, write_design
 from circuitvar.audit.design_function import design_function
 from circuitvar.audit.design_summary import design_components, require_answers, sobol_table
 from circuitvar.audit.facets import check_facets, planned_runs, settings_of
@@ -45,7 +45,8 @@ EXACT_TRIAL = 16
 def resolve_design(plan: str, task: Task) -> Design:
     """A preset by name, or a YAML design file, with its levels written out for the task.
 
-    A preset loses its noise sweep where the task's prompts mark no roles.
+    A preset loses its noise sweep where the task's prompts mark no roles, and resamples the rows
+    of a file in place of fresh data sets.
 
     Raises
     ------
@@ -54,6 +55,8 @@ def resolve_design(plan: str, task: Task) -> Design:
     """
     for name, design in PRESETS:
         if plan == name:
+            if task.distinct:
+                design = resampled(design)
             kept = tuple(f for f in design.facets if f.name != "noise" or marks_roles(task))
             return for_task(replace(design, facets=kept), task)
     if not Path(plan).is_file():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import lru_cache, partial, wraps
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -190,3 +191,60 @@ def test_another_function_beside_run_is_refused():
     method = replace(get_method("eap"), fn=mine, run=None)
     scores = score_edges(toy_model("gpt2"), toy_batch(2), method, metric=LOGIT_DIFF)
     assert (scores.values == 7).all()
+
+
+SESSION = """
+class Mine:
+    def __call__(self, x):
+        return x * FACTOR
+
+    @staticmethod
+    def scale(x):
+        return FACTOR * x
+
+
+class Slotted:
+    __slots__ = ("a",)
+
+    def __init__(self, a):
+        self.a = a
+
+    def __call__(self, x):
+        return x * self.a
+"""
+
+
+def test_classes_of_a_notebook_count_by_what_they_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+
+    def made(factor):
+        space = {"__name__": "__main__"}
+        exec(SESSION.replace("FACTOR", factor), space)
+        return space
+
+    one, same, other = made("1.0"), made("1.0"), made("5.0")
+    mine = [code_digest(space["Mine"]()) for space in (one, same, other)]
+    assert mine[0] == mine[1] != mine[2]
+    assert code_digest(one["Slotted"](1.0)) != code_digest(one["Slotted"](5.0))
+    assert code_digest(one["Slotted"](1.0)) == code_digest(same["Slotted"](1.0))
+
+
+def test_values_that_a_file_imports_from_another_count(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = []
+    for value in ("1.0", "5.0"):
+        (tmp_path / "digest_consts.py").write_text(f"POWER = [{value}]\n")
+        (tmp_path / "digest_uses.py").write_text(
+            "from digest_consts import POWER\ndef fn(x):\n    return x * POWER[0]\n"
+        )
+        for name in ("digest_consts", "digest_uses"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        found.append(code_digest(importlib.import_module("digest_uses").fn))
+    assert found[0] != found[1]
+
+
+def test_tensors_of_every_layout_have_a_digest():
+    dense = torch.eye(3)
+    kinds = [dense.to_sparse(), torch.conj(dense.to(torch.complex64)), dense.to("meta")]
+    assert len({code_digest(partial(print, kind)) for kind in kinds}) == 3

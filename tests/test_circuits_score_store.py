@@ -34,17 +34,20 @@ def test_blocks_give_the_scores_of_one_run(tmp_path, ablation):
     assert ours.provenance == whole.provenance
 
 
+HELD = {}
+"""What a module's dicts hold later is no part of what its methods compute."""
+
+
 class Calls:
-    """Without a `__dict__`, so that what was counted is no part of what the method computes."""
-
-    __slots__ = ("seen", "stop_at")
-
     def __init__(self, stop_at=None):
         self.seen, self.stop_at = [], stop_at
 
 
 def counted(calls):
+    HELD["calls"] = calls
+
     def fn(model, batch, *, metric, options):
+        calls = HELD["calls"]
         if len(calls.seen) == calls.stop_at:
             raise KeyboardInterrupt
         calls.seen.append(len(batch))

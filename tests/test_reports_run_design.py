@@ -8,12 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from circuitvar.audit.design import Design, Facet
-from circuitvar.audit.facets import FACETS
+from circuitvar.audit.facets import FACETS, check_facets
 from circuitvar.audit.finder_runs import FINDER, FINDER_SEED
 from circuitvar.audit.settings import Settings
 from circuitvar.reports.cli import app
 from circuitvar.reports.run_design import check_plan, plan_budget, resolve_design, run_plan
 from circuitvar.tasks.catalog import get_task
+from circuitvar.tasks.readers import task_from_file
 
 IOI = get_task("ioi")
 BASE = Settings(method="eap", n=12, steps=2)
@@ -113,11 +114,26 @@ def test_a_design_of_a_prompts_file(tmp_path):
     rows = [(p.clean, p.corrupt, p.answers[0], p.wrong_answers[0], p.template) for p in pairs]
     names = ["clean", "corrupt", "answer", "wrong_answer", "template"]
     pd.DataFrame(rows, columns=names).to_csv(tmp_path / "p.csv", index=False)
-    plan = plan_file(tmp_path, "size", "full")
-    command = ["design", "--data", str(tmp_path / "p.csv"), "--plan", plan, "--n", "8"]
+    plan = tmp_path / "rows.yaml"
+    levels = "- {name: size, levels: [10, 20]}\n- {name: prompts, levels: [1, 2, 3], random: true}"
+    plan.write_text(f"facets:\n{levels}\ncrossing: full", encoding="utf-8")
+    command = ["design", "--data", str(tmp_path / "p.csv"), "--plan", str(plan), "--n", "8"]
     done = CliRunner().invoke(app, [*command, "--no-function", "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     assert not (tmp_path / "out" / "function.csv").exists()
+
+
+def test_a_file_has_no_fresh_data_sets(tmp_path):
+    rows = [(f"a {i}", f"b {i}", " d", " e") for i in range(12)]
+    names = ["clean", "corrupt", "answer", "wrong_answer"]
+    pd.DataFrame(rows, columns=names).to_csv(tmp_path / "p.csv", index=False)
+    task = task_from_file(tmp_path / "p.csv")
+    with pytest.raises(ValueError, match="has only its own rows, which every draw would share"):
+        check_facets(resolve_design(plan_file(tmp_path, "size", "full"), task), task)
+    for preset in ("quick", "paper", "full"):
+        design = resolve_design(preset, task)
+        check_facets(design, task)
+        assert "data" not in {facet.name for facet in design.facets}
 
 
 def test_an_interrupted_design_goes_on_where_it_stopped(pocket, tmp_path, monkeypatch):
