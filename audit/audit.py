@@ -20,9 +20,8 @@ from circuitvar.audit.perturb import (
     Perturbed,
     circuit_size,
     perturbation_axes,
-    use_templates,
 )
-from circuitvar.audit.prompts import has_word_lists
+from circuitvar.audit.ratio import use_templates
 from circuitvar.audit.run_circuits import CircuitRuns, run_circuits
 from circuitvar.audit.sample_tables import certificate_table, chance_bounds, decision_study
 from circuitvar.audit.settings import Settings
@@ -76,7 +75,7 @@ def audit_circuit(
     seconds, clock = dict(collected.seconds), perf_counter()
     runs = run_circuits(model, collected, settings, size, other_seeds=other_seeds)
     seconds["evaluation"], clock = perf_counter() - clock, perf_counter()
-    perturbed = _completed(perturbation_axes(collected, settings, size), collected, settings, size)
+    perturbed = _with_ties(perturbation_axes(collected, settings, size), collected, settings, size)
     tables = audit_tables(collected, perturbed, settings, size)
     tables |= {"heldout": heldout_table(runs.heldout), **runs.discoveries.tables}
     choices = choices_table(collected, settings, size, tables.get("specifications"))
@@ -138,14 +137,10 @@ def audit_circuit(
     )
 
 
-SAME_WORDS = "Independent draws of the same size from the same words."
-"""Note of fresh data of a task without disjoint word lists."""
-
-
-def _completed(
+def _with_ties(
     perturbed: Perturbed, collected: Collected, settings: Settings, size: int
 ) -> Perturbed:
-    """The axes with the edges that tie at their cut, and how fresh data were drawn."""
+    """The axes with the edges that tie at their cut."""
     axes = with_ties(
         perturbed.axes,
         collected.scores.values,
@@ -155,8 +150,6 @@ def _completed(
         absolute=not settings.signed,
         seed=settings.seed,
     )
-    if not has_word_lists(collected.task):
-        axes = tuple(replace(a, note=SAME_WORDS) if a.key == "fresh-data" else a for a in axes)
     return replace(perturbed, axes=axes)
 
 

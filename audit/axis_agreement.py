@@ -17,8 +17,9 @@ from circuitvar.audit.jaccard import (
 )
 from circuitvar.audit.median_circuit import to_median
 from circuitvar.audit.nogueira import phi
-from circuitvar.audit.perturb import template_means, use_templates
+from circuitvar.audit.perturb import template_means
 from circuitvar.audit.rank import mean_spearman, weighted_tau
+from circuitvar.audit.ratio import use_templates
 from circuitvar.audit.rbo import rbo
 from circuitvar.audit.set_indices import overlap_coefficient
 from circuitvar.audit.settings import Settings

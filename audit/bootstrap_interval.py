@@ -68,7 +68,7 @@ def block_intervals(
         return phi, jaccard
     share = kept / edges
     variance = bootstrap_variance(
-        scores, phi.value, share=share, kept=kept, rng=rng, size=size, signed=signed, select=select
+        scores, phi.value, kept=kept, rng=rng, size=size, signed=signed, select=select
     )
     se = float(np.sqrt(variance + replicate_noise(phi.value, runs, kept, share)))
     slope = (1 - share) * (1 + jaccard.value) ** 2 / 2
@@ -98,7 +98,6 @@ def bootstrap_variance(
     scores: Float[np.ndarray, "example edge"],
     value: float,
     *,
-    share: float,
     kept: float,
     rng: np.random.Generator,
     size: int | None = None,
@@ -106,13 +105,14 @@ def bootstrap_variance(
     select: Selector | None = None,
 ) -> float:
     """Variance over data sets of phi between bootstrap replicates; `value` is phi of all data,
-    `kept` the mean number of edges and `share` their share; selection as in `replicate_sets`.
+    `kept` the mean number of edges; selection as in `replicate_sets`.
 
     As `block_variance.halves_variance`: the variance between two disjoint halves of the data, each
     bootstrapped by itself (less the Monte-Carlo variance of 16 replicates), times
     r(n)/r(n/2) with r = p (1 - p), p = phi + (1 - phi) k/E. Not below `CLOSE_CALL` times the
     variance of one pair of replicates of a half, less where they differ in more than a few edges.
     """
+    share = kept / scores.shape[1]
     weights = _block_weights(len(scores), rng)
     sets = replicate_sets(scores, weights, size=size, signed=signed, select=select)
     masks = sets.masks(sets.contested).reshape(_SPLITS, 2, _REPLICATES, -1)

@@ -13,7 +13,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from circuitvar.audit.group_jackknife import group_jackknife
-from circuitvar.audit.ratio import LEAST_TEMPLATES
+from circuitvar.audit.ratio import use_templates
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.types import Faithfulness
 
@@ -91,7 +91,7 @@ def _retained(other, own, label: str, *, rng, level) -> Estimate:
         lambda w: np.array([w @ top / (w @ bottom)]),
         len(top),
         names=(name,),
-        clusters=own.templates if len(set(own.templates)) >= LEAST_TEMPLATES else None,
+        clusters=use_templates(own.templates),
         rng=rng,
         level=level,
         estimand="share of the own circuit's faithfulness",

@@ -10,7 +10,7 @@ from circuitvar.audit.bootstrap_interval import block_intervals
 from circuitvar.audit.close_calls import least_of_resamples
 from circuitvar.audit.derived_runs import Derived, Sample
 from circuitvar.audit.design import Design, RunKey
-from circuitvar.audit.design_phi import phi_of_design
+from circuitvar.audit.design_phi import LEAST_RESAMPLES, phi_of_design
 from circuitvar.audit.design_summary import varied
 from circuitvar.audit.facets import SAMPLE
 from circuitvar.audit.jaccard import (
@@ -53,13 +53,11 @@ def design_agreement(
             return None, None
         return _block_interval(design, derived, name, blocks, level, sample, seed)
 
-    every = [np.arange(len(keys))]
-    whole = phi_of_design(design, keys, masks, weights=derived.weights, level=level), None
-    if len(names) == 1:
-        alone = blocks_of(keys, names[0])
-        own = found(names[0], alone)
-        if own[0] is not None:
-            every, whole = alone, own
+    every = blocks_of(keys, names[0]) if len(names) == 1 else []
+    whole = found(names[0], every) if every else (None, None)
+    if whole[0] is None:
+        every = [np.arange(len(keys))]
+        whole = phi_of_design(design, keys, masks, weights=derived.weights, level=level), None
     rows = [_row("all facets", every, masks, filled, whole)]
     for name in names if len(names) > 1 else ():
         blocks = blocks_of(keys, name)
@@ -132,7 +130,7 @@ def _block_interval(
     size = float(chosen.sum(axis=1).mean())
     if name != RESAMPLED:
         return phi_of_runs(chosen, level=level), jaccard_of_runs(pairs, size=size, level=level)
-    if len(rows) < 10:
+    if len(rows) < LEAST_RESAMPLES:
         return None, None
     weights = np.stack([derived.weights[row] for row in rows])
     used = weights[:, weights.any(axis=0)]

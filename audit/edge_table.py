@@ -7,7 +7,7 @@ from circuitvar.audit.edge_summary import edge_summary
 from circuitvar.audit.edge_tests import max_t
 from circuitvar.audit.inclusion import classify
 from circuitvar.audit.inner_outer import inner_outer
-from circuitvar.audit.ratio import LEAST_TEMPLATES
+from circuitvar.audit.ratio import use_templates
 from circuitvar.audit.types import Axis
 from circuitvar.circuits.types import Circuit, EdgeScores
 
@@ -33,7 +33,7 @@ def edge_table(
     only where |mean| >= 2 `exact_se`, which is over templates as `se` is.
     """
     graph = scores.graph
-    clusters = _clusters(scores)
+    clusters = use_templates(scores.templates)
     summary = edge_summary(scores.values, clusters=clusters)
     order = np.argsort(-np.abs(summary.mean), kind="stable")
     rank = np.empty(len(order), dtype=np.int64)
@@ -58,7 +58,7 @@ def edge_table(
         frame = frame.assign(p_max_t=test.step_down, inner=sets.inner, outer=sets.outer)
     if exact is not None:
         frame["exact"] = exact.mean
-        intrinsic = edge_summary(exact.values, clusters=_clusters(exact))
+        intrinsic = edge_summary(exact.values, clusters=use_templates(exact.templates))
         frame = frame.assign(
             exact_se=intrinsic.se,
             exact_sd=intrinsic.sd,
@@ -69,9 +69,3 @@ def edge_table(
     for axis in axes:
         frame[f"inclusion_{axis.key}"] = axis.inclusion
     return frame
-
-
-def _clusters(scores: EdgeScores) -> tuple[str, ...] | None:
-    """Templates as the unit of standard errors where there are enough of them, else prompts."""
-    many = len(set(scores.templates)) >= LEAST_TEMPLATES
-    return scores.templates if many else None

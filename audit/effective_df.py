@@ -93,12 +93,7 @@ def jackknife_df(left_out: Float[np.ndarray, " group"]) -> float:
     groups = len(left_out)
     if groups < LEAST_LEVELS or np.ptp(left_out) == 0:
         return float(groups - 1)
-    squares = (left_out - left_out.mean()) ** 2
-    rest = squares.sum() - groups / (groups - 1) * squares
-    if (rest <= 1e-12 * rest.max()).any():
-        return 2.0
-    v = HIDDEN * (groups - 1) * float(np.log(rest).var()) / (1 + 2.2 / (groups - 2))
-    return float(np.clip(_matching_df(v), 2.0, groups - 1))
+    return float(np.clip(_one_value_df((left_out - left_out.mean()) ** 2), 2.0, groups - 1))
 
 
 def summed_df(squares: Float[np.ndarray, " level"], nominal: float) -> float:
@@ -109,15 +104,20 @@ def summed_df(squares: Float[np.ndarray, " level"], nominal: float) -> float:
     >>> summed_df(np.array([1.0, 2, 1, 2, 1, 2]), 5), summed_df(np.array([1.0, 1, 1, 1, 1, 99]), 5)
     (5.0, 1.0)
     """
-    levels, total = len(squares), float(squares.sum())
-    if levels < LEAST_LEVELS or total == 0:
+    if len(squares) < LEAST_LEVELS or not squares.any():
         return float(nominal)
-    rest = total - levels / (levels - 1) * squares
+    least = 2 / nominal
+    return max(1.0, 2 / (least + WIDENED * max(2 / _one_value_df(squares) - least, 0.0)))
+
+
+def _one_value_df(squares: Float[np.ndarray, " level"]) -> float:
+    """Degrees of freedom of a sum of `squares` of one value a level; 1 where one level is all."""
+    levels = len(squares)
+    rest = squares.sum() - levels / (levels - 1) * squares
     if (rest <= 1e-12 * rest.max()).any():
         return 1.0
     v = HIDDEN * (levels - 1) * float(np.log(rest).var()) / (1 + 2.2 / (levels - 2))
-    least = 2 / nominal
-    return max(1.0, 2 / (least + WIDENED * max(2 / _matching_df(v) - least, 0.0)))
+    return _matching_df(v)
 
 
 def pooled(values: Float[np.ndarray, "... edge"]) -> Float[np.ndarray, "... few"]:

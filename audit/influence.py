@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
+from circuitvar.audit.edge_summary import edge_summary
 from circuitvar.audit.jaccard import jaccard_to
 from circuitvar.audit.replicate_sets import RunSets, Selector, replicate_sets
 
@@ -17,7 +18,6 @@ _FAR = 8.0
 """Edges further from the cut than this many SEs are kept always or never."""
 _ROUNDS = 3
 """The cut, and how it moves with the prompts, settle in three."""
-_ROWS = 64
 
 
 def phi_influence(
@@ -39,15 +39,16 @@ def phi_influence(
     n, edges = scores.shape
     if not 0 < size < edges or n < 2:
         return np.full(n, np.nan)
-    mean, variance = _moments(scores)
+    summary = edge_summary(scores)
+    mean, se = summary.mean, summary.se
     if signed:
         sign, level = np.ones(edges), mean
     else:
         sign, level = np.where(mean < 0, -1.0, 1.0), np.abs(mean)
     cut = np.partition(level, edges - size)[edges - size]
-    se, distance = np.sqrt(variance / n), np.abs(level - cut)
+    distance = np.abs(level - cut)
     at_cut = se[np.argpartition(distance, size)[:size]].max()
-    near = np.flatnonzero((distance <= _FAR * (se + at_cut)) & (variance > 0))
+    near = np.flatnonzero((distance <= _FAR * (se + at_cut)) & (se > 0))
     sure = int((level > cut).sum() - (level[near] > cut).sum())
     if not sure < size < sure + len(near):
         return np.full(n, 0.0 if sure + len(near) else np.nan)
@@ -56,16 +57,6 @@ def phi_influence(
     share = size / edges
     derivative = _kept_by_prompt(part, level[near] / unit, size - sure, both=not signed)
     return -derivative / (edges * share * (1 - share))
-
-
-def _moments(scores) -> tuple[Float[np.ndarray, " edge"], Float[np.ndarray, " edge"]]:
-    """Mean and variance of every edge, a few prompts at a time."""
-    squares = np.zeros(scores.shape[1])
-    mean = scores.mean(axis=0, dtype=np.float64)
-    for start in range(0, len(scores), _ROWS):
-        block = scores[start : start + _ROWS].astype(np.float64) - mean
-        squares += (block**2).sum(axis=0)
-    return mean, squares / len(scores)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from circuitvar.audit.weights import Clusters, unit_of_example
+from circuitvar.audit.wording import group_means
 
 Scores = Float[np.ndarray, "example edge"]
 Null = Callable[[Scores, np.random.Generator], Scores]
@@ -42,13 +43,13 @@ def centred_flips(clusters: Clusters) -> Null:
     per template and sqrt(T/(T-1)) for the mean that was taken off. Every edge keeps what prompts
     of a template share. Templates are not redrawn: one drawn twice would be in both halves."""
 
+    flipped = sign_flipped(clusters)
+
     def null(scores: Scores, rng: np.random.Generator) -> Scores:
-        units = unit_of_example(len(scores), clusters)
-        number = int(units.max()) + 1
-        means = np.stack([scores[units == u].mean(axis=0, dtype=np.float64) for u in range(number)])
-        centred = scores - means.mean(axis=0).astype(scores.dtype)
+        means = group_means(scores, np.asarray(clusters))
+        number = len(means)
         scale = np.sqrt(number / max(number - 1, 1)).astype(scores.dtype)
-        return scale * sign_flipped(clusters)(centred, rng)
+        return scale * flipped(scores - means.mean(axis=0), rng)
 
     return null
 

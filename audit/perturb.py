@@ -9,7 +9,8 @@ from circuitvar.audit.axis import bootstrap_axis, halves_axis, runs_axis
 from circuitvar.audit.bootstrap_interval import with_block_interval
 from circuitvar.audit.collect import Collected
 from circuitvar.audit.match_heads import seed_axis_matched
-from circuitvar.audit.ratio import LEAST_TEMPLATES
+from circuitvar.audit.prompts import has_word_lists
+from circuitvar.audit.ratio import use_templates
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis, Estimate
@@ -26,11 +27,6 @@ class Perturbed:
     axes: tuple[Axis, ...]
     lost: Estimate | None = None
     """phi lost to wording; None without enough templates."""
-
-
-def use_templates(templates: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The templates as clusters where there are enough of them, else None."""
-    return templates if len(set(templates)) >= LEAST_TEMPLATES else None
 
 
 def circuit_size(n_edges: int, size: int | None) -> int:
@@ -84,8 +80,9 @@ def perturbation_axes(collected: Collected, settings: Settings, size: int) -> Pe
     """Every axis the collected scores support: those of the matrix, then those of further runs."""
     from_matrix = matrix_axes(collected.scores, settings, size)
     axes = list(from_matrix.axes)
+    fresh_note = FRESH_NOTES[has_word_lists(collected.task)]
     for key, title, unit, means, note in (
-        ("fresh-data", "Fresh data sets", "data set", collected.fresh, FRESH_NOTE),
+        ("fresh-data", "Fresh data sets", "data set", collected.fresh, fresh_note),
         ("method", "Choice of method", "method", collected.methods, METHOD_NOTE),
         ("seed", "Training seeds", "training seed", collected.seeds, SEED_NOTE),
     ):
@@ -141,7 +138,11 @@ CHOICE_NOTES = {
     "ablation": "The audited specification and every method under the other ablations it is "
     "defined for.",
 }
-FRESH_NOTE = "Independent draws of the same size, alternating between disjoint word lists."
+FRESH_NOTES = {
+    True: "Independent draws of the same size, alternating between disjoint word lists.",
+    False: "Independent draws of the same size from the same words.",
+}
+"""By whether the task has disjoint word lists."""
 METHOD_NOTE = "Approximations of the same effects on the same prompts."
 SEED_NOTE = (
     "Heads of models trained from different seeds have no common names: the same head number is "

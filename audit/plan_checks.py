@@ -83,9 +83,15 @@ def source_of(key: RunKey, model: Model) -> tuple[str, str, str, str | None] | N
     return name, model.device, str(dtype or model.dtype), revision or kept
 
 
+@lru_cache(maxsize=1)
+def loaded(name: str, device: str, dtype: str, revision: str | None) -> Model:
+    """Another model of a design; the last one stays, so that it is not loaded again to be run."""
+    return load_model(name, device=device, dtype=dtype, revision=revision)
+
+
 @lru_cache
 def _graph(name: str, device: str, dtype: str, revision: str | None) -> Graph:
-    return load_model(name, device=device, dtype=dtype, revision=revision).graph
+    return loaded(name, device, dtype, revision).graph
 
 
 def _refuse_twins(facet: Facet, default: Level) -> None:

@@ -17,6 +17,12 @@ LEAST_TEMPLATES = 4
 is said about other wordings."""
 
 
+def use_templates(templates: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The templates as clusters where there are enough of them, else None."""
+    many = templates is not None and len(set(templates)) >= LEAST_TEMPLATES
+    return templates if many else None
+
+
 def sampling_units(
     n: int, templates: tuple[str, ...] | None
 ) -> tuple[Int[np.ndarray, " example"], str]:
@@ -25,9 +31,8 @@ def sampling_units(
     >>> sampling_units(3, ("x", "x", "y"))[1]
     'prompt'
     """
-    if templates is not None and len(set(templates)) >= LEAST_TEMPLATES:
-        return unit_of_example(n, templates), "template"
-    return np.arange(n), "prompt"
+    clusters = use_templates(templates)
+    return unit_of_example(n, clusters), "prompt" if clusters is None else "template"
 
 
 def ratio_of_means(

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from circuitvar.audit.beats_random import random_faithfulness
 from circuitvar.audit.collect import Collected
 from circuitvar.audit.discovered import Discoveries, run_discovered
-from circuitvar.audit.perturb import template_means, use_templates
+from circuitvar.audit.perturb import template_means
+from circuitvar.audit.ratio import use_templates
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.transfer import Transfer, template_transfer
 from circuitvar.circuits.evaluate import evaluate

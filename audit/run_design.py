@@ -17,7 +17,7 @@ from circuitvar.audit.design import Design, RunKey
 from circuitvar.audit.facets import DATA, check_facets, pass_key, planned_runs, settings_of
 from circuitvar.audit.finder_runs import FINDER_SEED, find_run, finder_of
 from circuitvar.audit.perturb import circuit_size
-from circuitvar.audit.plan_checks import check_on_model, source_of
+from circuitvar.audit.plan_checks import check_on_model, loaded, source_of
 from circuitvar.audit.prompts import discovery_batch, fresh_batch
 from circuitvar.audit.run_store import run_design, run_path
 from circuitvar.audit.settings import Settings
@@ -67,12 +67,7 @@ def with_code(keys: Sequence[RunKey], settings: Settings) -> tuple[RunKey, ...]:
 def model_of(key: RunKey, model: Model) -> Model:
     """The model of one run: another checkpoint or number format where its levels say so."""
     source = source_of(key, model)
-    return model if source is None else _loaded(*source)
-
-
-@lru_cache(maxsize=1)
-def _loaded(name: str, device: str, dtype: str, revision: str | None) -> Model:
-    return load_model(name, device=device, dtype=dtype, revision=revision)
+    return model if source is None else loaded(*source)
 
 
 def score_run(

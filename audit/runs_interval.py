@@ -69,7 +69,8 @@ def interval_of_runs(
     if least > se:
         se, label = least, f"row jackknife t; {runs} runs: conservative"
     if runs >= MANY_RUNS:
-        se = float(np.hypot(se, rivals_se(pairs, runs, _count_variance(index))))
+        count = _count_variance(index.shared, index.size) * index.slope**2
+        se = float(np.hypot(se, rivals_se(pairs, runs, count)))
     bounds = (index.floor, 1.0)
     estimate = t_interval(
         index.name, value, se, df=runs - 1, n=runs, level=level, interval=label,
@@ -108,10 +109,7 @@ def few_runs_se(shared: float, size: float, runs: int) -> float:
     (0.0056, 0.0)
     """
     part = FEW_RUNS.get(runs, 0.0)
-    if not part or not size > 0:
-        return 0.0
-    p = float(np.clip(shared, 0.0, 1.0))
-    return float(part * np.sqrt(2 / runs * p * (1 - p) / size))
+    return float(part * np.sqrt(2 / runs * _count_variance(shared, size))) if part else 0.0
 
 
 def rivals_se(pairs: Pair, runs: int, count_variance: float) -> float:
@@ -141,7 +139,7 @@ def lower_end_of_spread(value: float, half: float) -> float:
     return float(1 - distance * (1 + half / (2 * distance)) ** 2)
 
 
-def _count_variance(index: OfShared) -> float:
-    """Variance of the index of one pair if shared edges are a count out of the size."""
-    p = float(np.clip(index.shared, 0.0, 1.0))
-    return p * (1 - p) / index.size * index.slope**2 if index.size > 0 else 0.0
+def _count_variance(shared: float, size: float) -> float:
+    """Variance of the share of edges in common if these are a count out of `size`."""
+    p = float(np.clip(shared, 0.0, 1.0))
+    return p * (1 - p) / size if size > 0 else 0.0

@@ -15,7 +15,8 @@ from circuitvar.audit.jaccard import pairwise_jaccard
 from circuitvar.audit.ledger import Part, choice_part, ledger, sampling_parts, selection_ledger
 from circuitvar.audit.match_heads import match_heads
 from circuitvar.audit.methods_against_exact import methods_table
-from circuitvar.audit.perturb import Perturbed, template_means, use_templates
+from circuitvar.audit.perturb import Perturbed, template_means
+from circuitvar.audit.ratio import use_templates
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.size_curve import size_curve
 from circuitvar.audit.streams import stream

@@ -12,7 +12,6 @@ import hashlib
 import inspect
 import re
 import sys
-import sysconfig
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
@@ -28,6 +27,7 @@ import torch
 
 PACKAGE = "circuitvar"
 _SITES = {"site-packages", "dist-packages"}
+"""Folders of installed packages; the standard library is known by name."""
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 _WRITTEN_OUT = (
     np.generic, PurePath, range, slice, re.Pattern, torch.dtype, torch.device, Decimal, Fraction,
@@ -35,9 +35,6 @@ _WRITTEN_OUT = (
 )  # fmt: skip
 """Types whose repr says all there is."""
 _OF_CLASSES = {"__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "__slots__"}
-_INSTALLED = tuple(
-    {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")}
-)
 
 
 def code_digest(*functions: Any) -> str:
@@ -206,10 +203,7 @@ class _Walk:
         if top in sys.stdlib_module_names or top in sys.builtin_module_names:
             return True
         file = getattr(sys.modules.get(name) or sys.modules.get(top), "__file__", None)
-        if file is None:
-            return False
-        path = Path(file).resolve()
-        return any(path.is_relative_to(p) for p in _INSTALLED) or not _SITES.isdisjoint(path.parts)
+        return file is not None and not _SITES.isdisjoint(Path(file).resolve().parts)
 
     def _fields(self, value: Any) -> Iterator[Any]:
         if is_dataclass(value):

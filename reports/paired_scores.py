@@ -19,8 +19,9 @@ from circuitvar.audit.paired_stability import (
     halves_change,
     template_change,
 )
-from circuitvar.audit.perturb import circuit_size, use_templates
+from circuitvar.audit.perturb import circuit_size
 from circuitvar.audit.rank import spearman
+from circuitvar.audit.ratio import use_templates
 from circuitvar.audit.recovery import auroc, average_precision
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream

@@ -17,7 +17,7 @@ from circuitvar.audit.certificates import certified_circuit
 from circuitvar.audit.decision_study import mean_se
 from circuitvar.audit.edge_summary import edge_summary
 from circuitvar.audit.moment_components import moment_components
-from circuitvar.audit.perturb import use_templates
+from circuitvar.audit.ratio import use_templates
 from circuitvar.audit.rbo import rbo
 from circuitvar.audit.streams import stream
 from circuitvar.audit.weights import bootstrap, complementary_halves

@@ -15,7 +15,8 @@ import pandas as pd
 
 from circuitvar.audit.edge_table import edge_table
 from circuitvar.audit.function_estimates import function_estimates
-from circuitvar.audit.perturb import circuit_size, matrix_axes, template_means, use_templates
+from circuitvar.audit.perturb import circuit_size, matrix_axes, template_means
+from circuitvar.audit.ratio import use_templates
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
 from circuitvar.audit.structure_checks import structure_checks

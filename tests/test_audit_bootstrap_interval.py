@@ -44,7 +44,7 @@ def test_edge_order_does_not_matter():
     scores = np.random.default_rng(0).normal(size=(40, EDGES))
     order = np.random.default_rng(1).permutation(EDGES)
     first, turned = (
-        bootstrap_variance(s, 0.2, share=0.2, kept=SIZE, size=SIZE, rng=np.random.default_rng(2))
+        bootstrap_variance(s, 0.2, kept=SIZE, size=SIZE, rng=np.random.default_rng(2))
         for s in (scores, scores[:, order])
     )
     assert first == pytest.approx(turned)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from circuitvar.audit.audit import SAME_WORDS, audit_circuit
-from circuitvar.audit.perturb import FRESH_NOTE
+from circuitvar.audit.audit import audit_circuit
+from circuitvar.audit.perturb import FRESH_NOTES
 from circuitvar.audit.prompts import has_word_lists, require_fresh
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.model import load_model
@@ -31,14 +31,14 @@ def two_route():
 def test_a_planted_task_has_fresh_data(two_route):
     axis = {axis.key: axis for axis in two_route.axes}["fresh-data"]
     assert axis.runs == two_route.provenance["settings"]["fresh"] == 3
-    assert axis.note == SAME_WORDS
+    assert axis.note == FRESH_NOTES[False]
     assert "inclusion_fresh-data" in two_route.edges
 
 
 def test_fresh_data_of_a_task_with_word_lists_alternate():
     assert has_word_lists(get_task("ioi"))
     assert not has_word_lists(get_task("planted-two-route"))
-    assert "alternating between disjoint word lists" in FRESH_NOTE
+    assert "alternating between disjoint word lists" in FRESH_NOTES[True]
 
 
 def test_rows_of_a_file_are_no_fresh_data():

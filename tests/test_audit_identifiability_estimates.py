@@ -19,7 +19,7 @@ from circuitvar.audit.identifiability.sample_valid import (
     sample_valid,
 )
 from circuitvar.audit.identifiability.size_strata import valid_by_size
-from circuitvar.audit.identifiability.splitting import split_valid
+from circuitvar.audit.identifiability.splitting import split_spaces
 from circuitvar.audit.identifiability.types import Criterion
 from tests.shape_check import wrong_shapes
 from tests.toy_identifiability import GOLDEN, golden_net, redundant_net
@@ -102,7 +102,7 @@ def test_monte_carlo_takes_any_test_of_circuits():
 
 def test_splitting_reaches_a_rare_set():
     question = pose(golden_net("k4_s0"), "xor", criterion=Criterion("delta", 0.01))
-    count = split_valid(question, n=600, repeats=6, moves=15, level=0.9999, rng=rng(6))
+    count = split_spaces(question, n=600, repeats=6, moves=15, level=0.9999, rng=rng(6))[0]
     assert count.low < 1_768 < count.high
     assert 0.5 < count.value / 1_768 < 2
 
@@ -189,7 +189,7 @@ def test_chao1_bounds_the_true_number_from_below_on_average():
     ("call", "message"),
     [
         (lambda q: estimate_valid(q, n=0, rng=rng()), "n >= 1 draws"),
-        (lambda q: split_valid(q, repeats=1, rng=rng()), "at least 2 repeats"),
+        (lambda q: split_spaces(q, repeats=1, rng=rng()), "at least 2 repeats"),
         (lambda q: draw_topologies((2, 70, 1), 3, rng=rng()), "wider than 62"),
         (lambda q: pairwise_jaccard(np.ones((1, 3), dtype=bool)), "need at least two"),
         (lambda q: chao1(np.ones((1, 3), dtype=bool)), "needs at least two"),

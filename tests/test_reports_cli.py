@@ -1,20 +1,10 @@
 """The command line: help everywhere, one sentence per mistake, exit code 2, no traceback."""
 
-import sys
-
 import pytest
 import typer
 
 from circuitvar.reports import cli
-
-
-def run(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of one command."""
-    monkeypatch.setattr(sys, "argv", ["circuitvar", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    out, err = capsys.readouterr()
-    return int(stop.value.code or 0), out, err
+from tests.toy_commands import run
 
 
 def commands() -> dict:

@@ -1,19 +1,9 @@
 """`circuitvar identify`: one sentence per contradiction; what it prints for small nets."""
 
-import sys
-
 import pytest
 
-from circuitvar.reports import cli
 from circuitvar.reports.section_file import read_section
-
-
-def run(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["circuitvar", "identify", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    out, err = capsys.readouterr()
-    return int(stop.value.code or 0), out, err
+from tests.toy_commands import run
 
 
 @pytest.mark.parametrize(
@@ -35,13 +25,13 @@ def run(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
     ],
 )  # fmt: skip
 def test_contradictions_are_one_sentence(monkeypatch, capsys, tmp_path, arguments, message):
-    code, _, err = run(monkeypatch, capsys, *arguments, "--out", str(tmp_path / "x"))
+    code, _, err = run(monkeypatch, capsys, "identify", *arguments, "--out", str(tmp_path / "x"))
     assert code == 2 and message in err and "Traceback" not in err
 
 
 def test_a_gate_ends_in_tables_figures_and_sentences(monkeypatch, capsys, tmp_path):
     code, out, _ = run(
-        monkeypatch, capsys, "0001", "--width", "2", "--depth", "1", "--seeds", "2",
+        monkeypatch, capsys, "identify", "0001", "--width", "2", "--depth", "1", "--seeds", "2",
         "--loss-target", "0.05", "--out", str(tmp_path),
     )  # fmt: skip
     assert code == 0

@@ -1,7 +1,5 @@
 """Criterion, ablation and estimator through the command: the counts Python gives, kept apart."""
 
-import sys
-
 import pandas as pd
 import pytest
 
@@ -10,28 +8,20 @@ from circuitvar.audit.identifiability.question import pose
 from circuitvar.audit.identifiability.strict_valid import list_strict
 from circuitvar.audit.identifiability.train import Recipe, train_nets
 from circuitvar.audit.identifiability.types import Criterion
-from circuitvar.reports import cli
 from circuitvar.reports.identify_command import run_identify
 from circuitvar.reports.identify_settings import net_options, settings_columns
 from circuitvar.reports.identify_store import digest
 from circuitvar.reports.section_file import read_section
+from tests.toy_commands import run
 
 RECIPE = Recipe(width=2, depth=1, loss_target=0.05)
-
-
-def run(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["circuitvar", "identify", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    out, err = capsys.readouterr()
-    return int(stop.value.code or 0), out, err
 
 
 def count(monkeypatch, capsys, out, *more: str) -> pd.DataFrame:
     """Rows about valid circuits of two small nets, the whole space."""
     code, _, err = run(
-        monkeypatch, capsys, "0001", "--width", "2", "--depth", "1", "--loss-target", "0.05",
-        "--seeds", "2", "--out", str(out), "--quiet", *more,
+        monkeypatch, capsys, "identify", "0001", "--width", "2", "--depth", "1",
+        "--loss-target", "0.05", "--seeds", "2", "--out", str(out), "--quiet", *more,
     )  # fmt: skip
     assert code == 0, err
     counts = pd.read_csv(out / "identifiability_counts.csv")
@@ -133,7 +123,7 @@ def test_each_setting_has_its_own_file_and_the_default_has_its_old_one():
     ],
 )
 def test_what_is_not_defined_is_one_sentence(monkeypatch, capsys, tmp_path, arguments, message):
-    code, _, err = run(monkeypatch, capsys, *arguments, "--out", str(tmp_path / "x"))
+    code, _, err = run(monkeypatch, capsys, "identify", *arguments, "--out", str(tmp_path / "x"))
     assert code == 2 and message in err and "Traceback" not in err
     assert not (tmp_path / "x" / "nets").exists()
 

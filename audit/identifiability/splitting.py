@@ -20,30 +20,6 @@ from circuitvar.audit.identifiability.types import SPACES, Count
 MAX_LEVELS = 60
 
 
-def split_valid(
-    question: Question,
-    *,
-    n: int = 2_000,
-    repeats: int = 8,
-    moves: int = 30,
-    keep: float = 0.25,
-    level: float = 0.95,
-    rng: np.random.Generator,
-) -> Count:
-    """Number of valid circuits in the whole space by splitting on the distance from the box.
-
-    Levels are chosen from the data, so one run is slightly biased and its circuits are dependent:
-    the interval is a Student t over `repeats` independent runs. A run that stops short of the box
-    counts as zero; where all do, the interval is 0 to everything.
-
-    Raises:
-        ValueError: fewer than two repeats, or `keep` outside (0, 1).
-    """
-    return split_spaces(
-        question, n=n, repeats=repeats, moves=moves, keep=keep, level=level, rng=rng
-    )[0]
-
-
 def split_spaces(
     question: Question,
     *,
@@ -54,7 +30,12 @@ def split_spaces(
     level: float = 0.95,
     rng: np.random.Generator,
 ) -> tuple[Count, ...]:
-    """The same in every space, the whole one first, from the same runs.
+    """Number of valid circuits in every space, the whole one first, by splitting on the distance
+    from the box.
+
+    Levels are chosen from the data, so one run is slightly biased and its circuits are dependent:
+    the interval is a Student t over `repeats` independent runs. A run that stops short of the box
+    counts as zero; where all do, the interval is 0 to everything.
 
     The circuits a run ends with are valid and spread over the whole space; the share of them
     inside a smaller space scales the run's estimate.
