@@ -19,7 +19,12 @@ SAME_BYTES = ("stability.csv", "edges.csv", "estimates.csv", "verdicts.csv", "st
 
 def run_demo(out: Path, *, quick: bool) -> dict[str, float]:
     """Wall and CPU seconds and peak memory (MB) of one demo in its own process."""
-    command = [sys.executable, "-c", "from circuitvar.reports.cli import main; main()", "demo"]
+    command = [
+        sys.executable,
+        "-c",
+        "from circuitvar.reports.commands.cli import main; main()",
+        "demo",
+    ]
     command += ["--out", str(out), "--quiet"] + ["--quick"] * quick
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()

@@ -15,16 +15,21 @@ import time
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.neurons.bootstrap_votes import bootstrap_votes
-from circuitvar.audit.neurons.bounds import similarity_interval
-from circuitvar.audit.neurons.cluster_resampling import cluster_weights
-from circuitvar.audit.neurons.concept_sets import conformal_set, interval_set, maxt_set, vote_set
-from circuitvar.audit.neurons.elastic_net import elastic_net
-from circuitvar.audit.neurons.greedy_refit import candidate_order, greedy_refit
-from circuitvar.audit.neurons.linear_gram import gram
-from circuitvar.audit.neurons.probing_set import probing_set
-from circuitvar.audit.neurons.similarity import similarity
-from circuitvar.audit.neurons.types import Votes
+from circuitvar.audit.neurons.data.probing_set import probing_set
+from circuitvar.audit.neurons.data.types import Votes
+from circuitvar.audit.neurons.linear.elastic_net import elastic_net
+from circuitvar.audit.neurons.linear.greedy_refit import candidate_order, greedy_refit
+from circuitvar.audit.neurons.linear.linear_gram import gram
+from circuitvar.audit.neurons.resampling.bootstrap_votes import bootstrap_votes
+from circuitvar.audit.neurons.sets.concept_sets import (
+    conformal_set,
+    interval_set,
+    maxt_set,
+    vote_set,
+)
+from circuitvar.audit.neurons.similarity.bounds import similarity_interval
+from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
+from circuitvar.audit.neurons.similarity.similarity import similarity
 
 NINE = ("pearson", "iou", "f1", "auprc", "phi", "cosine", "accuracy", "balanced_accuracy",
         "p_active_given_concept")  # fmt: skip

@@ -5,31 +5,31 @@ from collections.abc import Iterator
 import numpy as np
 from validation_scores import EDGES, SIZE, Line, circuits, draw, regimes
 
-from circuitvar.audit.bca import bca_means
-from circuitvar.audit.confidence_sequence import asymptotic_sequence, stop_when_decided
-from circuitvar.audit.edge_summary import edge_summary, sign_test
-from circuitvar.audit.edge_tests import false_discovery, max_t, t_test
-from circuitvar.audit.halves import halves_agreement
-from circuitvar.audit.inner_outer import inner_outer
-from circuitvar.audit.jaccard import stratified_chance
-from circuitvar.audit.nogueira import phi, phi_of_runs
-from circuitvar.audit.null_models import (
+from circuitvar.audit.agreement.halves import halves_agreement
+from circuitvar.audit.edges.edge_summary import edge_summary, sign_test
+from circuitvar.audit.edges.edge_tests import false_discovery, max_t, t_test
+from circuitvar.audit.edges.inner_outer import inner_outer
+from circuitvar.audit.edges.null_models import (
     centred_bootstrap,
     compare_with_null,
     shuffled_edges,
     shuffled_within,
     sign_flipped,
 )
-from circuitvar.audit.phi_tests import phi_test
-from circuitvar.audit.prompt_clusters import cluster_prompts
-from circuitvar.audit.replicate_sets import replicate_sets
-from circuitvar.audit.set_indices import overlap_p_value
+from circuitvar.audit.edges.prompt_clusters import cluster_prompts
+from circuitvar.audit.edges.stability_selection import r_concave
+from circuitvar.audit.indices.jaccard import stratified_chance
+from circuitvar.audit.indices.phi import phi, phi_of_runs
+from circuitvar.audit.indices.phi_tests import phi_test
+from circuitvar.audit.indices.set_indices import overlap_p_value
+from circuitvar.audit.intervals.bca import bca_means
+from circuitvar.audit.intervals.confidence_sequence import asymptotic_sequence, stop_when_decided
+from circuitvar.audit.resampling.replicate_sets import replicate_sets
+from circuitvar.audit.resampling.weights import bootstrap, complementary_halves
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.stability_selection import r_concave
-from circuitvar.audit.structure_checks import halves_kuncheva, null_table
-from circuitvar.audit.verdict import judge, random_verdict
-from circuitvar.audit.weights import bootstrap, complementary_halves
-from circuitvar.reports.gate import Row, judge_rows
+from circuitvar.audit.single.structure_checks import halves_kuncheva, null_table
+from circuitvar.audit.verdicts.verdict import judge, random_verdict
+from circuitvar.reports.compare.gate import Row, judge_rows
 
 NOMINAL = "<= 0.05"
 

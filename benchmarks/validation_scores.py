@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from circuitvar.audit.replicate_sets import top_k_masks
+from circuitvar.audit.resampling.replicate_sets import top_k_masks
 from circuitvar.tasks.planted.noise import draw_effects
 
 Line = tuple[str, str, float, str]

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from circuitvar.circuits.equivalence import equivalence_test, tost
-from circuitvar.circuits.hypothesis import share_interval
-from circuitvar.circuits.independence import independence_test
-from circuitvar.circuits.minimality import minimality_test
-from circuitvar.circuits.sufficiency import partial_necessity_test, sufficiency_test
+from circuitvar.circuits.evaluate.equivalence import equivalence_test, tost
+from circuitvar.circuits.evaluate.hypothesis import share_interval
+from circuitvar.circuits.evaluate.independence import independence_test
+from circuitvar.circuits.evaluate.minimality import minimality_test
+from circuitvar.circuits.evaluate.sufficiency import partial_necessity_test, sufficiency_test
 
 Line = tuple[str, str, float, str]
 

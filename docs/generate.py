@@ -45,7 +45,7 @@ def click_app() -> Any:
     """The command line as a click command."""
     from typer.main import get_command
 
-    from circuitvar.reports.cli import app
+    from circuitvar.reports.commands.cli import app
 
     return get_command(app)
 
@@ -105,8 +105,8 @@ def card(record: Any, note: Mapping[str, str], facts: list[tuple[object, ...]]) 
 
 def methods_page() -> str:
     """Method cards from METHODS and FINDERS."""
-    from circuitvar.circuits.finders import FINDERS
-    from circuitvar.circuits.methods import METHODS
+    from circuitvar.circuits.find.finders import FINDERS
+    from circuitvar.circuits.methods.catalog import METHODS
 
     written = notes()
     parts = ["# Method cards", "", MARK]
@@ -140,8 +140,8 @@ def methods_page() -> str:
 def tasks_page() -> str:
     """Tasks, planted models and metrics."""
     from circuitvar.tasks.catalog import TASKS
-    from circuitvar.tasks.metrics import METRICS
     from circuitvar.tasks.planted.catalog import PLANTED
+    from circuitvar.tasks.tokens.metrics import METRICS
 
     parts = ["# Tasks, planted models and metrics", "", MARK, "## Tasks", ""]
     for task in TASKS:
@@ -176,8 +176,8 @@ def tasks_page() -> str:
 
 def leaderboard_page() -> str:
     """Every method on the models whose circuit is known. Rounded; not compared by the tests."""
-    from circuitvar.circuits.methods import METHODS
-    from circuitvar.reports.method_check import leaderboard
+    from circuitvar.circuits.methods.catalog import METHODS
+    from circuitvar.reports.compare.method_check import leaderboard
 
     frame = leaderboard(METHODS)
     parts = ["# Leaderboard", "", MARK]

@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 1100, 1300
 def picture(page: Path, *, part: str, dark: bool) -> bytes:
     """One part of the page as PNG bytes."""
     sys.path.insert(0, str(ROOT))
-    from tests.toy_browser import Browser
+    from tests.reports.toy_browser import Browser
 
     scheme = "dark" if dark else "light"
     with Browser() as tab:

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from circuitvar.audit.recovery import auroc
-from circuitvar.circuits.eap import eap
-from circuitvar.circuits.exact import exact
-from circuitvar.circuits.model import load_model
-from circuitvar.circuits.score import score_edges
+from circuitvar.audit.indices.recovery import auroc
+from circuitvar.circuits.methods.gradient.eap import eap
+from circuitvar.circuits.methods.patching.exact import exact
+from circuitvar.circuits.model.model import load_model
+from circuitvar.circuits.scores.score import score_edges
 from circuitvar.circuits.types import Method
-from circuitvar.tasks.metrics import get_metric
 from circuitvar.tasks.planted.catalog import get_planted
-from circuitvar.tasks.tokens import tokenize
+from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.tasks.tokens.tokens import tokenize
 
 
 def eap_both_ways(model, batch, *, metric, options):

@@ -2,16 +2,16 @@
 
 import difflib
 
-from circuitvar.tasks.agreement import AGREEMENT
-from circuitvar.tasks.arithmetic import ADDITION, SUBTRACTION
-from circuitvar.tasks.capital import CAPITAL
-from circuitvar.tasks.choices import COLOURED_OBJECTS, MULTIPLE_CHOICE
-from circuitvar.tasks.docstring import DOCSTRING
-from circuitvar.tasks.greater_than import GREATER_THAN
-from circuitvar.tasks.induction import INDUCTION
-from circuitvar.tasks.ioi import IOI
+from circuitvar.tasks.language.agreement import AGREEMENT
+from circuitvar.tasks.language.arithmetic import ADDITION, SUBTRACTION
+from circuitvar.tasks.language.capital import CAPITAL
+from circuitvar.tasks.language.choices import COLOURED_OBJECTS, MULTIPLE_CHOICE
+from circuitvar.tasks.language.docstring import DOCSTRING
+from circuitvar.tasks.language.greater_than import GREATER_THAN
+from circuitvar.tasks.language.induction import INDUCTION
+from circuitvar.tasks.language.ioi import IOI
+from circuitvar.tasks.language.pronoun import PRONOUN
 from circuitvar.tasks.planted.catalog import PLANTED_TASKS
-from circuitvar.tasks.pronoun import PRONOUN
 from circuitvar.tasks.types import Task
 
 TASKS: tuple[Task, ...] = (

@@ -14,7 +14,7 @@ from circuitvar.tasks.types import Task
 def load_task(name: str) -> Task:
     """The task `module:attribute`; modules in the working directory are found too.
 
-    >>> load_task("circuitvar.tasks.ioi:IOI").key
+    >>> load_task("circuitvar.tasks.language.ioi:IOI").key
     'ioi'
 
     Raises

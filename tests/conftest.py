@@ -17,7 +17,7 @@ settings.load_profile("circuitvar")
 @pytest.fixture(scope="session")
 def pocket():
     """Pocket model, training seed 0."""
-    from circuitvar.circuits.model import load_model
+    from circuitvar.circuits.model.model import load_model
 
     return load_model("pocket:0")
 
@@ -32,7 +32,7 @@ def ioi_pairs():
 
 @pytest.fixture(scope="session")
 def ioi_batch(pocket, ioi_pairs):
-    from circuitvar.tasks.tokens import tokenize
+    from circuitvar.tasks.tokens.tokens import tokenize
 
     return tokenize(ioi_pairs, pocket.tokenizer).batch
 
@@ -40,9 +40,9 @@ def ioi_batch(pocket, ioi_pairs):
 @pytest.fixture(scope="session")
 def ioi_scores(pocket, ioi_batch):
     """EAP-IG scores of the forty prompts, `[example, edge]`."""
-    from circuitvar.circuits.methods import get_method
-    from circuitvar.circuits.score import score_edges
-    from circuitvar.tasks.metrics import get_metric
+    from circuitvar.circuits.methods.catalog import get_method
+    from circuitvar.circuits.scores.score import score_edges
+    from circuitvar.tasks.tokens.metrics import get_metric
 
     return score_edges(
         pocket, ioi_batch, get_method("eap-ig-inputs"), metric=get_metric("logit_diff")

@@ -1,1 +1,1 @@
-"""Neuron explanations with bootstrap sets: concept labels and linear explanations."""
+"""Neuron explanations: concept labels and linear explanations, with bootstrap sets."""

@@ -1,1 +1,1 @@
-pytest_plugins = ["circuitvar.reports.pytest_plugin"]
+pytest_plugins = ["circuitvar.reports.compare.pytest_plugin"]

@@ -1,1 +1,1 @@
-"""One command per file. Heavy imports stay inside the functions, so that `--help` is instant."""
+"""The command line."""

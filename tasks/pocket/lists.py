@@ -10,8 +10,8 @@ from functools import cache
 import numpy as np
 from jaxtyping import Bool, Int
 
+from circuitvar.tasks.language.words import NOUNS
 from circuitvar.tasks.pocket.held_out import may_follow
-from circuitvar.tasks.words import NOUNS
 
 LONGEST = 5
 """Words per list at first; with longer lists induction takes far longer to appear."""

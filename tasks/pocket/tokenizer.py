@@ -9,7 +9,7 @@ import re
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from circuitvar.tasks import agreement, capital, greater_than, induction, ioi, pronoun
+from circuitvar.tasks.language import agreement, capital, greater_than, induction, ioi, pronoun
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

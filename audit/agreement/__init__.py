@@ -1,0 +1,1 @@
+"""Agreement of circuits over resamples, runs and wordings, with intervals."""

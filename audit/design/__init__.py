@@ -1,0 +1,1 @@
+"""Crossed perturbation designs: facets, plans, runs, and what their variance says."""

@@ -1,0 +1,194 @@
+"""Function beside structure for every facet of a finished design.
+
+The circuits of a facet's levels are run under the condition each level stands for: another metric,
+corruption, ablation, noise, data set, number format or checkpoint. Facets that only change how a
+circuit is found (method, steps, size, rule, resample) share one condition.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from circuitvar.audit.agreement.axis import runs_axis
+from circuitvar.audit.agreement.match_heads import match_heads
+from circuitvar.audit.design.derived_runs import Derived, selected
+from circuitvar.audit.design.design import Design, Level, RunKey, labels_of
+from circuitvar.audit.design.design_agreement import RESAMPLED
+from circuitvar.audit.design.design_summary import varied
+from circuitvar.audit.design.facets import DATA, pools, settings_of
+from circuitvar.audit.design.one_at_a_time import rows_of_block
+from circuitvar.audit.design.run_design import model_of
+from circuitvar.audit.function.function_condition import Condition, run_under
+from circuitvar.audit.function.function_matrix import NULLS, Found, function_matrix, function_row
+from circuitvar.audit.indices.jaccard import pairwise_jaccard
+from circuitvar.audit.settings import Settings
+from circuitvar.audit.single.prompts import discovery_batch, fresh_batch, heldout_batch
+from circuitvar.audit.streams import stream
+from circuitvar.audit.types import Axis, Estimate
+from circuitvar.audit.verdicts.verdict import Bars
+from circuitvar.circuits.evaluate.null_circuits import random_connected
+from circuitvar.circuits.model.model import Model
+from circuitvar.tasks.language.corruptions import with_noise
+from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.tasks.tokens.tokens import take
+from circuitvar.tasks.types import Batch, Task
+
+CONDITIONS = ("metric", "corruption", "ablation", DATA, "noise", "dtype", "checkpoint", "template")
+"""Facets whose levels are conditions that a circuit can be run under."""
+CIRCUITS = 12
+"""Circuits of one facet that are run, at most: those of its first levels. The column `levels` says
+of how many."""
+SHARED = "held-out prompts"
+
+
+def design_function(
+    design: Design,
+    derived: Derived,
+    *,
+    agreement: pd.DataFrame,
+    task: Task,
+    model: Model,
+    settings: Settings,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(one row per facet, structure beside function; the matrices with their facet as `axis`).
+
+    `agreement`: the table of `design_agreement`, whose intervals resamples are judged by.
+
+    A level is represented by its run with everything else at default, or, where the design has no
+    such run for two levels (sampled designs), by the run most like the level's others. The run that
+    takes all levels of a random facet together is none of them (`facets.pools`). Facets of which no
+    two levels have a circuit are left out; of more than `CIRCUITS` the first are run.
+    """
+    rows, frames, levels = [], [], []
+    for (name,) in varied(derived.table.keys):
+        every = _representatives(design, derived, name)
+        if len(every) < 2:
+            continue
+        runs = dict(list(every.items())[:CIRCUITS])
+        labels = {str(level): row for level, row in runs.items()}
+        conditions = _conditions(name, list(runs), task, model, settings)
+        circuits = _circuits(name, labels, derived, conditions, settings)
+        size = int(np.mean([derived.masks[row].sum() for row in labels.values()]))
+        rng = stream(settings.seed, "function", name)
+        null = random_connected(model.graph, max(size, 1), NULLS, rng=rng)
+        matrix = function_matrix(
+            circuits, list(conditions), run_under(conditions), null=null, level=settings.level
+        )
+        structure = runs_axis(
+            np.stack([circuits[label].under(circuits[label].condition) for label in circuits]),
+            key=name,
+            title=name,
+            unit=name,
+            level=settings.level,
+        )
+        if name == RESAMPLED:
+            structure = _resampled(structure, agreement)
+        rows.append(function_row(matrix, structure, bars=Bars()))
+        levels.append(len(every))
+        frames.append(matrix.frame().assign(axis=name))
+    if not rows:
+        return pd.DataFrame(), pd.DataFrame()
+    table = pd.DataFrame(rows)
+    table.insert(2, "levels", levels)
+    return table, pd.concat(frames, ignore_index=True)
+
+
+def _resampled(structure: Axis, agreement: pd.DataFrame) -> Axis:
+    """phi and Jaccard of all resamples: they share one data set and are no independent runs."""
+    facet = RESAMPLED if RESAMPLED in {*agreement["facet"]} else "all facets"
+    row = agreement.set_index("facet").loc[facet].to_dict()
+    found = {
+        name: Estimate(name, row[name], low=row[f"{name}_low"], high=row[f"{name}_high"])
+        for name in ("phi", "jaccard")
+    }
+    return replace(structure, **found)
+
+
+def _representatives(design: Design, derived: Derived, name: str) -> dict[Level, int]:
+    """The run that stands for each level, the default level first; runs with circuits only."""
+    keys, masks = derived.table.keys, derived.masks
+    filled = np.asarray(masks.any(axis=1))
+    found: dict[Level, int] = {}
+    for row in rows_of_block(design, keys, (name,)):
+        if filled[row]:
+            found.setdefault(dict(keys[row].levels)[name], int(row))
+    if len(found) < 2:
+        found = {}
+        code = labels_of(keys, (name,))
+        single = [not pools(design, name, dict(key.levels)[name]) for key in keys]
+        for level in range(int(code.max()) + 1):
+            rows = np.flatnonzero((code == level) & filled & single)
+            if len(rows):
+                alike = np.nan_to_num(np.asarray(pairwise_jaccard(masks[rows]))).mean(axis=1)
+                chosen = int(rows[np.argmax(alike)])
+                found[dict(keys[chosen].levels)[name]] = chosen
+    levels = next(facet.levels for facet in design.facets if facet.name == name)
+    order = {level: i for i, level in enumerate(levels)}
+    return dict(sorted(found.items(), key=lambda item: order[item[0]]))
+
+
+def _conditions(
+    name: str, levels: list[Level], task: Task, model: Model, settings: Settings
+) -> dict[str, Condition]:
+    """Conditions of a facet by the level's name; one for facets that change only the finding."""
+    pairs = discovery_batch(task, settings, model)[1]
+    base = heldout_batch(task, settings, model, pairs)[0].batch
+    if name not in CONDITIONS:
+        return {SHARED: _condition(RunKey(()), base, task, model, settings)}
+    found = {}
+    for level in levels:
+        key, batch = RunKey(((name, level),)), base
+        changed = settings_of(key, settings)
+        if name == DATA and level:
+            batch = fresh_batch(task, settings, model, int(level) - 1)[0].batch
+        elif name == "corruption" and level is not None:
+            batch = heldout_batch(task, changed, model, pairs)[0].batch
+        elif name == "noise" and level:
+            noise = {"roles": settings.noise_roles, "seed": settings.seed}
+            batch = with_noise(base, float(level), **noise)
+        elif name == "template" and level is not None:
+            rows = np.flatnonzero(np.array(base.templates) == level)
+            if not len(rows):
+                continue
+            batch = take(base, rows)
+        found[str(level)] = _condition(key, batch, task, model, settings)
+    return found
+
+
+def _condition(
+    key: RunKey, batch: Batch, task: Task, model: Model, settings: Settings
+) -> Condition:
+    changed = settings_of(key, settings)
+    metric = get_metric(changed.metric or task.metric)
+    return Condition(model_of(key, model), batch, metric, changed.ablation)
+
+
+def _circuits(
+    name: str,
+    rows: Mapping[str, int],
+    derived: Derived,
+    conditions: Mapping[str, Condition],
+    settings: Settings,
+) -> dict[str, Found]:
+    """Circuits by level; those of checkpoints in the head names of every other checkpoint."""
+    if SHARED in conditions:
+        return {label: Found(SHARED, derived.masks[row]) for label, row in rows.items()}
+    rows = {label: row for label, row in rows.items() if label in conditions}
+    graph = next(iter(conditions.values())).model.graph
+    if name != "checkpoint" or graph.kv_heads != graph.n_heads:
+        return {label: Found(label, derived.masks[row]) for label, row in rows.items()}
+    found = {}
+    for label, row in rows.items():
+        levels, kept = dict(derived.table.keys[row].levels), {}
+        for other, reference in rows.items():
+            kept[other] = derived.masks[row]
+            if other != label:
+                scores = derived.table.scores
+                named = match_heads(graph, scores[row], scores[reference])
+                size = int(derived.masks[row].sum())
+                chosen = {**levels, "size": None, "selection": "top-n", "granularity": "edge"}
+                kept[other] = selected(graph, named, chosen, settings=settings, size=size)
+        found[label] = Found(label, kept)
+    return found

@@ -1,0 +1,1 @@
+"""One edge at a time: means, tests, certificates, influence, forecasts."""

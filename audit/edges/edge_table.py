@@ -1,0 +1,71 @@
+"""One row per edge: what it does, how sure that is, and how often it would be found again."""
+
+import numpy as np
+import pandas as pd
+
+from circuitvar.audit.edges.edge_summary import edge_summary
+from circuitvar.audit.edges.edge_tests import max_t
+from circuitvar.audit.edges.inner_outer import inner_outer
+from circuitvar.audit.indices.inclusion import classify
+from circuitvar.audit.intervals.ratio import use_templates
+from circuitvar.audit.types import Axis
+from circuitvar.circuits.types import Circuit, EdgeScores
+
+
+def edge_table(
+    scores: EdgeScores,
+    circuit: Circuit,
+    axes: tuple[Axis, ...],
+    *,
+    exact: EdgeScores | None = None,
+    level: float = 0.95,
+    rng: np.random.Generator | None = None,
+) -> pd.DataFrame:
+    """Columns edge, src, dst, score, se, snr, sign_consistency, rank, in_circuit, class, p_max_t,
+    inner, outer, exact, exact_se, exact_sd, exact_snr, exact_sign_consistency, exact_cv,
+    inclusion_<axis>.
+
+    `score` is mean damage in metric units. `se` is over templates where there are enough of them,
+    else over prompts. `class` comes from the first axis: core, contingent or noise. `p_max_t` is
+    adjusted for all edges (step-down max-T); `inner` edges are surely, and edges that are not
+    `outer` surely not, among the true largest `circuit.requested`, jointly at `level`. These three
+    need `rng`. Exact effects (layer L0) have the spread over prompts, |mean| over it, and a CV
+    only where |mean| >= 2 `exact_se`, which is over templates as `se` is.
+    """
+    graph = scores.graph
+    clusters = use_templates(scores.templates)
+    summary = edge_summary(scores.values, clusters=clusters)
+    order = np.argsort(-np.abs(summary.mean), kind="stable")
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(1, len(order) + 1)
+    frame = pd.DataFrame(
+        {
+            "edge": graph.edge_names,
+            "src": [edge.src.name for edge in graph.edges],
+            "dst": [edge.dst.name for edge in graph.edges],
+            "score": summary.mean,
+            "se": summary.se,
+            "snr": summary.snr,
+            "sign_consistency": summary.sign_consistency,
+            "rank": rank,
+            "in_circuit": circuit.kept,
+            "class": classify(axes[0].inclusion),
+        }
+    )
+    if rng is not None:
+        test = max_t(scores.values, summary, rng=rng, clusters=clusters, level=level)
+        sets = inner_outer(summary.mean, summary.se, size=circuit.requested, critical=test.critical)
+        frame = frame.assign(p_max_t=test.step_down, inner=sets.inner, outer=sets.outer)
+    if exact is not None:
+        frame["exact"] = exact.mean
+        intrinsic = edge_summary(exact.values, clusters=use_templates(exact.templates))
+        frame = frame.assign(
+            exact_se=intrinsic.se,
+            exact_sd=intrinsic.sd,
+            exact_snr=intrinsic.snr_single,
+            exact_sign_consistency=intrinsic.sign_consistency,
+            exact_cv=intrinsic.cv,
+        )
+    for axis in axes:
+        frame[f"inclusion_{axis.key}"] = axis.inclusion
+    return frame

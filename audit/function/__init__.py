@@ -1,0 +1,1 @@
+"""What circuits do when they are run, and whether different ones do the same."""

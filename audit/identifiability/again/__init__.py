@@ -1,0 +1,1 @@
+"""The count repeated: retrained, pruned and rediscovered circuits, and their overlap."""

@@ -1,0 +1,74 @@
+"""Method noise next to true degeneracy, per net: overlaps of found and equally valid circuits."""
+
+import numpy as np
+
+from circuitvar.audit.identifiability.again.degeneracy import compare_degeneracy
+from circuitvar.audit.identifiability.again.greedy_prune import prune_in_order
+from circuitvar.audit.identifiability.again.rediscover import SOURCES, backwards, rediscover
+from circuitvar.audit.identifiability.count.list_valid import inclusion_minimal, list_valid
+from circuitvar.audit.identifiability.count.sample_valid import pairwise_jaccard, sample_valid
+from circuitvar.audit.identifiability.nets.question import Question, is_valid
+
+FOUND = tuple(f"found over {source}" for source in SOURCES)
+VALID, MINIMAL = "equally valid", "inclusion-minimal"
+LISTED = 10_000
+"""Inclusion-minimal circuits are compared where at most this many valid ones must be listed."""
+
+
+def overlap_rows(
+    question: Question, *, valid: int, samples: int, rng: np.random.Generator
+) -> list[dict]:
+    """Jaccard of circuits found over edge orders, batches and prompts, of equally valid circuits
+    (exact uniform samples) and of minimal ones.
+
+    `valid` is the number of valid circuits, `samples` the number drawn and of re-runs (an eighth
+    of it over prompts, which cannot share work). `valid_share` is the share of found circuits
+    that are valid on the whole truth table. Empty where the full net fails the criterion.
+    """
+    full = np.ones((1, question.net.n_edges), dtype=bool)
+    if not is_valid(question, full)[0]:
+        return []
+    equal = sample_valid(question, samples, rng=rng)
+    rows = []
+    for source in SOURCES:
+        runs = max(2, samples // 8) if source == "prompts" else samples
+        found = rediscover(question, source, runs, rng=rng)
+        if len(found) < 2:
+            continue
+        both = compare_degeneracy(found, equal)
+        share = float(is_valid(question, found).mean())
+        name = f"found over {source}"
+        rows.append(_row(question, name, both.found, both.found_sizes, both.chance, share))
+    both = compare_degeneracy(equal, equal)
+    rows.append(_row(question, VALID, both.valid, both.valid_sizes, both.chance, 1.0))
+    minimal = inclusion_minimal(list_valid(question)) if valid <= LISTED else equal[:0]
+    if len(minimal) > 1:
+        sizes = minimal.sum(axis=1)
+        spread = (float(sizes.mean()), float(sizes.std()))
+        overlap = pairwise_jaccard(minimal)
+        rows.append(_row(question, MINIMAL, overlap, spread, float("nan"), 1.0))
+    return rows
+
+
+def found_circuit(question: Question) -> list[dict]:
+    """The circuit found on the whole truth table, edges tried from the output back, as a string
+    of 0 and 1: what is compared across training seeds."""
+    if not is_valid(question, np.ones((1, question.net.n_edges), dtype=bool))[0]:
+        return []
+    kept = prune_in_order(question, backwards(question.net))[0]
+    text = "".join("1" if k else "0" for k in kept)
+    return [{"ablation": question.ablation, "circuit": text}]
+
+
+def _row(question: Question, name: str, overlap, sizes, chance: float, share: float) -> dict:
+    return {
+        "ablation": question.ablation,
+        "circuits": name,
+        "jaccard": overlap.mean,
+        "se": overlap.se,
+        "pairs": overlap.pairs,
+        "size_mean": sizes[0],
+        "size_sd": sizes[1],
+        "chance": chance,
+        "valid_share": share,
+    }

@@ -1,0 +1,88 @@
+"""Find a small net's circuit again when something irrelevant changes: order, batch or prompts.
+
+Discovery is greedy pruning. What changes between re-runs is the order in which edges are tried
+(the method's own seed), the batch of truth-table rows the circuit is checked on, or noise on the
+inputs (other prompts for the same labels). Training seeds are compared in `match_units`.
+"""
+
+import numpy as np
+from jaxtyping import Bool
+
+from circuitvar.audit.identifiability.again.greedy_prune import prune_greedily, prune_in_order
+from circuitvar.audit.identifiability.nets.boolean_net import BooleanNet
+from circuitvar.audit.identifiability.nets.question import Question, is_valid, pose
+from circuitvar.tasks.language.boolean import input_rows
+
+SOURCES = ("edge orders", "batches", "prompts")
+NOISE = 0.1
+"""Standard deviation of the noise on inputs; inputs are 0 and 1."""
+
+
+def rediscover(
+    question: Question, source: str, n: int, *, noise: float = NOISE, rng: np.random.Generator
+) -> Bool[np.ndarray, "run edge"]:
+    """Up to `n` circuits found while only `source` changes.
+
+    `edge orders`: a random order per run, all rows. `batches`: as many rows as the truth table
+    has, drawn with replacement. `prompts`: every row once, with Gaussian noise and its clean
+    label; sets of prompts on which the full net itself fails are left out, so fewer than `n` (or
+    no) circuits may come back. The last two try edges from the output backwards, as ACDC does
+    (arXiv 2304.14997), so that nothing but the data varies.
+
+    Raises:
+        ValueError: an unknown source, a question not about the truth table, or a full net that
+            does not meet the criterion.
+    """
+    if source not in SOURCES:
+        raise ValueError(f"unknown source {source!r}; use one of {', '.join(SOURCES)}")
+    if source == "edge orders":
+        return prune_greedily(question, n, rng=rng)
+    net = question.net
+    rows = input_rows(net.widths[0])
+    labels = _labels(question)
+    if source == "batches":
+        return _batches(question, rows, labels, n, rng)
+    found = []
+    for _ in range(n):
+        noisy = rows + noise * rng.normal(size=rows.shape)
+        one = pose(
+            net,
+            labels.tolist(),
+            rows=noisy,
+            criterion=question.criterion,
+            ablation=question.ablation,
+        )
+        if is_valid(one, np.ones((1, net.n_edges), dtype=bool))[0]:
+            found.append(prune_in_order(one, backwards(net))[0])
+    return np.array(found, dtype=bool).reshape(-1, net.n_edges)
+
+
+def backwards(net: BooleanNet) -> np.ndarray:
+    """Edges from the output back to the inputs, as one order."""
+    return np.arange(net.n_edges)[None, ::-1]
+
+
+def _labels(question: Question) -> np.ndarray:
+    rows = input_rows(question.net.widths[0])
+    known = {tuple(x): y for x, y in zip(question.rows.tolist(), question.labels, strict=True)}
+    if set(known) != set(map(tuple, rows.tolist())):
+        raise ValueError("re-runs over data need a question about the whole truth table")
+    return np.array([known[tuple(x)] for x in rows.tolist()])
+
+
+def _batches(question: Question, rows, labels, n: int, rng) -> np.ndarray:
+    """Batches with the same distinct rows give the same circuit, which is found once."""
+    drawn = rng.integers(len(rows), size=(n, len(rows)))
+    seen: dict[tuple[int, ...], np.ndarray] = {}
+    found = []
+    for batch in drawn:
+        key = tuple(np.unique(batch).tolist())
+        if key not in seen:
+            some = list(key)
+            one = pose(
+                question.net, labels[some].tolist(), rows=rows[some],
+                criterion=question.criterion, ablation=question.ablation,
+            )  # fmt: skip
+            seen[key] = prune_in_order(one, backwards(question.net))[0]
+        found.append(seen[key])
+    return np.array(found, dtype=bool).reshape(-1, question.net.n_edges)

@@ -1,0 +1,1 @@
+"""Exact and estimated numbers of valid circuits of a Boolean net."""

@@ -1,0 +1,148 @@
+"""Exact number of valid circuits, by size and by active nodes, hence in every space at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from math import comb, log2
+
+import numpy as np
+
+from circuitvar.audit.identifiability.count.branch_and_count import Cylinders, valid_cylinders
+from circuitvar.audit.identifiability.nets.question import Question
+from circuitvar.audit.identifiability.nets.space import Distribution, count_topologies, in_space
+from circuitvar.audit.identifiability.nets.types import SPACES, Count, Space
+
+
+@dataclass(frozen=True, eq=False)
+class ValidCounts:
+    """Number of valid circuits by (active edges, active hidden nodes). All exact."""
+
+    question: Question
+    table: Distribution
+
+    def count(self, space: Space = "whole") -> Count:
+        """Valid circuits in one space."""
+        widths = self.question.net.widths
+        value = sum(n for (_, active), n in self.table.items() if in_space(space, active, widths))
+        return Count("valid circuits", value, "exact", space, how="branch and count")
+
+    def counts(self) -> tuple[Count, ...]:
+        """Valid circuits in every space, the whole one first: never print only one."""
+        return tuple(self.count(space) for space in SPACES)
+
+    def by_size(self, space: Space = "whole") -> Mapping[int, int]:
+        """Active edges (output edges included) -> number of valid circuits."""
+        widths = self.question.net.widths
+        out: dict[int, int] = {}
+        for (edges, active), n in sorted(self.table.items()):
+            if in_space(space, active, widths):
+                out[edges] = out.get(edges, 0) + n
+        return out
+
+    def smallest(self, space: Space = "whole") -> tuple[int, Count]:
+        """Fewest edges a valid circuit has, and how many valid circuits have that few.
+
+        Raises:
+            ValueError: no circuit is valid.
+        """
+        sizes = self.by_size(space)
+        if not sizes:
+            raise ValueError(_nothing_fits(self.question, space))
+        size = min(sizes)
+        count = Count("smallest circuits", sizes[size], "exact", space, how="branch and count")
+        return size, count
+
+    def share_bits(self, space: Space = "whole") -> float:
+        """log2(N_valid) / log2(N_all): 0 = unique, 1 = everything fits; NaN when nothing does."""
+        n = self.count(space).value
+        total = count_topologies(self.question.net.widths, space)
+        return log2(n) / log2(total) if n > 0 and total > 1 else float("nan")
+
+
+def count_valid(question: Question) -> ValidCounts:
+    """Count the valid circuits exactly, in the whole space and in the released code's.
+
+    A cylinder with m free neurons, a parents and u of them still unused holds
+    F(u, a, m) = sum_t (-1)^t C(u, t) 2^((a-t) m) circuits; by size and active nodes the same sum
+    runs over polynomials with f_M(z, w) = 1 + w z ((1+z)^M - 1) per free neuron.
+
+    Raises:
+        ValueError: too many edge choices before the last hidden layer (use `estimate_valid`).
+
+    >>> from circuitvar.audit.identifiability.nets.boolean_net import make_net
+    >>> from circuitvar.audit.identifiability.nets.question import pose
+    >>> identity = make_net([np.eye(1), np.eye(1)], [np.zeros(1), np.zeros(1)])
+    >>> [c.value for c in count_valid(pose(identity, [0, 1])).counts()]
+    [1, 0, 0]
+    """
+    table: Distribution = {}
+    for families in valid_cylinders(question):
+        for (tally, unused, a, m), n in _group(families).items():
+            edges, active = tally & 0xFFFF, tally >> 16
+            for (more_edges, more_active), ways in completions(unused, a, m).items():
+                key = (edges + more_edges, active + more_active)
+                table[key] = table.get(key, 0) + n * ways
+    return ValidCounts(question, {k: v for k, v in table.items() if v})
+
+
+def _group(families: Cylinders) -> dict[tuple[int, int, int, int], int]:
+    """Number of families that have the same tally and the same number of unused parents."""
+    a = families.prefixes.n_parents
+    ones = np.array([i.bit_count() for i in range(2**a)])
+    key = families.tally * (a + 1) + (a - ones[families.covered])
+    # Tallies are sparse (active nodes sit 16 bits up): shift them together before counting.
+    edges, active = (key // (a + 1)) & 0xFFFF, key // (a + 1) >> 16
+    width = int(active.max()) + 1
+    flat = (edges * width + active) * (a + 1) + key % (a + 1)
+    n = np.bincount(flat)
+    found = np.flatnonzero(n)
+    return {
+        (
+            int(f // (a + 1) // width) + (int(f // (a + 1) % width) << 16),
+            int(f % (a + 1)),
+            a,
+            families.free,
+        ): int(n[f])
+        for f in found
+    }
+
+
+def completions_total(unused: int, parents: int, free: int) -> int:
+    """F(u, a, m) = 2^((a-u) m) (2^m - 1)^u: parent choices of m neurons that use all u.
+
+    >>> completions_total(1, 2, 1), completions_total(0, 2, 0), completions_total(1, 2, 0)
+    (2, 1, 0)
+    """
+    return 2 ** ((parents - unused) * free) * (2**free - 1) ** unused
+
+
+@lru_cache(maxsize=4096)
+def completions(unused: int, parents: int, free: int) -> Distribution:
+    """The same number by (edges, active neurons) that the free neurons add."""
+    out: Distribution = {}
+    for t in range(unused + 1):
+        sign = (-1) ** t * comb(unused, t)
+        for key, n in _free_neurons(parents - t, free).items():
+            out[key] = out.get(key, 0) + sign * n
+    return {k: v for k, v in out.items() if v}
+
+
+@lru_cache(maxsize=4096)
+def _free_neurons(parents: int, free: int) -> Distribution:
+    if free == 0:
+        return {(0, 0): 1}
+    out: Distribution = {}
+    for (edges, active), n in _free_neurons(parents, free - 1).items():
+        out[edges, active] = out.get((edges, active), 0) + n
+        for ones in range(1, parents + 1):
+            key = (edges + ones + 1, active + 1)
+            out[key] = out.get(key, 0) + n * comb(parents, ones)
+    return out
+
+
+def _nothing_fits(question: Question, space: Space) -> str:
+    return (
+        f"no circuit in the {space} space meets the criterion "
+        f"({question.criterion.title}, {question.ablation} ablation); "
+        "loosen it or check that the net solves the task"
+    )

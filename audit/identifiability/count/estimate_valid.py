@@ -1,0 +1,84 @@
+"""Monte Carlo estimate of the number of valid circuits, where they are too many to count."""
+
+from collections.abc import Callable
+from math import sqrt
+
+import numpy as np
+from jaxtyping import Bool
+from scipy.special import ndtri
+
+from circuitvar.audit.identifiability.count.branch_and_count import valid_cylinders
+from circuitvar.audit.identifiability.count.list_valid import active_nodes
+from circuitvar.audit.identifiability.count.marginals import family_weights
+from circuitvar.audit.identifiability.nets.draw_topologies import draw_topologies
+from circuitvar.audit.identifiability.nets.question import Question, is_valid
+from circuitvar.audit.identifiability.nets.space import count_topologies, in_space
+from circuitvar.audit.identifiability.nets.types import Count, Space
+
+CHUNK = 50_000
+
+
+def estimate_valid(
+    question: Question,
+    *,
+    n: int = 400_000,
+    level: float = 0.95,
+    space: Space = "whole",
+    rng: np.random.Generator,
+    passes: Callable[[Bool[np.ndarray, "draw edge"]], Bool[np.ndarray, " draw"]] | None = None,
+) -> Count:
+    """Share of valid circuits among uniform draws, times the exact size of the whole space.
+
+    Wilson score interval on the share. For a smaller space a draw counts when it is valid and
+    inside it, still against the whole space. `passes` replaces the question's box by any test of
+    circuits, e.g. agreement under interventions. Zero hits give an interval that starts at 0, not
+    a proof that nothing fits.
+
+    Raises:
+        ValueError: fewer than one draw, a level outside (0, 1).
+    """
+    if n < 1 or not 0 < level < 1:
+        raise ValueError(f"need n >= 1 draws and a level between 0 and 1; got {n} and {level}")
+    widths = question.net.widths
+    total = count_topologies(widths)
+    inside = np.array([in_space(space, a, widths) for a in range(sum(widths[1:-1]) + 1)])
+    hits = 0
+    for at in range(0, n, CHUNK):
+        kept = draw_topologies(widths, min(CHUNK, n - at), rng=rng)
+        good = is_valid(question, kept) if passes is None else passes(kept)
+        hits += int((good & inside[active_nodes(question, kept)]).sum())
+    low, high = wilson(hits, n, level)
+    return Count(
+        "valid circuits", hits / n * total, "estimate", space,
+        low * total, high * total, level, n, "Monte Carlo, Wilson interval",
+    )  # fmt: skip
+
+
+def wilson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Wilson score interval of a share.
+
+    (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)
+
+    >>> [round(x, 4) for x in wilson(10, 100)]
+    [0.0552, 0.1744]
+    """
+    z = float(ndtri(0.5 + level / 2))
+    p, scale = hits / n, 1 + z * z / n
+    middle = (p + z * z / (2 * n)) / scale
+    half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale
+    # Exact at the ends, where rounding would leave 1e-18.
+    return (middle - half if hits else 0.0), (middle + half if hits < n else 1.0)
+
+
+def bound_valid(question: Question, *, max_edges: int, max_families: int = 5_000_000) -> Count:
+    """Lower bound: the exact number of valid circuits with at most `max_edges` edges.
+
+    Stops early, still a lower bound, once `max_families` circuits were seen.
+    """
+    n = 0.0
+    for families in valid_cylinders(question, max_edges=max_edges):
+        n += family_weights(families).sum()
+        if n >= max_families:
+            break
+    how = f"circuits of at most {max_edges} edges, counted exactly"
+    return Count("valid circuits", int(n), "lower bound", how=how)

@@ -1,0 +1,1 @@
+"""Interpretations, algorithms and mappings that fit a circuit."""

@@ -1,0 +1,1 @@
+"""Boolean nets, the questions asked of them, and their training."""

@@ -1,0 +1,1 @@
+"""Rival circuits of a transformer: search over masks."""

@@ -1,0 +1,170 @@
+"""How many circuits around a discovered one behave alike: test the edges nearest the cut.
+
+Whole-model counting is out of reach for transformers, so confident edges are frozen (high scores
+on, low scores off) and every subset of the `m` edges nearest the cut is run. Works on any callable
+that maps edge masks to behaviour values; knows nothing about models.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from circuitvar.audit.identifiability.count.estimate_valid import wilson
+from circuitvar.audit.identifiability.nets.types import Count
+from circuitvar.audit.types import Outcome
+
+Behaviour = Callable[[Bool[np.ndarray, "mask edge"]], Float[np.ndarray, " mask"]]
+Canonical = Callable[[Bool[np.ndarray, "mask edge"]], Bool[np.ndarray, "mask edge"]]
+EXHAUSTIVE = 14
+
+
+@dataclass(frozen=True, eq=False)
+class MaskSearch:
+    """Every mask that was run around a cut, and which behave like the target."""
+
+    free: Int[np.ndarray, " free"]
+    """Columns of the edges nearest the cut, best score first."""
+    circuit: Bool[np.ndarray, " edge"]
+    """The circuit at the cut."""
+    masks: Bool[np.ndarray, "mask edge"]
+    values: Float[np.ndarray, " mask"]
+    within: Bool[np.ndarray, " mask"]
+    """Behaviour within epsilon of the target."""
+    target: float
+    epsilon: float
+    count: Count
+    """Masks within epsilon, among the 2^m (exact, or an estimate from uniform draws)."""
+    distinct: int
+    """Different circuits among the masks within epsilon after dangling edges are removed; with
+    sampled masks only those seen."""
+    outcome: Outcome
+    """`no compression` where the circuit is the whole model, whatever the counts say; `fail` =
+    more than one circuit fits; `pass` = exactly one, all masks tested; else `undecided`."""
+
+    @property
+    def share(self) -> float:
+        return float(self.within.mean())
+
+    @property
+    def inclusion(self) -> Float[np.ndarray, " free"]:
+        """Share of fitting masks that keep each free edge; NaN when none fits."""
+        if not self.within.any():
+            return np.full(len(self.free), np.nan)
+        return self.masks[self.within][:, self.free].mean(axis=0)
+
+    @property
+    def forced_on(self) -> Int[np.ndarray, " edge"]:
+        """Free edges that every fitting mask keeps."""
+        return self.free[self.inclusion == 1]
+
+    @property
+    def forced_off(self) -> Int[np.ndarray, " edge"]:
+        """Free edges that no fitting mask keeps."""
+        return self.free[self.inclusion == 0]
+
+
+def search_masks(
+    behaviour: Behaviour,
+    scores: Float[np.ndarray, " edge"],
+    *,
+    size: int,
+    epsilon: float,
+    m: int = 12,
+    target: float | None = None,
+    n: int = 4096,
+    batch: int = 256,
+    canonical: Canonical | None = None,
+    rng: np.random.Generator,
+) -> MaskSearch:
+    """Run all subsets of the `m` edges nearest the cut of the top `size` edges by |score|.
+
+    Half of the free edges come from each side of the cut where there are enough. Up to m = 14 all
+    2^m masks are run and the count is exact; above that `n` uniform draws give an estimate with a
+    Wilson interval. `target` defaults to the behaviour of the full model (every edge kept).
+    `canonical` maps masks to what they amount to (e.g. dangling edges removed), so that masks
+    that only differ in edges without effect are not reported as different circuits.
+
+    Raises:
+        ValueError: NaN scores or behaviour, a size or m outside the number of edges, bad epsilon.
+
+    >>> found = search_masks(lambda k: k[:, 0] * 1.0, np.array([3.0, 2.0, 1.0]), size=2,
+    ...                      epsilon=0.1, m=2, rng=np.random.default_rng(0))
+    >>> found.count.value, found.outcome
+    (4, 'fail')
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    _check(scores, size, m, epsilon)
+    order = np.argsort(-np.abs(scores), kind="stable")
+    start = min(max(size - m // 2, 0), len(scores) - m)
+    free = order[start : start + m]
+    circuit = np.zeros(len(scores), dtype=bool)
+    circuit[order[:size]] = True
+    exhaustive = m <= EXHAUSTIVE
+    masks = _masks(circuit, free, None if exhaustive else n, rng)
+    values = _run(behaviour, masks, batch)
+    if target is None:
+        target = float(_run(behaviour, np.ones((1, len(scores)), dtype=bool), 1)[0])
+    within = np.abs(values - target) <= epsilon
+    fitting = masks[within] if canonical is None else canonical(masks[within])
+    distinct = len(np.unique(fitting, axis=0)) if len(fitting) else 0
+    return MaskSearch(
+        free, circuit, masks, values, within, target, epsilon,
+        _count(within, m, exhaustive), distinct,
+        _outcome(circuit, distinct, exhaustive),
+    )  # fmt: skip
+
+
+def _check(scores: np.ndarray, size: int, m: int, epsilon: float) -> None:
+    if np.isnan(scores).any():
+        raise ValueError(f"score of edge {int(np.flatnonzero(np.isnan(scores))[0])} is NaN")
+    if not 1 <= size <= len(scores) or not 1 <= m <= min(len(scores), 62):
+        raise ValueError(
+            f"size {size} and m {m} must be at least 1 and fit {len(scores)} edges (m at most 62)"
+        )
+    if not epsilon >= 0:
+        raise ValueError(f"epsilon must be 0 or more, in units of the behaviour; got {epsilon}")
+
+
+def _masks(circuit: np.ndarray, free: np.ndarray, n: int | None, rng) -> np.ndarray:
+    m = len(free)
+    codes = np.arange(2**m) if n is None else rng.integers(0, 2**m, size=n)
+    masks = np.repeat(circuit[None], len(codes), axis=0)
+    masks[:, free] = (codes[:, None] >> np.arange(m)) & 1
+    return masks
+
+
+def _run(behaviour: Behaviour, masks: np.ndarray, batch: int) -> np.ndarray:
+    parts = [np.asarray(behaviour(masks[i : i + batch])) for i in range(0, len(masks), batch)]
+    values = np.concatenate(parts).astype(np.float64)
+    if values.shape != (len(masks),):
+        raise ValueError(
+            f"behaviour must give one value per mask; got {values.shape} for {len(masks)}"
+        )
+    if np.isnan(values).any():
+        raise ValueError(
+            f"behaviour of mask {int(np.flatnonzero(np.isnan(values))[0])} is NaN; "
+            "check the metric on that circuit"
+        )
+    return values
+
+
+def _count(within: np.ndarray, m: int, exhaustive: bool) -> Count:
+    hits = int(within.sum())
+    name = f"masks of the {m} edges nearest the cut"
+    if exhaustive:
+        return Count(name, hits, "exact", how="all masks run")
+    low, high = wilson(hits, len(within))
+    return Count(
+        name, hits / len(within) * 2**m, "estimate", "whole", low * 2**m, high * 2**m, 0.95,
+        len(within), "Monte Carlo, Wilson interval",
+    )  # fmt: skip
+
+
+def _outcome(circuit: np.ndarray, distinct: int, exhaustive: bool) -> Outcome:
+    if circuit.all():
+        return "no compression"
+    if distinct > 1:
+        return "fail"
+    return "pass" if exhaustive and distinct == 1 else "undecided"

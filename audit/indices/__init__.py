@@ -1,0 +1,1 @@
+"""Indices of agreement between sets and rankings: phi, Jaccard, RBO, rank correlation."""

@@ -1,0 +1,207 @@
+"""Mean pairwise Jaccard over runs, with its chance level and an interval over runs or prompts.
+
+Jaccard rises mechanically with circuit size and is capped by unequal sizes, so it is never shown
+without `mean_chance`. M runs give M(M-1)/2 dependent pairs: intervals resample runs, not pairs.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.stats import hypergeom
+
+from circuitvar.audit.indices.phi import column_blocks
+from circuitvar.audit.indices.set_indices import chance_jaccard, jaccard
+from circuitvar.audit.intervals.intervals import (
+    ResampleInterval,
+    resample_se,
+    t_interval,
+    unseen_swap,
+)
+from circuitvar.audit.intervals.runs_interval import OfShared, interval_of_runs
+from circuitvar.audit.types import Estimate
+
+Pairs = Float[np.ndarray, "run run"]
+
+
+def overlaps(masks: Bool[np.ndarray, "run edge"], *, always: int = 0) -> Int[np.ndarray, "run run"]:
+    """Number of edges every two runs share. Columns that all or no runs keep may be left out of
+    `masks` when their number that all keep is given as `always`."""
+    total = np.full((len(masks), len(masks)), always, dtype=np.int64)
+    for block in column_blocks(masks):
+        dense = block.astype(np.float32)
+        total += (dense @ dense.T).astype(np.int64)
+    return total
+
+
+def pairwise_jaccard(masks: Bool[np.ndarray, "run edge"], *, always: int = 0) -> Pairs:
+    """Jaccard of every two runs; NaN for two empty circuits.
+
+    >>> pairwise_jaccard(np.array([[1, 1, 1, 0], [0, 1, 1, 1]], dtype=bool))[0, 1].item()
+    0.5
+    """
+    shared = overlaps(masks, always=always).astype(np.float64)
+    sizes = np.diag(shared).copy()
+    union = sizes[:, None] + sizes[None, :]
+    union -= shared
+    with np.errstate(invalid="ignore"):
+        shared /= union
+    return shared
+
+
+def off_diagonal(pairs: Pairs) -> Float[np.ndarray, " pair"]:
+    """The M(M-1)/2 values above the diagonal."""
+    return pairs[np.triu_indices(len(pairs), 1)]
+
+
+def mean_pairwise(pairs: Pairs) -> float:
+    """Mean over distinct pairs; NaN for one run."""
+    runs = len(pairs)
+    if runs < 2:
+        return float("nan")
+    return float((pairs.sum() - np.trace(pairs)) / (runs * (runs - 1)))
+
+
+def pairwise_cv(pairs: Pairs) -> float:
+    """Standard deviation over mean of the pairwise values (the CV tabulated by Méloux et al.,
+    arXiv 2510.00845). NaN where there are fewer than 2 pairs or the mean is 0."""
+    values = off_diagonal(pairs)
+    mean = values.mean() if len(values) else 0.0
+    return float(values.std(ddof=1) / mean) if len(values) > 1 and mean > 0 else float("nan")
+
+
+def jaccard_of_runs(
+    pairs: Pairs,
+    *,
+    size: float,
+    level: float = 0.95,
+    estimand: str = "agreement of independent runs",
+) -> Estimate:
+    """Mean pairwise value of M independent runs with the interval of
+    `runs_interval.interval_of_runs`; `size` is the mean size of the sets. No interval for M = 2.
+
+    When all runs agree the interval is that of `nogueira.phi_of_runs` with disagreement counted
+    as 0: the lower end is (1 - level)^(2/(M-1)).
+    """
+    runs, value = len(pairs), mean_pairwise(pairs)
+    if runs < 3 or not np.isfinite(value):
+        label = f"none ({runs} runs)" if runs < 3 else "row jackknife t"
+        return t_interval(
+            "jaccard", value, np.nan, df=0, n=runs, level=level, interval=label, estimand=estimand
+        )
+    each, rows = off_diagonal(pairs), pairs.sum(axis=1) - np.diag(pairs)
+    if (each == 1).all():
+        floor, label = (1 - level) ** (2 / (runs - 1)), "all runs equal: zero-failure bound"
+        return Estimate("jaccard", 1.0, 0.0, floor, 1.0, level, runs, label, estimand)
+    index = OfShared(
+        "jaccard",
+        shared=2 * value / (1 + value),
+        slope=(1 + value) ** 2 / 2,
+        size=size,
+        swap=unseen_swap(size, 0.0, level, pairs=runs // 2)[1],
+        floor=0.0,
+    )
+    left_out = (rows.sum() - 2 * rows) / ((runs - 1) * (runs - 2))
+    return interval_of_runs(index, value, left_out, each, level=level, estimand=estimand)
+
+
+def jaccard_of_resamples(
+    pairs: Float[np.ndarray, "replicate replicate"],
+    counts: Float[np.ndarray, "replicate unit"],
+    *,
+    level: float = 0.95,
+    method: ResampleInterval = "ij",
+    estimand: str = "agreement of resamples of one data set",
+) -> Estimate:
+    """Mean pairwise value over B resamples of one data set, with an interval over data sets.
+
+    t_b = 2 (J_b - J) with J_b the mean of replicate b against the others; see
+    `intervals.resample_se`.
+    """
+    replicates, units, value = len(pairs), counts.shape[1], mean_pairwise(pairs)
+    se = float("nan")
+    if replicates > 2 and np.isfinite(value):
+        own = (pairs.sum(axis=1) - np.diag(pairs)) / (replicates - 1)
+        left_out = mean_without_unit(pairs, counts) if method == "jab" else None
+        se = resample_se(counts, 2 * (own - value), method=method, without_unit=left_out)
+    names = {"ij": "infinitesimal jackknife", "jab": "jackknife after bootstrap"}
+    return t_interval(
+        "jaccard",
+        value,
+        se,
+        df=units - 1,
+        n=units,
+        level=level,
+        interval=names[method],
+        estimand=estimand,
+        bounds=(0.0, 1.0),
+    )
+
+
+def mean_without_unit(
+    pairs: Float[np.ndarray, "replicate replicate"], counts: Float[np.ndarray, "replicate unit"]
+) -> Float[np.ndarray, " unit"]:
+    """Mean over pairs of replicates that both lack unit i, for every i; NaN below 2 of them."""
+    lacking = (counts == 0).T.astype(np.float64)
+    number = lacking.sum(axis=1)
+    total = ((lacking @ pairs) * lacking).sum(axis=1) - lacking @ np.diag(pairs)
+    value = np.full(len(lacking), np.nan)
+    ok = number > 1
+    value[ok] = total[ok] / (number[ok] * (number[ok] - 1))
+    return value
+
+
+def mean_chance(sizes: Int[np.ndarray, " run"], n_edges: int) -> float:
+    """Expected mean pairwise Jaccard of random sets of the observed sizes (exact).
+
+    >>> round(mean_chance(np.array([3, 3, 3]), 10), 6)
+    0.200833
+    """
+    values, number = np.unique(np.asarray(sizes, dtype=np.int64), return_counts=True)
+    total = weight = 0.0
+    for i, first in enumerate(values.tolist()):
+        for j, second in enumerate(values.tolist()[i:], start=i):
+            pairs = number[i] * (number[i] - 1) / 2 if i == j else number[i] * number[j]
+            if pairs:
+                total += pairs * chance_jaccard(first, second, n_edges)
+                weight += pairs
+    return float(total / weight) if weight else float("nan")
+
+
+def stratified_chance(
+    first: Bool[np.ndarray, " edge"],
+    second: Bool[np.ndarray, " edge"],
+    strata: Int[np.ndarray, " edge"],
+) -> tuple[float, float]:
+    """(expected Jaccard, P(overlap >= observed)) when edges are exchangeable within strata only,
+    e.g. edge type x layer pair. Independent hypergeometric overlaps, added by convolution."""
+    pmf = np.ones(1)
+    for stratum in np.unique(strata):
+        inside = strata == stratum
+        k1, k2, width = int(first[inside].sum()), int(second[inside].sum()), int(inside.sum())
+        if k1 and k2:
+            pmf = np.convolve(pmf, hypergeom.pmf(np.arange(min(k1, k2) + 1), width, k1, k2))
+    k1, k2, observed = int(first.sum()), int(second.sum()), int((first & second).sum())
+    o = np.arange(len(pmf))
+    tail = float(min(pmf[observed:].sum(), 1.0))
+    return float(pmf @ np.nan_to_num(jaccard(k1, k2, o))), tail
+
+
+def jaccard_to(
+    masks: Bool[np.ndarray, "run edge"], reference: Bool[np.ndarray, " edge"]
+) -> Float[np.ndarray, " run"]:
+    """Jaccard of each run to one circuit, e.g. the median circuit."""
+    return jaccard(masks.sum(axis=1), reference.sum(), (masks & reference).sum(axis=1))
+
+
+def size_matched_jaccard(
+    scores: Float[np.ndarray, "run edge"], sizes: Int[np.ndarray, " run"]
+) -> Pairs:
+    """Jaccard of every two runs after cutting both to the smaller size, best |score| first, so
+    that it measures membership and not size."""
+    rank = np.argsort(np.argsort(-np.abs(scores), axis=1, kind="stable"), axis=1)
+    pairs = np.eye(len(scores))
+    for size in np.unique(sizes):
+        overlap = overlaps(rank < size)
+        here = np.minimum(sizes[:, None], sizes[None, :]) == size
+        pairs[here] = jaccard(size, size, overlap)[here]
+    np.fill_diagonal(pairs, np.where(np.asarray(sizes) > 0, 1.0, np.nan))
+    return pairs

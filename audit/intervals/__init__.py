@@ -1,0 +1,1 @@
+"""Intervals of any statistic: t, BCa, jackknife, betting, confidence sequences, runs."""

@@ -1,0 +1,116 @@
+"""Ratios of means over clustered examples, with a delete-one-unit jackknife interval.
+
+Faithfulness, circuit error, accuracy and mean KL are all ratios of sums over examples. The unit
+that is left out is the template where there are enough templates, else the prompt.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.stats import binomtest
+
+from circuitvar.audit.intervals.intervals import row_jackknife_se, t_interval
+from circuitvar.audit.resampling.weights import unit_of_example
+from circuitvar.audit.types import Estimate
+
+LEAST_TEMPLATES = 4
+"""Fewer templates than this are too few for a t interval; prompts are then the unit, and nothing
+is said about other wordings."""
+
+
+def use_templates(templates: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The templates as clusters where there are enough of them, else None."""
+    many = templates is not None and len(set(templates)) >= LEAST_TEMPLATES
+    return templates if many else None
+
+
+def sampling_units(
+    n: int, templates: tuple[str, ...] | None
+) -> tuple[Int[np.ndarray, " example"], str]:
+    """Unit number of each example and what a unit is: `template` or `prompt`.
+
+    >>> sampling_units(3, ("x", "x", "y"))[1]
+    'prompt'
+    """
+    clusters = use_templates(templates)
+    return unit_of_example(n, clusters), "prompt" if clusters is None else "template"
+
+
+def ratio_of_means(
+    name: str,
+    numerator: Float[np.ndarray, " example"],
+    denominator: Float[np.ndarray, " example"] | float = 1.0,
+    *,
+    templates: tuple[str, ...] | None = None,
+    level: float = 0.95,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+    estimand: str = "",
+) -> Estimate:
+    """sum(numerator) / sum(denominator) with value ± t(units - 1) * jackknife SE.
+
+    With the default denominator it is a mean. NaN where the denominators sum to zero.
+
+    >>> e = ratio_of_means("mean", np.array([1.0, 2.0, 3.0, 6.0]))
+    >>> e.value, round(e.se, 4)
+    (3.0, 1.0801)
+    """
+    top = np.asarray(numerator, dtype=np.float64)
+    bottom = np.broadcast_to(np.asarray(denominator, dtype=np.float64), top.shape)
+    unit, kind = sampling_units(len(top), templates)
+    tops = np.bincount(unit, weights=top)
+    bottoms = np.bincount(unit, weights=bottom)
+    total = bottoms.sum()
+    value = tops.sum() / total if total else float("nan")
+    rest = total - bottoms
+    left_out = np.full(len(tops), np.nan)
+    np.divide(tops.sum() - tops, rest, out=left_out, where=rest != 0)
+    return t_interval(
+        name,
+        float(value),
+        row_jackknife_se(left_out),
+        df=len(tops) - 1,
+        n=len(tops),
+        level=level,
+        interval=f"delete-one-{kind} jackknife t",
+        estimand=estimand,
+        bounds=bounds,
+    )
+
+
+def share_estimate(
+    name: str,
+    happened: Bool[np.ndarray, " example"],
+    *,
+    templates: tuple[str, ...] | None = None,
+    level: float = 0.95,
+    estimand: str = "",
+) -> Estimate:
+    """Share of examples where something happened.
+
+    The jackknife of `ratio_of_means`, except where it happened always or never: the jackknife
+    would claim certainty, so the exact binomial bound over prompts is given instead.
+
+    >>> round(share_estimate("error", np.zeros(200, dtype=bool)).high, 4)
+    0.0183
+    """
+    happened = np.asarray(happened, dtype=bool)
+    n, count = len(happened), int(happened.sum())
+    if 0 < count < n:
+        return ratio_of_means(
+            name,
+            happened.astype(float),
+            templates=templates,
+            level=level,
+            bounds=(0.0, 1.0),
+            estimand=estimand,
+        )
+    exact = binomtest(count, n).proportion_ci(level, "exact")
+    return Estimate(
+        name,
+        count / n,
+        low=float(exact.low),
+        high=float(exact.high),
+        level=level,
+        n=n,
+        interval="Clopper-Pearson, prompts taken as independent",
+        estimand=estimand,
+    )

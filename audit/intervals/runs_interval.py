@@ -1,0 +1,145 @@
+"""Interval of an agreement, phi or Jaccard, averaged over all pairs of independent runs.
+
+The runs are the units. A jackknife over them sees first-order effects only, so it is 0 where two
+circuits are found equally often, and small where pairs of few runs agree alike by chance. What
+keeps the interval honest there is counted in shared edges and is one rule for both indices.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from circuitvar.audit.intervals.intervals import row_jackknife_se, t_interval, with_unseen_swap
+from circuitvar.audit.types import Estimate
+from circuitvar.circuits.t_interval import t_quantile
+
+Pair = Float[np.ndarray, " pair"]
+
+FEW_RUNS = {3: 0.2, 4: 0.1}
+"""Share of the standard deviation of a count that the SE of so few runs is not taken below."""
+MANY_RUNS = 10
+"""From so many runs on rival circuits and skewness are looked for; with fewer the quantile of t
+covers both."""
+
+
+CHOICES = "fixed choices taken as a sample"
+"""What the name of an interval says over runs that somebody chose and nobody drew."""
+
+
+@dataclass(frozen=True)
+class OfShared:
+    """An agreement as a function of p, the share of a set that the set of another run has."""
+
+    name: str
+    shared: float
+    """p at the value seen."""
+    slope: float
+    """d value / d p: 1/(1 - k/E) for phi, (1 + J)²/2 for Jaccard."""
+    size: float
+    """Mean number of edges kept."""
+    swap: float
+    """One swap of an edge that the pairs seen need not show; see `intervals.unseen_swap`."""
+    floor: float
+    """Least value of the index."""
+
+
+def interval_of_runs(
+    index: OfShared,
+    value: float,
+    left_out: Float[np.ndarray, " run"],
+    pairs: Pair,
+    *,
+    level: float,
+    estimand: str,
+) -> Estimate:
+    """value ± t(M-1) SE, with SE the row jackknife of the values `left_out` without each run, but
+    at least `tied_runs_se` and `few_runs_se`; from `MANY_RUNS` runs on with `rivals_se` added and
+    the lower end `lower_end_of_spread`. `pairs`: the index of every two runs.
+
+    Nominal 95 % covers .93 to .98 where circuits differ in many edges, and .91 to 1 where few
+    edges or a few whole circuits decide, whose agreement takes only a few values.
+    """
+    runs = len(left_out)
+    se, label = row_jackknife_se(left_out), "row jackknife t"
+    tied = tied_runs_se(pairs, runs)
+    if tied > se:
+        se, label = tied, f"{label}; tied runs: conservative"
+    least = few_runs_se(index.shared, index.size, runs) * index.slope
+    if least > se:
+        se, label = least, f"row jackknife t; {runs} runs: conservative"
+    if runs >= MANY_RUNS:
+        count = _count_variance(index.shared, index.size) * index.slope**2
+        se = float(np.hypot(se, rivals_se(pairs, runs, count)))
+    bounds = (index.floor, 1.0)
+    estimate = t_interval(
+        index.name, value, se, df=runs - 1, n=runs, level=level, interval=label,
+        estimand=estimand, bounds=bounds,
+    )  # fmt: skip
+    if runs >= MANY_RUNS and value < 1:
+        low = lower_end_of_spread(value, t_quantile(runs - 1, level) * se)
+        estimate = replace(estimate, low=max(low, index.floor))
+    return with_unseen_swap(estimate, index.swap, bounds=bounds)
+
+
+def tied_runs_se(pairs: Pair, runs: int) -> float:
+    """SE of a mean over pairs of M runs when no single run moves it: sqrt(2/(M(M-1)) Var(pair)).
+
+    The jackknife sees first-order effects only. Where two circuits are found equally often it is
+    0, although another sample of runs would not be split in halves; this second-order term of a
+    U-statistic (Hoeffding 1948) is what is left, and the SE is not taken below it.
+
+    >>> round(tied_runs_se(np.array([1.0, 0.0, 0.0, 0.0, 0.0, 1.0]), 4), 4)
+    0.2108
+    """
+    if runs < 3:
+        return float("nan")
+    return float(np.sqrt(2 / (runs * (runs - 1)) * pairs.var(ddof=1)))
+
+
+def few_runs_se(shared: float, size: float, runs: int) -> float:
+    """Least SE of the share of edges that two of 3 or 4 runs have in common; 0 for more runs.
+
+    Few pairs often agree equally by chance, which leaves the jackknife an SE of 0: with 3 runs the
+    t interval then covered .79 to .92. If shared edges are a count out of `size`, one pair has
+    variance p (1 - p)/size and the mean over runs at most 2/M of it; .2 and .1 of its root mend
+    that (.95 to 1 in simulations) and are below the jackknife where circuits differ in many edges.
+
+    >>> round(few_runs_se(0.95, 40, 3), 4), few_runs_se(0.95, 40, 5)
+    (0.0056, 0.0)
+    """
+    part = FEW_RUNS.get(runs, 0.0)
+    return float(part * np.sqrt(2 / runs * _count_variance(shared, size))) if part else 0.0
+
+
+def rivals_se(pairs: Pair, runs: int, count_variance: float) -> float:
+    """SE that rival circuits add: sqrt(4/(M(M-1)) max(0, Var(pair) - variance of a count)).
+
+    Pairs that differ by single edges vary like counts; more than that means that whole circuits
+    take turns. How often each is found is then seen through few runs, and the jackknife happens to
+    be smallest where the split is nearest to even. Without this term the interval held the truth
+    in .79 to .93 of samples with a rival in 20 to 35 % of runs, with it in .91 to 1.
+
+    >>> round(rivals_se(np.array([1.0, 0.0, 0.0, 0.0, 0.0, 1.0]), 4, 0.05), 4)
+    0.2687
+    """
+    excess = max(float(pairs.var(ddof=1)) - count_variance, 0.0)
+    return float(np.sqrt(4 / (runs * (runs - 1)) * excess))
+
+
+def lower_end_of_spread(value: float, half: float) -> float:
+    """Lower end of a value below 1 whose distance d to 1 is a mean of squares: that of a symmetric
+    interval of sqrt(d), 1 - d (1 + half/(2 d))². A rare circuit that few runs show could be
+    common in others; one that many show could not be absent.
+
+    >>> lower_end_of_spread(0.75, 0.25), lower_end_of_spread(0.0, 0.5)
+    (0.4375, -0.5625)
+    """
+    distance = 1 - value
+    return float(1 - distance * (1 + half / (2 * distance)) ** 2)
+
+
+def _count_variance(shared: float, size: float) -> float:
+    """Variance of the share of edges in common if these are a count out of `size`."""
+    p = float(np.clip(shared, 0.0, 1.0))
+    return p * (1 - p) / size if size > 0 else 0.0

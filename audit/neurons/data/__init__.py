@@ -1,0 +1,1 @@
+"""What a neuron audit reads: units, concepts, probing sets, label files."""

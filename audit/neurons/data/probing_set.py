@@ -1,0 +1,173 @@
+"""Build a checked probing set from arrays.
+
+Activations stay where they are (array, memory map, tensor on disk); they are read a chunk of
+units at a time. Clusters are the independent draws: prompts, templates or images.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from circuitvar.audit.neurons.data.array_files import open_array
+from circuitvar.audit.neurons.data.types import ProbingSet
+
+
+def as_numpy(array: Any) -> np.ndarray:
+    """View numpy arrays, memory maps and CPU or device tensors as numpy, copying only off-device.
+
+    >>> as_numpy([1, 2]).shape
+    (2,)
+    """
+    if hasattr(array, "detach"):
+        array = array.detach().cpu()
+        if str(array.dtype) == "torch.bfloat16":
+            array = array.float()
+        return array.numpy()
+    return np.asarray(array)
+
+
+def probing_set(
+    acts: Any,
+    concepts: Any,
+    *,
+    groups: Any = None,
+    strata: Any = None,
+    weights: Any = None,
+    units: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+) -> ProbingSet:
+    """Check and label the arrays of a neuron audit.
+
+    Args:
+        acts: `[sample, unit]` activations, finite.
+        concepts: `[sample, concept]` presence in [0, 1] (labels or probabilities).
+        groups: `[sample]` cluster label (prompt, image); each row its own cluster by default.
+        strata: `[sample]` stratum label (template), constant within a cluster.
+        weights: `[sample]` non-negative weights; equal to repeating rows when integer.
+
+    Each array may be the path of a `.npy` or one-tensor `.safetensors` file (see `open_array`).
+
+    Raises:
+        ValueError: shapes disagree, concepts leave [0, 1], or a cluster spans two strata.
+
+    >>> probing_set([[0.0], [1.0]], [[0], [1]]).n_groups
+    2
+    """
+    acts, concepts, groups, strata, weights = (
+        open_array(part) if isinstance(part, str | Path) else part
+        for part in (acts, concepts, groups, strata, weights)
+    )
+    n_samples, n_units = _shape(acts)
+    matrix = np.ascontiguousarray(as_numpy(concepts), dtype=np.float32)
+    if matrix.ndim != 2 or matrix.shape[0] != n_samples:
+        raise ValueError(
+            f"concepts have shape {matrix.shape} but acts have {n_samples} samples; "
+            "pass concepts as [sample, concept]."
+        )
+    names = _names(names, matrix.shape[1], "concept")
+    bad = ~((matrix >= 0) & (matrix <= 1)).all(axis=0)
+    if bad.any():
+        raise ValueError(
+            f"concept {names[int(np.flatnonzero(bad)[0])]!r} has values outside [0, 1] or NaN; "
+            "rescale it to a probability or a 0/1 label."
+        )
+    codes = _codes(groups, n_samples, "groups")
+    row_strata, stratum_names = _labels(strata, n_samples)
+    cluster_strata = np.zeros(codes.max() + 1, dtype=np.int64)
+    cluster_strata[codes] = row_strata
+    if (cluster_strata[codes] != row_strata).any():
+        row = int(np.flatnonzero(cluster_strata[codes] != row_strata)[0])
+        raise ValueError(
+            f"the cluster of sample {row} spans two strata; strata must be constant within groups."
+        )
+    w = np.ones(n_samples) if weights is None else as_numpy(weights).astype(np.float64)
+    if w.shape != (n_samples,) or not np.isfinite(w).all() or (w < 0).any() or w.sum() <= 0:
+        raise ValueError("weights must be finite, non-negative, [sample], and not all zero.")
+    return ProbingSet(
+        acts=acts if hasattr(acts, "shape") else np.asarray(acts),
+        concepts=matrix,
+        groups=codes,
+        strata=cluster_strata,
+        weights=w,
+        units=_names(units, n_units, "unit"),
+        names=names,
+        strata_names=stratum_names,
+    )
+
+
+def unit_chunks(
+    data: ProbingSet, size: int
+) -> Iterator[tuple[slice, Float[np.ndarray, "sample unit"]]]:
+    """Read activations `size` units at a time as float32, stopping at NaN or infinity."""
+    for start in range(0, data.n_units, size):
+        units = slice(start, min(start + size, data.n_units))
+        block = np.array(as_numpy(data.acts[:, units]), dtype=np.float32)
+        finite = np.isfinite(block).all(axis=0)
+        if not finite.all():
+            name = data.units[start + int(np.flatnonzero(~finite)[0])]
+            raise ValueError(
+                f"unit {name!r} has NaN or infinite activations; drop those samples or that unit."
+            )
+        yield units, block
+
+
+def take_samples(data: ProbingSet, rows: Int[np.ndarray, " row"]) -> ProbingSet:
+    """The probing set of some rows; clusters are renumbered, empty ones dropped."""
+    kept, codes = np.unique(data.groups[rows], return_inverse=True)
+    return ProbingSet(
+        acts=as_numpy(data.acts)[rows],
+        concepts=data.concepts[rows],
+        groups=codes,
+        strata=data.strata[kept],
+        weights=data.weights[rows],
+        units=data.units,
+        names=data.names,
+        strata_names=data.strata_names,
+    )
+
+
+def take_units(data: ProbingSet, units: Int[np.ndarray, " unit"]) -> ProbingSet:
+    """The probing set of some units."""
+    return ProbingSet(
+        acts=as_numpy(data.acts)[:, units],
+        concepts=data.concepts,
+        groups=data.groups,
+        strata=data.strata,
+        weights=data.weights,
+        units=tuple(data.units[int(i)] for i in units),
+        names=data.names,
+        strata_names=data.strata_names,
+    )
+
+
+def _shape(acts: Any) -> tuple[int, int]:
+    shape = tuple(acts.shape) if hasattr(acts, "shape") else np.asarray(acts).shape
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(f"acts have shape {shape}; pass a non-empty [sample, unit] array.")
+    return int(shape[0]), int(shape[1])
+
+
+def _names(names: Sequence[str] | None, n: int, kind: str) -> tuple[str, ...]:
+    if names is None:
+        return tuple(f"{kind}{i}" for i in range(n))
+    if len(names) != n or len(set(names)) != n:
+        raise ValueError(f"{len(names)} {kind} names for {n} columns; pass {n} different names.")
+    return tuple(map(str, names))
+
+
+def _codes(labels: Any, n: int, kind: str) -> Int[np.ndarray, " sample"]:
+    if labels is None:
+        return np.arange(n)
+    array = as_numpy(labels)
+    if array.shape != (n,):
+        raise ValueError(f"{kind} have shape {array.shape}; pass one label per sample ({n}).")
+    return np.unique(array, return_inverse=True)[1]
+
+
+def _labels(strata: Any, n: int) -> tuple[Int[np.ndarray, " sample"], tuple[str, ...]]:
+    if strata is None:
+        return np.zeros(n, dtype=np.int64), ("all",)
+    return _codes(strata, n, "strata"), tuple(map(str, np.unique(as_numpy(strata))))

@@ -1,0 +1,1 @@
+"""From a probing set to an audit of neurons or labels."""

@@ -1,0 +1,243 @@
+"""The whole neuron audit: arrays in, frames out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from circuitvar.audit.neurons.data.probing_set import as_numpy, take_units
+from circuitvar.audit.neurons.data.types import NeuronAudit, ProbingSet
+from circuitvar.audit.neurons.linear.inclusion_frequency import inclusion_frequency, inclusion_table
+from circuitvar.audit.neurons.linear.linear_explanation import (
+    LinearExplanations,
+    LinearOptions,
+    explanation_text,
+    linear_explanations,
+    linear_table,
+)
+from circuitvar.audit.neurons.resampling.weight_rows import weight_rows
+from circuitvar.audit.neurons.sets.aliases import alias_classes, alias_table
+from circuitvar.audit.neurons.sets.audit_frames import unit_frame, vote_frame
+from circuitvar.audit.neurons.sets.concept_audit import audit_units
+from circuitvar.audit.neurons.sets.null_concepts import null_best
+from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights, concept_prompts
+from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions, powered_concepts
+from circuitvar.audit.neurons.similarity.metric_self_check import metric_self_check
+from circuitvar.audit.neurons.views.activation_ranges import polysemantic, range_map
+from circuitvar.audit.neurons.views.composition_table import composition_table
+from circuitvar.audit.neurons.views.perturbation_tables import OtherData, perturbation_tables
+from circuitvar.audit.neurons.views.perturbations import PerturbationOptions, class_members
+
+VERDICTS = ("stable", "ambiguous", "unidentified")
+
+
+@dataclass(frozen=True)
+class NeuronOptions:
+    """What the audit runs; None leaves a part out. The self-check uses stable labels if any."""
+
+    concepts: ConceptOptions = field(default_factory=ConceptOptions)
+    linear: LinearOptions | None = field(default_factory=LinearOptions)
+    inclusion_replicates: int = 50
+    inclusion_units: int = 64
+    """Units whose linear explanation is refitted on resamples: the best-simulated ones."""
+    perturbations: PerturbationOptions | None = field(default_factory=PerturbationOptions)
+    self_check: bool = True
+    compositions: int = 0
+    """Longest AND/OR/NOT formula searched (2 or 3); 0 searches none. Adds a table."""
+    composition_units: int = 8
+    """Units whose formulas are searched: the best-explained ones."""
+    range_units: int = 8
+    """Units with a range map: the best-explained ones."""
+    seed: int = 0
+
+
+def audit_neurons(
+    data: ProbingSet,
+    options: NeuronOptions | None = None,
+    *,
+    other_data: OtherData | None = None,
+    other_models: Mapping[str, ProbingSet] | None = None,
+    workers: int = 1,
+) -> NeuronAudit:
+    """Label every unit, say how stable each label is, and explain units linearly.
+
+    Args:
+        other_data: axis -> level -> the same units and concepts on other samples (name pools).
+        other_models: other trained models on the same samples; their units are matched.
+        workers: threads that share the blocks of units; they change no number.
+
+    >>> from circuitvar.audit.neurons.data.probing_set import probing_set
+    >>> rng = np.random.default_rng(0)
+    >>> labels = rng.integers(0, 2, (400, 4))
+    >>> data = probing_set(labels[:, [2]] + 0.2 * rng.normal(size=(400, 1)), labels,
+    ...                    names=["a", "b", "c", "d"])
+    >>> audit_neurons(data).units[["label", "verdict"]].values.tolist()
+    [['c', 'stable']]
+    """
+    options = options or NeuronOptions()
+    concept = options.concepts
+    streams = np.random.default_rng(options.seed).spawn(8)
+    prompts = concept_prompts(data.concepts, data.groups, data.weights)
+    eligible = powered_concepts(prompts, concept)
+    if not eligible.any():
+        raise ValueError(
+            f"no concept occurs in and is absent from {concept.min_prompts} prompts; add prompts "
+            "or lower min_prompts."
+        )
+    classes = alias_classes(
+        data.concepts, data.names, weights=data.weights, threshold=concept.alias_threshold
+    )
+    members = class_members(classes.members, eligible)
+    names = [classes.names[classes.of[group[0]]] for group in members]
+    rows = weight_rows(data, concept, rng=streams[0])
+    results = audit_units(data, members, rows, concept, workers=workers)
+    null = _null(data, rows.score_half, eligible, concept, rng=streams[1], workers=workers)
+    units = unit_frame(data, results, names, null, concept)
+    best = np.array([np.nan_to_num(r.score, nan=-np.inf).argmax() for r in results])
+    defined = np.array([np.isfinite(r.score).any() for r in results])
+    labels = np.where(defined, np.array([group[0] for group in members])[best], -1)
+    metrics = pd.DataFrame()
+    if options.self_check and defined.any():
+        trusted = np.where(units["verdict"] == "stable", labels, -1)
+        metrics = metric_self_check(
+            data,
+            trusted if (trusted >= 0).any() else labels,
+            rng=streams[2],
+            quantile=concept.quantile,
+            threshold=concept.threshold,
+        )
+    tables: dict[str, pd.DataFrame] = {}
+    if options.linear is not None:
+        tables |= _linear_tables(data, members, options, units, rngs=streams[3:5])
+    tables["ranges"] = _range_tables(data, units, options, rng=streams[5])
+    if options.compositions:
+        order = np.argsort(-units["held_out"].fillna(-np.inf).to_numpy(), kind="stable")
+        tables["compositions"] = composition_table(
+            data,
+            order[: options.composition_units].tolist(),
+            [group[0] for group in members],
+            rows.score_half,
+            rng=streams[7],
+            length=options.compositions,
+            alpha=concept.alpha,
+            quantile=concept.quantile,
+            threshold=concept.threshold,
+        )
+    if options.perturbations is not None and defined.any():
+        tables |= perturbation_tables(
+            data, np.where(defined, best, -1), concept.metrics[0], rng=streams[6],
+            members=members, options=options.perturbations, quantile=concept.quantile,
+            threshold=concept.threshold, other_data=other_data, other_models=other_models,
+        )  # fmt: skip
+    return NeuronAudit(
+        units=units,
+        votes=vote_frame(data, results, names, units),
+        aliases=alias_table(classes, data.names, prompts, eligible),
+        metrics=metrics,
+        tables=tables,
+        options=asdict(options)
+        | {"samples": data.n_samples, "clusters": data.n_groups, "strata": len(data.strata_names)},
+    )
+
+
+def _null(
+    data: ProbingSet,
+    half: Bool[np.ndarray, " cluster"],
+    eligible: Bool[np.ndarray, " concept"],
+    options: ConceptOptions,
+    *,
+    rng: np.random.Generator,
+    workers: int,
+) -> Float[np.ndarray, " unit"]:
+    """Null maxima on the half that scores labels; with one cluster there is no such half."""
+    if not half.any():
+        return np.full(data.n_units, np.inf)
+    return null_best(
+        data,
+        options.metrics[0],
+        rng=rng,
+        draws=options.null_draws,
+        eligible=eligible,
+        quantile=options.quantile,
+        threshold=options.threshold,
+        rows=np.flatnonzero(half[data.groups]),
+        workers=workers,
+    )
+
+
+def representative_columns(data: ProbingSet, members: Sequence[Sequence[int]]) -> ProbingSet:
+    """One column per alias class, its first eligible member, so that linear fits are identified."""
+    first = [group[0] for group in members]
+    return ProbingSet(
+        acts=data.acts,
+        concepts=np.ascontiguousarray(data.concepts[:, first]),
+        groups=data.groups,
+        strata=data.strata,
+        weights=data.weights,
+        units=data.units,
+        names=tuple(data.names[column] for column in first),
+        strata_names=data.strata_names,
+    )
+
+
+def distinct_concepts(data: ProbingSet, options: ConceptOptions) -> ProbingSet:
+    """The probing set with one column per eligible alias class."""
+    eligible = powered_concepts(concept_prompts(data.concepts, data.groups, data.weights), options)
+    classes = alias_classes(
+        data.concepts, data.names, weights=data.weights, threshold=options.alias_threshold
+    )
+    return representative_columns(data, class_members(classes.members, eligible))
+
+
+def _linear_tables(
+    data: ProbingSet,
+    members: Sequence[Sequence[int]],
+    options: NeuronOptions,
+    units: pd.DataFrame,
+    *,
+    rngs: Sequence[np.random.Generator],
+) -> dict[str, pd.DataFrame]:
+    """Explanations, inclusion frequencies; adds `linear_*` columns to the unit frame."""
+    distinct = representative_columns(data, members)
+    strata = len(np.unique(data.strata))
+    held_out = max(1, round(0.2 * strata)) if strata >= 3 else 0
+    found: LinearExplanations = linear_explanations(
+        distinct, rng=rngs[0], options=options.linear, held_out=held_out
+    )
+    units["linear"] = [explanation_text(found, u) for u in range(data.n_units)]
+    units["linear_length"] = found.length
+    units["linear_validation"] = found.validation
+    units["linear_test"] = found.test
+    units["linear_transfer"] = found.transfer
+    tables = {"linear": linear_table(found)}
+    if options.inclusion_replicates:
+        order = np.argsort(-np.nan_to_num(found.test, nan=-1.0), kind="stable")
+        best = take_units(distinct, np.sort(order[: options.inclusion_units]))
+        stability = inclusion_frequency(
+            best,
+            rng=rngs[1],
+            replicates=options.inclusion_replicates,
+            options=options.linear,
+        )
+        tables["inclusion"] = inclusion_table(stability, best)
+    return tables
+
+
+def _range_tables(
+    data: ProbingSet, units: pd.DataFrame, options: NeuronOptions, *, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Range maps of the units with the highest held-out score; marks them in the unit frame."""
+    order = np.argsort(-units["held_out"].fillna(-np.inf).to_numpy(), kind="stable")
+    weights = cluster_weights(data.strata, 200, rng=rng)
+    flags: list[bool | None] = [None] * data.n_units
+    frames = []
+    for unit in order[: options.range_units].tolist():
+        values = np.asarray(as_numpy(data.acts[:, unit]), dtype=np.float64)
+        if values.max() > values.min():
+            table = range_map(data, values, weights)
+            flags[unit] = polysemantic(table)
+            frames.append(table.assign(unit=data.units[unit]))
+    units["polysemantic"] = pd.array(flags, dtype="boolean")
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

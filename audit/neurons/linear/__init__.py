@@ -1,0 +1,1 @@
+"""Linear explanations: elastic net, greedy refit, inclusion frequencies."""

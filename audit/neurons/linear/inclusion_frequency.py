@@ -1,0 +1,98 @@
+"""How often a concept stays in a linear explanation when the prompts are resampled.
+
+The whole two-stage fit is repeated on cluster resamples of train and validation prompts; only the
+Gram matrices change. A weight whose sign flips between resamples is not evidence of either sign.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from circuitvar.audit.neurons.data.types import ProbingSet
+from circuitvar.audit.neurons.linear.linear_explanation import (
+    LinearOptions,
+    fit_linear,
+    split_clusters,
+)
+from circuitvar.audit.neurons.linear.linear_gram import gram
+from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
+
+
+@dataclass(frozen=True, eq=False)
+class Inclusion:
+    """Stability of every concept in every unit's linear explanation."""
+
+    frequency: Float[np.ndarray, "concept unit"]
+    """Share of resamples that select the concept."""
+    sign: Float[np.ndarray, "concept unit"]
+    """Share of the selecting resamples that agree with the majority sign; NaN if never selected."""
+    mean: Float[np.ndarray, "concept unit"]
+    """Mean weight over the selecting resamples."""
+    low: Float[np.ndarray, "concept unit"]
+    high: Float[np.ndarray, "concept unit"]
+    """Percentile interval of the weight over all resamples, zero where not selected."""
+    replicates: int
+
+
+def inclusion_frequency(
+    data: ProbingSet,
+    *,
+    rng: np.random.Generator,
+    replicates: int = 50,
+    options: LinearOptions | None = None,
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    level: float = 0.95,
+) -> Inclusion:
+    """Refit on cluster resamples of one fixed train/validation split.
+
+    >>> from circuitvar.audit.neurons.data.probing_set import probing_set
+    >>> rng = np.random.default_rng(0)
+    >>> labels = rng.integers(0, 2, (300, 3)).astype(float)
+    >>> data = probing_set(labels[:, [0]] + 0.1 * rng.normal(size=(300, 1)), labels)
+    >>> inclusion_frequency(data, rng=rng, replicates=10).frequency[:, 0].tolist()
+    [1.0, 0.0, 0.0]
+    """
+    options = options or LinearOptions()
+    parts = split_clusters(data, rng=rng, shares=shares)
+    draws = np.empty((replicates, data.n_concepts, data.n_units), dtype=np.float32)
+    for replicate in range(replicates):
+        grams = {}
+        for key in ("train", "validation"):
+            clusters = np.flatnonzero(parts[key])
+            w = np.zeros(data.n_groups)
+            w[clusters] = cluster_weights(data.strata[clusters], 1, rng=rng)[0]
+            grams[key] = gram(data, data.weights * w[data.groups])
+        draws[replicate] = fit_linear(grams["train"], grams["validation"], options)
+    kept = draws != 0
+    count = kept.sum(axis=0)
+    positive = (draws > 0).sum(axis=0)
+    majority = np.maximum(positive, count - positive)
+    tail = (1 - level) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return Inclusion(
+            frequency=count / replicates,
+            sign=np.where(count > 0, majority / count, np.nan),
+            mean=np.where(count > 0, draws.sum(axis=0) / count, np.nan),
+            low=low,
+            high=high,
+            replicates=replicates,
+        )
+
+
+def inclusion_table(found: Inclusion, data: ProbingSet, *, least: float = 0.05) -> pd.DataFrame:
+    """One row per unit and concept selected in at least a share `least` of the resamples."""
+    concept, unit = np.nonzero(found.frequency >= max(least, 1e-12))
+    return pd.DataFrame(
+        {
+            "unit": np.array(data.units, dtype=object)[unit],
+            "concept": np.array(data.names, dtype=object)[concept],
+            "inclusion": found.frequency[concept, unit],
+            "sign_agreement": found.sign[concept, unit],
+            "weight": found.mean[concept, unit],
+            "low": found.low[concept, unit],
+            "high": found.high[concept, unit],
+        }
+    ).sort_values(["unit", "inclusion"], ascending=[True, False], ignore_index=True)

@@ -1,0 +1,1 @@
+"""Units and concepts taken from a model that is run."""

@@ -1,0 +1,220 @@
+"""Probing sets of a model on a task batch: MLP neurons, heads, and edges of a circuit.
+
+Samples are (prompt, position) for neurons, head outputs and edges, and (prompt, key position) for
+attention, so "attends to the indirect object" is a concept match of the key's role. Clusters are
+prompts, strata templates.
+"""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from circuitvar.audit.neurons.data.array_files import open_array
+from circuitvar.audit.neurons.data.probing_set import as_numpy, probing_set, take_units
+from circuitvar.audit.neurons.data.token_concepts import TokenConcepts
+from circuitvar.audit.neurons.data.types import ProbingSet
+from circuitvar.audit.neurons.linear.linear_explanation import LinearExplanations, simulate
+from circuitvar.audit.neurons.on_models.substitution_score import substitution_score
+from circuitvar.audit.types import Estimate
+from circuitvar.circuits.units.edge_activations import edge_contributions
+from circuitvar.circuits.units.unit_activations import (
+    head_outputs_along,
+    metric_with_neurons,
+    mlp_neurons,
+    readout_attention,
+)
+from circuitvar.tasks.types import Batch, Metric
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from circuitvar.circuits.model.model import Model
+
+
+DIRECTIONS = ("logit-difference", "answer", "wrong-answer")
+"""Directions of the residual stream that have a name; others come as a file."""
+
+
+def neuron_probing_set(
+    model: "Model", batch: Batch, concepts: TokenConcepts, *, point: str = "post"
+) -> ProbingSet:
+    """MLP neurons at every real token; units `m{layer}.n{index}`, or `m0.n12<pre>` (`POINTS`).
+
+    >>> from circuitvar.circuits.units.unit_activations import POINTS
+    >>> POINTS
+    ('post', 'pre', 'gate', 'up')
+    """
+    acts, names = mlp_neurons(model, batch, point=point)
+    return token_probing_set(acts, names, batch, concepts)
+
+
+def attention_probing_set(model: "Model", batch: Batch, concepts: TokenConcepts) -> ProbingSet:
+    """Attention from the read-out position to each key; units `a{layer}.h{head}`."""
+    patterns, names = readout_attention(model, batch)
+    return token_probing_set(patterns, names, batch, concepts)
+
+
+def head_output_probing_set(
+    model: "Model",
+    batch: Batch,
+    concepts: TokenConcepts,
+    direction: "Float[Tensor, 'batch_or_1 d_model'] | None" = None,
+) -> ProbingSet:
+    """Head outputs along a direction at every real token; units `a{layer}.h{head}`.
+
+    The direction is the unembedding of the answers minus that of the wrong answers unless one is
+    given (see `answer_direction`).
+    """
+    along = answer_direction(model, batch) if direction is None else direction
+    acts, names = head_outputs_along(model, batch, along)
+    return token_probing_set(acts, names, batch, concepts)
+
+
+def edge_probing_set(
+    model: "Model",
+    batch: Batch,
+    concepts: TokenConcepts,
+    edges: Collection[str],
+    *,
+    metric: Metric,
+    ablation: str = "zero",
+) -> ProbingSet:
+    """Edges of a circuit at every real token; units are edge names such as `a0.h1->m2`.
+
+    The activation is what the edge contributes to the metric at that token; see
+    `edge_contributions` for formula, unit and sign.
+    """
+    acts, names = edge_contributions(model, batch, edges, metric=metric, ablation=ablation)
+    return token_probing_set(acts, names, batch, concepts)
+
+
+def named_direction(
+    model: "Model", batch: Batch, name: str
+) -> "Float[Tensor, 'batch_or_1 d_model']":
+    """One of `DIRECTIONS`, or the vector in a `.npy` or one-tensor `.safetensors` file.
+
+    Raises:
+        ValueError: neither a known name nor a file, or the file holds another shape.
+    """
+    import torch
+
+    if name in DIRECTIONS:
+        return answer_direction(model, batch, part=name)
+    if not Path(name).is_file():
+        raise ValueError(
+            f"direction {name!r} is not a file; use {', '.join(DIRECTIONS)}, or a .npy or "
+            ".safetensors file of one vector."
+        )
+    vector = np.array(as_numpy(open_array(Path(name))), dtype=np.float32)
+    width = model.architecture.d_model
+    if vector.size != width:
+        raise ValueError(f"{name} has shape {vector.shape}; a direction has {width} numbers.")
+    return torch.from_numpy(vector.reshape(1, width)).to(model.device)
+
+
+def answer_direction(
+    model: "Model", batch: Batch, *, part: str = "logit-difference"
+) -> "Float[Tensor, 'batch d_model']":
+    """Mean unembedding of each prompt's answers minus that of its wrong answers, or one of them.
+
+    The final norm is left out, so values are proportional to direct logit contributions only up
+    to its scale.
+    """
+    table: Tensor = model.architecture.unembed.weight  # pyright: ignore[reportAssignmentType]
+    table = table.detach()
+
+    def mean(ids: "Int[Tensor, 'batch answer']") -> "Float[Tensor, 'batch d_model']":
+        real = (ids >= 0).to(table.dtype)[..., None]
+        if (real.sum(dim=1) == 0).any():
+            raise ValueError("a prompt has no answer or no wrong answer; pass a direction instead.")
+        return (table[ids.clamp(min=0)] * real).sum(dim=1) / real.sum(dim=1)
+
+    if part == "answer":
+        return mean(batch.answers)
+    if part == "wrong-answer":
+        return mean(batch.wrong_answers)
+    return mean(batch.answers) - mean(batch.wrong_answers)
+
+
+def token_probing_set(
+    acts: Float[np.ndarray, "batch pos unit"],
+    units: Sequence[str],
+    batch: Batch,
+    concepts: TokenConcepts,
+) -> ProbingSet:
+    """Any per-token units (head outputs along a direction, SAE latents) with token concepts."""
+    return probing_set(
+        np.ascontiguousarray(acts[concepts.example, concepts.position]),
+        concepts.values,
+        groups=concepts.example,
+        strata=np.array(batch.templates)[concepts.example],
+        units=units,
+        names=concepts.names,
+    )
+
+
+def live_units(data: ProbingSet, *, least: float = 1e-6) -> ProbingSet:
+    """The same probing set without units that hardly vary."""
+    acts = np.asarray(data.acts)
+    keep = np.flatnonzero(acts.std(axis=0) > least)
+    if not len(keep):
+        raise ValueError("every unit is constant on this probing set.")
+    return take_units(data, keep)
+
+
+def align_columns(concepts: TokenConcepts, data: ProbingSet) -> Float[np.ndarray, "sample concept"]:
+    """Concept values of other tokens in the columns of `data`; absent concepts are 0."""
+    column = {name: i for i, name in enumerate(concepts.names)}
+    out = np.zeros((len(concepts.values), data.n_concepts))
+    for j, name in enumerate(data.names):
+        if name in column:
+            out[:, j] = concepts.values[:, column[name]]
+    return out
+
+
+def substitution_scores(
+    model: "Model",
+    batch: Batch,
+    metric: Metric,
+    concepts: TokenConcepts,
+    columns: Float[np.ndarray, "sample concept"],
+    found: LinearExplanations,
+    units: Sequence[str],
+    *,
+    rng: np.random.Generator,
+) -> tuple[dict[str, Estimate], Estimate]:
+    """Substitution score of each MLP neuron, and of all of them replaced together.
+
+    Args:
+        batch: held-out prompts; `concepts` are its tokens and `columns` the concept values in
+            the order of `found.names`.
+        found: explanations fitted on other prompts.
+
+    Neurons are replaced at real tokens only (not BOS, not padding), by the explanation's
+    prediction and, for the reference, by their mean activation in the fit.
+    """
+    shape = tuple(batch.clean.shape)
+    place = np.zeros(shape, dtype=bool)
+    place[concepts.example, concepts.position] = True
+    predicted = simulate(found, columns)
+    index = {name: i for i, name in enumerate(found.units)}
+
+    def run(chosen: Sequence[str], constant: bool) -> np.ndarray:
+        values = {}
+        for name in chosen:
+            grid = np.zeros(shape)
+            new = found.unit_mean[index[name]] if constant else predicted[:, index[name]]
+            grid[concepts.example, concepts.position] = new
+            values[name] = grid
+        return metric_with_neurons(model, batch, metric, values, where=place)
+
+    intact = run((), False)
+    scores = {
+        name: substitution_score(intact, run([name], False), run([name], True), rng=rng)
+        for name in units
+    }
+    joint = substitution_score(intact, run(units, False), run(units, True), rng=rng)
+    return scores, joint

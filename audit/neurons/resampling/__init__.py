@@ -1,0 +1,1 @@
+"""Weights of probing examples and the votes of bootstrap replicates."""

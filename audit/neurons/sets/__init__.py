@@ -1,0 +1,1 @@
+"""Concept sets with a guarantee, certificates, nulls."""

@@ -1,0 +1,1 @@
+"""Similarity of a unit and a concept, its bounds and its resampled values."""

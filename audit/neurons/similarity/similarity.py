@@ -1,0 +1,92 @@
+"""Point scores of every unit against every concept, for any metric and any sample weights."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from circuitvar.audit.neurons.data.probing_set import unit_chunks
+from circuitvar.audit.neurons.data.types import ProbingSet
+from circuitvar.audit.neurons.similarity import rank_metrics
+from circuitvar.audit.neurons.similarity.cluster_sums import (
+    active_rows,
+    chunk_size,
+    sample_moments,
+)
+from circuitvar.audit.neurons.similarity.similarity_metrics import DEFAULT_RANKING, get_similarity
+
+
+def similarity(
+    data: ProbingSet,
+    metrics: Sequence[str] = DEFAULT_RANKING,
+    *,
+    quantile: float | None = 0.05,
+    threshold: float = 0.0,
+) -> dict[str, Float[np.ndarray, "unit concept"]]:
+    """Score all units against all concepts; NaN where a metric is undefined.
+
+    Args:
+        quantile: share of samples on which a unit counts as active (thresholded metrics).
+        threshold: activation above which a unit is active when `quantile` is None.
+
+    >>> from circuitvar.audit.neurons.data.probing_set import probing_set
+    >>> data = probing_set([[0.0], [2.0], [2.0], [0.0]], [[0], [1], [1], [1]])
+    >>> round(float(similarity(data, ["iou"], quantile=None)["iou"][0, 0]), 3)
+    0.667
+    """
+    formulas = {key: fn for key in metrics if (fn := get_similarity(key).fn) is not None}
+    rank_keys = [key for key in metrics if key not in formulas]
+    require_binary(data.concepts, metrics)
+    scores = {key: np.full((data.n_units, data.n_concepts), np.nan) for key in metrics}
+    for units, block in unit_chunks(data, chunk_size(data, 1)):
+        if formulas:
+            on = active_rows(block, quantile=quantile, threshold=threshold, weights=data.weights)
+            moments = sample_moments(
+                block, on, data.concepts, data.weights, with_log="wpmi" in metrics
+            )
+            with np.errstate(divide="ignore", invalid="ignore"):
+                for key, formula in formulas.items():
+                    scores[key][units] = formula(moments)[0].T
+        for key in rank_keys:
+            scores[key][units] = rank_scores(key, block, data.concepts, data.weights)
+    return scores
+
+
+def rank_scores(
+    key: str,
+    block: Float[np.ndarray, "sample unit"],
+    concepts: Float[np.ndarray, "sample concept"],
+    weights: Float[np.ndarray, " sample"],
+) -> Float[np.ndarray, "unit concept"]:
+    """Exact rank metrics, one sort per unit."""
+    labels = concepts.astype(np.float64)
+    constant = block.min(axis=0) == block.max(axis=0)
+    if key == "spearman":
+        out = rank_metrics.spearman(block, labels, weights)
+    else:
+        function = {
+            "auroc": rank_metrics.auroc,
+            "inverse_auprc": rank_metrics.average_precision,
+        }[key]
+        columns = block.T.astype(np.float64)
+        out = np.stack([function(column, labels, weights) for column in columns])
+    out[constant] = np.nan
+    return out
+
+
+def require_binary(
+    concepts: Float[np.ndarray, "sample concept"], metrics: Sequence[str]
+) -> Bool[np.ndarray, " concept"]:
+    """Which concept columns are 0/1; AUPRC's closed form and inverse AUPRC need all of them to be.
+
+    Raises:
+        ValueError: a metric that needs labels was asked for on graded concepts.
+    """
+    binary = ((concepts == 0) | (concepts == 1)).all(axis=0)
+    strict = sorted({"auprc", "inverse_auprc"} & set(metrics))
+    if strict and not binary.all():
+        raise ValueError(
+            f"{strict[0]} needs 0/1 concepts but column {int(np.flatnonzero(~binary)[0])} is "
+            "graded; threshold the column or leave the metric out."
+        )
+    return binary

@@ -1,0 +1,185 @@
+"""How well a concept describes a unit: every moment metric as a function of weighted sums.
+
+A = 1 where the unit is active, P = concept value, both weighted by w. Conditional probabilities
+carry unambiguous names; "precision" and "recall" mean opposite things in different papers, so
+they are aliases only. Undefined values (0/0) are NaN.
+"""
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from circuitvar.audit.neurons.data.types import Moments, Similarity
+from circuitvar.audit.neurons.similarity.bounds import EXACT_METRICS
+
+Scores = Float[np.ndarray, "replicate concept unit"]
+WPMI_LAMBDA = 1.0
+
+
+def accuracy(m: Moments) -> Scores:
+    """(TP + TN) / n."""
+    return (m.n - m.active - m.concept + 2 * m.both) / m.n
+
+
+def p_concept_given_active(m: Moments) -> Scores:
+    """TP / n_A: share of active samples that show the concept."""
+    return m.both / m.active
+
+
+def p_active_given_concept(m: Moments) -> Scores:
+    """TP / n_C: share of concept samples on which the unit is active."""
+    return m.both / m.concept
+
+
+def f1(m: Moments) -> Scores:
+    """2 TP / (n_A + n_C) = 2 IoU / (1 + IoU)."""
+    return 2 * m.both / (m.active + m.concept)
+
+
+def iou(m: Moments) -> Scores:
+    """TP / (n_A + n_C - TP)."""
+    return m.both / (m.active + m.concept - m.both)
+
+
+def balanced_accuracy(m: Moments) -> Scores:
+    """(TP / n_A + TN / (n - n_A)) / 2; equals AUC with a binary concept as the score."""
+    negative = m.n - m.active
+    return 0.5 * (m.both / m.active + 1 - (m.concept - m.both) / negative)
+
+
+def inverse_balanced_accuracy(m: Moments) -> Scores:
+    """(TP / n_C + TN / (n - n_C)) / 2; equals AUROC of a binary unit."""
+    return 0.5 * (m.both / m.concept + 1 - (m.active - m.both) / (m.n - m.concept))
+
+
+def phi(m: Moments) -> Scores:
+    """Pearson correlation of A and P (Matthews correlation for a binary concept)."""
+    cover = m.both - m.active * (m.concept / m.n)
+    return cover * (_inverse_root(m.active - m.active**2 / m.n) * _inverse_root(_concept_ss(m)))
+
+
+def pearson(m: Moments) -> Scores:
+    """Pearson correlation of activation and P."""
+    cover = m.cross - m.unit * (m.concept / m.n)
+    return cover * (_inverse_root(m.unit2 - m.unit**2 / m.n) * _inverse_root(_concept_ss(m)))
+
+
+def cosine(m: Moments) -> Scores:
+    """Sum of f P / (|f| |P|); depends on the mean of f."""
+    squares = m.n * m.mean**2 + 2 * m.mean * m.sd * m.unit + m.sd**2 * m.unit2
+    product = m.mean * m.concept + m.sd * m.cross
+    return product * (_inverse_root(squares) * _inverse_root(m.concept2))
+
+
+def auprc(m: Moments) -> Scores:
+    """Average precision with a binary concept as the score and A as the label.
+
+    Closed form r p + (1 - r) n_A / n with r = TP / n_A, p = TP / n_C; not for graded concepts.
+    """
+    recall = m.both / m.active
+    return recall * (m.both / m.concept) + (1 - recall) * (m.active / m.n)
+
+
+def mad(m: Moments) -> Scores:
+    """Mean activation with the concept minus without it, in activation units."""
+    inside = m.cross / m.concept
+    return m.sd * (inside - (m.unit - m.cross) / (m.n - m.concept))
+
+
+def wpmi(m: Moments) -> Scores:
+    """Mean of log P over active samples minus lambda log(mean P), with P clipped at 1e-3.
+
+    The form of Oikarinen, Yan & Weng (2025), lambda = 1. CLIP-Dissect's own WPMI subtracts a
+    softmax over concepts and a mean over neurons instead.
+    """
+    if m.log_both is None:
+        raise ValueError("wpmi needs the log-probability sums; pass with_log=True.")
+    return m.log_both / m.active - WPMI_LAMBDA * np.log(np.maximum(m.concept / m.n, 1e-12))
+
+
+def _concept_ss(m: Moments) -> Float[np.ndarray, "replicate concept 1"]:
+    return m.concept2 - m.concept**2 / m.n
+
+
+def _inverse_root(sum_of_squares: np.ndarray) -> np.ndarray:
+    """1 / sqrt(x), NaN where x is zero up to rounding."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(sum_of_squares > 1e-5, 1 / np.sqrt(sum_of_squares), np.nan)
+
+
+def _metric(key, title, fn, low, high, *, thresholded=True, ranking=False, aliases=(), family=""):
+    reads = "ranks" if fn is None else "moments"
+    return Similarity(
+        key, title, reads, fn, low, high, thresholded, ranking, tuple(aliases), family or key
+    )
+
+
+SIMILARITIES: tuple[Similarity, ...] = (
+    _metric("pearson", "Pearson", pearson, -1, 1, thresholded=False, ranking=True,
+            aliases=("correlation",)),
+    _metric("iou", "IoU", iou, 0, 1, ranking=True, aliases=("jaccard",)),
+    _metric("auprc", "AUPRC (concept as score)", auprc, 0, 1, ranking=True),
+    _metric("f1", "F1", f1, 0, 1, ranking=True, aliases=("dice",), family="iou"),
+    _metric("cosine", "Cosine", cosine, -1, 1, thresholded=False, ranking=True),
+    _metric("phi", "Phi", phi, -1, 1, ranking=True, aliases=("mcc",)),
+    _metric("accuracy", "Accuracy", accuracy, 0, 1),
+    _metric("balanced_accuracy", "Balanced accuracy", balanced_accuracy, 0, 1,
+            aliases=("AUC (NeuronEval)",)),
+    _metric("inverse_balanced_accuracy", "Inverse balanced accuracy", inverse_balanced_accuracy,
+            0, 1, aliases=("inverse AUC of a binary unit",)),
+    _metric("p_concept_given_active", "P(concept | active)", p_concept_given_active, 0, 1,
+            aliases=("recall (NeuronEval)", "precision (INVERT, sklearn)")),
+    _metric("p_active_given_concept", "P(active | concept)", p_active_given_concept, 0, 1,
+            aliases=("precision (NeuronEval)", "recall (INVERT, sklearn)")),
+    _metric("mad", "Mean activation difference", mad, np.nan, np.nan, thresholded=False),
+    _metric("wpmi", "WPMI", wpmi, np.nan, np.nan),
+    _metric("auroc", "AUROC (unit as score)", None, 0, 1, thresholded=False,
+            aliases=("inverse AUC", "AUC (CoSy)")),
+    _metric("spearman", "Spearman", None, -1, 1, thresholded=False),
+    _metric("inverse_auprc", "AUPRC (unit as score)", None, 0, 1, thresholded=False,
+            aliases=("IoU probe (NeuroX)",)),
+)  # fmt: skip
+DEFAULT_RANKING = ("pearson", "iou", "auprc")
+
+
+def get_similarity(key: str) -> Similarity:
+    """The record of one metric.
+
+    Raises:
+        ValueError: another name; where other papers or tools use it, the message says for what.
+
+    >>> get_similarity("iou").family
+    'iou'
+    """
+    for metric in SIMILARITIES:
+        if metric.key == key:
+            return metric
+    meant = [
+        f"{metric.key} ({title})"
+        for metric in SIMILARITIES
+        for title in metric.aliases
+        if title.split(" (")[0].lower() == key.lower()
+    ]
+    if meant:
+        raise ValueError(f"{key!r} is another name; here it is called {' or '.join(meant)}.")
+    known = ", ".join(metric.key for metric in SIMILARITIES)
+    raise ValueError(f"unknown similarity metric {key!r}; choose one of {known}.")
+
+
+def similarity_table() -> pd.DataFrame:
+    """One row per metric: key, title, names elsewhere, whether it may rank, kind of interval.
+
+    >>> similarity_table().set_index("metric").interval["iou"]
+    'exact'
+    """
+    kinds = dict.fromkeys(EXACT_METRICS, "exact") | {"auroc": "distribution-free"}
+    return pd.DataFrame(
+        {
+            "metric": metric.key,
+            "title": metric.title,
+            "also called": "; ".join(metric.aliases),
+            "may rank": metric.ranking,
+            "interval": kinds.get(metric.key, "bootstrap"),
+        }
+        for metric in SIMILARITIES
+    )

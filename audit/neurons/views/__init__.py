@@ -1,0 +1,1 @@
+"""Other views of a label: ranges, compositions, perturbations, seeds."""

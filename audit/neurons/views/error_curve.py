@@ -1,0 +1,140 @@
+"""How fast a similarity settles: measured error on smaller probing sets against the bounds.
+
+Prompts are drawn without replacement; the error is the distance to the score of the whole probing
+set, so sizes should stay well below it. Both the measured error and the bounds fall as 1/sqrt(n).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from circuitvar.audit.neurons.data.probing_set import as_numpy
+from circuitvar.audit.neurons.data.types import ProbingSet
+from circuitvar.audit.neurons.similarity.bounds import (
+    clopper_pearson,
+    clustered_ratio_half_width,
+    denominators,
+    hoeffding_half_width,
+)
+from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
+from circuitvar.audit.neurons.similarity.cluster_sums import (
+    activity,
+    cluster_sums,
+    concept_columns,
+    weighted_moments,
+)
+from circuitvar.audit.neurons.similarity.similarity_metrics import get_similarity
+
+SHARE_METRICS = ("accuracy", "p_concept_given_active", "p_active_given_concept", "iou")
+
+
+def error_curve(
+    data: ProbingSet,
+    unit: int,
+    concept: int,
+    *,
+    rng: np.random.Generator,
+    metrics: Sequence[str] = ("iou", "p_active_given_concept", "accuracy"),
+    shares: Sequence[float] = (0.05, 0.1, 0.2, 0.3, 0.5),
+    draws: int = 200,
+    concepts: int = 1,
+    quantile: float | None = 0.05,
+    threshold: float = 0.0,
+    delta: float = 0.05,
+) -> pd.DataFrame:
+    """One row per metric and size: measured error and half-widths at level 1 - delta.
+
+    Raises:
+        ValueError: the samples are weighted, or a metric is not a share.
+
+    Args:
+        concepts: how many concepts the bound must hold for at once (delta / concepts).
+
+    Returns:
+        Columns metric, prompts, error (1 - delta quantile), exact (Clopper-Pearson half-width,
+        independent rows), distribution_free (Hoeffding, independent rows), clustered
+        (distribution-free, dependent rows within prompts), at the mean counts of that size.
+    """
+    unknown = sorted(set(metrics) - set(SHARE_METRICS))
+    if unknown:
+        raise ValueError(
+            f"no share-type bound for {', '.join(unknown)}; use {', '.join(SHARE_METRICS)}."
+        )
+    if not (data.weights == 1).all():
+        raise ValueError(
+            "the samples are weighted, and the bounds count samples; pass a probing set without "
+            "weights."
+        )
+    one = _one_pair(data, unit, concept)
+    block = np.asarray(one.acts, dtype=np.float32)
+    on = activity(block, metrics, quantile=quantile, threshold=threshold)
+    sums = cluster_sums(concept_columns(one), block, on)
+    largest = float(np.bincount(data.groups).max())
+    whole = _counts(sums, np.ones((1, data.n_groups)))
+    rows = []
+    for share in shares:
+        w = cluster_weights(data.strata, draws, rng=rng, scheme="subsample", fraction=share)
+        counts = _counts(sums, w)
+        for metric in metrics:
+            fn = _value(metric)
+            error = np.abs(fn(*counts) - fn(*whole))
+            error = error[np.isfinite(error)]
+            given = float(denominators(metric, *counts).mean())
+            centre = float(np.nanmean(fn(*counts)))
+            low, high = clopper_pearson(
+                np.array(centre * given), np.array(given), delta=delta / concepts
+            )
+            rows.append(
+                {
+                    "unit": data.units[unit],
+                    "concept": data.names[concept],
+                    "metric": metric,
+                    "prompts": round(float(w[0].sum())),
+                    "error": float(np.quantile(error, 1 - delta)) if len(error) else np.nan,
+                    "exact": float(high - low) / 2,
+                    "distribution_free": float(
+                        hoeffding_half_width(np.array(given), delta=delta / concepts)
+                    ),
+                    "clustered": float(
+                        clustered_ratio_half_width(
+                            np.array(given), int(w[0].sum()), largest, delta=delta / concepts
+                        )
+                    ),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _one_pair(data: ProbingSet, unit: int, concept: int) -> ProbingSet:
+    return ProbingSet(
+        acts=np.array(as_numpy(data.acts[:, unit : unit + 1]), dtype=np.float32),
+        concepts=np.ascontiguousarray(data.concepts[:, concept : concept + 1]),
+        groups=data.groups,
+        strata=data.strata,
+        weights=data.weights,
+        units=data.units[unit : unit + 1],
+        names=data.names[concept : concept + 1],
+    )
+
+
+def _counts(sums, w: np.ndarray) -> tuple[Float[np.ndarray, " draw"], ...]:
+    """n, active, concept and both, per draw."""
+    parts = [
+        [m.n[:, 0, 0], m.active[:, 0, 0], m.concept[:, 0, 0], m.both[:, 0, 0]]
+        for _, m in weighted_moments(sums, w)
+    ]
+    return tuple(np.concatenate(columns).astype(np.float64) for columns in zip(*parts, strict=True))
+
+
+def _value(metric: str):
+    """The metric as a function of the four counts."""
+    get_similarity(metric)
+
+    def value(n, active, concept, both):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            top = n - active - concept + 2 * both if metric == "accuracy" else both
+            return top / denominators(metric, n, active, concept, both)
+
+    return value

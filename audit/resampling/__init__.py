@@ -1,0 +1,1 @@
+"""Weights over examples, and the edge sets of weighted scores."""

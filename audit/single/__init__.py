@@ -1,0 +1,1 @@
+"""The audit of one circuit: discover, perturb, judge."""

@@ -1,0 +1,91 @@
+"""The claims an audit judges, each from numbers that stand beside it in the report."""
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+
+from circuitvar.audit.agreement.wording import LOST
+from circuitvar.audit.function.beats_random import NULL
+from circuitvar.audit.function.transfer import KEPT
+from circuitvar.audit.types import Axis, Estimate, Verdict
+from circuitvar.audit.verdicts.verdict import (
+    UNTIE,
+    Bars,
+    agreement_verdict,
+    function_verdict,
+    judge,
+    random_verdict,
+    reading_verdict,
+    source_verdict,
+    stability_verdicts,
+    structure_verdict,
+    tied_reason,
+)
+
+EMPTY = "The circuit has no edges: those that were chosen form no complete path."
+"""Why nothing is decided about an empty circuit."""
+LARGER = "a larger size"
+
+
+def claims(
+    axes: tuple[Axis, ...],
+    estimates: tuple[Estimate, ...],
+    *,
+    random: Float[np.ndarray, " draw"],
+    own: float,
+    method: str,
+    bars: Bars,
+    level: float,
+    size: int | None = None,
+) -> tuple[Verdict, ...]:
+    """Verdicts in the order a reader asks: stable? faithful? better than random? exact?
+
+    `random` is the faithfulness of random circuits and `own` that of the circuit on the same
+    prompts; `size` its edges, without which nothing is decided but the agreement of methods. Only
+    numbers that a report shows go in, so that a reader can judge again.
+    """
+    found = {estimate.name: estimate for estimate in estimates}
+    verdicts = [verdict for axis in axes for verdict in stability_verdicts(axis, bars=bars)]
+    verdicts.append(
+        judge(
+            "The circuit reproduces the behaviour on held-out prompts",
+            found["faithfulness"],
+            bars.faithfulness,
+            bar_text=f"faithfulness > {bars.faithfulness:.2f}",
+            unit=_unit(found["faithfulness"]),
+        )
+    )
+    verdicts.append(random_verdict(own, random, null=NULL, bars=bars, level=level))
+    if KEPT in found:
+        function = function_verdict(
+            found[KEPT],
+            claim="Circuits of different templates do the same job",
+            bars=bars,
+            unit=_unit(found[KEPT]),
+        )
+        verdicts.append(function)
+        verdicts.append(reading_verdict(structure_verdict(tuple(verdicts), axes), function))
+    if LOST in found:
+        source = source_verdict(found[LOST], bars=bars)
+        tied = max((axis.tied for axis in axes if axis.key == "paraphrase"), default=0)
+        verdicts.append(_undecided(source, tied_reason(tied), UNTIE) if tied else source)
+    if size == 0:
+        verdicts = [v if v.needed == UNTIE else _undecided(v, EMPTY, LARGER) for v in verdicts]
+    exact = found.get("rank correlation with exact")
+    if exact is not None and method != "exact":
+        verdicts.append(
+            agreement_verdict(
+                exact, first=method, second="exact patching", bars=bars, unit=_unit(exact)
+            )
+        )
+    return tuple(verdicts)
+
+
+def _undecided(verdict: Verdict, reason: str, needed: str) -> Verdict:
+    return replace(verdict, outcome="undecided", reason=reason, needed=needed)
+
+
+def _unit(estimate: Estimate) -> str:
+    """What an estimate's interval counts, for "about n more"."""
+    return "template" if "template" in estimate.interval else "prompt"

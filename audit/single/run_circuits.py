@@ -1,0 +1,81 @@
+"""What the discovered circuit does when it is run: on held-out prompts, against random circuits,
+and against the circuits of single templates."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from circuitvar.audit.function.beats_random import random_faithfulness
+from circuitvar.audit.function.transfer import Transfer, template_transfer
+from circuitvar.audit.intervals.ratio import use_templates
+from circuitvar.audit.settings import Settings
+from circuitvar.audit.single.collect import Collected
+from circuitvar.audit.single.discovered import Discoveries, run_discovered
+from circuitvar.audit.single.perturb import template_means
+from circuitvar.circuits.evaluate.evaluate import evaluate
+from circuitvar.circuits.find.select import top_n
+from circuitvar.circuits.model.model import Model
+from circuitvar.circuits.types import Circuit, Faithfulness
+from circuitvar.tasks.tokens.tokens import take
+
+RANDOM_PROMPTS = 50
+"""Held-out prompts on which random circuits are run."""
+
+
+@dataclass(frozen=True, eq=False)
+class CircuitRuns:
+    """A circuit and the runs its functional claims rest on."""
+
+    circuit: Circuit
+    heldout: Faithfulness
+    random: Float[np.ndarray, " draw"]
+    """Faithfulness of random connected circuits of the same size."""
+    own_on_random_prompts: float
+    """Faithfulness of the circuit on the prompts that random circuits were run on."""
+    transfer: Transfer | None
+    """None where there are too few templates."""
+    discoveries: Discoveries
+    """Circuits that were found under perturbations."""
+
+
+def run_circuits(
+    model: Model,
+    collected: Collected,
+    settings: Settings,
+    size: int,
+    *,
+    other_seeds: tuple[Model, ...] = (),
+) -> CircuitRuns:
+    """Select the circuit and run everything that needs the model."""
+    absolute = not settings.signed
+    options = {"metric": collected.metric, "ablation": settings.ablation}
+    circuit = top_n(model.graph, collected.scores.mean, size, absolute=absolute)
+    few = take(collected.heldout, slice(0, RANDOM_PROMPTS))
+    transfer = None
+    if use_templates(collected.scores.templates) is not None:
+        means, names = template_means(collected.scores.values, collected.scores.templates)
+        by_template = {
+            name: top_n(model.graph, row, size, absolute=absolute)
+            for name, row in zip(names, means, strict=True)
+        }
+        transfer = template_transfer(
+            model, by_template, collected.heldout, level=settings.level, **options
+        )
+    return CircuitRuns(
+        circuit=circuit,
+        heldout=evaluate(model, circuit, collected.heldout, **options),
+        random=random_faithfulness(
+            model, circuit, few, draws=settings.random, seed=settings.seed, **options
+        ),
+        own_on_random_prompts=evaluate(model, circuit, few, **options).value,
+        transfer=transfer,
+        discoveries=run_discovered(
+            model,
+            collected,
+            settings,
+            size,
+            other_seeds=other_seeds,
+            templates=None if transfer is None else transfer.runs,
+        ),
+    )

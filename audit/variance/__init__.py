@@ -1,0 +1,1 @@
+"""Variance components, the ledger, and the distance from exact patching."""

@@ -1,0 +1,143 @@
+"""How far a method is from exact patching: bias, noise and covariance per edge, and agreement.
+
+Layer L1 of the ledger. With exact effect c(x) and the method's score h(x) = c(x) + b + d(x) on the
+same examples: E(h - c)² = b² + Var(d) and Var(h) = Var(c) + Var(d) + 2 Cov(c, d). Only methods in
+metric units have a bias; a method on its own scale is compared by rank.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from circuitvar.audit.indices.rank import spearman
+from circuitvar.audit.intervals.group_jackknife import group_jackknife
+from circuitvar.audit.resampling.replicate_sets import top_k_masks
+from circuitvar.audit.resampling.weights import Clusters
+from circuitvar.audit.types import Estimate
+
+Edge = Float[np.ndarray, " edge"]
+
+
+@dataclass(frozen=True, eq=False)
+class ApproximationError:
+    """Split of a method's error, per edge, in squared metric units."""
+
+    bias: Edge
+    """mean(h - c), in metric units."""
+    bias_squared: Edge
+    """Unbiased: mean(h - c)² - Var(d)/n, so it may be negative."""
+    exact_variance: Edge
+    """Var(c) over examples."""
+    noise_variance: Edge
+    """Var(d) over examples."""
+    covariance: Edge
+    """Cov(c, d)."""
+    mean_square: Edge
+    """Mean of (h - c)² over examples."""
+
+    @property
+    def method_variance(self) -> Edge:
+        """Var(h) = Var(c) + Var(d) + 2 Cov(c, d)."""
+        return self.exact_variance + self.noise_variance + 2 * self.covariance
+
+
+def approximation_error(
+    scores: Float[np.ndarray, "example edge"], exact: Float[np.ndarray, "example edge"]
+) -> ApproximationError:
+    """Split the error of `scores` against `exact` on the same examples and edges.
+
+    >>> e = approximation_error(np.array([[2.0], [4.0]]), np.array([[1.0], [2.0]]))
+    >>> e.bias.item(), e.noise_variance.item(), e.covariance.item(), e.bias_squared.item()
+    (1.5, 0.5, 0.5, 2.0)
+    """
+    _check(scores, exact)
+    n = len(scores)
+    if n < 2:
+        raise ValueError("one example has no noise variance; score at least 2 with both methods")
+    c = exact.astype(np.float64)
+    d = scores.astype(np.float64) - c
+    bias, mean_square = d.mean(axis=0), (d**2).mean(axis=0)
+    c -= c.mean(axis=0)
+    d -= bias
+    noise = (d**2).sum(axis=0) / (n - 1)
+    return ApproximationError(
+        bias=bias,
+        bias_squared=bias**2 - noise / n,
+        exact_variance=(c**2).sum(axis=0) / (n - 1),
+        noise_variance=noise,
+        covariance=(c * d).sum(axis=0) / (n - 1),
+        mean_square=mean_square,
+    )
+
+
+def agreement_with_exact(
+    scores: Float[np.ndarray, "example edge"],
+    exact: Float[np.ndarray, "example edge"],
+    *,
+    top: int,
+    rng: np.random.Generator,
+    clusters: Clusters = None,
+    level: float = 0.95,
+) -> tuple[Estimate, ...]:
+    """Agreement of mean scores with mean exact effects, with delete-a-group jackknife intervals.
+
+    Spearman over all edges (signed); Spearman of |score| on the union of the two top-`top` sets;
+    share of the exact top edges whose sign agrees; Jaccard of the two top sets. Both means are
+    taken over the same examples, so prompt sampling is shared and only its effect on the
+    comparison counts.
+    """
+    _check(scores, exact)
+    if not 1 <= top <= scores.shape[1]:
+        raise ValueError(f"top is {top}; choose between 1 and {scores.shape[1]} edges")
+
+    def statistic(weights):
+        return compare_means(weights @ scores, weights @ exact, top=top)
+
+    names = (
+        "Spearman with exact",
+        "Spearman of |score| on the union of circuits",
+        "sign agreement on the exact circuit",
+        "Jaccard with the exact circuit",
+    )
+    return group_jackknife(
+        statistic,
+        len(scores),
+        names=names,
+        rng=rng,
+        clusters=clusters,
+        level=level,
+        bounds=(-1.0, 1.0),
+        estimand=f"agreement with exact patching on {len(scores)} examples",
+    )
+
+
+def compare_means(method: Edge, exact: Edge, *, top: int) -> Float[np.ndarray, " value"]:
+    """[Spearman, Spearman of |score| on the union, sign agreement, Jaccard] of two scores."""
+    kept = top_k_masks(np.stack([method, exact]), top)
+    truth = kept[1]
+    union, both = kept[0] | truth, kept[0] & truth
+    agree = np.sign(method[truth]) == np.sign(exact[truth])
+    return np.array(
+        [
+            spearman(method, exact),
+            spearman(np.abs(method), np.abs(exact), only=union) if union.sum() > 1 else np.nan,
+            agree.mean() if truth.any() else np.nan,
+            both.sum() / union.sum() if union.any() else np.nan,
+        ]
+    )
+
+
+def _check(scores, exact) -> None:
+    if scores.shape != exact.shape:
+        raise ValueError(
+            f"scores {scores.shape} and exact effects {exact.shape} differ in shape; pass the same "
+            "examples and edges of both"
+        )
+    for name, values in (("scores", scores), ("exact effects", exact)):
+        bad = np.argwhere(~np.isfinite(values))
+        if len(bad):
+            raise ValueError(
+                f"{name} are not finite at example {bad[0][0]}, edge {bad[0][1]}; drop that "
+                "example or fix the method"
+            )

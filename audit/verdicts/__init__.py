@@ -1,0 +1,1 @@
+"""Bars, and what an interval says about them."""

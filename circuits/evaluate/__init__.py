@@ -1,0 +1,1 @@
+"""Faithfulness, curves, null circuits and hypothesis tests of a circuit."""

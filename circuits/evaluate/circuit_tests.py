@@ -1,0 +1,225 @@
+"""The tests a circuit must pass, run on a model: five tests of Shi et al. 2024 and TOST.
+
+Equivalence, independence, minimality, sufficiency and partial necessity (arXiv 2410.13032), each
+re-implemented from its definition in a file of its own. This file only runs circuits.
+"""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Int
+
+from circuitvar.circuits.evaluate.equivalence import equivalence_test, tost
+from circuitvar.circuits.evaluate.hypothesis import HypothesisTest
+from circuitvar.circuits.evaluate.independence import independence_test
+from circuitvar.circuits.evaluate.minimality import minimality_test
+from circuitvar.circuits.evaluate.null_circuits import NULL_FAMILIES, null_circuits, random_path
+from circuitvar.circuits.evaluate.null_model import random_weight_effects, relative_effects
+from circuitvar.circuits.evaluate.null_outside import fits_outside, outside_circuits
+from circuitvar.circuits.evaluate.sufficiency import (
+    partial_necessity_test,
+    squared_error,
+    sufficiency_test,
+)
+from circuitvar.circuits.run.circuit_scores import circuit_scores
+from circuitvar.circuits.types import Ablation, Circuit
+from circuitvar.tasks.types import Batch, Metric
+
+if TYPE_CHECKING:
+    from circuitvar.circuits.graph import Graph
+    from circuitvar.circuits.model.model import Model
+
+RANDOM_WEIGHTS = "random-weights"
+"""Null family whose draws are models with shuffled weights, not circuits."""
+TEST_FAMILIES = (*NULL_FAMILIES, RANDOM_WEIGHTS)
+
+
+@dataclass(frozen=True, eq=False)
+class CircuitTests:
+    """Results of all tests on one circuit."""
+
+    tests: tuple[HypothesisTest, ...]
+    """equivalence, TOST, independence, sufficiency, partial necessity."""
+    minimality: pd.DataFrame
+    """One row per edge tested; see `minimality_test`."""
+    family: str
+    """Null family of the random circuits."""
+    size: int
+    """Edges of the circuit and of each random circuit."""
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per test, minimality summarised by its smallest adjusted p."""
+        rows = [
+            {
+                "test": t.name,
+                "null": t.null,
+                "statistic": t.statistic,
+                "low": t.low,
+                "high": t.high,
+                "p": t.p,
+                "rejected": t.rejected,
+                "power": t.power,
+                "alternative": t.alternative,
+                "n": t.n,
+                "note": t.note,
+                "reading": t.reading,
+            }
+            for t in self.tests
+        ]
+        edges = len(self.minimality)
+        redundant = int(self.minimality["redundant"].to_numpy().sum())
+        power = float(self.minimality["power"].to_numpy().min())
+        rows.append(
+            {
+                "test": "minimality",
+                "null": "every edge matters more than most random added edges",
+                "statistic": redundant / edges,
+                "p": float(self.minimality["p_holm"].to_numpy().min()),
+                "rejected": redundant > 0,
+                "power": power,
+                "alternative": "an edge that beats half of the random edges",
+                "n": edges,
+                "note": "Holm over edges; compared with random edges added by random paths",
+                "reading": f"minimality: {redundant} of {edges} edges redundant (Holm; power "
+                f"{power:.2f} per edge against a true share of 0.5).",
+            }
+        )
+        return pd.DataFrame(rows)
+
+
+def run_circuit_tests(
+    model: "Model",
+    circuit: Circuit,
+    batch: Batch,
+    *,
+    metric: Metric | str,
+    rng: np.random.Generator,
+    ablation: Ablation = "patching",
+    family: str = "connected",
+    reference: Literal["outside", "model"] = "outside",
+    draws: int = 100,
+    epsilon: float = 0.1,
+    quantile: float = 0.9,
+    level: float = 0.05,
+    permutations: int = 1000,
+    max_edges: int = 200,
+) -> CircuitTests:
+    """Run every test of one circuit on held-out prompts.
+
+    `draws` random circuits of the same size come from `family` (see `null_circuits`);
+    `random-weights` runs the circuit itself on `draws` models with shuffled weights instead.
+    Knock-outs are compared with those of random circuits from outside the circuit, or from the
+    whole `model` (`reference`; Shi et al. name both), which is also taken when the circuit has
+    more than half of all edges. Minimality tests at most `max_edges` edges,
+    drawn at random from larger circuits. Independent random streams are spawned per test, so
+    leaving one out changes no other.
+
+    Raises
+    ------
+    ValueError
+        If the circuit is empty or is the whole graph, or a name is unknown.
+    """
+    kept = np.asarray(circuit.kept, dtype=bool)
+    if not kept.any() or kept.all():
+        raise ValueError("an empty circuit or the whole graph cannot be tested; select some edges")
+    if family not in TEST_FAMILIES:
+        raise ValueError(
+            f"unknown null family {family!r}; choose one of {', '.join(TEST_FAMILIES)}"
+        )
+    if reference not in ("outside", "model"):
+        raise ValueError(f"reference must be 'outside' or 'model', got {reference!r}")
+    for_null, for_hsic, for_edges = rng.spawn(3)
+    alone, removed, inflated, reduced = _minimality_masks(
+        model.graph, kept, draws, max_edges, for_edges
+    )
+    blocks = (np.stack([kept, ~kept]), alone, inflated, reduced)
+    scores, full = circuit_scores(
+        model, np.concatenate(blocks), batch, metric=metric, ablation=ablation
+    )
+    ends = np.cumsum([len(block) for block in blocks])[:-1]
+    own, without, bigger, smaller = np.split(scores, ends)
+    inside, outside = own
+    if family == RANDOM_WEIGHTS:
+        null = random_weight_effects(
+            model, kept, batch, draws, metric=metric, ablation=ablation, rng=for_null
+        )
+        near, far = relative_effects(model, kept, batch, metric=metric, ablation=ablation)
+        null_near, null_far = null.T
+        notes = ("its effect, relative to the empty circuit, on models with shuffled weights",) * 2
+    else:
+        others, knocked = _random_masks(model.graph, kept, draws, family, reference, for_null)
+        rows, _ = circuit_scores(
+            model, np.concatenate([others, ~knocked]), batch, metric=metric, ablation=ablation
+        )
+        null_near, null_far = np.split(squared_error(rows, full), 2)
+        near, far = (float(squared_error(row, full)) for row in own)
+        drawn = f"random circuits of {circuit.size} edges ({family})"
+        where = "of the whole model" if knocked is others else "outside the circuit"
+        notes = (f"{drawn} of the whole model", f"{drawn} {where}")
+    beaten = {"quantile": quantile, "level": level}
+    tests = (
+        equivalence_test(inside, full, epsilon=epsilon, level=level),
+        tost(inside, full, epsilon=epsilon, level=level),
+        independence_test(outside, full, rng=for_hsic, permutations=permutations, level=level),
+        _noted(sufficiency_test(near, null_near, **beaten), notes[0]),
+        _noted(partial_necessity_test(far, null_far, **beaten), notes[1]),
+    )
+    minimality = minimality_test(
+        squared_error(without, inside),
+        ((smaller - bigger) ** 2).mean(axis=1),
+        quantile=quantile,
+        level=level,
+        names=tuple(model.graph.edge_names[i] for i in removed),
+    )
+    return CircuitTests(tests, minimality, family, int(kept.sum()))
+
+
+def _noted(test: HypothesisTest, compared_with: str) -> HypothesisTest:
+    return replace(test, note=f"{test.note}; against {compared_with}")
+
+
+def _random_masks(
+    graph: "Graph",
+    kept: Bool[np.ndarray, " edge"],
+    draws: int,
+    family: str,
+    reference: str,
+    rng: np.random.Generator,
+) -> tuple[Bool[np.ndarray, "draw edge"], Bool[np.ndarray, "draw edge"]]:
+    """Random circuits to run (sufficiency) and to knock out (partial necessity)."""
+    for_run, for_knock_out = rng.spawn(2)
+    others = null_circuits(graph, kept, draws, family=family, rng=for_run)
+    if reference == "model" or not fits_outside(kept):
+        return others, others
+    return others, outside_circuits(graph, kept, draws, family=family, rng=for_knock_out)
+
+
+def _minimality_masks(
+    graph: "Graph",
+    kept: Bool[np.ndarray, " edge"],
+    draws: int,
+    max_edges: int,
+    rng: np.random.Generator,
+) -> tuple[
+    Bool[np.ndarray, "removed edge"],
+    Int[np.ndarray, " removed"],
+    Bool[np.ndarray, "draw edge"],
+    Bool[np.ndarray, "draw edge"],
+]:
+    """The circuit less one edge; the circuit plus a random path, with and without one new edge."""
+    removed = np.flatnonzero(kept)
+    if len(removed) > max_edges:
+        removed = np.sort(rng.choice(removed, max_edges, replace=False))
+    alone = np.tile(kept, (len(removed), 1))
+    alone[np.arange(len(removed)), removed] = False
+    inflated, reduced = (np.tile(kept, (draws, 1)) for _ in range(2))
+    for draw in range(draws):
+        new: list[int] = []
+        while not new:  # some edge is outside, and every edge lies on some path
+            new = [column for column in random_path(graph, rng=rng) if not kept[column]]
+        inflated[draw, new] = reduced[draw, new] = True
+        reduced[draw, rng.choice(new)] = False
+    return alone, removed, inflated, reduced

@@ -1,0 +1,120 @@
+"""Is the circuit better than random circuits? Sufficiency and partial necessity.
+
+Both ask for the share of random circuits that the circuit beats (Shi et al. 2024,
+arXiv 2410.13032): by being closer to the full model when run alone (sufficiency), or by doing
+more damage when knocked out (partial necessity).
+"""
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import binom
+
+from circuitvar.circuits.evaluate.hypothesis import (
+    HypothesisTest,
+    lowest_rejected_count,
+    share_interval,
+)
+
+
+def squared_error(
+    scores: Float[np.ndarray, "*draw example"], full: Float[np.ndarray, " example"]
+) -> Float[np.ndarray, "*draw"]:
+    """Effect metric of Shi et al.: mean over examples of the squared difference of scores."""
+    squares = (np.asarray(scores, dtype=float) - np.asarray(full, dtype=float)) ** 2
+    return np.asarray(squares.mean(axis=-1))
+
+
+def _beats_random(
+    name: str,
+    beaten: np.ndarray,
+    *,
+    quantile: float,
+    level: float,
+    alternative: float,
+    what: str,
+    verdict: str,
+) -> HypothesisTest:
+    if beaten.ndim != 1 or beaten.size == 0:
+        raise ValueError(f"need one value per random circuit, got shape {beaten.shape}")
+    if not 0 < quantile < 1:
+        raise ValueError(f"quantile must be between 0 and 1, got {quantile}")
+    n, wins = len(beaten), int(beaten.sum())
+    critical = lowest_rejected_count(n, quantile, level)
+    low, high = share_interval(wins, n, confidence=1 - level)
+    return HypothesisTest(
+        name=name,
+        null=f"P({what}) <= {quantile:g}",
+        statistic=wins / n,
+        p=float(binom.sf(wins - 1, n, quantile)),
+        level=level,
+        n=n,
+        power=float(binom.sf(critical - 1, n, alternative)),
+        alternative=f"a true share of {alternative:g}",
+        low=low,
+        high=high,
+        estimand="share of random circuits beaten",
+        if_rejected=verdict,
+        note=f"beats {wins} of {n} random circuits; {critical} are needed at this level"
+        if critical <= n
+        else f"no count out of {n} can reject at this level: draw more random circuits",
+    )
+
+
+def sufficiency_test(
+    distance: float,
+    random_distances: Float[np.ndarray, " draw"],
+    *,
+    quantile: float = 0.9,
+    level: float = 0.05,
+    alternative: float = 0.99,
+) -> HypothesisTest:
+    """H0: P(closer to the model than a random circuit) <= quantile. Rejection = sufficient.
+
+    Distances are `squared_error` to the full model; a tie is not a win. One-sided exact binomial.
+
+    >>> sufficiency_test(0.1, np.r_[np.ones(96), np.zeros(4)]).rejected
+    True
+    """
+    others = np.asarray(random_distances, dtype=float)
+    _check_finite(distance, others)
+    return _beats_random(
+        "sufficiency",
+        distance < others,
+        quantile=quantile,
+        level=level,
+        alternative=alternative,
+        what="circuit is closer to the model than a random circuit",
+        verdict=f"it is closer to the model than {100 * quantile:g} % of random circuits",
+    )
+
+
+def partial_necessity_test(
+    damage: float,
+    random_damages: Float[np.ndarray, " draw"],
+    *,
+    quantile: float = 0.9,
+    level: float = 0.05,
+    alternative: float = 0.99,
+) -> HypothesisTest:
+    """H0: P(knock-out damages more than that of a random circuit) <= quantile.
+
+    Damages are `squared_error` between the complement and the full model, for the circuit and for
+    random circuits of the same size; a tie is not a win. Draw those from outside the circuit (see
+    `outside_circuits`): circuits that share its edges share its damage.
+    """
+    others = np.asarray(random_damages, dtype=float)
+    _check_finite(damage, others)
+    return _beats_random(
+        "partial necessity",
+        damage > others,
+        quantile=quantile,
+        level=level,
+        alternative=alternative,
+        what="knocking the circuit out damages more than knocking out a random circuit",
+        verdict=f"its knock-out damages more than that of {100 * quantile:g} % of random circuits",
+    )
+
+
+def _check_finite(value: float, others: np.ndarray) -> None:
+    if np.isnan(value) or np.isnan(others).any():
+        raise ValueError("effect of the circuit or of a random circuit is NaN")

@@ -1,0 +1,1 @@
+"""Circuit and score files of other projects."""

@@ -1,0 +1,1 @@
+"""From scores, or by search, to a circuit."""

@@ -1,0 +1,100 @@
+"""Smallest circuits: the first top-n that connects input to logits, or is faithful enough."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from circuitvar.circuits.find.select import score_word, strength, top_n
+from circuitvar.circuits.graph import Graph
+from circuitvar.circuits.prune import reads_of
+from circuitvar.circuits.types import Circuit
+
+MIB_FRACTIONS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""Size grid of the MIB circuit track (arXiv 2504.13151)."""
+
+
+def smallest_connected_n(
+    graph: Graph, scores: Float[np.ndarray, "replicate edge"], *, absolute: bool = True
+) -> Int[np.ndarray, " replicate"]:
+    """The smallest n for which the top-n edges of each row contain a path from input to logits.
+
+    n is 1 + the bottleneck of the widest path: over all paths, the smallest possible rank of the
+    worst edge, found in one sweep over the sources in order of writing.
+
+    >>> graph = Graph(n_layers=1, n_heads=1)
+    >>> smallest_connected_n(graph, -np.arange(graph.n_edges)[None], absolute=False)
+    array([5])
+    """
+    values = strength(np.atleast_2d(np.asarray(scores)), absolute=absolute)
+    order = np.argsort(-values, axis=1, kind="stable")
+    rank = np.empty(values.shape, dtype=np.int64)
+    np.put_along_axis(rank, order, np.arange(values.shape[1])[None], axis=1)
+    reads = reads_of(graph)
+    worst = np.full((len(values), len(graph.sources)), values.shape[1])
+    worst[:, 0] = -1
+    for source in range(1, len(graph.sources)):
+        columns = np.flatnonzero(np.isin(graph.edge_dst, np.flatnonzero(reads[source])))
+        through = np.maximum(rank[:, columns], worst[:, graph.edge_src[columns]])
+        worst[:, source] = through.min(axis=1)
+    last = np.flatnonzero(graph.edge_dst == len(graph.destinations) - 1)
+    return np.maximum(rank[:, last], worst[:, graph.edge_src[last]]).min(axis=1) + 1
+
+
+def smallest_connected(
+    graph: Graph,
+    scores: Float[np.ndarray, " edge"],
+    *,
+    absolute: bool = True,
+    prune: bool = True,
+) -> Circuit:
+    """The top-n circuit of the smallest n that connects the input to the logits."""
+    n = int(smallest_connected_n(graph, np.asarray(scores)[None], absolute=absolute)[0])
+    found = top_n(graph, scores, n, absolute=absolute, prune=prune)
+    rule = f"smallest connected top-n {score_word(absolute)}, n={n}"
+    return Circuit(graph, found.kept, rule, requested=n, selected=found.selected)
+
+
+def smallest_faithful(
+    graph: Graph,
+    scores: Float[np.ndarray, " edge"],
+    error: Callable[[Circuit], float],
+    *,
+    epsilon: float,
+    sizes: Sequence[int] | None = None,
+    absolute: bool = True,
+) -> Circuit:
+    """The smallest top-n circuit whose `error` on held-out prompts is at most `epsilon`.
+
+    Error need not fall monotonically in n, so the search is stated: the smallest size of the grid
+    (default: MIB's ten shares) that passes, then bisection between it and the grid size before.
+
+    Raises
+    ------
+    ValueError
+        If no size of the grid reaches `epsilon`.
+    """
+    if sizes is None:
+        sizes = sorted({max(1, round(share * graph.n_edges)) for share in MIB_FRACTIONS})
+    below, passing, lowest = 0, None, np.inf
+    for size in sizes:
+        here = error(top_n(graph, scores, size, absolute=absolute))
+        lowest = min(lowest, here)
+        if here <= epsilon:
+            passing = size
+            break
+        below = size
+    if passing is None:
+        raise ValueError(
+            f"no circuit of the sizes {list(sizes)} has error <= {epsilon:g} (lowest: "
+            f"{lowest:g}); raise epsilon or allow larger sizes"
+        )
+    while passing - below > 1:
+        middle = (below + passing) // 2
+        if error(top_n(graph, scores, middle, absolute=absolute)) <= epsilon:
+            passing = middle
+        else:
+            below = middle
+    found = top_n(graph, scores, passing, absolute=absolute)
+    rule = f"smallest top-n {score_word(absolute)} with error <= {epsilon:g}, n={passing}"
+    return Circuit(graph, found.kept, rule, requested=passing, selected=found.selected)

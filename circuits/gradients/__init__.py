@@ -1,0 +1,1 @@
+"""What all gradient methods share: one differentiated run and its contraction to edges."""

@@ -1,0 +1,1 @@
+"""Models by name or folder, wrapped and checked against exact patching."""

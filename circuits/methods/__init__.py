@@ -1,0 +1,1 @@
+"""The attribution methods, one file each, and their catalogue."""

@@ -1,0 +1,37 @@
+"""Baseline: how much patching changes the source, whoever reads it."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from circuitvar.circuits.gradients.gradient_scores import (
+    patch_values,
+    plain_run,
+    role_mask,
+    window_of,
+)
+from circuitvar.circuits.model.sources import differences, writes
+from circuitvar.circuits.types import ScoreOptions
+
+if TYPE_CHECKING:
+    from circuitvar.circuits.model.model import Model
+    from circuitvar.tasks.types import Batch, Metric
+
+
+@torch.no_grad()
+def activation_size(
+    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+) -> Float[Tensor, "batch edge"]:
+    """score[u->v] = sum over real positions of |a_u(patched) - a_u(clean)|, Euclidean norm.
+
+    Unsigned, without the metric or v. Unit: residual stream (native).
+    """
+    window = window_of(batch, options)
+    clean = writes(model.architecture, plain_run(model, batch.clean, batch))
+    patch = patch_values(model, batch, options)
+    keep = role_mask(batch, options)
+    sizes = differences(model.architecture, clean, patch, window, keep).norm(dim=-1)
+    per_source = (sizes * batch.mask[:, window]).sum(-1).T
+    return per_source[:, torch.from_numpy(model.graph.edge_src).to(per_source.device)]

@@ -1,0 +1,193 @@
+"""The attribution methods, as an explicit tuple of records. A user's own function joins them by
+`module:attribute`: either a `Method`, or a plain function with the signature of `ScoreFn`."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from circuitvar.circuits.methods.baselines.activation import activation_size
+from circuitvar.circuits.methods.baselines.random_scores import random_scores
+from circuitvar.circuits.methods.baselines.weights import weight_norm
+from circuitvar.circuits.methods.gradient.atp_star import atp_star
+from circuitvar.circuits.methods.gradient.clean_corrupted import (
+    clean_corrupted,
+    clean_corrupted_run,
+)
+from circuitvar.circuits.methods.gradient.eap import eap, eap_run
+from circuitvar.circuits.methods.gradient.eap_conductance import eap_conductance
+from circuitvar.circuits.methods.gradient.eap_ig_activations import eap_ig_activations
+from circuitvar.circuits.methods.gradient.eap_ig_inputs import eap_ig_inputs, eap_ig_inputs_run
+from circuitvar.circuits.methods.gradient.hvp import hvp
+from circuitvar.circuits.methods.gradient.ifr import information_flow_routes
+from circuitvar.circuits.methods.gradient.relp import relp, relp_run
+from circuitvar.circuits.methods.patching.exact import exact
+from circuitvar.circuits.methods.patching.exact_node import exact_node
+from circuitvar.circuits.types import ABLATIONS, Method
+
+METHODS: tuple[Method, ...] = (
+    Method(
+        "exact",
+        "Exact edge patching",
+        exact,
+        "Wang et al. 2022, arXiv 2211.00593",
+        exact=True,
+        ablations=ABLATIONS,
+        cost="2 forwards + a third of a forward per edge",
+    ),
+    Method(
+        "exact-node",
+        "Exact node patching, lifted to edges",
+        exact_node,
+        "Vig et al. 2020, arXiv 2004.12265",
+        unit="native",
+        ablations=ABLATIONS,
+        cost="2 forwards + half a forward per node",
+    ),
+    Method(
+        "eap",
+        "Edge attribution patching",
+        eap,
+        "Syed et al. 2023, arXiv 2310.10348",
+        ablations=ABLATIONS,
+        cost="2 forwards + 1 backward",
+        run=eap_run,
+    ),
+    Method(
+        "eap-ig-inputs",
+        "EAP with integrated gradients over inputs",
+        eap_ig_inputs,
+        "Hanna et al. 2024, arXiv 2403.17806",
+        cost="1 forward + m (forward + backward)",
+        run=eap_ig_inputs_run,
+    ),
+    Method(
+        "eap-ig-activations",
+        "EAP with integrated gradients over activations",
+        eap_ig_activations,
+        "Hanna et al. 2024, arXiv 2403.17806",
+        cost="2 forwards + m (2 layers + 1) (forward + backward)",
+    ),
+    Method(
+        "clean-corrupted",
+        "EAP with the mean gradient of the clean and the corrupted run",
+        clean_corrupted,
+        "Hanna et al. 2024, arXiv 2403.17806",
+        cost="2 forwards + 2 backwards",
+        run=clean_corrupted_run,
+    ),
+    Method(
+        "eap-conductance",
+        "EAP with conductance along the inputs",
+        eap_conductance,
+        "after Dhamdhere et al. 2018, arXiv 1805.12233; cf. arXiv 2606.16920",
+        cost="1 forward + m (forward + backward + contraction)",
+    ),
+    Method(
+        "atp-star",
+        "AtP*: recomputed attention and dropped gradients",
+        atp_star,
+        "Kramár et al. 2024, arXiv 2403.00745",
+        unit="native",
+        ablations=ABLATIONS,
+        cost="layers (forward + backward) + one head per edge into q or k",
+    ),
+    Method(
+        "relp",
+        "Relevance patching",
+        relp,
+        "Jafari et al. 2025, arXiv 2508.21258",
+        unit="native",
+        ablations=ABLATIONS,
+        cost="2 forwards + 1 backward",
+        run=relp_run,
+    ),
+    Method(
+        "hvp",
+        "EAP with second-order correction",
+        hvp,
+        "after Syed et al. 2023, arXiv 2310.10348",
+        ablations=ABLATIONS,
+        cost="eap + twice exact",
+    ),
+    Method(
+        "ifr",
+        "Information-flow routes",
+        information_flow_routes,
+        "Ferrando & Voita 2024, arXiv 2403.00824",
+        unit="native",
+        ablations=ABLATIONS,
+        cost="1 forward",
+    ),
+    Method(
+        "random",
+        "Baseline: random scores",
+        random_scores,
+        "baseline",
+        unit="native",
+        ablations=ABLATIONS,
+        cost="none",
+    ),
+    Method(
+        "activation-size",
+        "Baseline: change of the source",
+        activation_size,
+        "baseline",
+        unit="native",
+        ablations=ABLATIONS,
+        cost="2 forwards",
+    ),
+    Method(
+        "weight-norm",
+        "Baseline: norm of the virtual weights",
+        weight_norm,
+        "Elhage et al. 2021, transformer-circuits.pub",
+        unit="native",
+        ablations=ABLATIONS,
+        cost="one matrix product per pair of nodes",
+    ),
+)
+
+
+def get_method(key: str) -> Method:
+    """The method called `key`, or the user's own as `module:attribute`.
+
+    >>> get_method("eap").title
+    'Edge attribution patching'
+
+    Raises
+    ------
+    ValueError
+        No such method; lists those there are.
+    """
+    for method in METHODS:
+        if method.key == key:
+            return method
+    if ":" in key:
+        return _user_method(key)
+    raise ValueError(
+        f"unknown method {key!r}; choose one of {', '.join(m.key for m in METHODS)}, or your own "
+        "function as module:attribute."
+    )
+
+
+def _user_method(key: str) -> Method:
+    module, _, attribute = key.partition(":")
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:  # a console script does not look into the working directory by itself
+        sys.path.insert(0, here)
+    try:
+        found: Any = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"method {key!r} could not be imported: {error}") from None
+    finally:
+        if added:
+            sys.path.remove(here)
+    if isinstance(found, Method):
+        return found
+    if not callable(found):
+        raise ValueError(f"method {key!r} is a {type(found).__name__}; it must be a function.")
+    title = (found.__doc__ or attribute).strip().splitlines()[0]
+    function: Any = found
+    return Method(key, title, function, "user", ablations=ABLATIONS)

@@ -1,0 +1,1 @@
+"""Methods that approximate patching by gradients or relevance."""

@@ -1,0 +1,61 @@
+"""Clean-corrupted: the two ends of the EAP-IG path, without the points between."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from circuitvar.circuits.gradients.edge_products import add, frozen
+from circuitvar.circuits.gradients.gradient_scores import (
+    check_differentiable,
+    differentiate,
+    edge_scores,
+    point,
+    role_mask,
+    window_of,
+)
+from circuitvar.circuits.model.corrupted import corrupt_embeddings
+from circuitvar.circuits.model.sources import writes
+from circuitvar.circuits.types import Scored, ScoreOptions
+
+if TYPE_CHECKING:
+    from circuitvar.circuits.model.model import Model
+    from circuitvar.tasks.types import Batch, Metric
+
+
+def clean_corrupted(
+    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+) -> Float[Tensor, "batch edge"]:
+    """EAP with the mean of the gradients at the clean and the corrupted run.
+
+    The cheapest form of EAP-IG (Hanna et al. 2024, arXiv 2403.17806): the trapezoid rule with one
+    step. Unit and sign as `eap`. At the clean run a metric that compares with the clean logits
+    has gradient zero, so only the corrupted run contributes.
+
+    Raises
+    ------
+    ValueError
+        The metric has no gradient.
+    """
+    return clean_corrupted_run(model, batch, metric=metric, options=options).values
+
+
+def clean_corrupted_run(
+    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+) -> Scored:
+    """`clean_corrupted` with the metric of the runs it makes."""
+    check_differentiable(metric, "clean-corrupted")
+    architecture = model.architecture
+    window = window_of(batch, options)
+    with frozen(model.hf), torch.enable_grad():
+        clean = point(model, batch, metric, architecture.embed(batch.clean), None)
+        path = differentiate(model, clean, window)
+        corrupt = point(
+            model, batch, metric, corrupt_embeddings(architecture, batch), clean.reference
+        )
+        path = add(path, differentiate(model, corrupt, window))
+    with torch.no_grad():
+        kept, patch = (writes(architecture, at.trace) for at in (clean, corrupt))
+    values = edge_scores(model, metric, kept, patch, path, window, role_mask(batch, options))
+    return Scored(values, clean.metric.detach(), corrupt.metric.detach())

@@ -1,0 +1,1 @@
+"""Exact patching of edges and nodes."""

@@ -1,0 +1,154 @@
+"""Exact edge patching, grouped by destination and resumed from the destination's layer."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from circuitvar.circuits.gradients.gradient_scores import (
+    clean_logits,
+    patch_values,
+    role_mask,
+    window_of,
+)
+from circuitvar.circuits.graph import Node
+from circuitvar.circuits.methods.patching.rerun import (
+    CleanRun,
+    after_attention,
+    clean_run,
+    continue_from,
+    only_last,
+    perturbed_attention,
+    perturbed_mlp,
+)
+from circuitvar.circuits.model.sources import differences, writes
+from circuitvar.circuits.model.trunk import at_last, metric_at, run_tokens
+from circuitvar.circuits.types import ScoreOptions
+
+if TYPE_CHECKING:
+    from circuitvar.circuits.model.model import Model
+    from circuitvar.tasks.types import Batch, Metric
+
+ROW_TOKENS = {"cpu": 2048, "cuda": 131_072}
+"""Tokens recomputed at a time: enough for efficient matrix products, little enough for caches."""
+
+
+@dataclass(frozen=True, eq=False)
+class Patching:
+    """A clean run, what patching each source would add, and how the outcome is measured."""
+
+    clean: CleanRun
+    deltas: Float[Tensor, "src batch pos d_model"]
+    base: Float[Tensor, " batch"]
+    batch: "Batch"
+    metric: "Metric"
+    reference: Tensor | None
+
+    def damage(self, x: Float[Tensor, "row d_model"]) -> Float[Tensor, "n batch"]:
+        """Damage of rows from their stream at the read-out position."""
+        architecture = self.clean.architecture
+        value = metric_at(architecture, x, self.batch, self.metric, self.reference)
+        change = value.reshape(-1, len(self.base)) - self.base
+        return -change if self.metric.higher_is_better else change
+
+
+def exact(
+    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+) -> Float[Tensor, "batch edge"]:
+    """Damage of patching each edge alone (Wang et al. 2022, arXiv 2211.00593, path patching).
+
+    score[u->v] = M(clean) - M(x_v <- x_v + a_u(patched) - a_u(clean)), reversed for losses; the
+    norm of v and everything behind v are recomputed, nothing else changes. Unit: the metric's.
+    With `options.edges` only those columns, in that order. Cost per edge and example: the layers
+    behind the destination, for the positions from the first difference to the read-out.
+    """
+    return scores_of(model, prepare(model, batch, metric, options), options)
+
+
+@torch.no_grad()
+def scores_of(
+    model: "Model", patching: Patching, options: ScoreOptions
+) -> Float[Tensor, "batch edge"]:
+    """Damage of adding each source's delta to each destination's input, alone."""
+    columns = np.arange(model.graph.n_edges) if options.edges is None else np.array(options.edges)
+    scores = patching.base.new_empty(len(patching.batch), len(columns))
+    for where, damage in _by_layer(model, patching, columns):
+        scores[:, where] = damage.T
+    return scores
+
+
+@torch.no_grad()
+def prepare(model: "Model", batch: "Batch", metric: "Metric", options: ScoreOptions) -> Patching:
+    """The clean run and the patched minus clean output of every source."""
+    architecture, window = model.architecture, window_of(batch, options)
+    trace, context = run_tokens(architecture, batch.clean, batch.mask)
+    patch = patch_values(model, batch, options)
+    keep = role_mask(batch, options)
+    deltas = differences(architecture, writes(architecture, trace), patch, window, keep)
+    reference = clean_logits(model, batch, trace) if metric.needs_reference else None
+    x = at_last(trace.final, batch.last)
+    base = metric_at(architecture, x, batch, metric, reference)
+    clean = clean_run(architecture, trace, context, window, batch.last)
+    deltas = deltas.to(trace.final.dtype)
+    return Patching(clean, deltas, base, batch, metric, reference)
+
+
+def _by_layer(
+    model: "Model", patching: Patching, columns: Int[np.ndarray, " edge"]
+) -> Iterator[tuple[Tensor, Float[Tensor, "n batch"]]]:
+    """(places among `columns`, damage) in chunks of edges whose destinations share a layer."""
+    graph, deltas = model.graph, patching.deltas
+    tokens = deltas.shape[1] * deltas.shape[2]
+    budget = ROW_TOKENS.get(torch.device(model.device).type, ROW_TOKENS["cpu"])
+    chunk = max(1, budget // tokens)
+    order = np.argsort(graph.edge_dst[columns], kind="stable")
+    destination = graph.edge_dst[columns][order]
+    layer = np.array([_layer_of(node, graph.n_layers) for node in graph.destinations])[destination]
+    for index in range(graph.n_layers + 1):
+        here = order[layer == index]
+        size = chunk if index < graph.n_layers else max(chunk, budget // deltas.shape[1])
+        for start in range(0, len(here), size):
+            places = here[start : start + size]
+            x = _perturb(model, patching, index, columns[places])
+            yield torch.from_numpy(places), patching.damage(continue_from_next(patching, index, x))
+
+
+def continue_from_next(patching: Patching, index: int, x: Tensor) -> Float[Tensor, "row d_model"]:
+    """Read-out stream of rows leaving layer `index`; behind the last layer they are it."""
+    if index >= patching.clean.n_layers - 1:
+        return x[:, 0]
+    return continue_from(patching.clean, index + 1, x)
+
+
+def _layer_of(node: Node, n_layers: int) -> int:
+    return n_layers if node.kind == "logits" else node.layer
+
+
+def _perturb(
+    model: "Model", patching: Patching, index: int, edges: Int[np.ndarray, " n"]
+) -> Float[Tensor, "row pos_out d_model"]:
+    """Stream behind the destinations' layer, one perturbed edge per row and example.
+
+    `edges` are sorted by destination.
+    """
+    graph, clean = model.graph, patching.clean
+    parts, mlp_parts = [], []
+    destinations = graph.edge_dst[edges]
+    for d in np.unique(destinations):
+        node = graph.destinations[d]
+        delta = patching.deltas[torch.from_numpy(graph.edge_src[edges[destinations == d]])]
+        if node.kind == "logits":
+            rows = only_last(clean, delta.flatten(0, 1))
+            final = at_last(clean.trace.final, patching.batch.last)[:, None]
+            return rows + final.repeat(len(delta), 1, 1)
+        if node.kind == "mlp":
+            mlp_parts.append(perturbed_mlp(clean, index, delta))
+        else:
+            parts.append(perturbed_attention(clean, index, node.slot, node.head, delta))
+    if parts:
+        parts = [after_attention(clean, index, torch.cat(parts))]
+    return torch.cat([*parts, *mlp_parts])

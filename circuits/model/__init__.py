@@ -1,0 +1,1 @@
+"""Weights and architecture of a model, and one forward pass through them."""

@@ -1,0 +1,1 @@
+"""Circuits from papers, and audits of their claims."""

@@ -1,0 +1,246 @@
+"""Circuits from papers as data: nodes by role, connections, and how they become edges.
+
+Papers describe circuits as heads at token positions; an edge list over whole sequences needs
+choices. Every choice is a named variant of the file, and its rule is printed with the circuit.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+
+from circuitvar.circuits.find.select import circuit_from_mask
+from circuitvar.circuits.graph import Graph
+from circuitvar.circuits.types import Circuit
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Every node of `src` feeds every later node of `dst`."""
+
+    src: str
+    """A role, a node, or `input`."""
+    dst: str
+    """A role, a node, or `logits`."""
+    slots: str
+    """Which of q, k, v of the destination heads."""
+    positions: str
+    """Where in the prompt, as the paper says; recorded, not enforced."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to turn the connections into edges."""
+
+    key: str
+    title: str
+    between_mlps: bool
+    """Add the MLPs that lie between the two ends of every connection."""
+    without: tuple[str, ...]
+    """Connections with these `positions` are left out."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A circuit as its authors describe it."""
+
+    key: str
+    title: str
+    citation: str
+    arxiv: str
+    model: str
+    task: str
+    shape: Mapping[str, int | bool]
+    roles: Mapping[str, tuple[str, ...]]
+    connections: tuple[Connection, ...]
+    variants: tuple[Variant, ...]
+    default: str
+    notes: str
+
+    @property
+    def graph(self) -> Graph:
+        """Graph of the model the circuit is about."""
+        return Graph(**self.shape)  # type: ignore[arg-type]
+
+    @property
+    def role_of(self) -> dict[str, str]:
+        """Node -> first role that lists it."""
+        found: dict[str, str] = {}
+        for role, nodes in self.roles.items():
+            for node in nodes:
+                found.setdefault(node, role)
+        return found
+
+
+def published_names() -> tuple[str, ...]:
+    """Keys of the circuits that come with the package.
+
+    >>> "ioi-gpt2" in published_names()
+    True
+    """
+    files = (path for path in FOLDER.glob("*.json") if path.name != "schema.json")
+    return tuple(sorted(path.stem for path in files))
+
+
+@lru_cache(maxsize=1)
+def _schema() -> dict:
+    return json.loads((FOLDER / "schema.json").read_text(encoding="utf-8"))
+
+
+def load_published(name: str | Path) -> Published:
+    """A published circuit by key, or from a JSON file of the same form.
+
+    Raises
+    ------
+    ValueError
+        If there is no such circuit, or the file breaks the schema or names an unknown role.
+    """
+    path = FOLDER / f"{name}.json"
+    if not path.is_file():
+        path = Path(name)
+    if not path.is_file():
+        raise ValueError(
+            f"no published circuit {str(name)!r}; choose one of {', '.join(published_names())} "
+            "or give a JSON file"
+        )
+    return parse_published(json.loads(path.read_text(encoding="utf-8")), source=path.name)
+
+
+def parse_published(data: dict, *, source: str = "circuit") -> Published:
+    """A published circuit from its JSON object; see `published/schema.json`."""
+    import jsonschema
+
+    try:
+        jsonschema.validate(data, _schema())
+    except jsonschema.ValidationError as error:
+        where = "/".join(str(part) for part in error.absolute_path) or "top level"
+        raise ValueError(f"{source} breaks the schema at {where}: {error.message}") from None
+    published = Published(
+        key=data["key"],
+        title=data["title"],
+        citation=data["citation"],
+        arxiv=data.get("arxiv", ""),
+        model=data["model"],
+        task=data["task"],
+        shape=data["shape"],
+        roles={role: tuple(nodes) for role, nodes in data["roles"].items()},
+        connections=tuple(
+            Connection(c["from"], c["to"], c.get("slots", ""), c.get("positions", ""))
+            for c in data["connections"]
+        ),
+        variants=tuple(
+            Variant(key, v["title"], v["between_mlps"], tuple(v["without"]))
+            for key, v in data["variants"].items()
+        ),
+        default=data["default"],
+        notes=data.get("notes", ""),
+    )
+    _check_names(published, source)
+    return published
+
+
+def _check_names(published: Published, source: str) -> None:
+    graph = published.graph
+    for role, nodes in published.roles.items():
+        for node in nodes:
+            if node not in graph.source_index:
+                raise ValueError(
+                    f"{source}: node {node!r} of role {role!r} is not in a model with "
+                    f"{graph.n_layers} layers and {graph.n_heads} heads"
+                )
+    for connection in published.connections:
+        for end in (connection.src, connection.dst):
+            if end not in published.roles and end not in graph.source_index and end != "logits":
+                raise ValueError(f"{source}: connection end {end!r} is neither a role nor a node")
+    if published.default not in {variant.key for variant in published.variants}:
+        raise ValueError(f"{source}: default variant {published.default!r} is not listed")
+
+
+def published_circuit(published: Published, graph: Graph, *, variant: str = "") -> Circuit:
+    """Edges of a published circuit in a model's graph, dangling ones removed.
+
+    Raises
+    ------
+    ValueError
+        If the model has another shape, or the variant is unknown.
+    """
+    if graph != published.graph:
+        raise ValueError(
+            f"{published.key} is a circuit of {published.model} ({published.graph.n_layers} "
+            f"layers, {published.graph.n_heads} heads); this model has {graph.n_layers} layers, "
+            f"{graph.n_heads} heads"
+        )
+    wanted = variant or published.default
+    chosen = next((v for v in published.variants if v.key == wanted), None)
+    if chosen is None:
+        known = ", ".join(v.key for v in published.variants)
+        raise ValueError(f"unknown variant {wanted!r} of {published.key}; choose one of {known}")
+    mask = np.zeros(graph.n_edges, dtype=bool)
+    for connection in published.connections:
+        if connection.positions not in chosen.without or not connection.positions:
+            _connect(graph, published, connection, chosen.between_mlps, mask)
+    rule = f"{published.citation}: {chosen.title}"
+    return circuit_from_mask(graph, mask, rule=rule)
+
+
+def _connect(
+    graph: Graph,
+    published: Published,
+    connection: Connection,
+    between: bool,
+    mask: Bool[np.ndarray, " edge"],
+) -> None:
+    for src in published.roles.get(connection.src, (connection.src,)):
+        for dst in published.roles.get(connection.dst, (connection.dst,)):
+            inputs = _inputs(graph, dst, connection.slots)
+            _keep(graph, mask, [(src, name) for name in inputs])
+            if between:
+                mlps = _between(graph, src, inputs[0])
+                _keep(graph, mask, [(src, m) for m in mlps])
+                _keep(graph, mask, [(m, name) for m in mlps for name in inputs])
+                _keep(graph, mask, [(m, later) for m in mlps for later in mlps])
+
+
+def _inputs(graph: Graph, node: str, slots: str) -> list[str]:
+    if not node.startswith("a"):
+        return [node]
+    layer, head = (int(part) for part in node[1:].split(".h"))
+    group = graph.n_heads // graph.kv_heads
+    return [f"a{layer}.h{head if s == 'q' else head // group}<{s}>" for s in slots or "qkv"]
+
+
+def _between(graph: Graph, src: str, dst: str) -> list[str]:
+    """MLPs written after `src` and read by `dst`."""
+    first = 0 if src == "input" else int(src[1:].split(".")[0]) + src.startswith("m")
+    stop = graph.n_layers if dst == "logits" else int(dst[1:].split(".")[0])
+    return [f"m{layer}" for layer in range(first, stop)] if graph.has_mlp else []
+
+
+def _keep(graph: Graph, mask: Bool[np.ndarray, " edge"], pairs: list[tuple[str, str]]) -> None:
+    """Switch on the edges that exist; a pair in the wrong order has none."""
+    for src, dst in pairs:
+        column = graph.edge_index.get(f"{src}->{dst}")
+        if column is not None:
+            mask[column] = True
+
+
+def planted_circuit(name: str, graph: Graph) -> Circuit:
+    """The true circuit of a planted model, by `planted:KEY` or key.
+
+    Raises
+    ------
+    ValueError
+        If there is no such planted model, or its edges do not fit the graph.
+    """
+    from circuitvar.tasks.planted.catalog import get_planted
+
+    planted = get_planted(name)
+    mask = np.zeros(graph.n_edges, dtype=bool)
+    mask[graph.columns(sorted(planted.task.known_edges))] = True
+    return circuit_from_mask(graph, mask, rule=f"planted: {planted.title}", prune=False)

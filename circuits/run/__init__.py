@@ -1,0 +1,1 @@
+"""Run a circuit: everything outside it ablated."""

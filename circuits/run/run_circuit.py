@@ -1,0 +1,125 @@
+"""Fast forward pass of a circuit, per example, equal to `reference.run_patched`.
+
+Only what can differ from the all-ablated run is computed: heads and MLPs that are read and have a
+live in-circuit input, positions from the first differing token on, and in the last layer the
+read-out position alone. Values are kept by content (which edges feed a node, and what those
+carry), so circuits that share a part share its computation.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from circuitvar.circuits.graph import Graph
+from circuitvar.circuits.model.architecture import Architecture
+from circuitvar.circuits.model.trunk import run_mlp
+from circuitvar.circuits.prune import reads_of
+from circuitvar.circuits.run.ablated_run import Backdrop
+from circuitvar.circuits.run.circuit_heads import run_heads
+from circuitvar.circuits.run.circuit_state import Memo, Run, at_read_out, inputs, tail_sum
+
+if TYPE_CHECKING:
+    from circuitvar.circuits.model.model import Model
+
+
+def needed_sources(
+    graph: Graph, kept: Bool[np.ndarray, "src dst"], *, coupled: bool = False
+) -> Bool[np.ndarray, " src"]:
+    """Sources from which a path of kept edges leads to the logits.
+
+    `coupled`: heads of a layer share a post-norm, so if one is needed all are.
+    """
+    reads = reads_of(graph)
+    needed = np.zeros(len(graph.sources), dtype=bool)
+    wanted = np.zeros(len(graph.destinations), dtype=bool)
+    wanted[-1] = True
+    width = graph.n_heads
+    for layer in reversed(range(graph.n_layers)):
+        first = 1 + layer * (width + graph.has_mlp)
+        blocks = [slice(first + width, first + width + 1)] if graph.has_mlp else []
+        for block in (*blocks, slice(first, first + width)):
+            needed[block] = np.any(kept[block] & wanted, axis=1)
+            if coupled and block.start == first:
+                needed[block] = needed[block].any()
+            wanted |= np.any(reads[block] & needed[block, None], axis=0)
+    needed[0] = np.any(kept[0] & wanted)
+    return needed
+
+
+def final_streams(
+    model: "Model", backdrop: Backdrop, masks: Bool[np.ndarray, "circuit edge"]
+) -> Iterator[Float[Tensor, "batch d_model"]]:
+    """The stream that the logits read at the read-out position, for one circuit after another.
+
+    Raises
+    ------
+    ValueError
+        If the masks do not have one column per edge of the model's graph.
+    """
+    masks = np.atleast_2d(np.asarray(masks, dtype=bool))
+    if masks.shape[1] != model.graph.n_edges:
+        raise ValueError(
+            f"masks must have {model.graph.n_edges} edges, the number in the graph of "
+            f"{model.name!r}; got {masks.shape[1]}"
+        )
+    return streams_of(model, backdrop, masks)
+
+
+def streams_of(
+    model: "Model", backdrop: Backdrop, masks: Iterable[Bool[np.ndarray, " edge"]]
+) -> Iterator[Float[Tensor, "batch d_model"]]:
+    """`final_streams` of masks that may be decided one by one, each after the last result."""
+    graph = model.graph
+    memo = Memo()
+    delta = backdrop.input_delta
+    stack = delta.new_empty(len(graph.sources), delta.numel())
+    coupled = any(layer.attn_post_norm is not None for layer in model.architecture.layers)
+    # The empty circuit writes nothing, so beside it another one is alone.
+    alone = isinstance(masks, np.ndarray) and int(masks.any(axis=1).sum()) <= 1
+    for mask in masks:
+        kept = graph.matrix(mask)
+        needed = needed_sources(graph, kept, coupled=coupled)
+        yield _stream(model, backdrop, Run(graph, kept, needed, memo, stack, alone=alone))
+
+
+@torch.no_grad()
+def _stream(model: "Model", backdrop: Backdrop, run: Run) -> Float[Tensor, "batch d_model"]:
+    graph, delta = run.graph, backdrop.input_delta
+    if run.needed[0]:
+        run.add(0, run.memo.id(("input",)), delta, at_read_out(backdrop, delta))
+    for index in range(graph.n_layers):
+        run_heads(model.architecture, backdrop, run, index)
+        if graph.has_mlp:
+            run_mlp_delta(model.architecture, backdrop, run, index)
+    return backdrop.final + tail_sum(run, len(graph.destinations) - 1)
+
+
+def run_mlp_delta(architecture: Architecture, backdrop: Backdrop, run: Run, index: int) -> None:
+    base, layer = backdrop.layers[index], architecture.layers[index]
+    source, destination = (
+        where[f"m{index}"] for where in (run.graph.source_index, run.graph.destination_index)
+    )
+    if not run.needed[source]:
+        return
+    signature = run.signature(destination)
+    if not signature and base.mlp_values is None:
+        return
+    key = run.memo.id(("mlp", index, signature))
+    value = run.memo.get(key)
+    last = index == len(architecture.layers) - 1
+    start = backdrop.first
+    if value is None:
+        ablated = base.mlp if base.mlp_values is None else base.mlp_values
+        if last:
+            mid = at_read_out(backdrop, base.mid[:, start:]) + tail_sum(run, destination)
+            written = run_mlp(layer, mid[:, None])[2]
+            value = written - at_read_out(backdrop, ablated[:, start:])[:, None]
+        else:
+            mid = inputs(run, [destination], base.mid[:, start:])[0]
+            value = run_mlp(layer, mid)[2] - ablated[:, start:]
+        run.memo.put(key, value)
+    run.add(source, key, value, value[:, 0] if last else at_read_out(backdrop, value))

@@ -1,0 +1,1 @@
+"""Score edges per example; keep the matrix on disk."""

@@ -1,0 +1,115 @@
+"""The behaviour gate: does the model do the task at all, before anything about it is audited?"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from circuitvar.circuits.scores.score import chunk_size, clean_and_corrupt
+from circuitvar.circuits.t_interval import mean_interval
+from circuitvar.tasks.tokens.batching import take, to_device
+from circuitvar.tasks.tokens.metrics import damage, get_metric
+
+if TYPE_CHECKING:
+    from circuitvar.circuits.model.model import Model
+    from circuitvar.tasks.types import Batch, Metric
+
+MIN_ACCURACY = 0.6
+"""Smallest share of clean prompts answered rightly; guessing between two answers gives 0.5."""
+
+
+@dataclass(frozen=True, eq=False)
+class Behaviour:
+    """How well a model does a task, and what corruption does to it."""
+
+    accuracy: float
+    """Share of clean prompts whose best answer beats the best wrong answer."""
+    gap: float
+    """Mean damage of corrupting the whole prompt, in units of the metric."""
+    low: float
+    high: float
+    """t interval of the gap."""
+    level: float
+    unit: str
+    n: int
+    """Examples."""
+    n_units: int
+    """Independent units the interval rests on: templates when there are several, else examples."""
+    over: str
+    """`templates` or `examples`."""
+    metric_clean: Float[np.ndarray, " example"]
+    metric_corrupt: Float[np.ndarray, " example"]
+
+    @property
+    def weak(self) -> bool:
+        """True when the model does not do the task: too few right answers or no clear gap."""
+        return self.accuracy < MIN_ACCURACY or not self.low > 0.0
+
+    @property
+    def sentence(self) -> str:
+        """The numbers in one sentence."""
+        return (
+            f"accuracy {self.accuracy:.0%} on {self.n} prompts, clean-corrupt gap "
+            f"{self.gap:.3g} {self.unit} [{self.low:.3g}, {self.high:.3g}] "
+            f"({self.level:.0%} t interval over {self.n_units} {self.over})"
+        )
+
+
+def measure_behaviour(
+    model: "Model",
+    batch: "Batch",
+    *,
+    metric: "Metric",
+    level: float = 0.95,
+    batch_size: int | None = None,
+) -> Behaviour:
+    """Task accuracy and the clean-corrupt gap of the metric with its t interval.
+
+    The interval is over template means when the examples come from several templates, because
+    prompts of one template are not independent; the gap is then the mean of those means.
+    """
+    batch = to_device(batch, model.device)
+    accuracy = get_metric("accuracy")
+    size = batch_size or chunk_size(model, batch, accuracy)
+    right, values = [], []
+    for start in range(0, len(batch), size):
+        part = take(batch, slice(start, start + size))
+        right.append(clean_and_corrupt(model, part, accuracy)[0])
+        values.append(clean_and_corrupt(model, part, metric))
+    clean, corrupt = np.concatenate(values, axis=1)
+    drop = np.asarray(damage(metric, clean, corrupt), dtype=float)
+    templates = np.array(batch.templates)
+    names = np.unique(templates)
+    several = len(names) > 1
+    units = np.array([drop[templates == name].mean() for name in names]) if several else drop
+    gap, low, high = mean_interval(units, level)
+    return Behaviour(
+        accuracy=float(np.concatenate(right).mean()),
+        gap=gap,
+        low=low,
+        high=high,
+        level=level,
+        unit=metric.unit,
+        n=len(batch),
+        n_units=len(units),
+        over="templates" if several else "examples",
+        metric_clean=clean,
+        metric_corrupt=corrupt,
+    )
+
+
+def require_behaviour(behaviour: Behaviour, *, task: str, allow_weak: bool = False) -> None:
+    """Refuse to audit a behaviour that is not there.
+
+    Raises
+    ------
+    ValueError
+        With the numbers, unless `allow_weak`.
+    """
+    if behaviour.weak and not allow_weak:
+        raise ValueError(
+            f"the model does not do {task!r}: {behaviour.sentence}; at least {MIN_ACCURACY:.0%} "
+            "accuracy and a gap above 0 are needed. Use another model or task, or allow_weak "
+            "(--allow-weak) to audit it anyway."
+        )

@@ -1,0 +1,1 @@
+"""Activations of heads and neurons, and edges at a finer grain."""

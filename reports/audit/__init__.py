@@ -1,0 +1,1 @@
+"""`audit` from names to a folder."""

@@ -1,0 +1,1 @@
+"""The stability card: the JSON document of a report."""

@@ -1,0 +1,43 @@
+"""What a reader must know before any number: ties at the cut, a circuit without edges, templates
+that are too few to stand for others."""
+
+from collections.abc import Sequence
+
+from circuitvar.audit.intervals.ratio import LEAST_TEMPLATES
+from circuitvar.audit.single.claims import EMPTY
+from circuitvar.audit.types import Audit
+
+
+def cautions(audit: Audit) -> list[str]:
+    """One sentence per caution of an audit; empty where there is none."""
+    size = None
+    if "in_circuit" in audit.edges:
+        size = int(audit.edges["in_circuit"].to_numpy(dtype=bool).sum())
+    found = caution_sentences([(axis.title, axis.tied) for axis in audit.axes], size)
+    templates = audit.provenance.get("n_templates")
+    if isinstance(templates, int) and 1 < templates < LEAST_TEMPLATES:
+        found.append(
+            f"With {templates} templates the unit is the prompt: standard errors and tests hold "
+            "for other prompts of these templates and not for other wordings, which takes "
+            f"{LEAST_TEMPLATES} templates."
+        )
+    return found
+
+
+def caution_sentences(tied: Sequence[tuple[str, int]], in_circuit: int | None) -> list[str]:
+    """Cautions from the edges that tie at the cut of every axis, and the edges of the circuit.
+
+    >>> caution_sentences([("Fresh data sets", 0)], 0)
+    ['The circuit has no edges: those that were chosen form no complete path.']
+    """
+    found, titles = [], [title for title, edges in tied if edges]
+    if in_circuit == 0:
+        found.append(EMPTY)
+    if titles:
+        edges = max(edges for _, edges in tied)
+        where = "every perturbation" if len(titles) == len(tied) else "; ".join(titles)
+        found.append(
+            f"{edges} edges tie at the cut and their order in the graph decides which are kept, so "
+            f"agreement says nothing about stability. Perturbations: {where}."
+        )
+    return found

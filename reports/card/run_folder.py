@@ -1,0 +1,70 @@
+"""Read back a report folder: what tables over several runs, comparisons and gates start from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from circuitvar.reports.card.card import read_card
+from circuitvar.reports.tables.tables import LABELS, fact
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One audited circuit on disk."""
+
+    folder: Path
+    card: Mapping[str, Any]
+    frames: Mapping[str, pd.DataFrame]
+    """`stability`, `edges`, `estimates` and every `tables/<name>.csv`, as far as they exist."""
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Model, task, method, metric and ablation, as far as they are recorded."""
+        found = {key: fact(self.card["provenance"], key) for key in LABELS}
+        return {key: str(value) for key, value in found.items() if value is not None}
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """One table of the run.
+
+        Raises
+        ------
+        ValueError
+            The run has no such table.
+        """
+        if name not in self.frames:
+            raise ValueError(
+                f"{self.folder} has no table {name!r}; it has {', '.join(sorted(self.frames))}"
+            )
+        return self.frames[name]
+
+    def estimate(self, name: str) -> Mapping[str, Any]:
+        """One headline estimate of the card; all numbers None when the run does not have it."""
+        for entry in self.card["estimates"]:
+            if entry["name"] == name:
+                return entry
+        return {"name": name, "value": None, "se": None, "low": None, "high": None, "n": 0}
+
+
+def read_run(folder: Path | str) -> Run:
+    """The card and every table of a report folder.
+
+    Raises
+    ------
+    ValueError
+        The folder holds no readable card.
+    """
+    folder = Path(folder)
+    if not (folder / "card.json").is_file():
+        raise ValueError(
+            f"{folder} holds no card.json; pass a folder that `circuitvar audit` wrote"
+        )
+    paths = [*sorted(folder.glob("*.csv")), *sorted(folder.glob("tables/*.csv"))]
+    frames = {path.stem: pd.read_csv(path) for path in paths}
+    return Run(folder, read_card(folder / "card.json"), frames)

@@ -1,0 +1,1 @@
+"""`score`, `find`, `evaluate`, `test`, `published` from names to folders and page sections."""

@@ -1,0 +1,300 @@
+"""From a circuit's name to a folder with everything its evaluation has to say."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from circuitvar.audit.streams import stream
+from circuitvar.circuits.drawing.draw import draw_circuit
+from circuitvar.circuits.evaluate.crossed import Tail, crossed_tail
+from circuitvar.circuits.evaluate.curves import curve_areas, faithfulness_curve
+from circuitvar.circuits.evaluate.evaluate import (
+    complement,
+    completeness,
+    evaluate,
+    per_example,
+    summarize,
+)
+from circuitvar.circuits.evaluate.optimal_ablation import evaluate_optimal
+from circuitvar.circuits.methods.catalog import get_method
+from circuitvar.circuits.model.model import Model, load_model
+from circuitvar.circuits.prune import prune_dangling
+from circuitvar.circuits.scores.score import score_edges
+from circuitvar.circuits.types import ABLATIONS, Circuit, Faithfulness
+from circuitvar.reports.circuits.evaluate_section import curve_figure, write_evaluate_section
+from circuitvar.reports.console.progress import show_progress
+from circuitvar.reports.figures.style import save_figure
+from circuitvar.reports.named.circuit_by_name import (
+    NamedCircuit,
+    circuit_task,
+    discovery_and_heldout,
+    resolve_circuit,
+)
+from circuitvar.reports.page.write import check_writable
+from circuitvar.reports.tables.table_text import to_csv
+from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.tasks.types import Batch, Metric
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+ALL_ABLATIONS = (*ABLATIONS, "optimal")
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What is measured, and on how much."""
+
+    n: int = 200
+    """Held-out prompts; as many others rank the edges and fit optimal constants."""
+    metric: str | None = None
+    corruption: str | None = None
+    ablations: tuple[str, ...] = ALL_ABLATIONS
+    method: str = "eap-ig-inputs"
+    """Ranks the edges of the size curve unless the file scores every edge."""
+    signed: bool = False
+    prune: bool = True
+    """Remove dangling edges from the circuits of the curve; matters for mean and zero ablation."""
+    pairs: int = 2000
+    """Crossed clean x corrupted pairs of the worst case."""
+    steps: int = 100
+    """Gradient steps of optimal constants."""
+    size: int | None = None
+    """Edges to take from a file of scores."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for ablation in self.ablations:
+            if ablation not in ALL_ABLATIONS:
+                raise ValueError(
+                    f"ablation {ablation!r} is unknown; choose one of {', '.join(ALL_ABLATIONS)}"
+                )
+        for name in ("pairs", "steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)} is too small; use 1 or more")
+
+
+def run_evaluate(
+    name: str,
+    *,
+    model: str,
+    task: str | None = None,
+    data: Path | None = None,
+    variant: str = "",
+    options: EvaluateOptions = EvaluateOptions(),
+    out: Path,
+    device: str = "cpu",
+    dtype: str = "float32",
+    revision: str | None = None,
+    quiet: bool = False,
+) -> dict[str, pd.DataFrame]:
+    """Evaluate one circuit on held-out prompts; write `circuits_*.csv`, figures and a section.
+
+    Tables: `evaluation` (per ablation: faithfulness both ways, KL, circuit error, accuracy,
+    completeness, the six choices of Miller et al. 2024), `curve` and `areas` (MIB's ten sizes, CPR
+    and CMD on both axes; not for optimal ablation), `tail` (worst crossed pairs), `examples`.
+
+    Raises
+    ------
+    ValueError
+        A name or number a user can mend; nothing is written then.
+    """
+    check_writable(out)
+    loaded = load_model(model, device=device, dtype=dtype, revision=revision)
+    found = resolve_circuit(name, loaded, variant=variant, size=options.size)
+    question = circuit_task(found, task, data)
+    metric = get_metric(options.metric or question.metric)
+    fit, heldout = discovery_and_heldout(
+        question, loaded, options.n, seed=options.seed, corruption=options.corruption
+    )
+    with show_progress(quiet=quiet) as progress:
+        runs = {}
+        for done, ablation in enumerate(options.ablations):
+            progress("running the circuit", done, len(options.ablations))
+            runs[ablation] = _both(loaded, found.circuit, fit, heldout, metric, ablation, options)
+        progress("running the circuit", len(options.ablations), len(options.ablations))
+        curve = _curves(loaded, found, fit, heldout, metric, options, progress)
+        tail = _tail(loaded, found.circuit, heldout, options)
+    tables = {
+        "evaluation": evaluation_table(found.circuit, runs),
+        "examples": examples_table(heldout, runs),
+    }
+    if len(curve):
+        tables |= {"curve": curve, "areas": areas_table(curve)}
+    if tail is not None:
+        tables["tail"] = tail_table(tail)
+    _write(out, found, tables)
+    return tables
+
+
+Runs = dict[str, tuple[Faithfulness, Faithfulness]]
+"""Ablation -> (the circuit run, the circuit knocked out)."""
+
+
+def _both(
+    model: Model,
+    circuit: Circuit,
+    fit: Batch,
+    heldout: Batch,
+    metric: Metric,
+    ablation: str,
+    options: EvaluateOptions,
+) -> tuple[Faithfulness, Faithfulness]:
+    if ablation != "optimal":
+        options_: dict = {"metric": metric, "ablation": ablation}
+        return evaluate(model, circuit, heldout, **options_), completeness(
+            model, circuit, heldout, **options_
+        )
+
+    def with_constants(which: Circuit, rng: "Generator") -> Faithfulness:
+        return evaluate_optimal(
+            model, which, fit, heldout, metric=metric, rng=rng, steps=options.steps
+        )
+
+    return (
+        with_constants(circuit, stream(options.seed, "optimal", "circuit")),
+        with_constants(complement(circuit), stream(options.seed, "optimal", "complement")),
+    )
+
+
+def _curves(
+    model: Model,
+    found: NamedCircuit,
+    fit: Batch,
+    heldout: Batch,
+    metric: Metric,
+    options: EvaluateOptions,
+    progress,
+) -> pd.DataFrame:
+    """`faithfulness_curve` per ablation; edges ranked by the file's scores or the method's."""
+    ablations = [a for a in options.ablations if a != "optimal"]
+    if not ablations:
+        return pd.DataFrame()
+    ranking, scores = "scores in the file", found.scores
+    if scores is None:
+        ranking = options.method
+        scores = score_edges(model, fit, get_method(options.method), metric=metric).mean
+    frames = []
+    for done, ablation in enumerate(ablations):
+        progress("ten sizes", done, len(ablations))
+        frame = faithfulness_curve(
+            model,
+            scores,
+            heldout,
+            metric=metric,
+            ablation=ablation,  # pyright: ignore[reportArgumentType] - checked in the options
+            absolute=not options.signed,
+            prune=options.prune,
+        )
+        frame.insert(0, "ablation", ablation)
+        frame.insert(1, "ranked_by", f"{ranking}, {'signed' if options.signed else 'absolute'}")
+        frames.append(frame)
+    progress("ten sizes", len(ablations), len(ablations))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _tail(model: Model, circuit: Circuit, heldout: Batch, options: EvaluateOptions) -> Tail | None:
+    """None where no two prompts can be crossed."""
+    if heldout.noise is not None or len({tuple(row) for row in heldout.mask.tolist()}) == len(
+        heldout
+    ):
+        return None
+    rng = stream(options.seed, "crossed")
+    return crossed_tail(model, circuit, heldout, rng=rng, n_pairs=options.pairs)
+
+
+def evaluation_table(circuit: Circuit, runs: Runs) -> pd.DataFrame:
+    """One row per ablation; sizes asked for, chosen and live on every row."""
+    rows = []
+    live = int(prune_dangling(circuit.graph, circuit.kept).sum())
+    for ablation, (inside, outside) in runs.items():
+        rows.append(
+            {
+                "ablation": ablation,
+                "requested": circuit.requested,
+                "selected": circuit.selected,
+                "live": live,
+                **summarize(inside),
+                "complement": outside.value,
+                "complement_kl": float(outside.kl.mean()),
+                **{f"choice: {key}": value for key, value in inside.choices.items()},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def examples_table(batch: Batch, runs: Runs) -> pd.DataFrame:
+    """One row per ablation and held-out prompt."""
+    frames = [
+        pd.DataFrame(
+            {
+                "ablation": ablation,
+                "example": batch.index.cpu().numpy(),
+                "template": list(batch.templates),
+                "metric_circuit": inside.circuit,
+                "metric_full": inside.full,
+                "metric_empty": inside.empty,
+                "faithfulness": per_example(inside),
+                "kl": inside.kl,
+                "flipped": inside.flipped,
+                "correct": inside.correct,
+                "complement": per_example(outside),
+            }
+        )
+        for ablation, (inside, outside) in runs.items()
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def areas_table(curve: pd.DataFrame) -> pd.DataFrame:
+    """CPR and CMD per ablation, axis and what is on the axis."""
+    rows = []
+    for ablation, part in curve.groupby("ablation", sort=False):
+        areas = curve_areas(part)
+        for asked, suffix in (("requested", ""), ("live", "_live")):
+            for axis in ("linear", "log"):
+                rows.append(
+                    {
+                        "ablation": ablation,
+                        "edges": asked,
+                        "axis": axis,
+                        "cpr": areas[f"cpr{suffix}_{axis}"],
+                        "cmd": areas[f"cmd{suffix}_{axis}"],
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def tail_table(tail: Tail) -> pd.DataFrame:
+    """One row: KL to the full model over crossed pairs, in nats."""
+    return pd.DataFrame(
+        [
+            {
+                "pairs": len(tail.kl),
+                "mean_kl": tail.mean,
+                "share": tail.share,
+                "tail_mean_kl": tail.tail_mean,
+                "worst_kl": tail.worst,
+            }
+        ]
+    )
+
+
+def _write(out: Path, found: NamedCircuit, tables: dict[str, pd.DataFrame]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for label, frame in tables.items():
+        (out / f"circuits_{label}.csv").write_text(to_csv(frame), encoding="utf-8")
+    if found.circuit.size:
+        drawing = draw_circuit(
+            found.circuit.graph,
+            found.circuit.kept,
+            weights=found.scores,
+            weight_name="score",
+            roles=found.roles,
+        )
+        save_figure(drawing, out / "circuits_drawing.svg")
+    if "curve" in tables:
+        save_figure(curve_figure(tables), out / "circuits_curve.svg")
+    write_evaluate_section(out, found.name, tables, in_file=found.in_file)

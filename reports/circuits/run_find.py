@@ -1,0 +1,196 @@
+"""From names on a command line to a circuit in a file: by a finder, or by scores and a rule."""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from circuitvar.audit.edges.edge_summary import edge_summary
+from circuitvar.audit.edges.edge_tests import max_t
+from circuitvar.audit.edges.inner_outer import inner_outer
+from circuitvar.audit.streams import stream
+from circuitvar.circuits.evaluate.evaluate import evaluate
+from circuitvar.circuits.files.interchange import EdgeFile, check_can_write, write_edges
+from circuitvar.circuits.find.finders import get_finder
+from circuitvar.circuits.find.rules import RULES, select
+from circuitvar.circuits.find.select_connected import smallest_faithful
+from circuitvar.circuits.find.select_significant import inner_circuit, outer_circuit, significant
+from circuitvar.circuits.methods.catalog import get_method
+from circuitvar.circuits.model.model import Model, load_model
+from circuitvar.circuits.scores.score import score_edges
+from circuitvar.circuits.types import Circuit, EdgeScores, Faithfulness
+from circuitvar.reports.named.circuit_by_name import discovery_and_heldout
+from circuitvar.reports.page.write import check_writable
+from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.tasks.types import Batch, Metric, Task
+
+ERRORS = ("circuit-error", "faithfulness", "kl")
+"""What `smallest-faithful` bounds: share of changed predictions, |1 - faithfulness|, KL in nats."""
+MORE_RULES = ("smallest-faithful", "significant", "inner", "outer")
+TESTED = ("significant", "inner", "outer")
+"""Rules for which no edge at all is a finding, and is written."""
+FIND_RULES = (*(rule.key for rule in RULES), *MORE_RULES)
+
+SELECTION = ("method", "rule", "signed", "epsilon", "error", "level", "minimum_effect")
+"""Options that a finder does not use."""
+
+
+@dataclass(frozen=True)
+class FindOptions:
+    """How a circuit is found."""
+
+    finder: str | None = None
+    """Key or `module:attribute`; None scores edges and selects by `rule`."""
+    method: str = "eap-ig-inputs"
+    rule: str = "top-n"
+    amount: float | None = None
+    """Edges, or what the rule counts; None is a tenth of the edges, at most 200."""
+    signed: bool = False
+    epsilon: float = 0.1
+    error: str = "circuit-error"
+    level: float = 0.05
+    minimum_effect: float = 0.0
+    n: int = 100
+    metric: str | None = None
+    corruption: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.rule not in FIND_RULES:
+            raise ValueError(
+                f"unknown selection rule {self.rule!r}; choose one of: {', '.join(FIND_RULES)}"
+            )
+        if self.error not in ERRORS:
+            raise ValueError(f"error must be one of {', '.join(ERRORS)}, got {self.error!r}")
+        if not 0 < self.level < 1:
+            raise ValueError(f"level must be between 0 and 1, got {self.level}")
+        scored = self.finder is None and self.rule == "threshold"  # A score may be 0 or negative.
+        if self.amount is not None and not self.amount > 0 and not scored:
+            raise ValueError(
+                f"amount is {self.amount:g}; a circuit needs at least one edge, so give more than 0"
+            )
+
+
+def run_find(
+    task: Task,
+    *,
+    model: str,
+    out: Path,
+    options: FindOptions = FindOptions(),
+    device: str = "cpu",
+    dtype: str = "float32",
+    revision: str | None = None,
+) -> Circuit:
+    """Find a circuit on discovery prompts and write it to `out`, in the format of its ending.
+
+    Beside it, `out` + `.record.json` says how: rule, sizes asked for, chosen and live, options.
+
+    Raises
+    ------
+    ValueError
+        A name or number a user can mend; nothing is written then.
+    """
+    check_writable(out.parent)
+    loaded = load_model(model, device=device, dtype=dtype, revision=revision)
+    check_can_write(out, loaded.graph)
+    metric = get_metric(options.metric or task.metric)
+    finder = get_finder(options.finder) if options.finder else None
+    batch, heldout = discovery_and_heldout(
+        task, loaded, options.n, seed=options.seed, corruption=options.corruption
+    )
+    means = None
+    if finder is not None:
+        size = _whole(_amount(options, loaded.graph.n_edges))
+        circuit = finder.fn(loaded, batch, metric=metric, size=size, seed=options.seed)
+    else:
+        scores = score_edges(loaded, batch, get_method(options.method), metric=metric)
+        means = scores.mean
+        circuit = select_by_rule(loaded, scores, heldout, metric, options)
+    if not circuit.size and options.rule not in TESTED:
+        raise ValueError(
+            f"{circuit.rule}: {circuit.selected} edges chosen and 0 live, so there is no circuit "
+            "to write; ask for more edges or choose another rule"
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_edges(out, EdgeFile(loaded.graph, circuit.kept, means, circuit.rule))
+    unused = SELECTION if finder is not None else ("finder",)
+    record = {
+        "how": circuit.rule,
+        "requested": circuit.requested,
+        "selected": circuit.selected,
+        "live": circuit.size,
+        "edges_of_the_graph": loaded.graph.n_edges,
+        "model": loaded.name,
+        "model_digest": loaded.digest,
+        "task": task.key,
+        **{key: value for key, value in asdict(options).items() if key not in unused},
+    }
+    out.with_name(f"{out.name}.record.json").write_text(
+        json.dumps(record, indent=1) + "\n", encoding="utf-8"
+    )
+    return circuit
+
+
+def _amount(options: FindOptions, n_edges: int) -> float:
+    if options.amount is not None:
+        return options.amount
+    if options.rule == "top-fraction":
+        return 0.1
+    if options.rule == "threshold":
+        raise ValueError("rule 'threshold' needs --amount: the lowest score to keep")
+    return min(200, max(1, n_edges // 10))
+
+
+def _whole(amount: float) -> int:
+    if amount != int(amount):
+        raise ValueError(f"edges are counted: amount must be whole, got {amount}")
+    return int(amount)
+
+
+def select_by_rule(
+    model: Model, scores: EdgeScores, heldout: Batch, metric: Metric, options: FindOptions
+) -> Circuit:
+    """Apply the rule to scores; significance rules test over templates where there are several."""
+    graph, mean, absolute = model.graph, scores.mean, not options.signed
+    amount = _amount(options, graph.n_edges)
+    if options.rule not in MORE_RULES:
+        return select(graph, mean, options.rule, amount, absolute=absolute)
+    if options.rule == "smallest-faithful":
+        judge = partial(_error, model, heldout, metric, options.error)
+        return smallest_faithful(graph, mean, judge, epsilon=options.epsilon, absolute=absolute)
+    clusters = scores.templates if len(set(scores.templates)) > 1 else None
+    summary = edge_summary(scores.values, clusters=clusters)
+    tests = max_t(
+        scores.values,
+        summary,
+        rng=stream(options.seed, "max-T"),
+        clusters=clusters,
+        minimum_effect=options.minimum_effect,
+        level=1 - options.level,
+    )
+    if options.rule == "significant":
+        p = _known(tests.step_down, summary.mean, options.minimum_effect)
+        return significant(graph, mean, p, level=options.level, absolute=absolute)
+    size = _whole(amount)
+    sets = inner_outer(summary.mean, summary.se, size=size, critical=tests.critical)
+    kept, make = (
+        (sets.inner, inner_circuit) if options.rule == "inner" else (sets.outer, outer_circuit)
+    )
+    return make(graph, kept, k=size, level=1 - options.level)
+
+
+def _known(
+    p: Float[np.ndarray, " edge"], mean: Float[np.ndarray, " edge"], minimum_effect: float
+) -> Float[np.ndarray, " edge"]:
+    """Edges that score alike on every unit have no p-value: 0 above the minimum effect, else 1."""
+    return np.where(np.isnan(p), np.where(np.abs(mean) > minimum_effect, 0.0, 1.0), p)
+
+
+def _error(model: Model, heldout: Batch, metric: Metric, error: str, circuit: Circuit) -> float:
+    found: Faithfulness = evaluate(model, circuit, heldout, metric=metric)
+    if error == "circuit-error":
+        return float(found.flipped.mean())
+    return abs(1 - found.value) if error == "faithfulness" else float(found.kl.mean())

@@ -1,0 +1,134 @@
+"""Audit a circuit that somebody found: does it hold, does it beat random, is it found again?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from circuitvar.audit.streams import stream
+from circuitvar.circuits.drawing.draw import draw_circuit
+from circuitvar.circuits.evaluate.circuit_tests import run_circuit_tests
+from circuitvar.circuits.methods.catalog import get_method
+from circuitvar.circuits.model.model import Model, load_model
+from circuitvar.circuits.published.published_audit import (
+    conditions_table,
+    rediscovery_table,
+    role_recall,
+)
+from circuitvar.circuits.scores.score import score_edges
+from circuitvar.circuits.types import Circuit
+from circuitvar.reports.circuits.published_section import write_published_section
+from circuitvar.reports.figures.style import save_figure
+from circuitvar.reports.named.circuit_by_name import circuit_task, resolve_circuit
+from circuitvar.reports.tables.table_text import to_csv
+from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.tasks.tokens.sampling import sample_batch
+from circuitvar.tasks.types import Batch, Task
+
+
+@dataclass(frozen=True, eq=False)
+class PublishedAudit:
+    """What became of a published circuit on a model."""
+
+    circuit: Circuit
+    tables: dict[str, pd.DataFrame]
+    """conditions, tests, rediscovery, and roles where the circuit names them."""
+
+
+AS_PUBLISHED = "as published"
+FOUND_ON, HELD_OUT = "names of list a", "held-out names (list b)"
+"""The two halves of a task's word lists, which share no name."""
+
+
+def condition_batches(task: Task, model: Model, n: int, seed: int) -> dict[str, Batch]:
+    """The same task with other names, under other corruptions and in single templates."""
+
+    def draw(label: str, **options: Any) -> Batch:
+        rng = stream(seed, task.key, "published", label)
+        options["max_length"] = model.context
+        return sample_batch(task, n, model.tokenizer, rng=rng, **options)[0].batch
+
+    batches = {AS_PUBLISHED: draw("all")}
+    if {"a", "b"} <= set(task.pools):
+        batches |= {FOUND_ON: draw("a", pool="a"), HELD_OUT: draw("b", pool="b")}
+    for corruption in task.corruptions[1:]:
+        batches[f"corruption {corruption.key}"] = draw(corruption.key, corruption=corruption.key)
+    for template in task.templates:
+        batches[f"template {template}"] = draw(template, templates=(template,))
+    return batches
+
+
+def run_published(
+    name: str,
+    *,
+    model: str,
+    task: str | None = None,
+    data: Path | None = None,
+    variant: str = "",
+    size: int | None = None,
+    n: int = 100,
+    methods: tuple[str, ...] = ("eap-ig-inputs", "eap"),
+    family: str = "connected",
+    reference: Literal["outside", "model"] = "outside",
+    draws: int = 100,
+    out: Path,
+    seed: int = 0,
+    device: str = "cpu",
+    dtype: str = "float32",
+) -> PublishedAudit:
+    """Run a circuit under every condition, test it, rediscover it; write tables and a drawing.
+
+    Rediscovery scores prompts with the names of list a and is judged on held-out names (list b),
+    where the task has the two lists. `size`: edges to take from a file that holds scores only.
+
+    Raises
+    ------
+    ValueError
+        Unknown names, a circuit of another architecture, or a file circuit without a task.
+    """
+    loaded = load_model(model, device=device, dtype=dtype)
+    found = resolve_circuit(name, loaded, variant=variant, size=size)
+    circuit, published = found.circuit, found.published
+    question = circuit_task(found, task, data)
+    metric = get_metric(question.metric)
+    batches = condition_batches(question, loaded, n, seed)
+    main = batches[AS_PUBLISHED]
+    found_on = batches.get(FOUND_ON, main)
+    scores = {
+        method: score_edges(loaded, found_on, get_method(method), metric=metric).mean
+        for method in methods
+    }
+    tests = run_circuit_tests(
+        loaded,
+        circuit,
+        main,
+        metric=metric,
+        rng=stream(seed, "published", "tests"),
+        family=family,
+        reference=reference,
+        draws=draws,
+    )
+    tables = {
+        "conditions": conditions_table(loaded, circuit, batches, metric=metric),
+        "tests": tests.frame,
+        "rediscovery": rediscovery_table(
+            loaded, circuit, scores, heldout=batches.get(HELD_OUT), metric=metric
+        ),
+    }
+    if published is not None and published.roles:
+        tables["roles"] = role_recall(published, scores[methods[0]])
+    out.mkdir(parents=True, exist_ok=True)
+    for label, frame in tables.items():
+        (out / f"{label}.csv").write_text(to_csv(frame), encoding="utf-8")
+    figure = draw_circuit(
+        circuit.graph,
+        circuit.kept,
+        weights=scores[methods[0]],
+        weight_name="score",
+        roles=found.roles,
+    )
+    for suffix in (".pdf", ".png", ".svg"):
+        save_figure(figure, out / f"circuit{suffix}")
+    write_published_section(out, name, circuit.size, tables)
+    return PublishedAudit(circuit, tables)

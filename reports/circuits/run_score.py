@@ -1,0 +1,140 @@
+"""From names on a command line to a folder with per-example scores."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from circuitvar.audit.edges.edge_summary import edge_summary
+from circuitvar.audit.streams import stream
+from circuitvar.circuits.files.interchange import read_edges
+from circuitvar.circuits.methods.catalog import get_method
+from circuitvar.circuits.model.model import load_model
+from circuitvar.circuits.scores.score import check
+from circuitvar.circuits.scores.score_files import write_scores
+from circuitvar.circuits.scores.score_store import score_edges_stored
+from circuitvar.circuits.types import EdgeScores, ScoreOptions
+from circuitvar.reports.circuits.run_score_finer import (
+    FinerScores,
+    check_granularity,
+    score_finer,
+    write_finer,
+)
+from circuitvar.reports.console.console import print_table
+from circuitvar.reports.console.progress import show_progress
+from circuitvar.reports.page.write import check_writable
+from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.tasks.tokens.sampling import sample_batch
+from circuitvar.tasks.types import Task
+
+
+def run_score(
+    task: Task,
+    *,
+    n: int,
+    model: str,
+    method: str,
+    metric: str | None = None,
+    corruption: str | None = None,
+    options: ScoreOptions | None = None,
+    out: Path,
+    granularity: str = "edge",
+    roles: tuple[str, ...] = (),
+    edges: Path | None = None,
+    batch_size: int | None = None,
+    revision: str | None = None,
+    device: str = "cpu",
+    dtype: str = "float32",
+    quiet: bool = False,
+) -> dict[str, EdgeScores | FinerScores]:
+    """Draw prompts, score them and write the result; the prompts are those an audit would draw.
+
+    Finished blocks are kept in `out/blocks`: the same command again computes only what is missing.
+    `edges`: a file in any interchange format whose edges alone are scored. With `roles`, each is
+    scored apart, patching only the tokens that play it, and written to `out/role-NAME`; the result
+    has one entry per role, "" for all positions.
+
+    Raises
+    ------
+    ValueError
+        A name or number a user can mend; nothing is written then.
+    """
+    check_writable(out)
+    options = options or ScoreOptions()
+    how = get_method(method)
+    check_granularity(granularity, how)
+    if granularity != "edge" and edges is not None:
+        raise ValueError(f"edges are chosen, but granularity {granularity!r} scores none; drop one")
+    measure = get_metric(metric or task.metric)
+    loaded = load_model(model, device=device, dtype=dtype, revision=revision)
+    tokenized, _ = sample_batch(
+        task,
+        n,
+        loaded.tokenizer,
+        rng=stream(options.seed, task.key, "discovery"),
+        corruption=corruption,
+        max_length=loaded.context,
+        vocab_size=loaded.vocab_size,
+    )
+    if edges is not None:
+        kept = read_edges(edges, loaded.graph).circuit.kept
+        if not kept.any():
+            raise ValueError(f"{edges} holds no edge of a circuit; list at least one")
+        options = replace(options, edges=tuple(np.flatnonzero(kept).tolist()))
+    for role in roles:
+        check(loaded, tokenized.batch, how, replace(options, role=role))
+    results: dict[str, EdgeScores | FinerScores] = {}
+    with show_progress(quiet=quiet) as progress:
+        for role in roles or (None,):
+            changed = replace(options, role=role)
+            folder = out if role is None else out / f"role-{role}"
+            stage = f"{how.key} on {n} prompts" + (f", role {role}" if role else "")
+            if granularity == "edge":
+                scores = score_edges_stored(
+                    loaded,
+                    tokenized.batch,
+                    how,
+                    metric=measure,
+                    store=out / "blocks",
+                    options=changed,
+                    batch_size=batch_size,
+                    progress=lambda done, total, stage=stage: progress(stage, done, total),
+                )
+                write_scores(scores, folder)
+            else:
+                scores = score_finer(
+                    loaded,
+                    tokenized.batch,
+                    how,
+                    granularity,
+                    metric=measure,
+                    options=changed,
+                    batch_size=batch_size,
+                )
+                write_finer(scores, folder)
+            results[role or ""] = scores
+    return results
+
+
+def print_strongest(scores: EdgeScores | FinerScores, top: int, *, role: str = "") -> None:
+    """The strongest columns by mean |score|, with standard error and sign consistency."""
+    summary = edge_summary(scores.values)
+    if isinstance(scores, FinerScores):
+        names, what = scores.names, scores.granularity
+    else:
+        columns = range(scores.graph.n_edges) if scores.columns is None else scores.columns
+        names, what = tuple(scores.graph.edge_names[column] for column in columns), "edge"
+    order = np.argsort(-np.abs(summary.mean), kind="stable")[:top]
+    rows = [
+        {
+            what: names[i],
+            "score": f"{summary.mean[i]:.4g}",
+            "se": f"{summary.se[i]:.2g}",
+            # A score of exactly 0 on every prompt has no sign.
+            "same sign": f"{summary.sign_consistency[i]:.0%}" if scores.values[:, i].any() else "–",
+        }
+        for i in order
+    ]
+    title = f"{scores.method}, {len(scores.values)} prompts" + (f", role {role}" if role else "")
+    print_table(pd.DataFrame(rows), title=title)

@@ -1,0 +1,133 @@
+"""From a circuit's name to a folder with the tests it must pass."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from circuitvar.audit.streams import stream
+from circuitvar.circuits.evaluate.circuit_tests import TEST_FAMILIES, run_circuit_tests
+from circuitvar.circuits.model.model import load_model
+from circuitvar.circuits.types import ABLATIONS, Ablation
+from circuitvar.reports.circuits.tests_section import (
+    minimality_figure,
+    tests_figure,
+    write_tests_section,
+)
+from circuitvar.reports.figures.style import save_figure
+from circuitvar.reports.named.circuit_by_name import (
+    circuit_task,
+    discovery_and_heldout,
+    resolve_circuit,
+)
+from circuitvar.reports.page.write import check_writable
+from circuitvar.reports.tables.table_text import to_csv
+from circuitvar.tasks.tokens.metrics import get_metric
+
+
+@dataclass(frozen=True)
+class CircuitTestOptions:
+    """Choices of the tests; see `run_circuit_tests`."""
+
+    n: int = 200
+    """Held-out prompts."""
+    metric: str | None = None
+    corruption: str | None = None
+    ablation: Ablation = "patching"
+    families: tuple[str, ...] = ("connected",)
+    """Null families; every one gives its own rows."""
+    reference: Literal["outside", "model"] = "outside"
+    draws: int = 100
+    epsilon: float = 0.1
+    quantile: float = 0.9
+    level: float = 0.05
+    permutations: int = 1000
+    max_edges: int = 200
+    size: int | None = None
+    """Edges to take from a file of scores."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for family in self.families:
+            if family not in TEST_FAMILIES:
+                raise ValueError(
+                    f"unknown null family {family!r}; choose one of {', '.join(TEST_FAMILIES)}"
+                )
+        if self.ablation not in ABLATIONS:
+            raise ValueError(
+                f"ablation {self.ablation!r} is unknown; choose one of {', '.join(ABLATIONS)}"
+            )
+        if self.draws < 1:
+            raise ValueError(f"draws = {self.draws} is too small; draw at least one")
+        if not 0 < self.level < 1:
+            raise ValueError(
+                f"level is {self.level:g}; a significance level lies between 0 and 1, e.g. 0.05"
+            )
+
+
+def run_tests(
+    name: str,
+    *,
+    model: str,
+    task: str | None = None,
+    data: Path | None = None,
+    variant: str = "",
+    options: CircuitTestOptions = CircuitTestOptions(),
+    out: Path,
+    device: str = "cpu",
+    dtype: str = "float32",
+    revision: str | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Test one circuit on held-out prompts; write `circuits_*.csv`, figures and a section.
+
+    `circuits_tests.csv`: the five tests and TOST per null family, power on every row.
+    `circuits_minimality.csv`: one row per edge.
+
+    Raises
+    ------
+    ValueError
+        A name or number a user can mend; nothing is written then.
+    """
+    check_writable(out)
+    loaded = load_model(model, device=device, dtype=dtype, revision=revision)
+    found = resolve_circuit(name, loaded, variant=variant, size=options.size)
+    question = circuit_task(found, task, data)
+    _, heldout = discovery_and_heldout(
+        question, loaded, options.n, seed=options.seed, corruption=options.corruption
+    )
+    frames, edges = [], pd.DataFrame()
+    for family in options.families:
+        result = run_circuit_tests(
+            loaded,
+            found.circuit,
+            heldout,
+            metric=get_metric(options.metric or question.metric),
+            rng=stream(options.seed, "circuit tests"),
+            ablation=options.ablation,
+            family=family,
+            reference=options.reference,
+            draws=options.draws,
+            epsilon=options.epsilon,
+            quantile=options.quantile,
+            level=options.level,
+            permutations=options.permutations,
+            max_edges=options.max_edges,
+        )
+        frame = result.frame
+        frame.insert(1, "null_family", family)
+        # Only these two depend on the family; the others are the same numbers again.
+        depends = frame["test"].isin(("sufficiency", "partial necessity"))
+        frames.append(frame if not frames else frame[depends])
+        edges = result.minimality
+    tests = pd.concat(frames, ignore_index=True)
+    tables = {"tests": tests, "minimality": edges.sort_values("share", kind="stable")}
+    out.mkdir(parents=True, exist_ok=True)
+    for label, table in tables.items():
+        (out / f"circuits_{label}.csv").write_text(to_csv(table), encoding="utf-8")
+    save_figure(tests_figure(tests, options.epsilon, options.quantile), out / "circuits_tests.svg")
+    save_figure(
+        minimality_figure(tables["minimality"], options.quantile), out / "circuits_minimality.svg"
+    )
+    write_tests_section(out, found.name, found.circuit.size, tables)
+    return tables

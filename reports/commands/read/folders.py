@@ -1,0 +1,111 @@
+"""`circuitvar table | verify | compare | check | join`: commands that read finished folders."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Folders = Annotated[list[Path], typer.Argument(help="Report folders, each with a card.json.")]
+
+
+def table(
+    folders: Folders,
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--layout",
+            help="paper, methods, edges-by-class, noise, stability, variance or edges.",
+        ),
+    ] = "paper",
+    form: Annotated[str, typer.Option("--format", help="tex, md or csv.")] = "tex",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; standard output if omitted.")
+    ] = None,
+) -> None:
+    """Join report folders into one table for a paper."""
+    from circuitvar.reports.page.write import check_writable, unwritable
+    from circuitvar.reports.paper.paper_tables import paper_table
+
+    if out is not None:
+        check_writable(out.parent)
+    texts = paper_table(folders, layout=layout).texts()
+    if form not in texts:
+        raise ValueError(f"format {form!r} is unknown; choose one of {', '.join(texts)}")
+    if out is None:
+        print(texts[form])
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(texts[form], encoding="utf-8")
+    except OSError as error:
+        raise unwritable(out, error) from error
+
+
+def verify(
+    card: Annotated[Path, typer.Argument(help="A card.json, or the report folder it is in.")],
+) -> None:
+    """Recompute a card's verdicts from its own numbers, and its numbers from the stored scores."""
+    import pandas as pd
+
+    from circuitvar.reports.console.console import print_table
+    from circuitvar.reports.verify.verify import verify_path
+
+    checks = verify_path(card)
+    rows = [
+        {"check": c.name, "result": "ok" if c.ok else "FAILED", "detail": c.detail} for c in checks
+    ]
+    print_table(pd.DataFrame(rows), title=str(card))
+    if not all(c.ok for c in checks):
+        raise typer.Exit(1)
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(help="A report folder.")],
+    second: Annotated[Path, typer.Argument(help="Another report folder.")],
+) -> None:
+    """Differences between two audits (methods, models, checkpoints) with intervals."""
+    from circuitvar.reports.compare.compare import compare_runs
+    from circuitvar.reports.console.console import print_table
+
+    frame = compare_runs(first, second)
+    shown = frame.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value)
+    print_table(shown, title=f"{second} minus {first}")
+
+
+def check(
+    new: Annotated[Path, typer.Argument(help="Report folder of the new run.")],
+    against: Annotated[
+        Path, typer.Option("--against", help="Baseline: a report folder or its card.json.")
+    ],
+    alpha: Annotated[float, typer.Option("--alpha", help="Family-wise error rate.")] = 0.05,
+) -> None:
+    """Regression gate: exit 0 no worse, 1 significantly worse, 2 cannot tell.
+
+    Exit code 2 is also that of a mistake in the command; then a sentence on standard error says
+    what to do, and no outcome is printed.
+    """
+    from circuitvar.reports.compare.check import check_runs
+    from circuitvar.reports.console.console import print_table
+
+    gate = check_runs(new, against, alpha=alpha)
+    shown = gate.frame().map(lambda value: f"{value:.4g}" if isinstance(value, float) else value)
+    print_table(shown, title=f"{new} against {against}: {gate.outcome}")
+    print(gate.outcome)
+    raise typer.Exit(gate.exit_code)
+
+
+def join(
+    run: Annotated[Path, typer.Argument(help="Report folder whose page gets the sections.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders with a section.json: of evaluate, test, published, design, neurons or "
+            "identify."
+        ),
+    ],
+) -> None:
+    """Put circuit, design, neuron and identifiability sections onto a run's page, without a new
+    run."""
+    from circuitvar.reports.page.join import join_sections
+
+    print(f"open {join_sections(run, folders)}")

@@ -1,0 +1,72 @@
+"""`circuitvar tasks | methods | models`: what can be named on the command line."""
+
+import pandas as pd
+
+from circuitvar.reports.console.console import print_table
+
+
+def tasks() -> None:
+    """List the tasks: templates, corruptions, metric, and whether the pocket models do them."""
+    from circuitvar.tasks.catalog import TASKS
+    from circuitvar.tasks.planted.catalog import PLANTED_TASKS
+
+    rows = [
+        {
+            "task": task.key,
+            "what": task.title,
+            "templates": len(task.templates),
+            "corruptions": ", ".join(c.key for c in task.corruptions),
+            "metric": task.metric,
+            "pocket": "yes" if task.pocket else "no",
+        }
+        for task in (*TASKS, *PLANTED_TASKS)
+    ]
+    print_table(pd.DataFrame(rows), title="Tasks")
+
+
+def methods() -> None:
+    """List the attribution methods: citation, unit, cost and the ablations they are defined for."""
+    from circuitvar.circuits.methods.catalog import METHODS
+
+    rows = [
+        {
+            "method": method.key,
+            "what": method.title,
+            "citation": method.citation,
+            "unit": method.unit,
+            "cost": method.cost,
+            "ablations": ", ".join(method.ablations),
+        }
+        for method in METHODS
+    ]
+    print_table(pd.DataFrame(rows), title="Methods")
+
+
+def models() -> None:
+    """List the models that ship with the package: pocket models with held-out accuracy, planted."""
+    import json
+
+    from circuitvar.tasks.planted.catalog import PLANTED
+    from circuitvar.tasks.pocket.paths import SEEDS, pocket_path
+
+    rows = []
+    for seed in SEEDS:
+        log = pocket_path(seed) / "training_log.json"
+        if not log.is_file():
+            continue
+        held_out = json.loads(log.read_text(encoding="utf-8"))["held_out"]
+        accuracies = ", ".join(
+            f"{task} {found['accuracy']:.3f}" for task, found in held_out.items()
+        )
+        rows.append(
+            {
+                "model": f"pocket:{seed}",
+                "what": "GPT-2 architecture, 4 layers x 4 heads, trained on six tasks",
+                "tasks": f"held-out accuracy: {accuracies}",
+            }
+        )
+    rows += [
+        {"model": f"planted:{p.key}", "what": p.title, "tasks": f"known circuit: {p.task.key}"}
+        for p in PLANTED
+    ]
+    print_table(pd.DataFrame(rows), title="Any hub name or local checkpoint folder works too")

@@ -1,0 +1,1 @@
+"""Reports against reports, methods against methods, and the gates on them."""

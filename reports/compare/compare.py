@@ -1,0 +1,201 @@
+"""Two audited circuits side by side: differences with intervals, paired where they can be.
+
+Runs of the same prompts are compared prompt by prompt: what the circuit does on the held-out
+prompts, and stability, accuracy and recovery from the stored scores. Everything else is compared
+as if independent, which is conservative where the two share their data: shared prompts make
+estimates move together, and the difference is then steadier than the interval says.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from circuitvar.audit.agreement.halves import DF, EXTRAPOLATED
+from circuitvar.audit.agreement.paired_stability import Change
+from circuitvar.audit.indices.jaccard import mean_chance
+from circuitvar.audit.indices.rank import spearman
+from circuitvar.audit.intervals.group_jackknife import group_jackknife
+from circuitvar.audit.intervals.intervals import t_interval
+from circuitvar.audit.types import Estimate
+from circuitvar.reports.card.run_folder import Run, read_run
+from circuitvar.reports.compare.paired_scores import score_changes
+from circuitvar.reports.tables.tables import fact
+from circuitvar.reports.verify.verify import read_estimate
+
+HELDOUT = "circuit full empty flipped correct kl".split()
+"""Columns of `tables/heldout.csv`, one row per held-out prompt."""
+
+Statistic = Callable[[pd.DataFrame, np.ndarray], float]
+
+
+def _mean(column: str) -> Statistic:
+    return lambda frame, weights: float(weights @ frame[column].to_numpy(dtype=float))
+
+
+def _faithfulness(frame: pd.DataFrame, weights: np.ndarray) -> float:
+    circuit, full, empty = (
+        float(weights @ frame[name].to_numpy(dtype=float)) for name in ("circuit", "full", "empty")
+    )
+    return (circuit - empty) / (full - empty)
+
+
+PAIRED: Mapping[str, Statistic] = {
+    "faithfulness": _faithfulness,
+    "circuit error": _mean("flipped"),
+    "circuit accuracy": _mean("correct"),
+    "KL to the full model": _mean("kl"),
+}
+
+
+def compare_runs(first: Path | str, second: Path | str) -> pd.DataFrame:
+    """Second minus first, one row per number that both have.
+
+    Columns: measure, first, second, difference, se, low, high, df, how.
+
+    Raises
+    ------
+    ValueError
+        A folder holds no card, or the two have no number in common.
+    """
+    a, b = read_run(first), read_run(second)
+    rows = [*_edge_rows(a, b), *estimate_rows(a, b)]
+    if not rows:
+        raise ValueError(f"{first} and {second} have no number in common; nothing to compare")
+    return pd.DataFrame(rows)
+
+
+def estimate_rows(a: Run, b: Run) -> list[dict[str, Any]]:
+    """Axes and headline estimates that both runs have, paired where possible."""
+    rows, changes = [], {change.name: change for change in score_changes(a, b)}
+    axes = {entry["key"]: entry for entry in b.card["axes"]}
+    for entry in a.card["axes"]:
+        if entry["key"] in axes:
+            for key, name in (("phi", "phi"), ("jaccard", "Jaccard")):
+                pair = read_estimate(entry[key]), read_estimate(axes[entry["key"]][key])
+                change = changes.pop(f"{name}: {entry['key']}", None)
+                rows.append(
+                    _changed(change)
+                    if change
+                    else _row(f"{name}: {entry['key']}", *pair, unpaired(a, b, *pair))
+                )
+    theirs = {entry["name"]: read_estimate(entry) for entry in b.card["estimates"]}
+    for entry in a.card["estimates"]:
+        mine, other = read_estimate(entry), theirs.get(entry["name"])
+        if other is not None and mine.name in changes:
+            rows.append(_changed(changes.pop(mine.name)))
+        elif other is not None:
+            difference = paired(a, b, mine.name, mine.level) or unpaired(a, b, mine, other)
+            rows.append(_row(mine.name, mine, other, difference))
+    # What only the scores can say: recovery of a circuit that is known.
+    return [*rows, *(_changed(change) for name, change in changes.items() if "circuit" in name)]
+
+
+def _changed(change: Change) -> dict[str, Any]:
+    first, second = (Estimate(change.name, value) for value in (change.first, change.second))
+    return {**_row(change.name, first, second, change.difference), "df": change.df}
+
+
+def _row(name: str, a: Estimate, b: Estimate, difference: Estimate) -> dict[str, Any]:
+    return {
+        "measure": name,
+        "first": a.value,
+        "second": b.value,
+        "difference": difference.value,
+        "se": difference.se,
+        "low": difference.low,
+        "high": difference.high,
+        "df": max(difference.n - 1, 1),
+        "how": difference.interval,
+    }
+
+
+def unpaired(a: Run, b: Run, first: Estimate, second: Estimate) -> Estimate:
+    """Second - first without per-prompt data: exactly 0 when the same data gave the same numbers
+    to the last digit (nothing changed), else as if independent."""
+    digests = {fact(run.card["provenance"], "data_digest") for run in (a, b)}
+    numbers = [(e.value, e.se, e.low, e.high) for e in (first, second)]
+    if len(digests) == 1 and None not in digests and numbers[0] == numbers[1]:
+        how = "identical numbers on the same data"
+        return Estimate("difference", 0.0, 0.0, 0.0, 0.0, first.level, first.n, how)
+    return independent(first, second)
+
+
+def independent(a: Estimate, b: Estimate) -> Estimate:
+    """b - a as if they rested on different data; t with the fewer degrees of freedom."""
+    n = min((units_behind(e) for e in (a, b) if e.n > 1), default=2)
+    return t_interval(
+        "difference",
+        b.value - a.value,
+        math.hypot(a.se, b.se),
+        df=n - 1,
+        n=n,
+        level=min(a.level, b.level),
+        interval="independent: root sum of squared SEs",
+    )
+
+
+def units_behind(estimate: Estimate) -> int:
+    """Degrees of freedom of a standard error, plus one."""
+    return min(estimate.n, DF + 1) if estimate.interval.startswith(EXTRAPOLATED) else estimate.n
+
+
+def paired(a: Run, b: Run, name: str, level: float) -> Estimate | None:
+    """b - a on the same held-out prompts; None where there are no such prompts.
+
+    Delete-a-group jackknife over templates, or prompts where there are fewer than 5 templates.
+    """
+    frames = [run.frames.get("heldout") for run in (a, b)]
+    digests = {fact(run.card["provenance"], "data_digest") for run in (a, b)}
+    if name not in PAIRED or len(digests) > 1 or any(frame is None for frame in frames):
+        return None
+    mine, theirs = (frame for frame in frames if frame is not None)
+    if not same_prompts(mine, theirs):
+        return None
+    statistic, templates = PAIRED[name], tuple(mine["template"].astype(str))
+    clusters = templates if len(set(templates)) >= 5 else None
+    (found,) = group_jackknife(
+        lambda w: np.array([statistic(theirs, w) - statistic(mine, w)]),
+        len(mine),
+        names=("difference",),
+        rng=np.random.default_rng(0),
+        clusters=clusters,
+        level=level,
+    )
+    unit = "templates" if clusters else "prompts"
+    return Estimate(**{**vars(found), "interval": f"paired: jackknife over {unit}"})
+
+
+def same_prompts(a: pd.DataFrame, b: pd.DataFrame) -> bool:
+    """Whether two held-out tables are of the same prompts, by their ids."""
+    keys = ["prompt", "template"]
+    if not {*keys, *HELDOUT} <= set(a.columns) & set(b.columns) or len(a) != len(b):
+        return False
+    return bool((a[keys].astype(str).to_numpy() == b[keys].astype(str).to_numpy()).all())
+
+
+def _edge_rows(a: Run, b: Run) -> list[dict[str, Any]]:
+    """Agreement of the two edge sets and of the two score vectors; no sampling error is given."""
+    mine, theirs = a.frames.get("edges"), b.frames.get("edges")
+    if mine is None or theirs is None or list(mine["edge"]) != list(theirs["edge"]):
+        return []
+    kept = [frame["in_circuit"].to_numpy(dtype=bool) for frame in (mine, theirs)]
+    union = int((kept[0] | kept[1]).sum())
+    sizes = np.array([int(mask.sum()) for mask in kept])
+    shared = int((kept[0] & kept[1]).sum())
+    scores = [frame["score"].to_numpy(dtype=float) for frame in (mine, theirs)]
+    found = {
+        "edges in the circuit": (*map(float, sizes), float(sizes[1] - sizes[0])),
+        "edges in both circuits": (math.nan, math.nan, float(shared)),
+        "Jaccard of the two circuits": (math.nan, math.nan, shared / union if union else math.nan),
+        "chance Jaccard": (math.nan, math.nan, mean_chance(sizes, len(kept[0]))),
+        "rank correlation of scores": (math.nan, math.nan, spearman(*scores)),
+    }
+    empty = dict.fromkeys(("se", "low", "high", "df"), math.nan)
+    return [
+        {"measure": name, "first": x, "second": y, "difference": d, **empty, "how": "descriptive"}
+        for name, (x, y, d) in found.items()
+    ]

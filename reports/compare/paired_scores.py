@@ -1,0 +1,184 @@
+"""What the stored scores of two runs say about their difference, prompt by prompt.
+
+Both run folders keep the per-example scores. Where they are of the same prompts, every statistic
+of the scores is recomputed from both with the same prompts left out or redrawn.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from circuitvar.audit.agreement.paired_stability import (
+    Change,
+    Selected,
+    bootstrap_change,
+    halves_change,
+    template_change,
+)
+from circuitvar.audit.indices.rank import spearman
+from circuitvar.audit.indices.recovery import auroc, average_precision
+from circuitvar.audit.intervals.group_jackknife import group_jackknife
+from circuitvar.audit.intervals.ratio import use_templates
+from circuitvar.audit.resampling.weights import bootstrap
+from circuitvar.audit.settings import Settings
+from circuitvar.audit.single.perturb import circuit_size
+from circuitvar.audit.streams import stream
+from circuitvar.audit.variance.against_exact import sign_agreement, top_overlap
+from circuitvar.circuits.find.select import top_n_masks
+from circuitvar.circuits.scores.score_files import read_scores
+from circuitvar.circuits.types import EdgeScores
+from circuitvar.reports.card.run_folder import Run
+from circuitvar.reports.tables.tables import fact
+from circuitvar.reports.verify.verify_scores import SCORES, read_settings
+
+Statistic = Callable[[Float[np.ndarray, " edge"]], float]
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One run with its scores."""
+
+    run: Run
+    scores: EdgeScores
+    settings: Settings
+    size: int
+
+    @property
+    def selected(self) -> Selected:
+        return Selected(self.scores.values, self.size, self.settings.signed)
+
+
+def score_changes(a: Run, b: Run) -> tuple[Change, ...]:
+    """Stability, accuracy against exact and recovery of a known circuit, b minus a, paired.
+
+    Empty where a run has no stored scores or the two are not of the same prompts.
+    """
+    digests = {fact(run.card["provenance"], "data_digest") for run in (a, b)}
+    if len(digests) > 1 or None in digests:
+        return ()
+    sides = [scored_side(run) for run in (a, b)]
+    first, second = sides
+    if first is None or second is None or first.scores.templates != second.scores.templates:
+        return ()
+    return (*stability_changes(first, second), *accuracy_changes(first, second))
+
+
+def scored_side(run: Run) -> Side | None:
+    """A run with its stored scores; None where it has none."""
+    folder = run.folder / SCORES
+    if not (folder / "scores.json").is_file():
+        return None
+    scores, settings = read_scores(folder), read_settings(run.card)
+    return Side(run, scores, settings, circuit_size(scores.values.shape[1], settings.size))
+
+
+def stability_changes(a: Side, b: Side) -> list[Change]:
+    """phi and Jaccard of every axis that the scores give, named as in `compare`.
+
+    The first run's seed and number of replicates are used for both.
+    """
+    settings, templates = a.settings, a.scores.templates
+    level, clusters = settings.level, use_templates(templates)
+    both = a.selected, b.selected
+    rng = stream(settings.seed, "bootstrap")
+    resamples = bootstrap(len(templates), settings.bootstrap, rng=rng)
+    found = {"bootstrap": bootstrap_change(*both, resamples, level=level)}
+    for unit, of in (("prompt", None), ("template", clusters)):
+        if unit == "prompt" or of is not None:
+            rng = stream(settings.seed, "halves", unit)
+            found[f"halves-{unit}"] = halves_change(
+                *both, rng=rng, clusters=of, pairs=settings.pairs, level=level
+            )
+    if clusters is not None:
+        found["paraphrase"] = template_change(*both, templates, level=level)
+    titles = {"phi": "phi", "jaccard": "Jaccard"}
+    return [
+        replace(change, name=f"{titles[change.name]}: {axis}")
+        for axis, changes in found.items()
+        for change in changes
+    ]
+
+
+def accuracy_changes(a: Side, b: Side) -> list[Change]:
+    """Agreement with exact effects and recovery of the known circuit; jackknife over templates.
+
+    The exact effects are those of each run's edge table, held fixed.
+    """
+    mine, theirs = _statistics(a), _statistics(b)
+    names = tuple(name for name in mine if name in theirs)
+    if not names:
+        return []
+    templates = a.scores.templates
+    clusters = templates if len(set(templates)) >= 5 else None
+
+    def differences(weights: np.ndarray) -> np.ndarray:
+        first, second = (weights @ side.scores.values for side in (a, b))
+        return np.array([theirs[name](second) - mine[name](first) for name in names])
+
+    found = group_jackknife(
+        differences, len(templates), names=names, rng=np.random.default_rng(0), clusters=clusters,
+        level=a.settings.level,
+    )  # fmt: skip
+    how = f"paired: jackknife over {'templates' if clusters else 'prompts'}"
+    return [
+        Change(
+            name,
+            mine[name](a.scores.mean),
+            theirs[name](b.scores.mean),
+            replace(gap, name="difference", interval=how),
+            max(gap.n - 1, 1),
+        )
+        for name, gap in zip(names, found, strict=True)
+    ]
+
+
+def _statistics(side: Side) -> dict[str, Statistic]:
+    """What the mean scores of one run are held against, by the name of the number."""
+    size, absolute = side.size, not side.settings.signed
+    found: dict[str, Statistic] = {}
+    edges = side.run.frames.get("edges")
+    exact = None if edges is None or "exact" not in edges else edges["exact"].to_numpy(dtype=float)
+    if exact is not None and len(exact) == side.scores.values.shape[1] and np.isfinite(exact).all():
+        strength = np.abs(exact) if absolute else exact
+        found |= {
+            "rank correlation with exact": lambda scores: spearman(
+                np.abs(scores) if absolute else scores, strength
+            ),
+            "top-n overlap with exact": lambda scores: top_overlap(
+                scores, exact, size, absolute=absolute
+            ),
+            "sign agreement with exact": lambda scores: sign_agreement(scores, exact, size),
+        }
+        strongest = top_n_masks(exact[None], size, absolute=absolute)[0]
+        found |= _recovery("exact", strongest, absolute)
+    planted = _planted_circuit(side)
+    return found if planted is None else found | _recovery("planted", planted, absolute)
+
+
+def _recovery(kind: str, truth: Bool[np.ndarray, " edge"], absolute: bool) -> dict[str, Statistic]:
+    if not 0 < truth.sum() < truth.size:
+        return {}
+    return {
+        f"AUROC of the {kind} circuit": lambda scores: auroc(
+            np.abs(scores) if absolute else scores, truth
+        ),
+        f"average precision of the {kind} circuit": lambda scores: average_precision(
+            np.abs(scores) if absolute else scores, truth
+        ),
+    }
+
+
+def _planted_circuit(side: Side) -> Bool[np.ndarray, " edge"] | None:
+    """The true circuit, for tasks of planted models on those models; None for others."""
+    from circuitvar.tasks.planted.catalog import PLANTED_TASKS
+
+    known = {task.key: task.known_edges for task in PLANTED_TASKS}
+    edges = known.get(side.run.labels.get("task", ""))
+    names = set(side.scores.graph.edge_names)
+    if not edges or side.scores.columns is not None or not edges <= names:
+        return None
+    truth = np.zeros(side.scores.graph.n_edges, dtype=bool)
+    truth[side.scores.graph.columns(tuple(edges))] = True
+    return truth

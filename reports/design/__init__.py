@@ -1,0 +1,1 @@
+"""`design` from names to a folder."""

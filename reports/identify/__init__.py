@@ -1,0 +1,1 @@
+"""`identify` from names to a folder and a page section."""

@@ -1,0 +1,276 @@
+"""Count explanations of small nets, one file per net, so that a stopped run goes on where it was.
+
+`run_identify` trains nets on Boolean functions and counts circuits, interpretations, algorithms
+and mappings of each; `run_paper_tables` repeats the experiments of arXiv 2502.20914. Every frame
+is written as CSV, unrounded, next to the figures and a `section.json` for report pages.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from circuitvar.audit.identifiability.again.noise_table import noise_table
+from circuitvar.audit.identifiability.count.net_options import NetOptions, check_options
+from circuitvar.audit.identifiability.front.net_tables import Frames, net_tables
+from circuitvar.audit.identifiability.front.summary import summarize_counts
+from circuitvar.audit.streams import stream
+from circuitvar.reports.identify.identifiability_figures import write_figures
+from circuitvar.reports.identify.identify_gates import as_table
+from circuitvar.reports.identify.identify_section import clear_tables, csv_name, write_nets_section
+from circuitvar.reports.identify.identify_settings import settings_columns, settings_sentence
+from circuitvar.reports.identify.identify_store import digest, join, load, save
+from circuitvar.reports.page.section_file import SectionTable, write_section
+from circuitvar.tasks.language.boolean import truth_table
+
+if TYPE_CHECKING:  # torch is slow to import
+    from circuitvar.audit.identifiability.nets.train import Recipe, TrainedNet
+
+Progress = Callable[[str, int, int], None]
+CHUNK = 100
+"""Seeds trained together."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One table of the paper: nets that differ in one setting."""
+
+    key: str
+    title: str
+    gates: tuple[tuple[str, ...], ...] = (("xor",),)
+    widths: tuple[int, ...] = (3,)
+    noise: tuple[float, ...] = (0.0,)
+    loss_targets: tuple[float, ...] = (1e-2,)
+    ablations: tuple[str, ...] = ("zero",)
+    samples: int = 0
+    """Valid circuits drawn and re-runs made to compare overlaps; 0 for none."""
+
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    Experiment("basic", "XOR, width 3", ablations=("zero", "mean", "interchange"), samples=200),
+    Experiment("width", "XOR by width", widths=(2, 3, 4, 5)),
+    Experiment(
+        "tasks",
+        "1 to 6 gates computed by one net",
+        gates=tuple(("xor", "and", "or", "imp", "nand", "nor")[:n] for n in range(1, 7)),
+    ),
+    Experiment("gate", "Target gate", gates=(("xor",), ("and",), ("or",), ("imp",))),
+    Experiment("noise", "Noise on training inputs", noise=(0.0, 0.1)),
+    Experiment("loss", "Loss target", loss_targets=(1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)),
+)
+
+
+def experiments_called(keys: Sequence[str]) -> tuple[Experiment, ...]:
+    """The experiments with these keys, in the paper's order; all for no keys.
+
+    >>> [e.key for e in experiments_called(["loss", "width"])]
+    ['width', 'loss']
+
+    Raises:
+        ValueError: an unknown key.
+    """
+    known = [e.key for e in EXPERIMENTS]
+    for key in keys:
+        if key not in known:
+            raise ValueError(f"unknown table {key!r}; use one of {', '.join(known)}")
+    return tuple(e for e in EXPERIMENTS if not keys or e.key in keys)
+
+
+def run_identify(
+    gates: str | Sequence[str],
+    *,
+    widths: Sequence[int] = (3,),
+    seeds: Sequence[int] = range(100),
+    out: Path | str,
+    recipe: "Recipe | None" = None,
+    options: NetOptions | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Frames:
+    """Train nets, count what fits them, write tables and figures to `out`; returns the frames.
+
+    `gates` is one gate (a name or a truth table as digits, "0110"), or several that one net
+    computes on separate outputs (each output is audited by itself). Finished nets are kept in
+    `out/nets` under a hash of everything that decides their numbers, and are not counted again.
+
+    Raises:
+        ValueError: unknown gate, no seeds, or no net that learnt the task.
+    """
+    gates = (gates,) if isinstance(gates, str) else tuple(gates)
+    frames = _all_nets(gates, widths, seeds, Path(out), recipe, options, seed, progress)
+    if not any(frames["nets"]["converged"]):
+        raise ValueError(
+            f"none of {len(frames['nets'])} nets learnt {' and '.join(gates)}; "
+            "use more epochs, a wider net or a looser loss target"
+        )
+    return frames
+
+
+def _all_nets(
+    gates: tuple[str, ...],
+    widths: Sequence[int],
+    seeds: Sequence[int],
+    out: Path,
+    recipe: "Recipe | None",
+    options: NetOptions | None,
+    seed: int,
+    progress: Progress | None,
+) -> Frames:
+    """Count every net and write what there is; no summary where no net converged."""
+    from circuitvar.audit.identifiability.nets.train import Recipe
+
+    options = options or NetOptions()
+    settings = settings_columns(options)
+    for width in widths if gates else ():
+        check_options(options, _layers(gates[0], width, (recipe or Recipe()).depth))
+    (out / "nets").mkdir(parents=True, exist_ok=True)
+    parts: list[Frames] = []
+    for width in widths:
+        base = replace(recipe or Recipe(), width=int(width))
+        for at in range(0, len(seeds), CHUNK):
+            parts += _chunk(gates, seeds[at : at + CHUNK], base, options, out, seed, progress)
+    if not parts:
+        raise ValueError("widths or seeds is empty; give at least one of each")
+    frames = join(parts)
+    clear_tables(out)
+    if "counts" in frames:
+        frames["summary"] = summarize_counts(frames["counts"], how=bool(settings))
+        frames["noise"] = _noise(frames, (recipe or Recipe()).depth, seed).assign(**settings)
+        write_figures(frames, out / "figures")
+    for name, frame in frames.items():
+        if len(frame):
+            frame.to_csv(out / csv_name(name), index=False)
+    write_nets_section(frames, gates, out, settings=settings_sentence(options))
+    return frames
+
+
+def _layers(gate: str, width: int, depth: int) -> tuple[int, ...]:
+    """Widths of a net that computes one gate."""
+    n_inputs = len(truth_table(as_table(gate))).bit_length() - 1
+    return (n_inputs, *[int(width)] * depth, 1)
+
+
+def _noise(frames: Frames, depth: int, seed: int) -> pd.DataFrame:
+    """Method noise and true degeneracy of every width; empty where no net had them counted."""
+    overlap, found = frames.get("overlap", pd.DataFrame()), frames.get("found", pd.DataFrame())
+    if overlap.empty:
+        return pd.DataFrame()
+    parts = []
+    for key, part in overlap.groupby(["width", "gate"], sort=False):
+        width, gate = tuple(key)  # pyright: ignore[reportArgumentType]
+        ours = found.loc[(found["width"] == width) & (found["gate"] == gate)]
+        layers = _layers(str(gate), int(width), depth)
+        rng = stream(seed, "identify", "noise", str(width), str(gate))
+        parts.append(noise_table(part, ours, layers, rng=rng))
+    return pd.concat(parts, ignore_index=True)
+
+
+def run_paper_tables(
+    out: Path | str,
+    *,
+    seeds: Sequence[int] = range(100),
+    experiments: Sequence[Experiment] = EXPERIMENTS,
+    recipe: "Recipe | None" = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Repeat the paper's experiments with exact counts; one folder each, with resume.
+
+    Follows the setting of arXiv 2502.20914 and its released code; counts are of the whole space
+    and of the released code's, side by side. Nets trained with noise are judged on clean inputs.
+    `recipe` changes the rest of the training recipe; the loss target is per output. A setting in
+    which no net converges stays in the table with 0 nets.
+    """
+    from circuitvar.audit.identifiability.nets.train import Recipe
+
+    found = {}
+    for experiment in experiments:
+        rows = []
+        options = NetOptions(ablations=experiment.ablations, deltas=(), samples=experiment.samples)  # type: ignore
+        for gates in experiment.gates:
+            for noise in experiment.noise:
+                for target in experiment.loss_targets:
+                    one = replace(recipe or Recipe(), noise=noise, loss_target=target * len(gates))
+                    name = f"{'+'.join(gates)}-noise{noise:g}-loss{target:g}"
+                    folder = Path(out) / experiment.key / name
+                    frames = _all_nets(
+                        gates, experiment.widths, seeds, folder, one, options, seed, progress
+                    )
+                    keys = {"gates": " ".join(gates), "noise": noise, "loss_target": target,
+                            "trained": len(frames["nets"])}  # fmt: skip
+                    if "summary" in frames:
+                        rows.append(frames["summary"].assign(**keys))
+                    else:
+                        rows.append(pd.DataFrame([{**keys, "quantity": "none", "nets": 0}]))
+        found[experiment.key] = pd.concat(rows, ignore_index=True)
+        found[experiment.key].to_csv(Path(out) / csv_name(experiment.key), index=False)
+    _paper_section(Path(out), experiments, len(seeds))
+    return found
+
+
+def _paper_section(out: Path, experiments: Sequence[Experiment], seeds: int) -> None:
+    write_section(
+        out,
+        kind="identifiability",
+        title="Identifiability: experiments of arXiv 2502.20914",
+        summary=[
+            f"Follows the setting of arXiv 2502.20914 with {seeds} training seeds per setting.",
+            "Every count names its space of circuits; counts of different spaces do not compare.",
+        ],
+        tables=[SectionTable(csv_name(e.key), e.title) for e in experiments],
+    )
+
+
+def _chunk(
+    gates: tuple[str, ...],
+    seeds: Sequence[int],
+    recipe: "Recipe",
+    options: NetOptions,
+    out: Path,
+    seed: int,
+    progress: Progress | None,
+) -> list[Frames]:
+    paths = {s: out / "nets" / f"{digest(gates, s, recipe, options, seed)}.json" for s in seeds}
+    todo = [s for s in seeds if not paths[s].exists()]
+    if todo:
+        from circuitvar.audit.identifiability.nets.train import train_nets
+
+        # The whole chunk is trained again: which seeds are missing must not change any net.
+        trained = train_nets([as_table(g) for g in gates], seeds=list(seeds), recipe=recipe)
+        for done, one in enumerate(t for t in trained if t.seed in todo):
+            frames = _one_net(one, recipe, options, stream(seed, "identify", one.seed))
+            save(frames, paths[one.seed])
+            if progress:
+                progress(f"width {recipe.width}", done + 1, len(todo))
+    return [load(paths[s]) for s in seeds]
+
+
+def _one_net(
+    trained: "TrainedNet", recipe: "Recipe", options: NetOptions, rng: np.random.Generator
+) -> Frames:
+    from circuitvar.audit.identifiability.nets.boolean_net import split_outputs
+
+    record = {
+        "seed": trained.seed,
+        "width": recipe.width,
+        "gates": " ".join(trained.gates),
+        "loss": trained.loss,
+        "accuracy": trained.accuracy,
+        "epochs": trained.epochs,
+        "converged": trained.converged,
+    }
+    settings = settings_columns(options)
+    frames: dict[str, list[pd.DataFrame]] = {"nets": [pd.DataFrame([record]).assign(**settings)]}
+    if trained.converged:
+        nets = split_outputs(trained.net)
+        for gate, net, child in zip(trained.gates, nets, rng.spawn(len(nets)), strict=True):
+            for name, frame in net_tables(net, as_table(gate), options=options, rng=child).items():
+                keys: dict[str, object] = {
+                    "seed": trained.seed, "width": recipe.width, "gate": gate,
+                }  # fmt: skip
+                keys |= {k: v for k, v in settings.items() if k not in frame}
+                frames.setdefault(name, []).append(frame.assign(**keys))
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}

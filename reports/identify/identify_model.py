@@ -1,0 +1,278 @@
+"""How many circuits of a transformer fit as well as the one a method found?
+
+Exact counting is out of reach, so four bounded questions are asked: how many masks of the edges
+nearest the cut behave alike, how many circuits the method returns under resampled prompts and how
+many it has not shown yet (Chao1), whether a second circuit appears when reuse is penalised, and
+how the overlap of circuits found over prompts, batches and training seeds (method noise) compares
+with the overlap of equally good ones (true degeneracy).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from circuitvar.audit.identifiability.again.capture_recapture import Richness, chao1
+from circuitvar.audit.identifiability.transformers.mask_search import MaskSearch, search_masks
+from circuitvar.audit.identifiability.transformers.rival_search import find_rivals, top_n
+from circuitvar.audit.streams import stream
+from circuitvar.circuits.evaluate.evaluate import evaluate_masks
+from circuitvar.circuits.methods.catalog import get_method
+from circuitvar.circuits.model.model import Model, load_model
+from circuitvar.circuits.prune import prune_masks
+from circuitvar.circuits.scores.score import score_edges
+from circuitvar.circuits.types import Ablation, EdgeScores
+from circuitvar.reports.figures.style import save_figure
+from circuitvar.reports.identify.identifiability_figures import mask_search_plot, overlap_plot
+from circuitvar.reports.identify.identify_reruns import (
+    Canonical,
+    Reruns,
+    check_seed_models,
+    overlap_frame,
+    rerun_batches,
+    rerun_prompts,
+    rerun_seeds,
+)
+from circuitvar.reports.identify.identify_summary import (
+    Verdict,
+    judge,
+    summary_frame,
+    summary_sentences,
+)
+from circuitvar.reports.page.section_file import SectionFigure, SectionTable, write_section
+from circuitvar.tasks.catalog import get_task
+from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.tasks.tokens.sampling import sample_batch
+from circuitvar.tasks.types import Batch, Task
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What is searched around a discovered circuit."""
+
+    method: str = "eap-ig-inputs"
+    metric: str | None = None
+    """None is the task's own."""
+    ablation: Ablation = "patching"
+    n: int = 200
+    """Prompts the circuit is found on."""
+    heldout: int = 64
+    """Fresh prompts that behaviour is measured on."""
+    size: int | None = None
+    """Edges kept; None is a tenth of the graph."""
+    m: int = 12
+    """Edges nearest the cut; all 2^m masks up to 14, sampled above."""
+    epsilon: float = 0.02
+    """Allowed difference in faithfulness (1 = full model, 0 = everything ablated)."""
+    resamples: int = 200
+    """Bootstrap resamples of the prompts, each giving one re-run of the selection."""
+    batches: int = 5
+    """Independent sets of `n` prompts the method is re-run on, the first being the audited one;
+    0 or 1 for no such re-runs."""
+    masks: int = 4096
+    """Masks drawn where not all are run."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class ModelIdentifiability:
+    """The answers, and the frames that tables are made from."""
+
+    faithfulness: float
+    """Of the discovered circuit, on held-out prompts."""
+    near: MaskSearch
+    """Masks that behave like the discovered circuit, within epsilon."""
+    returned: Richness
+    rivals: pd.DataFrame
+    overlap: pd.DataFrame
+    """Jaccard between re-runs by source, and between equally good circuits."""
+    verdict: Verdict
+    circuits_seen: int
+    """Different circuits seen to fit, rivals included; a lower bound for the whole graph."""
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row per quantity: value, how it is known, interval, note."""
+        return summary_frame(self)
+
+
+def run_identify_model(
+    model: str | Model,
+    task: str | Task,
+    *,
+    out: Path | str,
+    options: ModelOptions | None = None,
+    seed_models: Sequence[str | Model] = (),
+    progress: Progress | None = None,
+) -> ModelIdentifiability:
+    """Search around a discovered circuit; write tables, figures and `section.json` to `out`.
+
+    Behaviour of a mask is its faithfulness on held-out prompts; dangling edges are removed before
+    circuits are compared. Masks count as equally good when they are within epsilon of the
+    *discovered circuit*; the share within epsilon of the full model is reported beside it. The
+    free edges are only those nearest the cut, so every count here is a lower bound for the whole
+    graph. A circuit that is the whole model is reported as "no compression". `seed_models` are
+    the same architecture trained from other seeds, one source of re-runs more.
+
+    Raises:
+        ValueError: unknown names, too few usable prompts, a size outside the graph, a seed model
+            of another architecture or given twice.
+    """
+    options = options or ModelOptions()
+    model = load_model(model) if isinstance(model, str) else model
+    task = get_task(task) if isinstance(task, str) else task
+    others = [
+        load_model(other, device=model.device, dtype=model.dtype)
+        if isinstance(other, str) else other for other in seed_models
+    ]  # fmt: skip
+    check_seed_models(model, others)
+    metric = get_metric(options.metric or task.metric)
+    found = _prompts(model, task, options.n, options, "discovery")
+    held = _prompts(model, task, options.heldout, options, "held-out")
+
+    def behaviour(masks: Bool[np.ndarray, "mask edge"]) -> np.ndarray:
+        results = evaluate_masks(model, masks, held, metric=metric, ablation=options.ablation)
+        if progress:
+            progress("masks", len(masks), len(masks))
+        return np.array([r.value for r in results])
+
+    def canonical(masks: Bool[np.ndarray, "mask edge"]) -> Bool[np.ndarray, "mask edge"]:
+        return prune_masks(model.graph, masks)
+
+    scores = _score(model, found, task, options)
+    size = options.size or max(1, model.graph.n_edges // 10)
+    circuit = top_n(np.abs(scores.mean), size)
+    target = float(behaviour(circuit[None])[0])
+    near = search_masks(
+        behaviour, scores.mean, size=size, epsilon=options.epsilon,
+        m=min(options.m, model.graph.n_edges), target=target, n=options.masks,
+        canonical=canonical, rng=stream(options.seed, "identify", "masks"),
+    )  # fmt: skip
+    rivals = find_rivals(behaviour, scores.mean, circuit, epsilon=options.epsilon, target=target)
+    reruns = _reruns(model, others, task, found, scores, size, options, canonical, progress)
+    result = _conclude(target, near, rivals, reruns, canonical)
+    _write(result, model, task, Path(out))
+    return result
+
+
+def _prompts(model: Model, task: Task, n: int, options: ModelOptions, *names: str) -> Batch:
+    rng = stream(options.seed, "identify", *names)
+    return sample_batch(task, n, model.tokenizer, rng=rng)[0].batch
+
+
+def _score(model: Model, batch: Batch, task: Task, options: ModelOptions) -> EdgeScores:
+    metric = get_metric(options.metric or task.metric)
+    return score_edges(model, batch, get_method(options.method), metric=metric)
+
+
+def _reruns(
+    model: Model,
+    others: Sequence[Model],
+    task: Task,
+    found: Batch,
+    scores: EdgeScores,
+    size: int,
+    options: ModelOptions,
+    canonical: Canonical,
+    progress: Progress | None,
+) -> list[Reruns]:
+    """Every source of re-runs; that of resampled prompts comes first."""
+    rng = stream(options.seed, "identify", "resamples")
+    out = [rerun_prompts(scores.values, size, n=options.resamples, canonical=canonical, rng=rng)]
+
+    def means(stage: str, parts: Sequence[tuple[Model, Batch]]) -> Float[np.ndarray, "run edge"]:
+        rows = [scores.mean]
+        for done, (one, batch) in enumerate(parts, 1):
+            rows.append(_score(one, batch, task, options).mean)
+            if progress:
+                progress(stage, done, len(parts))
+        return np.stack(rows)
+
+    if options.batches > 1:
+        fresh = [
+            (model, _prompts(model, task, options.n, options, "batch", str(i)))
+            for i in range(1, options.batches)
+        ]
+        out.append(rerun_batches(means("fresh batches", fresh), size, canonical=canonical))
+    if others:
+        rows = means("training seeds", [(other, found) for other in others])
+        rng = stream(options.seed, "identify", "seeds")
+        out += rerun_seeds(model.graph, rows, size, canonical=canonical, rng=rng)
+    return out
+
+
+def _conclude(
+    target: float,
+    near: MaskSearch,
+    rivals: pd.DataFrame,
+    reruns: Sequence[Reruns],
+    canonical: Canonical,
+) -> ModelIdentifiability:
+    circuit, whole = canonical(np.stack([near.circuit, np.ones_like(near.circuit)]))
+    fitting = np.unique(canonical(near.masks[near.within]), axis=0)
+    # Rivals that only differ in dangling edges are the circuit itself.
+    second = canonical(np.stack(list(rivals["kept"])))
+    real = rivals["rival"].to_numpy() & (second != circuit).any(axis=1) & second.any(axis=1)
+    rivals = rivals.assign(rival=real)
+    verdict = judge(
+        near, rivals=int(real.sum()), effective=int(circuit.sum()), whole=int(whole.sum())
+    )
+    return ModelIdentifiability(
+        target, near, chao1(reruns[0].kept), rivals, overlap_frame(reruns, fitting), verdict,
+        len(np.unique(np.concatenate([fitting, second[real]]), axis=0)),
+    )  # fmt: skip
+
+
+def _write(result: ModelIdentifiability, model: Model, task: Task, out: Path) -> None:
+    names = model.graph.edge_names
+    out.mkdir(parents=True, exist_ok=True)
+    rivals = result.rivals.assign(
+        edges=[";".join(names[i] for i in np.flatnonzero(k)) for k in result.rivals["kept"]]
+    )
+    edges = near_edges(result.near, names)
+    tables = (
+        ("summary", "Circuits that fit equally well", result.summary),
+        ("overlap", "Method noise and true degeneracy (Jaccard)", result.overlap),
+        ("rivals", "Rival search", rivals.drop(columns="kept")),
+        ("edges", "Edges nearest the cut", edges),
+    )
+    for name, _, frame in tables:
+        frame.to_csv(out / f"identifiability_{name}.csv", index=False)
+    (out / "figures").mkdir(exist_ok=True)
+    near = result.near
+    drawn = {
+        "near_the_cut": mask_search_plot(edges, near.values, near.target, near.epsilon),
+        "overlap": overlap_plot(result.overlap),
+    }
+    for name, figure in drawn.items():
+        for suffix in (".svg", ".png"):
+            save_figure(figure, out / "figures" / f"{name}{suffix}")
+    write_section(
+        out, kind="identifiability", title=f"Identifiability: {model.name} on {task.key}",
+        summary=summary_sentences(result, model=model.name, task=task.key),
+        tables=[SectionTable(f"identifiability_{n}.csv", title) for n, title, _ in tables],
+        figures=[
+            SectionFigure("figures/near_the_cut.svg", "Masks of the edges nearest the cut",
+                          "Left: faithfulness of every mask; the band fits. Right: how often "
+                          "fitting masks keep each free edge."),
+            SectionFigure("figures/overlap.svg", "Method noise and true degeneracy",
+                          "Mean Jaccard between circuits of re-runs, by what changed, and between "
+                          "circuits that fit equally well."),
+        ],
+    )  # fmt: skip
+
+
+def near_edges(near: MaskSearch, names: tuple[str, ...]) -> pd.DataFrame:
+    """One row per free edge: name, in the circuit, share of fitting masks that keep it."""
+    return pd.DataFrame(
+        {
+            "edge": [names[i] for i in near.free],
+            "in_circuit": near.circuit[near.free],
+            "inclusion": near.inclusion,
+        }
+    )

@@ -1,0 +1,114 @@
+"""What an identifiability search around a transformer's circuit amounts to: verdict, rows, text."""
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from circuitvar.audit.identifiability.transformers.mask_search import MaskSearch
+from circuitvar.reports.identify.identify_reruns import EQUAL, degeneracy, method_noise
+
+if TYPE_CHECKING:  # torch is slow to import
+    from circuitvar.reports.identify.identify_model import ModelIdentifiability
+
+Verdict = Literal["unique near the cut", "not unique", "no compression", "empty", "undecided"]
+WHY: dict[Verdict, str] = {
+    "unique near the cut": "no other mask of the edges nearest the cut and no rival fits; edges "
+    "further away were not freed",
+    "not unique": "other circuits fit as well",
+    "no compression": "the circuit is the whole model, which says nothing about uniqueness",
+    "empty": "nothing is left of the circuit once dangling edges are removed; raise the size",
+    "undecided": "masks were sampled and no second circuit was hit; use m of 14 or less",
+}
+
+
+def judge(near: MaskSearch, *, rivals: int, effective: int, whole: int) -> Verdict:
+    """Is the discovered circuit the only one that fits?
+
+    `effective` and `whole` are the edges left of the circuit and of the whole model once dangling
+    edges are removed; `rivals` counts different circuits a rival search found to fit. "Unique"
+    needs every mask near the cut to have been run, and is said of that neighbourhood only.
+    """
+    if effective == whole:
+        return "no compression"
+    if effective == 0:
+        return "empty"
+    if near.distinct > 1 or rivals:
+        return "not unique"
+    return "unique near the cut" if near.outcome == "pass" else "undecided"
+
+
+def summary_frame(result: "ModelIdentifiability") -> pd.DataFrame:
+    """One row per quantity: value, how it is known, interval, note.
+
+    The row `verdict` has the number of different circuits that were seen to fit as its value and
+    the verdict in words as its note.
+    """
+    near, returned, overlap, nan = result.near, result.returned, result.overlap, float("nan")
+    full = float((np.abs(near.values - 1) <= near.epsilon).mean())
+    best = result.rivals.loc[result.rivals["rival"], "jaccard"].to_numpy(dtype=float)
+    counted = near.count.known
+    seen = "lower bound" if counted != "exact" else "exact"
+    resampled = f"{returned.runs} bootstrap resamples of the prompts"
+    rows = [
+        ("verdict", float(result.circuits_seen), "lower bound", nan, nan,
+         f"{result.verdict}: {WHY[result.verdict]}"),
+        ("faithfulness of the circuit", result.faithfulness, "exact", nan, nan, ""),
+        ("edges in the circuit", float(near.circuit.sum()), "exact", nan, nan, ""),
+        (near.count.name + " that fit", float(near.count.value), counted,
+         near.count.low, near.count.high, f"within {near.epsilon:g} of the circuit's faithfulness"),
+        ("share of masks that fit", near.share, counted, nan, nan, ""),
+        ("share of masks within epsilon of the full model", full, counted, nan, nan, ""),
+        ("different circuits among them", float(near.distinct), seen, nan, nan,
+         "dangling edges removed"),
+        ("edges forced on / free edges", len(near.forced_on) / len(near.free),
+         "exact" if counted == "exact" else "estimate", nan, nan, ""),
+        ("circuits returned by re-runs", float(returned.seen), "exact", nan, nan, resampled),
+        ("circuits the method can return (Chao1)", float(returned.chao1.value),
+         returned.chao1.known, returned.chao1.low, returned.chao1.high, returned.chao1.how),
+        ("probability that a re-run returns a circuit already seen", returned.coverage,
+         "estimate", nan, nan, "Good-Turing"),
+        ("rivals found", float(len(best)), "lower bound", nan, nan, "penalised reuse, greedy"),
+        ("method noise", method_noise(overlap), "estimate", nan, nan,
+         "1 - Jaccard between re-runs, mean over their sources"),
+        ("true degeneracy near the cut", degeneracy(overlap),
+         "exact" if counted == "exact" else "estimate", nan, nan,
+         "1 - Jaccard between equally good circuits; only the edges nearest the cut vary"),
+    ]  # fmt: skip
+    if len(best):
+        rows.append(
+            ("least overlap of a rival (Jaccard)", float(best.min()), "exact", nan, nan, "")
+        )
+    for row in overlap.loc[overlap["circuits"] != EQUAL].to_dict("records"):
+        name = f"method noise, {row['circuits']}"
+        note = f"{row['runs']} re-runs; by chance {1 - row['chance']:.3f}; {row['note']}"
+        rows.append((name, 1 - row["jaccard"], "estimate", nan, nan, note))
+    return pd.DataFrame(rows, columns=["quantity", "value", "known", "low", "high", "note"])
+
+
+def summary_sentences(result: "ModelIdentifiability", *, model: str, task: str) -> list[str]:
+    """The findings in plain sentences, most important first."""
+    near, overlap = result.near, result.overlap
+    noise, true = method_noise(overlap), degeneracy(overlap)
+    rivals = int(result.rivals["rival"].to_numpy().sum())
+    sources = overlap.loc[overlap["circuits"] != EQUAL]
+    parts = ", ".join(
+        f"{1 - row['jaccard']:.2f} over {row['circuits']}" for row in sources.to_dict("records")
+    )
+    verdict = f"Verdict for {model} on {task}: {result.verdict} ({WHY[result.verdict]})."
+    return [
+        verdict,
+        f"The circuit of {int(near.circuit.sum())} edges has faithfulness "
+        f"{result.faithfulness:.3f}; of the masks of the {len(near.free)} edges nearest the cut, "
+        f"{near.share:.1%} ({near.count.known}) behave like it within {near.epsilon:g}, as "
+        f"{near.distinct} different circuits.",
+        f"Method noise is {noise:.2f} (1 - Jaccard between re-runs: {parts}); "
+        "true degeneracy near the cut is "
+        + ("unknown (no mask fits)." if np.isnan(true) else f"{true:.2f} (1 - Jaccard "
+           "between equally good circuits that differ in the edges nearest the cut)."),
+        f"{result.returned.runs} re-runs on resampled prompts returned {result.returned.seen} "
+        f"different circuits; the method can return at least "
+        f"{result.returned.chao1.value:.0f} (Chao1, a lower bound).",
+        f"A search that penalises reuse found {rivals} rivals; finding none would not prove "
+        "uniqueness.",
+    ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""`neurons` from names to a folder and a page section."""

@@ -1,0 +1,141 @@
+"""Write a neuron audit to a folder: tables, figures, cards, summary, section of the page."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from circuitvar.audit.neurons.data.types import NeuronAudit
+from circuitvar.audit.neurons.front.audit_neurons import VERDICTS
+from circuitvar.reports.figures.style import save_figure
+from circuitvar.reports.neurons import neuron_figures
+from circuitvar.reports.neurons.neurons_section import (
+    CLEAREST,
+    card_name,
+    clearest,
+    formulas,
+    write_neurons_section,
+)
+from circuitvar.reports.page.write import check_writable
+
+if TYPE_CHECKING:
+    from circuitvar.reports.neurons.neurons_command import NeuronRun
+
+
+def write_neurons(run: "NeuronRun", out: Path) -> list[Path]:
+    """Write tables, figures, cards and a summary; returns the paths."""
+    check_writable(out)
+    written = []
+    for number, (part, audit) in enumerate(run.parts.items()):
+        frames = {"units": audit.units, "votes": audit.votes, "aliases": audit.aliases,
+                  "metrics": audit.metrics, **audit.tables}  # fmt: skip
+        frames["clearest"] = clearest(best_units(audit, CLEAREST))
+        if "compositions" in frames:
+            frames["formulas"] = formulas(frames["compositions"])
+        if part == "neurons":
+            frames["substitution"] = run.substitution
+        if number == 0:
+            frames["bounds"] = run.bounds
+        for name, frame in frames.items():
+            if len(frame.columns):
+                path = out / part / f"{name}.csv"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                frame.to_csv(path, index=False, lineterminator="\n")
+                written.append(path)
+    written += _write_figures(run, out / "figures")
+    summary = out / "neurons.json"
+    summary.write_text(json.dumps(summarize(run), indent=2) + "\n", encoding="utf-8")
+    cards = out / "cards.md"
+    cards.write_text(cards_markdown(run), encoding="utf-8")
+    return [*written, summary, cards, write_neurons_section(summarize(run), out)]
+
+
+def best_units(audit: NeuronAudit, count: int) -> pd.DataFrame:
+    """Units with the clearest labels: stable before ambiguous, then by held-out score."""
+    rank = np.array([VERDICTS.index(verdict) for verdict in audit.units["verdict"]])
+    score = np.nan_to_num(audit.units["held_out"].to_numpy(dtype=float), nan=-np.inf)
+    return audit.units.iloc[np.lexsort((-score, rank))[:count]]
+
+
+def summarize(run: "NeuronRun") -> dict[str, object]:
+    """Counts of verdicts, best labels and substitution, as JSON values."""
+    parts: dict[str, dict[str, object]] = {}
+    for part, audit in run.parts.items():
+        counts = audit.units["verdict"].value_counts()
+        parts[part] = {
+            "units": len(audit.units),
+            "verdicts": {str(k): int(v) for k, v in counts.items()},
+            "best": [
+                {"unit": row["unit"], "label": row["label"], "verdict": row["verdict"],
+                 "vote": round(row["vote"], 4), "held_out": round(row["held_out"], 4)}
+                for row in best_units(audit, 5).to_dict("records")
+            ],
+            "perturbations": {
+                row["axis"]: {"agreement": row["agreement"], "flip_rate": row["flip_rate"]}
+                for row in audit.tables.get("ledger", pd.DataFrame()).to_dict("records")
+            },
+        }  # fmt: skip
+        if "seeds" in audit.tables:
+            means = audit.tables["seeds"].drop(columns=["model", "units"]).mean()
+            parts[part]["seeds"] = {str(k): float(v) for k, v in means.items()}
+    joint = float(run.substitution["substitution"].iloc[-1]) if len(run.substitution) else None
+    return {"provenance": run.provenance, **parts, "joint_substitution": joint}
+
+
+def cards_markdown(run: "NeuronRun", *, count: int = 6) -> str:
+    """Explanation cards as text, for each kind of unit."""
+    lines = ["# Explanation cards", ""]
+    scores = {}
+    if len(run.substitution):
+        scores = dict(zip(run.substitution["unit"], run.substitution["substitution"], strict=True))
+    for audit in run.parts.values():
+        for _, row in best_units(audit, count).iterrows():
+            lines += [f"## {row['unit']}: {row['label']} ({row['verdict']})", ""]
+            lines += [f"* {text}" for text in neuron_figures.card_lines(row)[1:]]
+            if row["unit"] in scores:
+                lines.append(f"* substitution score {scores[row['unit']]:.3f}")
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _write_figures(run: "NeuronRun", folder: Path) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = {}
+    for part, audit in run.parts.items():
+        best = best_units(audit, 2)
+        shown = vote_units(audit)
+        figures[f"{part}-votes"] = neuron_figures.vote_bars(
+            audit.votes, list(shown["unit"]), verdicts=list(shown["verdict"])
+        )
+        figures[f"{part}-verdicts"] = neuron_figures.verdict_bars(audit.units)
+        ranges = audit.tables.get("ranges", pd.DataFrame())
+        for _, row in best.iterrows():
+            card = neuron_figures.explanation_card(row, audit.votes, ranges)
+            figures[card_name(part, str(row["unit"]))] = card
+        if len(ranges):
+            unit = str(ranges["unit"].iloc[0])
+            table = pd.DataFrame(ranges[ranges["unit"] == unit])
+            figures[f"{part}-ranges"] = neuron_figures.range_map_figure(table, title=unit)
+        if "perturbations" in audit.tables:
+            figures[f"{part}-perturbations"] = neuron_figures.flip_rates(
+                audit.tables["perturbations"]
+            )
+    if len(run.bounds):
+        figures["bounds"] = neuron_figures.bound_curves(run.bounds)
+    paths = []
+    for key, figure in figures.items():
+        for suffix in (".png", ".pdf", ".svg"):
+            paths.append(folder / f"{key}{suffix}")
+            save_figure(figure, paths[-1])
+    return paths
+
+
+def vote_units(audit: NeuronAudit, *, each: int = 3) -> pd.DataFrame:
+    """The clearest stable and the clearest other units: stable ones alone are all one full bar."""
+    rows = best_units(audit, len(audit.units))
+    stable = rows["verdict"].to_numpy(dtype=str) == "stable"
+    few = min(stable.sum(), max(each, 2 * each - (~stable).sum()))
+    shown = pd.concat([rows[stable].head(few), rows[~stable].head(2 * each - few)])
+    return pd.DataFrame(shown)

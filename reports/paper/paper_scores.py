@@ -1,0 +1,146 @@
+"""What paper tables take from a run's stored scores: spread over prompts, intervals, rank overlap.
+
+Each function gives nothing (an empty frame or dict) for a run that keeps no scores, so that a
+table shows what is known and leaves the rest out.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+from scipy.stats import false_discovery_control, trim_mean
+from scipy.stats import t as student
+
+from circuitvar.audit.edges.certificates import certified_circuit
+from circuitvar.audit.edges.decision_study import mean_se
+from circuitvar.audit.edges.edge_summary import edge_summary
+from circuitvar.audit.indices.rbo import rbo
+from circuitvar.audit.intervals.bca import bca_means
+from circuitvar.audit.intervals.ratio import use_templates
+from circuitvar.audit.resampling.weights import bootstrap, complementary_halves
+from circuitvar.audit.streams import stream
+from circuitvar.audit.variance.moment_components import moment_components
+from circuitvar.reports.card.run_folder import Run
+from circuitvar.reports.compare.paired_scores import Side, scored_side
+
+BCA_REPLICATES, CERTIFICATE_REPLICATES, HALVES = 400, 300, 10
+TRIMMED = 0.1
+"""Share cut off at each end for the robust mean."""
+
+
+def prompt_spread(run: Run) -> pd.DataFrame:
+    """Per edge over single prompts: sd, cv (NaN near zero), snr_single, sign_flips."""
+    side = scored_side(run)
+    if side is None:
+        return pd.DataFrame()
+    found = edge_summary(side.scores.values)
+    return pd.DataFrame(
+        {
+            "sd": found.sd,
+            "cv": found.cv,
+            "snr_single": found.snr_single,
+            "sign_flips": 1 - found.sign_consistency,
+        }
+    )
+
+
+def edge_details(run: Run, rows: Int[np.ndarray, " edge"]) -> pd.DataFrame:
+    """Of some edges: low, high (BCa), q (Benjamini-Hochberg over all edges), robust (10% trimmed
+    mean), icc (share of single-prompt variance between templates), radius (certified edits)."""
+    side = scored_side(run)
+    if side is None:
+        return pd.DataFrame(index=range(len(rows)))
+    values, clusters = side.scores.values, use_templates(side.scores.templates)
+    rng = stream(side.settings.seed, "paper table")
+    low, high = bca_means(
+        values[:, rows], bootstrap(len(values), BCA_REPLICATES, rng=rng), level=side.settings.level
+    )
+    summary = edge_summary(values, clusters=clusters)
+    p = 2 * student.sf(np.nan_to_num(summary.snr), max(summary.df, 1.0))
+    found = {
+        "low": low,
+        "high": high,
+        "q": false_discovery_control(np.clip(p, 0, 1))[rows],
+        "robust": trim_mean(values[:, rows].astype(np.float64), TRIMMED, axis=0),
+        "radius": _radius(side)[rows],
+    }
+    if clusters is not None:
+        found["icc"] = _between_share(values[:, rows], clusters)
+    return pd.DataFrame(found)
+
+
+def _radius(side: Side) -> Int[np.ndarray, " edge"]:
+    """Prompts that can be edited without moving the edge across the vote; -1 if abstained."""
+    rng = stream(side.settings.seed, "paper table", "certificate")
+    n = len(side.scores.values)
+    return certified_circuit(
+        side.scores.values,
+        rng=rng,
+        size=side.size,
+        signed=side.settings.signed,
+        p_delete=min(0.9, 1 - 4 / n) if n > 4 else 0.0,
+        replicates=CERTIFICATE_REPLICATES,
+    ).radius
+
+
+def _components(
+    values: Float[np.ndarray, "example edge"], templates: Sequence[str]
+) -> tuple[Float[np.ndarray, " edge"], Float[np.ndarray, " edge"]]:
+    """(between templates, within templates) variance of single prompts, per edge."""
+    between, within = moment_components(values, {"template": templates}).values
+    return between, within
+
+
+def _between_share(values, templates) -> Float[np.ndarray, " edge"]:
+    between, within = _components(values, templates)
+    total = between + within
+    share = np.full(len(total), np.nan)
+    np.divide(between, total, out=share, where=total > 0)
+    return share.clip(0, 1)
+
+
+def decision_rows(
+    run: Run, groups: Mapping[str, Bool[np.ndarray, " edge"]]
+) -> dict[str, dict[str, float]]:
+    """Per edge group, medians: icc, and the SE of a mean score now (se_now), with twice the
+    templates (se_templates) and with twice the prompts per template (se_prompts)."""
+    side = scored_side(run)
+    clusters = None if side is None else use_templates(side.scores.templates)
+    if side is None or clusters is None:
+        return {}
+    between, within = _components(side.scores.values, clusters)
+    share = _between_share(side.scores.values, clusters)
+    templates = len(set(clusters))
+    each = max(round(len(clusters) / templates), 1)
+    designs = {
+        "se_now": (templates, each, 1),
+        "se_templates": (2 * templates, each, 1),
+        "se_prompts": (templates, 2 * each, 1),
+    }
+    errors = {key: np.asarray(mean_se(between, within, sizes=s)) for key, s in designs.items()}
+    return {
+        name: {
+            "icc": float(np.nanmedian(share[mask])),
+            **{key: float(np.median(value[mask])) for key, value in errors.items()},
+        }
+        for name, mask in groups.items()
+        if mask.any() and np.isfinite(share[mask]).any()
+    }
+
+
+def rank_overlap(run: Run) -> dict[str, float]:
+    """Mean rank-biased overlap of complementary halves down to the circuit's size, by axis."""
+    side = scored_side(run)
+    if side is None:
+        return {}
+    values, found = side.scores.values, {}
+    for unit, clusters in (("prompt", None), ("template", use_templates(side.scores.templates))):
+        if unit == "template" and clusters is None:
+            continue
+        rng = stream(side.settings.seed, "paper table", "halves", unit)
+        halves = complementary_halves(len(values), HALVES, rng=rng, clusters=clusters)
+        means = halves.weights @ values
+        pairs = zip(means[0::2], means[1::2], strict=True)
+        found[f"halves-{unit}"] = float(np.mean([rbo(a, b, depth=side.size) for a, b in pairs]))
+    return found

@@ -1,0 +1,100 @@
+"""Tables that join several runs into one: models by tasks, methods side by side.
+
+`LAYOUTS` names the shapes that papers on circuit stability use. Every layout gives an unrounded
+frame, the columns to show, and a caption that says what was fixed, varied and resampled.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from circuitvar.reports.card.run_folder import Run, read_run
+from circuitvar.reports.paper.paper_layouts import LAYOUTS, Layout
+from circuitvar.reports.tables.table_text import Column, to_csv, to_latex, to_markdown
+
+
+@dataclass(frozen=True, eq=False)
+class PaperTable:
+    """A table ready to be written."""
+
+    layout: Layout
+    frame: pd.DataFrame
+    caption: str
+
+    def texts(self) -> dict[str, str]:
+        """The table as `tex`, `md` and `csv`; the CSV has every column, unrounded."""
+        more = self.layout.more(self.frame) if self.layout.more else ()
+        columns = shown_columns((*self.layout.columns, *more), self.frame)
+        label = f"tab:{self.layout.key}"
+        return {
+            "tex": to_latex(self.frame, columns, caption=self.caption, label=label),
+            "md": to_markdown(self.frame, columns, caption=self.caption),
+            "csv": to_csv(self.frame),
+        }
+
+
+def get_layout(key: str, layouts: Sequence[Layout] = LAYOUTS) -> Layout:
+    """The layout called `key`.
+
+    Raises
+    ------
+    ValueError
+        No layout has this key.
+    """
+    for layout in layouts:
+        if layout.key == key:
+            return layout
+    raise ValueError(
+        f"unknown table layout {key!r}; choose one of {', '.join(layout.key for layout in layouts)}"
+    )
+
+
+def paper_table(folders: Sequence[Path | str], *, layout: str = "paper") -> PaperTable:
+    """Join report folders into one table.
+
+    Raises
+    ------
+    ValueError
+        A folder holds no card, the layout is unknown, or no run has what the layout needs.
+    """
+    if not folders:
+        raise ValueError("no run folders given; pass at least one folder with a card.json")
+    chosen, runs = get_layout(layout), [read_run(folder) for folder in folders]
+    frame = chosen.frame(runs)
+    if frame.empty:
+        raise ValueError(f"no run has what the layout {layout!r} needs ({chosen.title.lower()})")
+    return PaperTable(chosen, frame, caption_of(chosen, runs, frame))
+
+
+def shown_columns(columns: Sequence[Column], frame: pd.DataFrame) -> list[Column]:
+    """The columns that the frame has something in."""
+    shown = []
+    for column in columns:
+        keys = [f"{column.key}_low"] if column.kind == "interval" else [column.key]
+        if all(key in frame and frame[key].notna().any() for key in keys):
+            shown.append(column)
+    return shown
+
+
+def caption_of(layout: Layout, runs: Sequence[Run], frame: pd.DataFrame) -> str:
+    """What was fixed, varied and resampled, and how the intervals were made."""
+    fixed = [
+        f"{key} {labels.pop()}"
+        for key in ("model", "task", "method", "metric", "ablation")
+        if len(labels := {run.labels.get(key, "") for run in runs}) == 1 and labels != {""}
+    ]
+    parts = [f"{layout.title}."]
+    if fixed:
+        parts.append(f"Same in all rows: {', '.join(fixed)}.")
+    if "unit" in frame:
+        units = frame[["perturbation", "unit"]].drop_duplicates().itertuples(index=False, name=None)
+        parts.append(f"Resampled or varied: {'; '.join(f'{a} ({b})' for a, b in units)}.")
+    if "phi_interval" in frame:
+        methods = sorted(set(frame["phi_interval"].dropna().astype(str)))
+        levels = sorted({f"{level:.0%}" for level in frame["phi_level"].dropna()})
+        parts.append(f"{' and '.join(levels)} intervals of φ: {'; '.join(methods)}.")
+    if "chance" in frame:
+        parts.append("Chance is the expected Jaccard of random edge sets of the observed sizes.")
+    return " ".join([*parts, layout.note, "No adjustment for the number of rows."])

@@ -1,0 +1,146 @@
+"""Audit -> tidy frames, unrounded: the source of every table and figure.
+
+Layout and rounding live elsewhere (`rounding`, `table_text`); a frame made here is what is
+exported as CSV, so a reader can recompute anything that a page or a paper shows.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from circuitvar.audit.indices.inclusion import classify
+from circuitvar.audit.types import Audit, Axis, Estimate
+
+LABELS = ("model", "task", "method", "metric", "ablation")
+"""Provenance entries that identify an audit, in the order tables show them."""
+
+_SECTIONS = ("settings", "options", "data")
+"""Parts of a provenance that are looked into when an entry is not at the top."""
+
+
+def labels_of(audit: Audit) -> dict[str, str]:
+    """Model, task, method, metric and ablation of an audit, as far as its provenance has them."""
+    found = {key: fact(audit.provenance, key) for key in LABELS}
+    return {key: str(value) for key, value in found.items() if value is not None}
+
+
+def fact(provenance: Mapping[str, object], key: str) -> object | None:
+    """One entry of a provenance, by name; a described thing (a model) gives its name.
+
+    >>> fact({"model": {"name": "pocket", "dtype": "float32"}, "settings": {"n": 400}}, "n")
+    400
+    """
+    value = provenance.get(key)
+    for section in _SECTIONS:
+        part = provenance.get(section)
+        if value is None and isinstance(part, Mapping):
+            value = part.get(key)
+    if isinstance(value, Mapping):
+        return value.get("name", value.get("key"))
+    return value
+
+
+def estimate_columns(prefix: str, estimate: Estimate) -> dict[str, object]:
+    """An estimate as flat columns: `phi, phi_se, phi_low, phi_high, phi_interval`, ..."""
+    return {
+        prefix: estimate.value,
+        f"{prefix}_se": estimate.se,
+        f"{prefix}_low": estimate.low,
+        f"{prefix}_high": estimate.high,
+        f"{prefix}_level": estimate.level,
+        f"{prefix}_n": estimate.n,
+        f"{prefix}_interval": estimate.interval,
+        f"{prefix}_estimand": estimate.estimand,
+    }
+
+
+def axis_row(axis: Axis) -> dict[str, object]:
+    """One axis of stability as a flat row."""
+    classes = classify(axis.inclusion)
+    return {
+        "axis": axis.key,
+        "perturbation": axis.title,
+        "unit": axis.unit,
+        "runs": axis.runs,
+        **estimate_columns("phi", axis.phi),
+        **estimate_columns("jaccard", axis.jaccard),
+        "jaccard_cv": axis.jaccard_cv,
+        "chance": axis.chance,
+        "size_mean": float(np.mean(axis.sizes)),
+        "size_min": float(np.min(axis.sizes)),
+        "size_max": float(np.max(axis.sizes)),
+        "edges": axis.inclusion.size,
+        "core": int((classes == "core").sum()),
+        "contingent": int((classes == "contingent").sum()),
+        "union": int((axis.inclusion > 0).sum()),
+        "tied": axis.tied,
+        "note": axis.note,
+    }
+
+
+def stability_frame(audit: Audit) -> pd.DataFrame:
+    """One row per perturbation: phi and Jaccard with intervals, chance, sizes, edge classes."""
+    labels = labels_of(audit)
+    return pd.DataFrame([{**labels, **axis_row(axis)} for axis in audit.axes])
+
+
+def edges_frame(audit: Audit) -> pd.DataFrame:
+    """One row per edge, in the order of the graph, exactly as the audit has it."""
+    return audit.edges.reset_index(drop=True)
+
+
+def estimates_frame(audit: Audit) -> pd.DataFrame:
+    """One row per headline number: faithfulness, circuit error, rank correlation, ..."""
+    labels = labels_of(audit)
+    rows = [{**labels, "name": e.name, **estimate_columns("value", e)} for e in audit.estimates]
+    return pd.DataFrame(rows)
+
+
+def verdicts_frame(audit: Audit) -> pd.DataFrame:
+    """One row per verdict, as text."""
+    labels = labels_of(audit)
+    columns = [*labels, "claim", "bar", "outcome", "reason", "needed"]
+    rows = [{**labels, **{key: getattr(v, key) for key in columns[-5:]}} for v in audit.verdicts]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def ledger_frame(audit: Audit) -> pd.DataFrame:
+    """One row per variance component; negative estimates stay negative.
+
+    `audit.tables["ledger"]` wins where an audit brings its own, e.g. one bar per edge group.
+    """
+    if "ledger" in audit.tables:
+        return audit.tables["ledger"].rename(columns={"source": "component"})
+    rows = [
+        {
+            "group": "all edges",
+            "layer": component.layer,
+            "component": component.name,
+            "share": component.share,
+            **estimate_columns("variance", component.variance),
+        }
+        for component in audit.components
+    ]
+    return pd.DataFrame(rows)
+
+
+def inclusion_frame(audit: Audit) -> pd.DataFrame:
+    """Inclusion frequencies of each axis in falling order: axis, perturbation, rank, inclusion."""
+    parts = [
+        pd.DataFrame(
+            {
+                "axis": axis.key,
+                "perturbation": axis.title,
+                "rank": np.arange(1, axis.inclusion.size + 1),
+                "inclusion": np.sort(axis.inclusion)[::-1],
+            }
+        )
+        for axis in audit.axes
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def inclusion_column(edges: pd.DataFrame) -> str | None:
+    """The first inclusion column of an edge frame: the headline axis, or None."""
+    return next((name for name in edges.columns if str(name).startswith("inclusion")), None)

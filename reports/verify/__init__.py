@@ -1,0 +1,1 @@
+"""Recompute a report from its stored scores."""

@@ -1,0 +1,180 @@
+"""Recompute a card's numbers from what the run folder keeps: scores, held-out prompts, draws.
+
+What needs the model again (exact effects, other seeds, fresh data) cannot be recomputed and is
+only checked against the tables.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from circuitvar.audit.edges.edge_table import edge_table
+from circuitvar.audit.function.function_estimates import function_estimates
+from circuitvar.audit.intervals.ratio import use_templates
+from circuitvar.audit.resampling.ties import with_ties
+from circuitvar.audit.settings import Settings
+from circuitvar.audit.single.perturb import circuit_size, matrix_axes, template_means
+from circuitvar.audit.single.structure_checks import structure_checks
+from circuitvar.audit.streams import stream
+from circuitvar.audit.types import Audit, Axis, Estimate
+from circuitvar.circuits.find.select import top_n
+from circuitvar.circuits.scores.score_files import read_scores
+from circuitvar.circuits.types import EdgeScores, Faithfulness
+from circuitvar.reports.card.card import axis_entry, edges_entry, estimate_entry, random_entry
+from circuitvar.reports.card.card_numbers import TOLERANCE, Check
+
+SCORES = "scores"
+"""Folder of the per-example scores inside a report folder."""
+
+SINGLE = 1e-5
+"""Tolerance of statistics of the held-out table, which were computed in single precision."""
+
+
+def read_settings(card: Mapping[str, Any]) -> Settings:
+    """The settings of an audit, from its card."""
+    known = {field.name for field in fields(Settings)}
+    saved: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in card["provenance"].get("settings", {}).items()
+        if name in known
+    }
+    return Settings(**saved)
+
+
+def score_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
+    """Every number of the card and of `edges.csv` that the stored scores give, recomputed;
+    nothing without scores."""
+    if not (folder / SCORES / "scores.json").exists():
+        return []
+    settings, scores = read_settings(card), read_scores(folder / SCORES)
+    size = circuit_size(scores.graph.n_edges, settings.size)
+    axes = _axes(scores, settings, size)
+    entries = {entry["key"]: {"tied": 0, **entry} for entry in card["axes"]}
+    checks = []
+    for axis in axes:
+        if axis.key not in entries:
+            checks.append(Check(f"scores: {axis.key}", False, "the card has no such axis"))
+            continue
+        wrong = list(differences(axis_entry(axis), entries[axis.key]))
+        checks.append(_check(f"scores: {axis.key}", wrong))
+    found = structure_checks(scores, axes, settings, size).estimates
+    checks.append(_check("scores: estimates", _estimate_differences(found, card)))
+    return [*checks, _edges_check(card, folder, scores, axes, settings, size)]
+
+
+def _axes(scores: EdgeScores, settings: Settings, size: int) -> tuple[Axis, ...]:
+    """The axes that the score matrix gives by itself."""
+    clusters, runs = use_templates(scores.templates), {}
+    if clusters is not None:
+        runs["paraphrase"] = template_means(scores.values, clusters)[0]
+    return with_ties(
+        matrix_axes(scores, settings, size).axes,
+        scores.values,
+        runs=runs,
+        clusters=clusters,
+        size=size,
+        absolute=not settings.signed,
+        seed=settings.seed,
+    )
+
+
+def heldout_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
+    """What the circuit and random circuits do, recomputed from their tables where those exist."""
+    checks, tables = [], folder / "tables"
+    if (tables / "heldout.csv").exists():
+        frame = pd.read_csv(tables / "heldout.csv")
+        labels = card["provenance"]
+        run = Faithfulness(
+            circuit=frame["circuit"].to_numpy(dtype=float),
+            full=frame["full"].to_numpy(dtype=float),
+            empty=frame["empty"].to_numpy(dtype=float),
+            flipped=frame["flipped"].to_numpy(dtype=bool),
+            correct=frame["correct"].to_numpy(dtype=bool),
+            kl=frame["kl"].to_numpy(dtype=float),
+            metric=str(labels.get("metric", "")),
+            ablation=labels.get("ablation", "patching"),
+            templates=tuple(frame["template"].fillna("").astype(str)),
+        )
+        found = function_estimates(run, level=read_settings(card).level)
+        checks.append(_check("tables/heldout.csv", _estimate_differences(found, card, SINGLE)))
+    if (tables / "random_circuits.csv").exists():
+        frame = pd.read_csv(tables / "random_circuits.csv")
+        audit = Audit("", (), (), pd.DataFrame(), tables={"random_circuits": frame})
+        wrong = list(differences(random_entry(audit), card["random_circuits"]))
+        checks.append(_check("tables/random_circuits.csv", wrong))
+    return checks
+
+
+def differences(
+    again: Any, written: Any, path: str = "", *, tolerance: float = TOLERANCE
+) -> Iterator[str]:
+    """Dotted paths at which two JSON values differ by more than the tolerance."""
+    if isinstance(again, Mapping) and isinstance(written, Mapping):
+        for key in sorted({*again, *written}):
+            parts = again.get(key), written.get(key)
+            yield from differences(*parts, f"{path}.{key}".lstrip("."), tolerance=tolerance)
+    elif isinstance(again, list) and isinstance(written, list) and len(again) == len(written):
+        for i, (one, other) in enumerate(zip(again, written, strict=True)):
+            yield from differences(one, other, f"{path}.{i}", tolerance=tolerance)
+    elif isinstance(again, (int, float)) and isinstance(written, (int, float)):
+        if not math.isclose(again, written, rel_tol=tolerance, abs_tol=tolerance):
+            yield path
+    elif again != written:
+        yield path
+
+
+def _check(name: str, wrong: list[str]) -> Check:
+    shown = ", ".join(wrong[:8]) + (f" and {len(wrong) - 8} more" if len(wrong) > 8 else "")
+    return Check(name, not wrong, f"differs in {shown}" if wrong else "")
+
+
+def _estimate_differences(
+    found: tuple[Estimate, ...], card: Mapping[str, Any], tolerance: float = TOLERANCE
+) -> list[str]:
+    entries = {entry["name"]: entry for entry in card["estimates"]}
+    wrong = []
+    for estimate in found:
+        if estimate.name in entries:
+            again = estimate_entry(estimate)
+            written = entries[estimate.name]
+            wrong += differences(again, written, estimate.name, tolerance=tolerance)
+        else:
+            wrong.append(estimate.name)
+    return wrong
+
+
+def _edges_check(
+    card: Mapping[str, Any],
+    folder: Path,
+    scores: EdgeScores,
+    axes: tuple[Axis, ...],
+    settings: Settings,
+    size: int,
+) -> Check:
+    circuit = top_n(scores.graph, scores.mean, size, absolute=not settings.signed)
+    rng = stream(settings.seed, "max-T")
+    again = edge_table(scores, circuit, axes, level=settings.level, rng=rng)
+    audit = Audit("", axes, (), again)
+    wrong = [f"edges.{path}" for path in differences(edges_entry(audit), card["edges"])]
+    if (folder / "edges.csv").exists():
+        frame = pd.read_csv(folder / "edges.csv")
+        for name in again.columns:
+            if (
+                name not in frame
+                or len(frame) != len(again)
+                or not _equal(again[name], frame[name])
+            ):
+                wrong.append(f"{name} of edges.csv")
+    return _check("scores: edges", wrong)
+
+
+def _equal(again: "pd.Series | pd.DataFrame", written: "pd.Series | pd.DataFrame") -> bool:
+    if pd.api.types.is_numeric_dtype(again) and pd.api.types.is_numeric_dtype(written):
+        pair = (column.to_numpy(dtype=float) for column in (again, written))
+        return bool(np.isclose(*pair, rtol=1e-9, atol=1e-12, equal_nan=True).all())
+    return again.astype(str).tolist() == written.astype(str).tolist()

@@ -1,0 +1,1 @@
+"""Tasks in words: one file each, their templates, corruptions and paraphrases."""

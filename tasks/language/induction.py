@@ -1,0 +1,137 @@
+"""Induction: a list of unrelated nouns in which one returns; "... lamp road ... lamp" -> road.
+
+Elhage et al. 2021; Olsson et al. 2022 (arXiv 2209.11895). Templates differ in introduction, length
+and separator. Roles: A1 and B1 (the earlier pair), D1 (a distractor, the wrong answer), A2 (the
+repeated word, also END). Lists have three or four nouns, which the pocket models learn in minutes.
+Words are never the first of the text, where BPE tokens have no space.
+"""
+
+import numpy as np
+
+from circuitvar.tasks.language.corruptions import RANDOM_TOKEN, random_token
+from circuitvar.tasks.language.templates import Span, Template, draw_pairs, families, half, pick
+from circuitvar.tasks.language.words import NOUNS
+from circuitvar.tasks.types import Corruption, PromptPair, Task
+
+TEMPLATES = families(
+    "induction",
+    "Words: {3}",
+    "Words: {4}",
+    "The list was {3}",
+    "Repeat after me: {4}",
+    "He read {2}, {2},",
+    "She wrote {2}. {2}.",
+    "They said {2}; {2};",
+    "We saw {2} and {2} and",
+    "One pair was {2} or {2} or",
+    "First {2}, then {2}, then",
+    "Old words: {2}. {2}.",
+    "Note: {3}. Again:",
+)
+CORRUPTIONS = (
+    Corruption(
+        "successor-swap",
+        "The word after the first copy and a distractor trade places: flips the answer.",
+    ),
+    Corruption(
+        "no-match",
+        "The first copy becomes another word: removes the match, keeps the answer in the context.",
+    ),
+    RANDOM_TOKEN,
+)
+LEXICON = NOUNS
+
+
+def _groups(template: Template) -> list[int]:
+    """Lengths of the runs of nouns, in order."""
+    return [int(piece.split("}")[0]) for piece in template.text.split("{")[1:]]
+
+
+def _fill(template: Template, words: list[str]) -> tuple[str, list[tuple[int, int]]]:
+    """The filled text and the span of every word."""
+    text, spans, rest = "", [], iter(words)
+    head, *pieces = template.text.split("{")
+    text += head
+    for piece, size in zip(pieces, _groups(template), strict=True):
+        for i in range(size):
+            word = next(rest)
+            text += " " * (i > 0)
+            spans.append((len(text), len(text) + len(word)))
+            text += word
+        text += piece.split("}")[1]
+    return text, spans
+
+
+def _query(groups: list[int], rng: np.random.Generator) -> tuple[int, int]:
+    """Places of A1 (not the last of its run, so that B1 follows at once) and of the distractor."""
+    ends = set(np.cumsum(groups) - 1)
+    starts = [i for i in range(sum(groups)) if i not in ends]
+    a = starts[rng.integers(len(starts))]
+    others = [i for i in range(sum(groups)) if i not in (a, a + 1)]
+    return a, others[rng.integers(len(others))]
+
+
+def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generator) -> PromptPair:
+    groups = _groups(template)
+    *words, new = pick(rng, half(NOUNS, pool), sum(groups) + 1)
+    a, d = _query(groups, rng)
+    body, spans = _fill(template, words)
+    clean = f"{body} {words[a]}"
+    roles: tuple[Span, ...] = (
+        ("A1", *spans[a]),
+        ("B1", *spans[a + 1]),
+        ("D1", *spans[d]),
+        ("A2", len(body) + 1, len(clean)),
+    )
+    other = list(words)
+    if corruption == RANDOM_TOKEN.key:
+        corrupt = random_token(clean, [spans[a], spans[a + 1]], rng=rng)
+    else:
+        if corruption == "successor-swap":
+            other[a + 1], other[d] = other[d], other[a + 1]
+        else:
+            other[a] = new
+        corrupt = f"{_fill(template, other)[0]} {words[a]}"
+    return PromptPair(
+        clean,
+        corrupt,
+        answers=(f" {words[a + 1]}",),
+        wrong_answers=(f" {words[d]}",),
+        template=template.id,
+        roles=roles,
+        attributes=(("a", words[a]), ("b", words[a + 1]), ("words", " ".join(words))),
+    )
+
+
+def sample(
+    n: int,
+    *,
+    rng: np.random.Generator,
+    templates: tuple[str, ...] | None = None,
+    corruption: str | None = None,
+    pool: str = "all",
+) -> tuple[PromptPair, ...]:
+    """Draw `n` prompts; all nouns of a prompt differ except the repeated one."""
+    return draw_pairs(
+        n,
+        _pair,
+        rng=rng,
+        task="induction",
+        all_templates=TEMPLATES,
+        templates=templates,
+        corruptions=CORRUPTIONS,
+        corruption=corruption,
+        pool=pool,
+    )
+
+
+INDUCTION = Task(
+    key="induction",
+    title="Induction on random nouns",
+    sample=sample,
+    templates=tuple(template.id for template in TEMPLATES),
+    corruptions=CORRUPTIONS,
+    pocket=True,
+    source="Olsson et al. 2022, arXiv 2209.11895; lists made for this project",
+    licence="Apache-2.0",
+)

@@ -1,0 +1,1 @@
+"""Prompts of users: files, folders and hub tables."""

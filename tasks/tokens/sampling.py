@@ -1,0 +1,85 @@
+"""Draw from a task until enough prompts are usable with a model's tokenizer."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from circuitvar.tasks.tokens.batching import PaddingSide
+from circuitvar.tasks.tokens.tokens import Tokenized, TooFewUsable, take, tokenize
+from circuitvar.tasks.types import PromptPair, Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+ROUNDS = 20
+"""Draws of `n` pairs before too few are called an error."""
+
+
+def sample_batch(
+    task: Task,
+    n: int,
+    tokenizer: "PreTrainedTokenizerBase | None",
+    *,
+    rng: np.random.Generator,
+    templates: tuple[str, ...] | None = None,
+    corruption: str | None = None,
+    pool: str = "all",
+    unlike: Collection[str] | None = None,
+    padding_side: PaddingSide = "right",
+    max_length: int | None = None,
+    vocab_size: int | None = None,
+) -> tuple[Tokenized, tuple[PromptPair, ...]]:
+    """Exactly `n` usable examples of a task, and their pairs in the order of the batch.
+
+    Draws `n` pairs; while the tokenizer drops some, draws `n` more, `ROUNDS` times at most. The
+    table of dropped pairs covers every draw. `unlike`: clean prompts that must not come up; then
+    none comes up twice either.
+
+    Raises
+    ------
+    ValueError
+        Fewer than `n` pairs are usable; says how many, and why the others are not.
+    """
+    options: dict[str, Any] = {"templates": templates, "corruption": corruption, "pool": pool}
+    keep: dict[str, Any] = {
+        "padding_side": padding_side,
+        "max_length": max_length,
+        "vocab_size": vocab_size,
+    }
+    if n == 0:
+        task.sample(0, rng=rng, **options)
+        raise ValueError("no prompt pairs to tokenize: ask for at least one")
+    pairs: list[PromptPair] = []
+    known: set[object] = set(unlike or ())
+    enough = n
+    for turn in range(1, ROUNDS + 1):
+        for pair in task.sample(n, rng=rng, **options):
+            mark = pair if unlike is None else pair.clean
+            if mark not in known or not (task.distinct or unlike is not None):
+                known.add(mark)
+                pairs.append(pair)
+        if len(pairs) < enough and turn < ROUNDS:
+            continue
+        try:
+            if not pairs:
+                raise TooFewUsable(f"none is left, {n} are needed", 0)
+            done = tokenize(pairs, tokenizer, minimum=n, **keep)
+        except TooFewUsable as few:
+            if turn == ROUNDS:
+                raise TooFewUsable(_why(task, few, unlike), few.usable) from None
+            enough = len(pairs) * n // max(few.usable, 1)
+            continue
+        rows = done.kept[:n]
+        cut = replace(done, batch=take(done.batch, slice(0, n)), kept=rows)
+        return cut, tuple(pairs[i] for i in rows)
+    raise AssertionError("unreachable: the last round returns or raises")
+
+
+def _why(task: Task, few: TooFewUsable, unlike: Collection[str] | None) -> str:
+    note = "" if unlike is None else f" that differ from the {len(unlike)} already used"
+    if task.distinct:  # The rows of a file: its name helps, the number of draws does not.
+        rows = f", rows{note}" if note else ""
+        return f"{task.source or task.key}{rows}: {few}"
+    return f"task {task.key!r}, {ROUNDS} draws{note}: {few}"

@@ -1,0 +1,41 @@
+"""Formulas are chosen on one half of the prompts and judged on the other."""
+
+import numpy as np
+import pytest
+
+from circuitvar.audit.neurons.data.probing_set import probing_set
+from circuitvar.audit.neurons.front.audit_neurons import NeuronOptions, audit_neurons
+from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
+from circuitvar.audit.neurons.views.composition_table import composition_table, evaluate_formula
+from circuitvar.audit.neurons.views.compositions import composition_search
+
+
+def test_a_formula_means_the_same_on_the_samples_it_was_found_on():
+    rng = np.random.default_rng(0)
+    atoms = rng.integers(0, 2, (300, 4)).astype(bool)
+    for formula in composition_search(rng.random(300) < 0.3, atoms, list("abcd"), top=10):
+        assert np.array_equal(evaluate_formula(formula.name, atoms, list("abcd")), formula.mask)
+    with pytest.raises(ValueError, match="not a formula"):
+        evaluate_formula("(a AND z)", atoms, list("abcd"))
+
+
+def test_a_planted_conjunction_is_supported():
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, (600, 4))
+    acts = (labels[:, [0]] & labels[:, [1]]) + 0.1 * rng.normal(size=(600, 1))
+    options = NeuronOptions(
+        concepts=ConceptOptions(quantile=None, threshold=0.5),
+        linear=None, perturbations=None, self_check=False, compositions=2,
+    )  # fmt: skip
+    table = audit_neurons(probing_set(acts, labels), options).tables["compositions"]
+    assert table["formula"][0] in ("(concept0 AND concept1)", "(concept1 AND concept0)")
+    assert table["supported"][0]
+
+
+def test_formulas_of_noise_look_good_where_searched_and_are_not_supported():
+    rng = np.random.default_rng(2)
+    data = probing_set(rng.normal(size=(400, 40)), rng.integers(0, 2, (400, 8)))
+    half = np.arange(400) % 2 == 0
+    table = composition_table(data, range(40), range(8), half, rng=rng, quantile=0.2)
+    assert (table["searched_iou"] - table["held_out_iou"]).mean() > 0.03
+    assert table["supported"].sum() <= 2

@@ -1,0 +1,125 @@
+"""The card: schema, full precision, checksums, Markdown and badge."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from xml.dom.minidom import parseString
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from circuitvar.audit.types import Audit, Estimate
+from circuitvar.reports.card.badge import badge_svg, overall_outcome
+from circuitvar.reports.card.card import (
+    SCHEMA_FILE,
+    card_text,
+    check_schema,
+    make_card,
+    plain,
+    read_card,
+    sealed,
+)
+from circuitvar.reports.card.card_text import card_markdown
+from tests.audit.toy_audit import toy_audit
+
+
+@pytest.fixture(scope="module")
+def audit():
+    return toy_audit()
+
+
+@pytest.fixture(scope="module")
+def card(audit):
+    return make_card(audit, seconds=41.2)
+
+
+def test_card_follows_its_schema(card):
+    check_schema(card)
+
+
+def test_schema_is_a_valid_schema():
+    import jsonschema
+
+    jsonschema.Draft202012Validator.check_schema(json.loads(SCHEMA_FILE.read_text()))
+
+
+def test_numbers_survive_at_full_precision(audit, card):
+    back = json.loads(card_text(card))
+    for axis, entry in zip(audit.axes, back["axes"], strict=True):
+        assert entry["phi"]["value"] == axis.phi.value
+        assert entry["jaccard"]["se"] == axis.jaccard.se
+        kept = sum(row["runs"] * row["edges"] for row in entry["kept_by"])
+        assert kept == axis.sizes.sum()
+    assert [e["value"] for e in back["estimates"]] == [e.value for e in audit.estimates]
+
+
+def test_times_are_kept_apart(audit, card):
+    other = make_card(
+        replace(audit, provenance={**audit.provenance, "started": "another day"}), seconds=1.0
+    )
+    assert other["checksum"] == card["checksum"]
+    assert other["time"] != card["time"]
+    without = [{k: v for k, v in c.items() if k != "time"} for c in (card, other)]
+    assert card_text(without[0]) == card_text(without[1])
+
+
+def test_missing_numbers_are_null():
+    bare = Audit("bare", (), (), pd.DataFrame(), estimates=(Estimate("x", float("nan")),))
+    card = make_card(bare)
+    check_schema(card)
+    assert card["estimates"][0]["value"] is None
+
+
+def test_plain_unwraps_everything():
+    value = {"a": np.float32(0.5), "b": (1, np.inf), "c": {2, 1}, "d": Path("x"), "e": np.arange(2)}
+    assert plain(value) == {"a": 0.5, "b": [1, None], "c": [1, 2], "d": "x", "e": [0, 1]}
+
+
+def test_reading_checks_format_and_schema(card, tmp_path):
+    path = tmp_path / "card.json"
+    path.write_text(card_text(card), encoding="utf-8")
+    assert read_card(path) == json.loads(card_text(card))
+    path.write_text(card_text({**card, "format": 2}), encoding="utf-8")
+    with pytest.raises(ValueError, match="has format 2; this version reads format 1"):
+        read_card(path)
+    path.write_text(card_text({**card, "axes": [{}]}), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"not a valid stability card: at axes/0, .* required"):
+        read_card(path)
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(ValueError, match="is not a JSON file"):
+        read_card(path)
+    with pytest.raises(ValueError, match="cannot read the card"):
+        read_card(tmp_path / "absent.json")
+
+
+def test_sealing_twice_changes_nothing(card):
+    assert sealed(card) == card
+
+
+def test_markdown_names_verdicts_numbers_and_checksum(card):
+    text = card_markdown(card)
+    assert card["checksum"] in text
+    for verdict in card["verdicts"]:
+        assert verdict["claim"] in text
+    assert "Training seed" in text and "| pass |" in text
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "word"),
+    [
+        (["pass", "pass"], "pass"),
+        (["pass", "undecided"], "undecided"),
+        (["pass", "fail", "undecided"], "fail"),
+        (["no compression", "undecided"], "no compression"),
+        ([], "undecided"),
+    ],
+)
+def test_badge_shows_the_worst_verdict(outcomes, word):
+    assert overall_outcome(outcomes) == word
+
+
+def test_badge_is_escaped_xml(card):
+    svg = badge_svg({**card, "title": "<script>&"})
+    assert parseString(svg).getElementsByTagName("script") == []
+    assert "fail" in svg
