@@ -11,18 +11,14 @@ import time
 import numpy as np
 import torch
 
-from circuitvar.circuits.evaluate.circuit_tests import run_circuit_tests
-from circuitvar.circuits.evaluate.curves import faithfulness_curve
-from circuitvar.circuits.evaluate.null_circuits import random_connected
-from circuitvar.circuits.find.finders import FINDERS
-from circuitvar.circuits.find.select import top_n
+from circuitvar.circuits.evaluate import faithfulness_curve, random_connected, run_circuit_tests
+from circuitvar.circuits.find import FINDERS, top_n
+from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.model.model import load_model
-from circuitvar.circuits.run.circuit_scores import circuit_scores
-from circuitvar.circuits.scores.score import score_edges
+from circuitvar.circuits.run import circuit_scores
+from circuitvar.circuits.scores import score_edges
 from circuitvar.tasks.catalog import get_task
-from circuitvar.tasks.tokens.metrics import get_metric
-from circuitvar.tasks.tokens.sampling import sample_batch
+from circuitvar.tasks.tokens import get_metric, sample_batch
 
 
 def timed(run):

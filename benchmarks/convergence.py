@@ -7,13 +7,12 @@ import sys
 
 import numpy as np
 
+from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.model.model import load_model
-from circuitvar.circuits.scores.score import score_edges
+from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import ScoreOptions
 from circuitvar.tasks.catalog import get_task
-from circuitvar.tasks.tokens.metrics import get_metric
-from circuitvar.tasks.tokens.tokens import tokenize
+from circuitvar.tasks.tokens import get_metric, tokenize
 
 RULES = ("left", "midpoint", "gauss-legendre")
 STEPS = (1, 2, 5, 10, 20)

@@ -10,13 +10,20 @@ from pathlib import Path
 
 import numpy as np
 
-from circuitvar.audit.identifiability.count.count_valid import count_valid
-from circuitvar.audit.identifiability.count.estimate_valid import estimate_valid
-from circuitvar.audit.identifiability.count.list_valid import list_valid, only_in_space
-from circuitvar.audit.identifiability.explain.interpretations import count_interpretations
-from circuitvar.audit.identifiability.nets.boolean_net import net_from_record
-from circuitvar.audit.identifiability.nets.question import pose
-from circuitvar.audit.identifiability.nets.train import Recipe, TrainedNet, train_nets
+from circuitvar.audit.identifiability.count import (
+    count_valid,
+    estimate_valid,
+    list_valid,
+    only_in_space,
+)
+from circuitvar.audit.identifiability.explain import count_interpretations
+from circuitvar.audit.identifiability.nets import (
+    Recipe,
+    TrainedNet,
+    net_from_record,
+    pose,
+    train_nets,
+)
 
 STORED = Path(__file__).parents[1] / "tests" / "golden" / "identifiability.json"
 

@@ -16,11 +16,10 @@ from pathlib import Path
 import torch
 from scoring import gpt2_shape, prompts
 
-from circuitvar.audit.edges.edge_summary import edge_summary
+from circuitvar.audit.edges import edge_summary
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.scores.score_files import read_scores, write_scores
-from circuitvar.circuits.scores.score_store import score_edges_stored
-from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.circuits.scores import read_scores, score_edges_stored, write_scores
+from circuitvar.tasks.tokens import get_metric
 
 
 def private_gb() -> float:

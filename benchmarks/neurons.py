@@ -15,21 +15,11 @@ import time
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.neurons.data.probing_set import probing_set
-from circuitvar.audit.neurons.data.types import Votes
-from circuitvar.audit.neurons.linear.elastic_net import elastic_net
-from circuitvar.audit.neurons.linear.greedy_refit import candidate_order, greedy_refit
-from circuitvar.audit.neurons.linear.linear_gram import gram
-from circuitvar.audit.neurons.resampling.bootstrap_votes import bootstrap_votes
-from circuitvar.audit.neurons.sets.concept_sets import (
-    conformal_set,
-    interval_set,
-    maxt_set,
-    vote_set,
-)
-from circuitvar.audit.neurons.similarity.bounds import similarity_interval
-from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
-from circuitvar.audit.neurons.similarity.similarity import similarity
+from circuitvar.audit.neurons.data import Votes, probing_set
+from circuitvar.audit.neurons.linear import candidate_order, elastic_net, gram, greedy_refit
+from circuitvar.audit.neurons.resampling import bootstrap_votes
+from circuitvar.audit.neurons.sets import conformal_set, interval_set, maxt_set, vote_set
+from circuitvar.audit.neurons.similarity import cluster_weights, similarity, similarity_interval
 
 NINE = ("pearson", "iou", "f1", "auprc", "phi", "cosine", "accuracy", "balanced_accuracy",
         "p_active_given_concept")  # fmt: skip

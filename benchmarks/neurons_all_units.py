@@ -18,11 +18,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.neurons.data.probing_set import probing_set
-from circuitvar.audit.neurons.data.types import ProbingSet
-from circuitvar.audit.neurons.front.audit_neurons import NeuronOptions, audit_neurons
-from circuitvar.audit.neurons.resampling.bootstrap_votes import bootstrap_votes
-from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
+from circuitvar.audit.neurons.data import ProbingSet, probing_set
+from circuitvar.audit.neurons.front import NeuronOptions, audit_neurons
+from circuitvar.audit.neurons.resampling import bootstrap_votes
+from circuitvar.audit.neurons.similarity import cluster_weights
 
 NINE = ("pearson", "iou", "f1", "auprc", "phi", "cosine", "accuracy", "balanced_accuracy",
         "p_active_given_concept")  # fmt: skip

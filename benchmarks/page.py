@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from circuitvar.reports.page.write import write_report
+from circuitvar.reports.page import write_report
 from tests.audit.toy_audit import GPT2_SMALL, POCKET, toy_audit
 from tests.reports.toy_browser import Browser
 

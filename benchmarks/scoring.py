@@ -21,11 +21,12 @@ os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(
 import numpy as np  # noqa: E402  (threads are fixed before the numeric libraries load)
 import torch  # noqa: E402
 
+from circuitvar.circuits.loading import wrap  # noqa: E402
 from circuitvar.circuits.methods.catalog import get_method  # noqa: E402
-from circuitvar.circuits.model.model import Model, wrap  # noqa: E402
-from circuitvar.circuits.scores.score import score_edges  # noqa: E402
+from circuitvar.circuits.model import Model  # noqa: E402
+from circuitvar.circuits.scores import score_edges  # noqa: E402
 from circuitvar.circuits.types import ScoreOptions  # noqa: E402
-from circuitvar.tasks.tokens.metrics import get_metric  # noqa: E402
+from circuitvar.tasks.tokens import get_metric  # noqa: E402
 from circuitvar.tasks.types import Batch  # noqa: E402
 
 N_EDGES = 500
@@ -97,7 +98,7 @@ def method_rows(model: Model, batch: Batch, unit: float, repeats: int) -> list[R
 
 def circuit_rows(model: Model, batch: Batch, unit: float, repeats: int) -> list[Row]:
     """Circuits of the strongest edges: one, and ten nested ones in one call."""
-    from circuitvar.circuits.evaluate.evaluate import evaluate_masks
+    from circuitvar.circuits.evaluate import evaluate_masks
 
     metric = get_metric("logit_diff")
     scores = score_edges(model, batch, get_method("eap"), metric=metric)

@@ -17,15 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
-from circuitvar.audit.edges.edge_summary import edge_summary
-from circuitvar.audit.edges.edge_tests import max_t
-from circuitvar.audit.edges.forecast import forecast
-from circuitvar.audit.edges.inner_outer import inner_outer
-from circuitvar.audit.indices.jaccard import jaccard_of_resamples, mean_pairwise, pairwise_jaccard
-from circuitvar.audit.indices.phi import phi_from_counts, phi_of_resamples
-from circuitvar.audit.resampling.replicate_sets import replicate_sets
-from circuitvar.audit.resampling.weights import bootstrap
-from circuitvar.audit.variance.variance_components import two_way
+from circuitvar.audit.edges import edge_summary, forecast, inner_outer, max_t
+from circuitvar.audit.indices import (
+    jaccard_of_resamples,
+    mean_pairwise,
+    pairwise_jaccard,
+    phi_from_counts,
+    phi_of_resamples,
+)
+from circuitvar.audit.resampling import bootstrap, replicate_sets
+from circuitvar.audit.variance import two_way
 
 
 def planted(n: int, n_edges: int, rng: np.random.Generator) -> np.ndarray:

@@ -15,14 +15,17 @@ from validation_scores import (
     tied_routes,
 )
 
-from circuitvar.audit.agreement.axis import bootstrap_axis
-from circuitvar.audit.agreement.bootstrap_interval import with_block_interval
-from circuitvar.audit.agreement.halves import halves_agreement
-from circuitvar.audit.indices.jaccard import jaccard_of_runs, pairwise_jaccard
-from circuitvar.audit.indices.phi import closed_form_variance, phi, phi_of_resamples, phi_of_runs
-from circuitvar.audit.intervals.intervals import t_interval
-from circuitvar.audit.resampling.replicate_sets import top_k_masks
-from circuitvar.audit.resampling.weights import bootstrap
+from circuitvar.audit.agreement import bootstrap_axis, halves_agreement, with_block_interval
+from circuitvar.audit.indices import (
+    closed_form_variance,
+    jaccard_of_runs,
+    pairwise_jaccard,
+    phi,
+    phi_of_resamples,
+    phi_of_runs,
+)
+from circuitvar.audit.intervals import t_interval
+from circuitvar.audit.resampling import bootstrap, top_k_masks
 
 
 def independent_runs(simulations, rng) -> Iterator[Line]:

@@ -5,18 +5,20 @@ from collections.abc import Iterator
 import numpy as np
 from validation_scores import EDGES, SIZE, Line, covered, draw, regimes
 
-from circuitvar.audit.agreement.paired_stability import Selected, bootstrap_change, halves_change
-from circuitvar.audit.indices.phi import phi
-from circuitvar.audit.indices.phi_tests import phi_difference
-from circuitvar.audit.indices.rank import mean_spearman, mean_spearman_of_runs
-from circuitvar.audit.intervals.ratio import ratio_of_means, share_estimate
-from circuitvar.audit.resampling.replicate_sets import top_k_masks
-from circuitvar.audit.resampling.weights import bootstrap
-from circuitvar.audit.variance.against_exact import agreement_estimates
-from circuitvar.audit.variance.approximation import agreement_with_exact
-from circuitvar.audit.variance.component_intervals import component_interval
-from circuitvar.audit.variance.ledger import ledger, sampling_parts
-from circuitvar.audit.variance.variance_components import nested, two_way, within_between
+from circuitvar.audit.agreement import Selected, bootstrap_change, halves_change
+from circuitvar.audit.indices import mean_spearman, mean_spearman_of_runs, phi, phi_difference
+from circuitvar.audit.intervals import ratio_of_means, share_estimate
+from circuitvar.audit.resampling import bootstrap, top_k_masks
+from circuitvar.audit.variance import (
+    agreement_estimates,
+    agreement_with_exact,
+    component_interval,
+    ledger,
+    nested,
+    sampling_parts,
+    two_way,
+    within_between,
+)
 
 
 def effects(law: str, rng):

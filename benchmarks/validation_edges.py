@@ -5,31 +5,29 @@ from collections.abc import Iterator
 import numpy as np
 from validation_scores import EDGES, SIZE, Line, circuits, draw, regimes
 
-from circuitvar.audit.agreement.halves import halves_agreement
-from circuitvar.audit.edges.edge_summary import edge_summary, sign_test
-from circuitvar.audit.edges.edge_tests import false_discovery, max_t, t_test
-from circuitvar.audit.edges.inner_outer import inner_outer
-from circuitvar.audit.edges.null_models import (
+from circuitvar.audit.agreement import halves_agreement
+from circuitvar.audit.edges import (
     centred_bootstrap,
+    cluster_prompts,
     compare_with_null,
+    edge_summary,
+    false_discovery,
+    inner_outer,
+    max_t,
+    r_concave,
     shuffled_edges,
     shuffled_within,
     sign_flipped,
+    sign_test,
+    t_test,
 )
-from circuitvar.audit.edges.prompt_clusters import cluster_prompts
-from circuitvar.audit.edges.stability_selection import r_concave
-from circuitvar.audit.indices.jaccard import stratified_chance
-from circuitvar.audit.indices.phi import phi, phi_of_runs
-from circuitvar.audit.indices.phi_tests import phi_test
-from circuitvar.audit.indices.set_indices import overlap_p_value
-from circuitvar.audit.intervals.bca import bca_means
-from circuitvar.audit.intervals.confidence_sequence import asymptotic_sequence, stop_when_decided
-from circuitvar.audit.resampling.replicate_sets import replicate_sets
-from circuitvar.audit.resampling.weights import bootstrap, complementary_halves
+from circuitvar.audit.indices import overlap_p_value, phi, phi_of_runs, phi_test, stratified_chance
+from circuitvar.audit.intervals import asymptotic_sequence, bca_means, stop_when_decided
+from circuitvar.audit.resampling import bootstrap, complementary_halves, replicate_sets
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.structure_checks import halves_kuncheva, null_table
-from circuitvar.audit.verdicts.verdict import judge, random_verdict
-from circuitvar.reports.compare.gate import Row, judge_rows
+from circuitvar.audit.single import halves_kuncheva, null_table
+from circuitvar.audit.verdicts import judge, random_verdict
+from circuitvar.reports.compare import Row, judge_rows
 
 NOMINAL = "<= 0.05"
 

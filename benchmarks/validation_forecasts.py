@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from validation_scores import EDGES, SIZE, Line, circuits, draw, regimes
 
-from circuitvar.audit.edges.edge_summary import edge_summary
-from circuitvar.audit.edges.forecast import forecast
-from circuitvar.audit.indices.phi import phi
-from circuitvar.audit.resampling.replicate_sets import top_k_masks
+from circuitvar.audit.edges import edge_summary, forecast
+from circuitvar.audit.indices import phi
+from circuitvar.audit.resampling import top_k_masks
 
 AHEAD = (0.5, 2, 8)
 

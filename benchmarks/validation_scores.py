@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from circuitvar.audit.resampling.replicate_sets import top_k_masks
-from circuitvar.tasks.planted.noise import draw_effects
+from circuitvar.audit.resampling import top_k_masks
+from circuitvar.tasks.planted import draw_effects
 
 Line = tuple[str, str, float, str]
 EDGES, SIZE = 600, 40

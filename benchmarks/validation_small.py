@@ -5,12 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 from validation_scores import Line, covered
 
-from circuitvar.audit.agreement.halves import halves_agreement
-from circuitvar.audit.agreement.paired_stability import Selected, template_change
-from circuitvar.audit.agreement.wording import wording
-from circuitvar.audit.indices.phi import phi, phi_of_runs
-from circuitvar.audit.intervals.confidence_sequence import stop_when_decided
-from circuitvar.audit.resampling.replicate_sets import top_k_masks
+from circuitvar.audit.agreement import Selected, halves_agreement, template_change, wording
+from circuitvar.audit.indices import phi, phi_of_runs
+from circuitvar.audit.intervals import stop_when_decided
+from circuitvar.audit.resampling import top_k_masks
 
 EDGES = 60
 

@@ -10,11 +10,15 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from circuitvar.circuits.evaluate.equivalence import equivalence_test, tost
-from circuitvar.circuits.evaluate.hypothesis import share_interval
-from circuitvar.circuits.evaluate.independence import independence_test
-from circuitvar.circuits.evaluate.minimality import minimality_test
-from circuitvar.circuits.evaluate.sufficiency import partial_necessity_test, sufficiency_test
+from circuitvar.circuits.evaluate import (
+    equivalence_test,
+    independence_test,
+    minimality_test,
+    partial_necessity_test,
+    share_interval,
+    sufficiency_test,
+    tost,
+)
 
 Line = tuple[str, str, float, str]
 

@@ -16,8 +16,7 @@ from circuitvar.circuits.graph import Graph
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from circuitvar.circuits.model.model import Model
-    from circuitvar.circuits.model.sources import Writes
+    from circuitvar.circuits.model import Model, Writes
     from circuitvar.tasks.types import Batch, Metric
 
 Ablation = Literal["patching", "mean", "mean-positional", "zero"]

@@ -105,7 +105,7 @@ def card(record: Any, note: Mapping[str, str], facts: list[tuple[object, ...]]) 
 
 def methods_page() -> str:
     """Method cards from METHODS and FINDERS."""
-    from circuitvar.circuits.find.finders import FINDERS
+    from circuitvar.circuits.find import FINDERS
     from circuitvar.circuits.methods.catalog import METHODS
 
     written = notes()
@@ -140,8 +140,8 @@ def methods_page() -> str:
 def tasks_page() -> str:
     """Tasks, planted models and metrics."""
     from circuitvar.tasks.catalog import TASKS
-    from circuitvar.tasks.planted.catalog import PLANTED
-    from circuitvar.tasks.tokens.metrics import METRICS
+    from circuitvar.tasks.planted import PLANTED
+    from circuitvar.tasks.tokens import METRICS
 
     parts = ["# Tasks, planted models and metrics", "", MARK, "## Tasks", ""]
     for task in TASKS:
@@ -177,7 +177,7 @@ def tasks_page() -> str:
 def leaderboard_page() -> str:
     """Every method on the models whose circuit is known. Rounded; not compared by the tests."""
     from circuitvar.circuits.methods.catalog import METHODS
-    from circuitvar.reports.compare.method_check import leaderboard
+    from circuitvar.reports.compare import leaderboard
 
     frame = leaderboard(METHODS)
     parts = ["# Leaderboard", "", MARK]
@@ -211,11 +211,7 @@ def modules(folder: str) -> list[str]:
 
 def pages() -> dict[str, str]:
     """Committed pages by path below `docs/`. The API pages are made at build time, not here."""
-    return {
-        "commands.md": commands_page(),
-        "methods.md": methods_page(),
-        "tasks.md": tasks_page(),
-    }
+    return {"commands.md": commands_page(), "methods.md": methods_page(), "tasks.md": tasks_page()}
 
 
 def api_pages() -> dict[str, str]:

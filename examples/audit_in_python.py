@@ -1,9 +1,9 @@
 """Audit a circuit, read the numbers, write the report."""
 
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.audit import audit_circuit
-from circuitvar.circuits.model.model import load_model
-from circuitvar.reports.page.write import write_report
+from circuitvar.audit.single import audit_circuit
+from circuitvar.circuits.loading import load_model
+from circuitvar.reports.page import write_report
 from circuitvar.tasks.catalog import get_task
 
 settings = Settings(n=60, heldout=24, bootstrap=50, pairs=10, exact=24, fresh=0, random=30, size=4)

@@ -2,15 +2,14 @@
 
 import numpy as np
 
-from circuitvar.audit.indices.recovery import auroc
-from circuitvar.circuits.methods.gradient.eap import eap
-from circuitvar.circuits.methods.patching.exact import exact
-from circuitvar.circuits.model.model import load_model
-from circuitvar.circuits.scores.score import score_edges
+from circuitvar.audit.indices import auroc
+from circuitvar.circuits.loading import load_model
+from circuitvar.circuits.methods.gradient import eap
+from circuitvar.circuits.methods.patching import exact
+from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import Method
-from circuitvar.tasks.planted.catalog import get_planted
-from circuitvar.tasks.tokens.metrics import get_metric
-from circuitvar.tasks.tokens.tokens import tokenize
+from circuitvar.tasks.planted import get_planted
+from circuitvar.tasks.tokens import get_metric, tokenize
 
 
 def eap_both_ways(model, batch, *, metric, options):

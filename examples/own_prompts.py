@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.audit import audit_circuit
-from circuitvar.circuits.model.model import load_model
+from circuitvar.audit.single import audit_circuit
+from circuitvar.circuits.loading import load_model
 from circuitvar.tasks.catalog import get_task
-from circuitvar.tasks.own.readers import task_from_file
+from circuitvar.tasks.own import task_from_file
 
 # Any source of prompt pairs will do; here they come from a shipped task.
 pairs = get_task("pronoun").sample(80, rng=np.random.default_rng(0))

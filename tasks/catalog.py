@@ -2,16 +2,20 @@
 
 import difflib
 
-from circuitvar.tasks.language.agreement import AGREEMENT
-from circuitvar.tasks.language.arithmetic import ADDITION, SUBTRACTION
-from circuitvar.tasks.language.capital import CAPITAL
-from circuitvar.tasks.language.choices import COLOURED_OBJECTS, MULTIPLE_CHOICE
-from circuitvar.tasks.language.docstring import DOCSTRING
-from circuitvar.tasks.language.greater_than import GREATER_THAN
-from circuitvar.tasks.language.induction import INDUCTION
-from circuitvar.tasks.language.ioi import IOI
-from circuitvar.tasks.language.pronoun import PRONOUN
-from circuitvar.tasks.planted.catalog import PLANTED_TASKS
+from circuitvar.tasks.language import (
+    ADDITION,
+    AGREEMENT,
+    CAPITAL,
+    COLOURED_OBJECTS,
+    DOCSTRING,
+    GREATER_THAN,
+    INDUCTION,
+    IOI,
+    MULTIPLE_CHOICE,
+    PRONOUN,
+    SUBTRACTION,
+)
+from circuitvar.tasks.planted import PLANTED_TASKS
 from circuitvar.tasks.types import Task
 
 TASKS: tuple[Task, ...] = (

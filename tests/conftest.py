@@ -17,7 +17,7 @@ settings.load_profile("circuitvar")
 @pytest.fixture(scope="session")
 def pocket():
     """Pocket model, training seed 0."""
-    from circuitvar.circuits.model.model import load_model
+    from circuitvar.circuits.loading.load import load_model
 
     return load_model("pocket:0")
 

@@ -11,19 +11,20 @@ from jaxtyping import Bool, Float
 
 from circuitvar.audit.agreement.close_calls import least_of_resamples
 from circuitvar.audit.agreement.halves import halves_agreement
-from circuitvar.audit.indices.jaccard import (
+from circuitvar.audit.indices import (
     jaccard_of_resamples,
     jaccard_of_runs,
     mean_chance,
     off_diagonal,
     pairwise_cv,
     pairwise_jaccard,
+    phi_of_resamples,
+    phi_of_runs,
 )
-from circuitvar.audit.indices.phi import phi_of_resamples, phi_of_runs
-from circuitvar.audit.intervals.runs_interval import CHOICES
-from circuitvar.audit.resampling.replicate_sets import RunSets, Selector, pack, replicate_sets
-from circuitvar.audit.resampling.weights import Clusters, Resamples
+from circuitvar.audit.intervals import CHOICES
+from circuitvar.audit.resampling import Resamples, RunSets, Selector, pack, replicate_sets
 from circuitvar.audit.types import Axis
+from circuitvar.tasks.units import Clusters
 
 
 def halves_axis(

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from circuitvar.audit.agreement.close_calls import weight_of_few
-from circuitvar.audit.resampling.weights import from_counts
+from circuitvar.audit.resampling import from_counts
 
 Values = Float[np.ndarray, "index pair"]
 Agreement = Callable[[Float[np.ndarray, "replicate example"]], tuple[object, Values]]

@@ -13,10 +13,10 @@ from jaxtyping import Float
 from circuitvar.audit.agreement.block_variance import LARGEST_GROWTH, SHARED_DF
 from circuitvar.audit.agreement.close_calls import weight_of_few
 from circuitvar.audit.agreement.halves import EXTRAPOLATED, LEAST_UNITS
-from circuitvar.audit.indices.phi import closed_form_variance, pair_phi
-from circuitvar.audit.indices.phi import phi as phi_of_masks
-from circuitvar.audit.intervals.intervals import below_one_swap, t_interval, unseen_swap
-from circuitvar.audit.resampling.replicate_sets import Selector, replicate_sets
+from circuitvar.audit.indices import closed_form_variance, pair_phi
+from circuitvar.audit.indices import phi as phi_of_masks
+from circuitvar.audit.intervals import below_one_swap, t_interval, unseen_swap
+from circuitvar.audit.resampling import Selector, replicate_sets
 from circuitvar.audit.types import Axis, Estimate
 
 CLOSE_CALL = 0.14

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.audit.indices.jaccard import off_diagonal
-from circuitvar.audit.intervals.intervals import UNSEEN, t_interval, unseen_swap
+from circuitvar.audit.indices import off_diagonal
+from circuitvar.audit.intervals import UNSEEN, t_interval, unseen_swap
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.t_interval import t_quantile
 

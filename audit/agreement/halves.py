@@ -13,21 +13,11 @@ from jaxtyping import Float
 
 from circuitvar.audit.agreement.block_variance import SHARED_DF, halves_variance
 from circuitvar.audit.agreement.close_calls import DECIDE
-from circuitvar.audit.indices.jaccard import mean_chance
-from circuitvar.audit.indices.set_indices import jaccard
-from circuitvar.audit.intervals.intervals import (
-    below_one_swap,
-    check_level,
-    t_interval,
-    unseen_swap,
-)
-from circuitvar.audit.resampling.replicate_sets import RunSets, Selector, replicate_sets
-from circuitvar.audit.resampling.weights import (
-    Clusters,
-    complementary_halves,
-    unit_of_example,
-)
+from circuitvar.audit.indices import jaccard, mean_chance
+from circuitvar.audit.intervals import below_one_swap, check_level, t_interval, unseen_swap
+from circuitvar.audit.resampling import RunSets, Selector, complementary_halves, replicate_sets
 from circuitvar.audit.types import Estimate
+from circuitvar.tasks.units import Clusters, unit_of_example
 
 EXTRAPOLATED = "subsampling, extrapolated"
 """Name of the interval."""

@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from circuitvar.audit.agreement.axis import runs_axis
-from circuitvar.audit.indices.jaccard import mean_pairwise, pairwise_jaccard
+from circuitvar.audit.indices import mean_pairwise, pairwise_jaccard
 from circuitvar.audit.types import Axis
-from circuitvar.circuits.find.select import top_n_masks
+from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.graph import Graph
 
 MATCHED = "seed-matched"

@@ -13,26 +13,33 @@ from jaxtyping import Float
 
 from circuitvar.audit.agreement.block_variance import DIFFERENCE_DF, difference_variance
 from circuitvar.audit.agreement.halves import LEAST_UNITS, pair_agreement
-from circuitvar.audit.indices.jaccard import mean_pairwise, off_diagonal, pairwise_jaccard
-from circuitvar.audit.indices.phi import leave_one_run_out, pair_phi, phi, row_projections
-from circuitvar.audit.intervals.intervals import (
+from circuitvar.audit.indices import (
+    leave_one_run_out,
+    mean_pairwise,
+    off_diagonal,
+    pair_phi,
+    pairwise_jaccard,
+    phi,
+    row_projections,
+)
+from circuitvar.audit.intervals import (
+    few_runs_se,
     resample_se,
     row_jackknife_se,
     t_interval,
+    tied_runs_se,
     unseen_swap,
     with_unseen_swap,
 )
-from circuitvar.audit.intervals.runs_interval import few_runs_se, tied_runs_se
-from circuitvar.audit.resampling.replicate_sets import replicate_sets
-from circuitvar.audit.resampling.weights import (
-    Clusters,
+from circuitvar.audit.resampling import (
     Resamples,
     complementary_halves,
-    unit_of_example,
+    replicate_sets,
+    template_means,
 )
-from circuitvar.audit.single.perturb import template_means
 from circuitvar.audit.types import Estimate
-from circuitvar.circuits.find.select import top_n_masks
+from circuitvar.circuits.find import top_n_masks
+from circuitvar.tasks.units import Clusters, unit_of_example
 
 Scores = Float[np.ndarray, "example edge"]
 _SPLITS = 24

@@ -8,8 +8,8 @@ import pandas as pd
 from jaxtyping import Float
 
 from circuitvar.audit.agreement.halves import halves_agreement
-from circuitvar.audit.resampling.weights import Clusters
 from circuitvar.audit.streams import stream
+from circuitvar.tasks.units import Clusters
 
 SHARES: tuple[float, ...] = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 """Sizes of the curve, as shares of the graph."""

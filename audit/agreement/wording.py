@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.audit.indices.jaccard import mean_pairwise, pairwise_jaccard
-from circuitvar.audit.indices.phi import phi, phi_of_runs
+from circuitvar.audit.indices import mean_pairwise, pairwise_jaccard, phi, phi_of_runs
 from circuitvar.audit.types import Estimate
-from circuitvar.circuits.find.select import top_n_masks
+from circuitvar.circuits.find import top_n_masks
 
 GROUPINGS = 39
 LOST = "phi lost to wording"

@@ -13,11 +13,10 @@ from circuitvar.audit.design.design import RunKey
 from circuitvar.audit.design.facets import pass_key
 from circuitvar.audit.design.finder_runs import finder_of
 from circuitvar.audit.design.run_store import RunTable, load_run
-from circuitvar.audit.resampling.replicate_sets import Selector
+from circuitvar.audit.resampling import Selector
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import resampled_prompts
-from circuitvar.circuits.find.select import strength, top_n, top_n_masks
-from circuitvar.circuits.find.select_connected import smallest_connected
+from circuitvar.circuits.find import smallest_connected, strength, top_n, top_n_masks
 from circuitvar.circuits.graph import Graph
 
 Edge = Float[np.ndarray, " edge"]
@@ -91,12 +90,7 @@ def example_weights(
 
 
 def selected(
-    graph: Graph,
-    scores: Edge,
-    levels: Mapping[str, object],
-    *,
-    settings: Settings,
-    size: int,
+    graph: Graph, scores: Edge, levels: Mapping[str, object], *, settings: Settings, size: int
 ) -> Bool[np.ndarray, " edge"]:
     """The circuit of one run under its `size`, `signed`, `selection` and `granularity`."""
     absolute = not levels.get("signed", settings.signed)

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from circuitvar.audit.variance.moment_components import cross, moment_components
+from circuitvar.audit.variance import cross, moment_components
 
 Level = str | int | float | bool | None
 Crossing = Literal["one-at-a-time", "full", "sampled"]
@@ -90,11 +90,7 @@ class RunKey:
         >>> RunKey((("method", "eap"),)).digest[:8]
         'a7d38f29'
         """
-        record = {
-            "context": self.context,
-            "levels": dict(self.levels),
-            "replicate": self.replicate,
-        }
+        record = {"context": self.context, "levels": dict(self.levels), "replicate": self.replicate}
         text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

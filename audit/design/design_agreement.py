@@ -6,20 +6,21 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
-from circuitvar.audit.agreement.bootstrap_interval import block_intervals
-from circuitvar.audit.agreement.close_calls import least_of_resamples
+from circuitvar.audit.agreement import block_intervals, least_of_resamples
 from circuitvar.audit.design.derived_runs import Derived, Sample
 from circuitvar.audit.design.design import Design, RunKey
 from circuitvar.audit.design.design_phi import LEAST_RESAMPLES, phi_of_design
 from circuitvar.audit.design.design_summary import varied
 from circuitvar.audit.design.facets import SAMPLE
-from circuitvar.audit.indices.jaccard import (
+from circuitvar.audit.indices import (
     jaccard_of_resamples,
     jaccard_of_runs,
     mean_chance,
     pairwise_jaccard,
+    phi,
+    phi_of_resamples,
+    phi_of_runs,
 )
-from circuitvar.audit.indices.phi import phi, phi_of_resamples, phi_of_runs
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Estimate
 

@@ -11,8 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.agreement.axis import runs_axis
-from circuitvar.audit.agreement.match_heads import match_heads
+from circuitvar.audit.agreement import match_heads, runs_axis
 from circuitvar.audit.design.derived_runs import Derived, selected
 from circuitvar.audit.design.design import Design, Level, RunKey, labels_of
 from circuitvar.audit.design.design_agreement import RESAMPLED
@@ -20,19 +19,24 @@ from circuitvar.audit.design.design_summary import varied
 from circuitvar.audit.design.facets import DATA, pools, settings_of
 from circuitvar.audit.design.one_at_a_time import rows_of_block
 from circuitvar.audit.design.run_design import model_of
-from circuitvar.audit.function.function_condition import Condition, run_under
-from circuitvar.audit.function.function_matrix import NULLS, Found, function_matrix, function_row
-from circuitvar.audit.indices.jaccard import pairwise_jaccard
+from circuitvar.audit.function import (
+    NULLS,
+    Condition,
+    Found,
+    function_matrix,
+    function_row,
+    run_under,
+)
+from circuitvar.audit.indices import pairwise_jaccard
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.prompts import discovery_batch, fresh_batch, heldout_batch
+from circuitvar.audit.single import discovery_batch, fresh_batch, heldout_batch
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis, Estimate
-from circuitvar.audit.verdicts.verdict import Bars
-from circuitvar.circuits.evaluate.null_circuits import random_connected
-from circuitvar.circuits.model.model import Model
-from circuitvar.tasks.language.corruptions import with_noise
-from circuitvar.tasks.tokens.metrics import get_metric
-from circuitvar.tasks.tokens.tokens import take
+from circuitvar.audit.verdicts import Bars
+from circuitvar.circuits.evaluate import random_connected
+from circuitvar.circuits.model import Model
+from circuitvar.tasks.language import with_noise
+from circuitvar.tasks.tokens import get_metric, take
 from circuitvar.tasks.types import Batch, Task
 
 CONDITIONS = ("metric", "corruption", "ablation", DATA, "noise", "dtype", "checkpoint", "template")

@@ -14,8 +14,8 @@ from scipy.stats import chi2
 from circuitvar.audit.design.design import Design, Effect, RunKey, labels_of
 from circuitvar.audit.design.facets import SAMPLE
 from circuitvar.audit.design.one_at_a_time import ALONE, rows_of_block
-from circuitvar.audit.intervals.effective_df import summed_df
-from circuitvar.audit.variance.component_intervals import FEW, mls_interval
+from circuitvar.audit.intervals import summed_df
+from circuitvar.audit.variance import FEW, mls_interval
 
 LEAST = 3
 """Fewer levels than this are no sample."""

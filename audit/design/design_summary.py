@@ -17,8 +17,7 @@ from circuitvar.audit.design.design_intervals import Interval, component_interva
 from circuitvar.audit.design.facets import SELECTION, pools
 from circuitvar.audit.design.finder_runs import any_finder
 from circuitvar.audit.design.one_at_a_time import block_variances, rows_of_block, single_runs
-from circuitvar.audit.variance.functional_anova import functional_anova
-from circuitvar.audit.variance.moment_components import moment_components
+from circuitvar.audit.variance import functional_anova, moment_components
 from circuitvar.circuits.methods.catalog import get_method
 
 Runs = Float[np.ndarray, "run edge"]
@@ -134,11 +133,7 @@ def mixes_units(keys: Sequence[RunKey]) -> bool:
 
 
 def design_components(
-    design: Design,
-    derived: Derived,
-    *,
-    interactions: Sequence[Effect] = (),
-    level: float = 0.95,
+    design: Design, derived: Derived, *, interactions: Sequence[Effect] = (), level: float = 0.95
 ) -> pd.DataFrame:
     """One row per response and effect: variance summed over edges with `low` and `high` where the
     design gives them (`interval` says from what, or why not), share, median share over edges.

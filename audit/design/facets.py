@@ -13,11 +13,11 @@ from difflib import get_close_matches
 from circuitvar.audit.design.design import Design, Facet, RunKey, run_keys
 from circuitvar.audit.design.finder_runs import FINDER, FINDER_SEED, check_finders, finder_of
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.prompts import marks_roles
+from circuitvar.audit.single import marks_roles
 from circuitvar.circuits.methods.catalog import METHODS, get_method
-from circuitvar.circuits.model.model import DTYPES
+from circuitvar.circuits.model import DTYPES
 from circuitvar.circuits.types import ABLATIONS
-from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Task
 
 DATA = "data"

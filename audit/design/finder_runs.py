@@ -12,13 +12,13 @@ import numpy as np
 from jaxtyping import Bool
 
 from circuitvar.audit.streams import resampled_prompts
-from circuitvar.circuits.find.finders import get_finder
-from circuitvar.tasks.tokens.tokens import take
+from circuitvar.circuits.find import get_finder
+from circuitvar.tasks.tokens import take
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
     from circuitvar.audit.design.design import Design, RunKey
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 FINDER = "finder"
 """Key or `module:attribute`; null is the scoring method and selection rule of the run."""

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 from circuitvar.audit.design.design import Design, Effect, RunKey, labels_of
 from circuitvar.audit.design.facets import pools
-from circuitvar.audit.variance.moment_components import moment_components
+from circuitvar.audit.variance import moment_components
 
 Edge = Float[np.ndarray, " edge"]
 ALONE = "variance over levels, the rest at default"

@@ -19,16 +19,15 @@ from circuitvar.audit.design.finder_runs import FINDER_SEED, find_run, finder_of
 from circuitvar.audit.design.plan_checks import check_on_model, loaded, source_of
 from circuitvar.audit.design.run_store import run_design, run_path
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.perturb import circuit_size
-from circuitvar.audit.single.prompts import discovery_batch, fresh_batch
-from circuitvar.circuits.find.finders import get_finder
+from circuitvar.audit.single import discovery_batch, fresh_batch
+from circuitvar.circuits.find import circuit_size, get_finder
+from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.model.model import Model, load_model
-from circuitvar.circuits.scores.code_digest import code_digest
-from circuitvar.circuits.scores.score import score_edges
+from circuitvar.circuits.model import Model
+from circuitvar.circuits.scores import code_digest, score_edges
 from circuitvar.circuits.types import ScoreOptions
-from circuitvar.tasks.language.corruptions import with_noise
-from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.tasks.language import with_noise
+from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Task
 
 

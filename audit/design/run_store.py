@@ -20,8 +20,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from circuitvar.audit.design.design import Effect, RunKey, labels_of
-from circuitvar.audit.variance.moment_components import moment_components
-from circuitvar.audit.variance.variance_components import Components
+from circuitvar.audit.variance import Components, moment_components
 
 Arrays = Mapping[str, np.ndarray]
 

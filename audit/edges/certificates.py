@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import beta
 
-from circuitvar.audit.resampling.replicate_sets import Selector, replicate_sets
-from circuitvar.audit.resampling.weights import Clusters, deletions
+from circuitvar.audit.resampling import Selector, deletions, replicate_sets
+from circuitvar.tasks.units import Clusters
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,10 @@ import pandas as pd
 from circuitvar.audit.edges.edge_summary import edge_summary
 from circuitvar.audit.edges.edge_tests import max_t
 from circuitvar.audit.edges.inner_outer import inner_outer
-from circuitvar.audit.indices.inclusion import classify
-from circuitvar.audit.intervals.ratio import use_templates
+from circuitvar.audit.indices import classify
 from circuitvar.audit.types import Axis
 from circuitvar.circuits.types import Circuit, EdgeScores
+from circuitvar.tasks.units import use_templates
 
 
 def edge_table(

@@ -13,7 +13,7 @@ from scipy.stats import false_discovery_control
 from scipy.stats import t as student_t
 
 from circuitvar.audit.edges.edge_summary import EdgeSummary
-from circuitvar.audit.resampling.weights import Clusters, unit_of_example
+from circuitvar.tasks.units import Clusters, unit_of_example
 
 Edge = Float[np.ndarray, " edge"]
 FEW_UNITS = 10

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from scipy.stats import t as student_t
 
 from circuitvar.audit.edges.edge_summary import EdgeSummary
-from circuitvar.audit.indices.phi import phi
-from circuitvar.audit.resampling.replicate_sets import replicate_sets, top_k_masks
-from circuitvar.audit.resampling.weights import Clusters, disjoint_blocks
+from circuitvar.audit.indices import phi
+from circuitvar.audit.resampling import disjoint_blocks, replicate_sets, top_k_masks
+from circuitvar.tasks.units import Clusters
 
 _CORE = 8.0
 _STEP = 0.1

@@ -11,8 +11,8 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from circuitvar.audit.edges.edge_summary import edge_summary
-from circuitvar.audit.indices.jaccard import jaccard_to
-from circuitvar.audit.resampling.replicate_sets import RunSets, Selector, replicate_sets
+from circuitvar.audit.indices import jaccard_to
+from circuitvar.audit.resampling import RunSets, Selector, replicate_sets
 
 _FAR = 8.0
 """Edges further from the cut than this many SEs are kept always or never."""

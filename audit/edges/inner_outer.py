@@ -21,11 +21,7 @@ class InnerOuter:
 
 
 def inner_outer(
-    mean: Float[np.ndarray, " edge"],
-    se: Float[np.ndarray, " edge"],
-    *,
-    size: int,
-    critical: float,
+    mean: Float[np.ndarray, " edge"], se: Float[np.ndarray, " edge"], *, size: int, critical: float
 ) -> InnerOuter:
     """Confidence sets for the `size` largest |effect| from the band |mean| ± critical * SE.
 

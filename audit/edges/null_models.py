@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from circuitvar.audit.agreement.wording import group_means
-from circuitvar.audit.resampling.weights import Clusters, unit_of_example
+from circuitvar.audit.agreement import group_means
+from circuitvar.tasks.units import Clusters, unit_of_example
 
 Scores = Float[np.ndarray, "example edge"]
 Null = Callable[[Scores, np.random.Generator], Scores]

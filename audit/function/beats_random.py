@@ -4,9 +4,8 @@ import numpy as np
 from jaxtyping import Float
 
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.evaluate.evaluate import evaluate_masks
-from circuitvar.circuits.evaluate.null_circuits import random_connected
-from circuitvar.circuits.model.model import Model
+from circuitvar.circuits.evaluate import evaluate_masks, random_connected
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.types import Ablation, Circuit
 from circuitvar.tasks.types import Batch, Metric
 

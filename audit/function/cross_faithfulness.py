@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from circuitvar.audit.intervals.group_jackknife import group_jackknife
-from circuitvar.audit.intervals.ratio import use_templates
+from circuitvar.audit.intervals import group_jackknife
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.types import Faithfulness
+from circuitvar.tasks.units import use_templates
 
 C = TypeVar("C")
 D = TypeVar("D")

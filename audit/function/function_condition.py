@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from circuitvar.circuits.evaluate.evaluate import evaluate_masks
-from circuitvar.circuits.model.model import Model
+from circuitvar.circuits.evaluate import evaluate_masks
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.types import Ablation, Faithfulness
-from circuitvar.tasks.tokens.tokens import take
+from circuitvar.tasks.tokens import take
 from circuitvar.tasks.types import Batch, Metric
 
 PROMPTS = 50

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.intervals.ratio import ratio_of_means
+from circuitvar.audit.intervals import ratio_of_means
 from circuitvar.audit.types import Axis, Estimate, Outcome, Verdict
-from circuitvar.audit.verdicts.verdict import (
+from circuitvar.audit.verdicts import (
     Bars,
     function_verdict,
     stability_verdicts,

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.intervals.ratio import ratio_of_means
+from circuitvar.audit.intervals import ratio_of_means
 from circuitvar.audit.types import Estimate
-from circuitvar.circuits.evaluate.evaluate import evaluate_circuits
-from circuitvar.circuits.model.model import Model
+from circuitvar.circuits.evaluate import evaluate_circuits
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.types import Ablation, Circuit, Faithfulness
 from circuitvar.tasks.types import Batch, Metric
 

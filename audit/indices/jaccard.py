@@ -10,13 +10,14 @@ from scipy.stats import hypergeom
 
 from circuitvar.audit.indices.phi import column_blocks
 from circuitvar.audit.indices.set_indices import chance_jaccard, jaccard
-from circuitvar.audit.intervals.intervals import (
+from circuitvar.audit.intervals import (
+    OfShared,
     ResampleInterval,
+    interval_of_runs,
     resample_se,
     t_interval,
     unseen_swap,
 )
-from circuitvar.audit.intervals.runs_interval import OfShared, interval_of_runs
 from circuitvar.audit.types import Estimate
 
 Pairs = Float[np.ndarray, "run run"]

@@ -8,13 +8,14 @@ every run or no run keeps may be left out of `masks` if `always` and `n_edges` s
 import numpy as np
 from jaxtyping import Bool, Float, Real
 
-from circuitvar.audit.intervals.intervals import (
+from circuitvar.audit.intervals import (
+    OfShared,
     ResampleInterval,
+    interval_of_runs,
     resample_se,
     t_interval,
     unseen_swap,
 )
-from circuitvar.audit.intervals.runs_interval import OfShared, interval_of_runs
 from circuitvar.audit.types import Estimate
 
 

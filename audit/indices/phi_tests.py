@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import t as student_t
 
 from circuitvar.audit.indices.phi import phi, phi_of_runs, row_projections
-from circuitvar.audit.intervals.intervals import resample_se, t_interval
+from circuitvar.audit.intervals import resample_se, t_interval
 from circuitvar.audit.types import Estimate
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import kendalltau, rankdata, weightedtau
 
-from circuitvar.audit.intervals.intervals import row_jackknife_se, t_interval
+from circuitvar.audit.intervals import row_jackknife_se, t_interval
 from circuitvar.audit.types import Estimate
 
 Scores = Float[np.ndarray, " edge"]

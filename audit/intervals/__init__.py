@@ -1,1 +1,26 @@
 """Intervals of any statistic: t, BCa, jackknife, betting, confidence sequences, runs."""
+
+from circuitvar.audit.intervals.bca import bca_means
+from circuitvar.audit.intervals.confidence_sequence import (
+    LEAST, asymptotic_sequence, stop_when_decided,
+)
+from circuitvar.audit.intervals.effective_df import (
+    between_df, crossed_df, jackknife_df, pooled, summed_df, within_df,
+)
+from circuitvar.audit.intervals.group_jackknife import group_jackknife
+from circuitvar.audit.intervals.intervals import (
+    ResampleInterval, UNSEEN, below_one_swap, check_level, resample_se, row_jackknife_se,
+    t_interval, unseen_swap, with_unseen_swap,
+)
+from circuitvar.audit.intervals.ratio import ratio_of_means, share_estimate
+from circuitvar.audit.intervals.runs_interval import (
+    CHOICES, OfShared, few_runs_se, interval_of_runs, tied_runs_se,
+)
+
+__all__ = [
+    "CHOICES", "LEAST", "OfShared", "ResampleInterval", "UNSEEN", "asymptotic_sequence",
+    "bca_means", "below_one_swap", "between_df", "check_level", "crossed_df", "few_runs_se",
+    "group_jackknife", "interval_of_runs", "jackknife_df", "pooled", "ratio_of_means",
+    "resample_se", "row_jackknife_se", "share_estimate", "stop_when_decided", "summed_df",
+    "t_interval", "tied_runs_se", "unseen_swap", "with_unseen_swap", "within_df",
+]

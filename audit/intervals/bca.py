@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtr, ndtri
 
-from circuitvar.audit.resampling.weights import Resamples
+from circuitvar.audit.resampling import Resamples
 
 _BLOCK = 2048
 

@@ -15,11 +15,7 @@ _POINTS = 2001
 
 
 def betting_sequence(
-    values: Iterable[float],
-    *,
-    bounds: tuple[float, float],
-    budget: int,
-    alpha: float = 0.05,
+    values: Iterable[float], *, bounds: tuple[float, float], budget: int, alpha: float = 0.05
 ) -> Iterator[tuple[float, float]]:
     """(low, high) of the mean after every value, all of them right at once with probability
     1 - alpha, whatever the law on `bounds` and however it is watched.

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from circuitvar.audit.intervals.intervals import t_interval
-from circuitvar.audit.resampling.weights import Clusters, from_counts, unit_of_example
+from circuitvar.audit.resampling import from_counts
 from circuitvar.audit.types import Estimate
+from circuitvar.tasks.units import Clusters, unit_of_example
 
 Statistic = Callable[[Float[np.ndarray, " example"]], Float[np.ndarray, " value"]]
 

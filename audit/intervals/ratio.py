@@ -5,34 +5,12 @@ that is left out is the template where there are enough templates, else the prom
 """
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy.stats import binomtest
 
 from circuitvar.audit.intervals.intervals import row_jackknife_se, t_interval
-from circuitvar.audit.resampling.weights import unit_of_example
 from circuitvar.audit.types import Estimate
-
-LEAST_TEMPLATES = 4
-"""Fewer templates than this are too few for a t interval; prompts are then the unit, and nothing
-is said about other wordings."""
-
-
-def use_templates(templates: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """The templates as clusters where there are enough of them, else None."""
-    many = templates is not None and len(set(templates)) >= LEAST_TEMPLATES
-    return templates if many else None
-
-
-def sampling_units(
-    n: int, templates: tuple[str, ...] | None
-) -> tuple[Int[np.ndarray, " example"], str]:
-    """Unit number of each example and what a unit is: `template` or `prompt`.
-
-    >>> sampling_units(3, ("x", "x", "y"))[1]
-    'prompt'
-    """
-    clusters = use_templates(templates)
-    return unit_of_example(n, clusters), "prompt" if clusters is None else "template"
+from circuitvar.tasks.units import sampling_units
 
 
 def ratio_of_means(

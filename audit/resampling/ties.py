@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from circuitvar.audit.resampling.weights import Resamples, bootstrap, complementary_halves
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis
-from circuitvar.circuits.find.select import strength
+from circuitvar.circuits.find import strength
 from circuitvar.circuits.types import EdgeScores
 
 TOLERANCE = 1e-6

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int, Shaped
+from jaxtyping import Float, Float32, Int, Shaped
 
-Clusters = Sequence[object] | np.ndarray | None
+from circuitvar.tasks.units import Clusters, unit_of_example
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,22 +31,6 @@ class Resamples:
     @property
     def replicates(self) -> int:
         return len(self.weights)
-
-
-def unit_of_example(n: int, clusters: Clusters = None) -> Int[np.ndarray, " example"]:
-    """Unit number of each example: its own, or that of its cluster in order of first appearance.
-
-    >>> unit_of_example(4, ["b", "a", "b", "c"])
-    array([0, 1, 0, 2])
-    """
-    if n < 1:
-        raise ValueError(f"{n} examples cannot be resampled; pass at least 1")
-    if clusters is None:
-        return np.arange(n)
-    if len(clusters) != n:
-        raise ValueError(f"{len(clusters)} cluster ids for {n} examples; give one per example")
-    seen: dict[object, int] = {}
-    return np.array([seen.setdefault(cluster, len(seen)) for cluster in clusters])
 
 
 def from_counts(
@@ -201,3 +185,13 @@ def subset_counts(
     counts = np.zeros((replicates, units), dtype=np.float32)
     np.put_along_axis(counts, order[:, :size], 1.0, axis=1)
     return counts
+
+
+def template_means(
+    scores: Float[np.ndarray, "example edge"], templates: tuple[str, ...]
+) -> tuple[Float[np.ndarray, "run edge"], tuple[str, ...]]:
+    """Mean score per template, and the template ids in alphabetical order."""
+    names = tuple(sorted(set(templates)))
+    label = np.array(templates)
+    rows = [scores[label == name].mean(axis=0, dtype=np.float64) for name in names]
+    return np.stack(rows), names

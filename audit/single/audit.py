@@ -7,33 +7,29 @@ from time import perf_counter
 
 import pandas as pd
 
-from circuitvar.audit.edges.edge_table import edge_table
-from circuitvar.audit.function.function_estimates import behaviour_estimates, function_estimates
-from circuitvar.audit.intervals.ratio import use_templates
-from circuitvar.audit.resampling.ties import with_ties
+from circuitvar.audit.edges import edge_table
+from circuitvar.audit.function import behaviour_estimates, function_estimates
+from circuitvar.audit.resampling import with_ties
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.axis_agreement import agreement_table, run_means
 from circuitvar.audit.single.choice_variance import choices_table
 from circuitvar.audit.single.claims import claims
 from circuitvar.audit.single.collect import Collected, Progress, collect
 from circuitvar.audit.single.function_axes import function_tables
-from circuitvar.audit.single.perturb import (
-    Perturbed,
-    circuit_size,
-    perturbation_axes,
-)
+from circuitvar.audit.single.perturb import Perturbed, perturbation_axes
 from circuitvar.audit.single.run_circuits import CircuitRuns, run_circuits
 from circuitvar.audit.single.sample_tables import certificate_table, chance_bounds, decision_study
 from circuitvar.audit.single.structure_checks import structure_checks
 from circuitvar.audit.single.tables import audit_tables, heldout_table
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Audit, Estimate
-from circuitvar.audit.variance.against_exact import agreement_estimates
-from circuitvar.audit.variance.ledger import components_of
-from circuitvar.audit.verdicts.verdict import Bars
-from circuitvar.circuits.model.model import Model
+from circuitvar.audit.variance import agreement_estimates, components_of
+from circuitvar.audit.verdicts import Bars
+from circuitvar.circuits.find import circuit_size
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.types import Method
 from circuitvar.tasks.types import Task
+from circuitvar.tasks.units import use_templates
 
 
 def audit_circuit(

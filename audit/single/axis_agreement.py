@@ -7,26 +7,27 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from circuitvar.audit.indices.jaccard import (
+from circuitvar.audit.indices import (
     mean_pairwise,
+    mean_spearman,
+    overlap_coefficient,
     overlaps,
     pairwise_jaccard,
+    phi,
+    rbo,
     size_matched_jaccard,
     stratified_chance,
+    to_median,
+    weighted_tau,
 )
-from circuitvar.audit.indices.median_circuit import to_median
-from circuitvar.audit.indices.phi import phi
-from circuitvar.audit.indices.rank import mean_spearman, weighted_tau
-from circuitvar.audit.indices.rbo import rbo
-from circuitvar.audit.indices.set_indices import overlap_coefficient
-from circuitvar.audit.intervals.ratio import use_templates
+from circuitvar.audit.resampling import template_means
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.collect import Collected
-from circuitvar.audit.single.perturb import template_means
-from circuitvar.circuits.find.select import top_n_masks
+from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.prune import prune_masks
 from circuitvar.circuits.strata import edge_strata
+from circuitvar.tasks.units import use_templates
 
 CLOSE = 0.05
 """Circuits whose error is within this of the median error of their axis are compared."""

@@ -15,9 +15,13 @@ from jaxtyping import Float
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.collect import Collected
 from circuitvar.audit.single.discovered import Specification, specifications
-from circuitvar.audit.variance.functional_anova import FunctionalAnova, functional_anova
-from circuitvar.audit.variance.ledger import Part
-from circuitvar.audit.variance.moment_components import cross, moment_components
+from circuitvar.audit.variance import (
+    FunctionalAnova,
+    Part,
+    cross,
+    functional_anova,
+    moment_components,
+)
 from circuitvar.circuits.methods.catalog import get_method
 
 EXACT = "functional ANOVA of a full grid"

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.types import Ablation, EdgeScores, Method
-from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Task
 
 NOISE = "gaussian-noise"

@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.audit.agreement.wording import LOST
-from circuitvar.audit.function.beats_random import NULL
-from circuitvar.audit.function.transfer import KEPT
+from circuitvar.audit.agreement import LOST
+from circuitvar.audit.function import KEPT, NULL
 from circuitvar.audit.types import Axis, Estimate, Verdict
-from circuitvar.audit.verdicts.verdict import (
+from circuitvar.audit.verdicts import (
     UNTIE,
     Bars,
     agreement_verdict,

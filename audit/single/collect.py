@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from circuitvar.audit.resampling.ties import require_scores
+from circuitvar.audit.resampling import require_scores
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.choices import (
     Choice,
@@ -25,16 +25,19 @@ from circuitvar.audit.single.prompts import (
     require_fresh,
     spread_over_templates,
 )
-from circuitvar.audit.variance.methods_against_exact import OnExact
+from circuitvar.audit.variance import OnExact
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.model.model import Model
-from circuitvar.circuits.scores.behaviour import Behaviour, measure_behaviour, require_behaviour
-from circuitvar.circuits.scores.score import score_edges
-from circuitvar.circuits.scores.score_store import score_edges_stored
+from circuitvar.circuits.model import Model
+from circuitvar.circuits.scores import (
+    Behaviour,
+    measure_behaviour,
+    require_behaviour,
+    score_edges,
+    score_edges_stored,
+)
 from circuitvar.circuits.types import EdgeScores, Method, ScoreOptions
-from circuitvar.tasks.language.corruptions import with_noise
-from circuitvar.tasks.tokens.metrics import get_metric
-from circuitvar.tasks.tokens.tokens import take
+from circuitvar.tasks.language import with_noise
+from circuitvar.tasks.tokens import get_metric, take
 from circuitvar.tasks.types import Batch, Metric, PromptPair, Task
 
 Progress = Callable[[str, int, int], None]

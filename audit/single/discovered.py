@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.function.function_estimates import function_estimates
-from circuitvar.audit.indices.jaccard import jaccard_to, pairwise_jaccard
+from circuitvar.audit.function import function_estimates
+from circuitvar.audit.indices import jaccard_to, pairwise_jaccard
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.choices import own_corruption
 from circuitvar.audit.single.collect import Collected
 from circuitvar.audit.types import Estimate
-from circuitvar.circuits.evaluate.evaluate import evaluate_masks
-from circuitvar.circuits.find.select import top_n
-from circuitvar.circuits.model.model import Model
+from circuitvar.circuits.evaluate import evaluate_masks
+from circuitvar.circuits.find import top_n
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.types import Faithfulness
 
 AUDITED = " (audited)"

@@ -6,14 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.agreement.match_heads import MATCHED, match_heads
-from circuitvar.audit.function.function_condition import Condition, run_under
-from circuitvar.audit.function.function_matrix import (
+from circuitvar.audit.agreement import MATCHED, match_heads
+from circuitvar.audit.function import (
     NULLS,
+    Condition,
     Found,
     FunctionMatrix,
     function_matrix,
     function_row,
+    run_under,
 )
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.choices import own_corruption
@@ -23,12 +24,12 @@ from circuitvar.audit.single.prompts import discovery_batch, fresh_batch, heldou
 from circuitvar.audit.single.run_circuits import CircuitRuns
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis
-from circuitvar.audit.verdicts.verdict import Bars
-from circuitvar.circuits.evaluate.null_circuits import random_connected
-from circuitvar.circuits.find.select import top_n
-from circuitvar.circuits.model.model import Model
+from circuitvar.audit.verdicts import Bars
+from circuitvar.circuits.evaluate import random_connected
+from circuitvar.circuits.find import top_n
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.types import Ablation
-from circuitvar.tasks.language.corruptions import with_noise
+from circuitvar.tasks.language import with_noise
 from circuitvar.tasks.types import Batch
 
 HELDOUT = "held-out prompts"

@@ -3,21 +3,25 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
 
-from circuitvar.audit.agreement.axis import bootstrap_axis, halves_axis, runs_axis
-from circuitvar.audit.agreement.bootstrap_interval import with_block_interval
-from circuitvar.audit.agreement.match_heads import seed_axis_matched
-from circuitvar.audit.agreement.wording import Wording, wording
-from circuitvar.audit.intervals.ratio import use_templates
-from circuitvar.audit.resampling.weights import bootstrap
+from circuitvar.audit.agreement import (
+    Wording,
+    bootstrap_axis,
+    halves_axis,
+    runs_axis,
+    seed_axis_matched,
+    with_block_interval,
+    wording,
+)
+from circuitvar.audit.resampling import bootstrap, template_means
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.collect import Collected
 from circuitvar.audit.single.prompts import has_word_lists
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis, Estimate
-from circuitvar.circuits.find.select import top_n_masks
+from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.types import EdgeScores
+from circuitvar.tasks.units import use_templates
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,21 +31,6 @@ class Perturbed:
     axes: tuple[Axis, ...]
     lost: Estimate | None = None
     """phi lost to wording; None without enough templates."""
-
-
-def circuit_size(n_edges: int, size: int | None) -> int:
-    """Edges to keep: as asked, else a tenth of the graph and at most 200.
-
-    Raises
-    ------
-    ValueError
-        More edges were asked for than the graph has.
-    """
-    if size is None:
-        return max(1, min(200, n_edges // 10))
-    if size > n_edges:
-        raise ValueError(f"size = {size} but the graph has {n_edges} edges; ask for fewer")
-    return size
 
 
 def matrix_axes(scores: EdgeScores, settings: Settings, size: int) -> Perturbed:
@@ -148,16 +137,6 @@ SEED_NOTE = (
     "Heads of models trained from different seeds have no common names: the same head number is "
     "another head, so low overlap is expected even if both models work alike."
 )
-
-
-def template_means(
-    scores: Float[np.ndarray, "example edge"], templates: tuple[str, ...]
-) -> tuple[Float[np.ndarray, "run edge"], tuple[str, ...]]:
-    """Mean score per template, and the template ids in alphabetical order."""
-    names = tuple(sorted(set(templates)))
-    label = np.array(templates)
-    rows = [scores[label == name].mean(axis=0, dtype=np.float64) for name in names]
-    return np.stack(rows), names
 
 
 def paraphrase_axis(

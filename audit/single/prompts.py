@@ -10,12 +10,11 @@ import numpy as np
 
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
-from circuitvar.tasks.tokens.sampling import sample_batch
-from circuitvar.tasks.tokens.tokens import Tokenized, TooFewUsable
+from circuitvar.tasks.tokens import Tokenized, TooFewUsable, sample_batch
 from circuitvar.tasks.types import PromptPair, Task
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 
 Drawn = tuple[Tokenized, tuple[PromptPair, ...]]

@@ -6,18 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.audit.function.beats_random import random_faithfulness
-from circuitvar.audit.function.transfer import Transfer, template_transfer
-from circuitvar.audit.intervals.ratio import use_templates
+from circuitvar.audit.function import Transfer, random_faithfulness, template_transfer
+from circuitvar.audit.resampling import template_means
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.collect import Collected
 from circuitvar.audit.single.discovered import Discoveries, run_discovered
-from circuitvar.audit.single.perturb import template_means
-from circuitvar.circuits.evaluate.evaluate import evaluate
-from circuitvar.circuits.find.select import top_n
-from circuitvar.circuits.model.model import Model
+from circuitvar.circuits.evaluate import evaluate
+from circuitvar.circuits.find import top_n
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.types import Circuit, Faithfulness
-from circuitvar.tasks.tokens.tokens import take
+from circuitvar.tasks.tokens import take
+from circuitvar.tasks.units import use_templates
 
 RANDOM_PROMPTS = 50
 """Held-out prompts on which random circuits are run."""

@@ -4,13 +4,17 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.edges.certificates import certified_circuit
-from circuitvar.audit.edges.decision_study import decision_table
-from circuitvar.audit.edges.stability_selection import r_concave, unimodal, worst_case
+from circuitvar.audit.edges import (
+    certified_circuit,
+    decision_table,
+    r_concave,
+    unimodal,
+    worst_case,
+)
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis
-from circuitvar.audit.variance.variance_components import within_between
+from circuitvar.audit.variance import within_between
 
 DELETED = (0.5, 0.9)
 """Shares of prompts deleted in certificates; at .5 no edge can be certified against an edit."""

@@ -10,19 +10,22 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from circuitvar.audit.edges.null_models import (
+from circuitvar.audit.edges import (
     SIGNAL_DESTROYING,
+    PromptClusters,
+    adjusted_rand,
+    cluster_prompts,
     compare_with_null,
+    r_concave,
     structure_preserving,
 )
-from circuitvar.audit.edges.prompt_clusters import PromptClusters, adjusted_rand, cluster_prompts
-from circuitvar.audit.edges.stability_selection import r_concave
-from circuitvar.audit.resampling.weights import Clusters, complementary_halves
+from circuitvar.audit.resampling import complementary_halves
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis, Estimate
-from circuitvar.circuits.find.select import top_n_masks
+from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.types import EdgeScores
+from circuitvar.tasks.units import Clusters
 
 THRESHOLD = 0.9
 """Share of halves that a stable edge is kept in."""

@@ -5,30 +5,28 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.agreement.match_heads import match_heads
-from circuitvar.audit.agreement.size_curve import size_curve
-from circuitvar.audit.edges.edge_summary import edge_summary
-from circuitvar.audit.edges.forecast import forecast, observed_points
-from circuitvar.audit.edges.influence import phi_influence
-from circuitvar.audit.indices.inclusion import classify
-from circuitvar.audit.indices.jaccard import pairwise_jaccard
-from circuitvar.audit.intervals.ratio import use_templates
+from circuitvar.audit.agreement import match_heads, size_curve
+from circuitvar.audit.edges import edge_summary, forecast, observed_points, phi_influence
+from circuitvar.audit.indices import classify, pairwise_jaccard
+from circuitvar.audit.resampling import template_means
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.choice_variance import choice_parts
 from circuitvar.audit.single.collect import Collected
-from circuitvar.audit.single.perturb import Perturbed, template_means
+from circuitvar.audit.single.perturb import Perturbed
 from circuitvar.audit.streams import stream
-from circuitvar.audit.variance.ledger import (
+from circuitvar.audit.variance import (
     Part,
     choice_part,
+    design_effect,
     ledger,
+    methods_table,
     sampling_parts,
     selection_ledger,
+    within_between,
 )
-from circuitvar.audit.variance.methods_against_exact import methods_table
-from circuitvar.audit.variance.variance_components import design_effect, within_between
-from circuitvar.circuits.find.select import top_n, top_n_masks
+from circuitvar.circuits.find import top_n, top_n_masks
 from circuitvar.circuits.types import Faithfulness
+from circuitvar.tasks.units import use_templates
 
 
 def audit_tables(
@@ -50,8 +48,7 @@ def audit_tables(
         "forecast": forecast_table(collected, settings, size),
         "influence": influence_table(collected, settings, size),
         "selection": selection_ledger(
-            {axis.key: (axis.inclusion, axis.runs) for axis in perturbed.axes},
-            groups=groups,
+            {axis.key: (axis.inclusion, axis.runs) for axis in perturbed.axes}, groups=groups
         ),
     }
     split = sampling_table(scores, collected.scores.templates, groups)

@@ -10,20 +10,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from circuitvar.audit.indices.phi import phi
-from circuitvar.audit.intervals.confidence_sequence import LEAST, stop_when_decided
-from circuitvar.audit.resampling.ties import require_scores, tied_at_cut
+from circuitvar.audit.indices import phi
+from circuitvar.audit.intervals import LEAST, stop_when_decided
+from circuitvar.audit.resampling import require_scores, tied_at_cut
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.perturb import circuit_size
 from circuitvar.audit.single.prompts import fresh_batch
 from circuitvar.audit.types import Estimate, Verdict
-from circuitvar.audit.verdicts.verdict import UNTIE, Bars, is_no_compression, judge, tied_reason
-from circuitvar.circuits.find.select import top_n_masks
+from circuitvar.audit.verdicts import UNTIE, Bars, is_no_compression, judge, tied_reason
+from circuitvar.circuits.find import circuit_size, top_n_masks
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.model.model import Model
-from circuitvar.circuits.scores.score import score_edges
+from circuitvar.circuits.model import Model
+from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import ScoreOptions
-from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Task
 
 
@@ -55,11 +54,7 @@ def fresh_pairs(task: Task, model: Model, settings: Settings) -> Iterator[FreshP
             used = {prompt.clean for prompt in prompts}
             runs.append(
                 score_edges(
-                    model,
-                    drawn.batch,
-                    get_method(settings.method),
-                    metric=metric,
-                    options=options,
+                    model, drawn.batch, get_method(settings.method), metric=metric, options=options
                 )
             )
             require_scores(runs[-1])

@@ -1,1 +1,24 @@
 """Variance components, the ledger, and the distance from exact patching."""
+
+from circuitvar.audit.variance.against_exact import (
+    agreement_estimates, sign_agreement, top_overlap,
+)
+from circuitvar.audit.variance.approximation import agreement_with_exact
+from circuitvar.audit.variance.component_intervals import FEW, component_interval, mls_interval
+from circuitvar.audit.variance.functional_anova import FunctionalAnova, functional_anova
+from circuitvar.audit.variance.ledger import (
+    Part, choice_part, components_of, ledger, sampling_parts, selection_ledger,
+)
+from circuitvar.audit.variance.methods_against_exact import OnExact, methods_table
+from circuitvar.audit.variance.moment_components import cross, moment_components
+from circuitvar.audit.variance.variance_components import (
+    Components, design_effect, nested, two_way, within_between,
+)
+
+__all__ = [
+    "Components", "FEW", "FunctionalAnova", "OnExact", "Part", "agreement_estimates",
+    "agreement_with_exact", "choice_part", "component_interval", "components_of", "cross",
+    "design_effect", "functional_anova", "ledger", "methods_table", "mls_interval",
+    "moment_components", "nested", "sampling_parts", "selection_ledger", "sign_agreement",
+    "top_overlap", "two_way", "within_between",
+]

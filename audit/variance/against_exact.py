@@ -9,11 +9,11 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.audit.indices.rank import spearman
-from circuitvar.audit.intervals.intervals import row_jackknife_se, t_interval
-from circuitvar.audit.intervals.ratio import sampling_units
+from circuitvar.audit.indices import spearman
+from circuitvar.audit.intervals import row_jackknife_se, t_interval
 from circuitvar.audit.types import Estimate
-from circuitvar.circuits.find.select import top_n_masks
+from circuitvar.circuits.find import top_n_masks
+from circuitvar.tasks.units import sampling_units
 
 Scores = Float[np.ndarray, "example edge"]
 

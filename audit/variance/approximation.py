@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.audit.indices.rank import spearman
-from circuitvar.audit.intervals.group_jackknife import group_jackknife
-from circuitvar.audit.resampling.replicate_sets import top_k_masks
-from circuitvar.audit.resampling.weights import Clusters
+from circuitvar.audit.indices import spearman
+from circuitvar.audit.intervals import group_jackknife
+from circuitvar.audit.resampling import top_k_masks
 from circuitvar.audit.types import Estimate
+from circuitvar.tasks.units import Clusters
 
 Edge = Float[np.ndarray, " edge"]
 

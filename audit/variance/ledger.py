@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.intervals.effective_df import jackknife_df
-from circuitvar.audit.intervals.intervals import row_jackknife_se, t_interval
-from circuitvar.audit.resampling.weights import Clusters, unit_of_example
+from circuitvar.audit.intervals import jackknife_df, row_jackknife_se, t_interval
 from circuitvar.audit.types import Component, Estimate
 from circuitvar.audit.variance.approximation import approximation_error
+from circuitvar.tasks.units import Clusters, unit_of_example
 
 Edge = Float[np.ndarray, " edge"]
 

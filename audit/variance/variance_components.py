@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.audit.intervals.effective_df import between_df, crossed_df, pooled, within_df
-from circuitvar.audit.resampling.weights import unit_of_example
+from circuitvar.audit.intervals import between_df, crossed_df, pooled, within_df
+from circuitvar.tasks.units import unit_of_example
 
 _BLOCK = 2048
 

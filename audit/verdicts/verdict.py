@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.audit.agreement.halves import LEAST_UNITS
-from circuitvar.audit.indices.inclusion import clopper_pearson
-from circuitvar.audit.intervals.runs_interval import CHOICES
+from circuitvar.audit.agreement import LEAST_UNITS
+from circuitvar.audit.indices import clopper_pearson
+from circuitvar.audit.intervals import CHOICES
 from circuitvar.audit.types import Axis, Estimate, Outcome, Verdict
 
 STABLE = "The edge set is stable: "

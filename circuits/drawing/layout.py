@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from circuitvar.circuits.evaluate.compare import circuit_nodes
+from circuitvar.circuits.evaluate import circuit_nodes
 from circuitvar.circuits.graph import Graph
 
 MLP_X = 0.95

@@ -23,13 +23,13 @@ from circuitvar.circuits.evaluate.sufficiency import (
     squared_error,
     sufficiency_test,
 )
-from circuitvar.circuits.run.circuit_scores import circuit_scores
+from circuitvar.circuits.run import circuit_scores
 from circuitvar.circuits.types import Ablation, Circuit
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
     from circuitvar.circuits.graph import Graph
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 RANDOM_WEIGHTS = "random-weights"
 """Null family whose draws are models with shuffled weights, not circuits."""

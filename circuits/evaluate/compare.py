@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import hypergeom
 
-from circuitvar.circuits.find.select import top_n_masks
+from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.prune import reads_of
 from circuitvar.circuits.strata import edge_strata

@@ -13,11 +13,11 @@ from jaxtyping import Float, Int
 
 from circuitvar.circuits.evaluate.evaluate import evaluate
 from circuitvar.circuits.types import Circuit
-from circuitvar.tasks.tokens.batching import take
+from circuitvar.tasks.tokens import take
 from circuitvar.tasks.types import Batch
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,14 +13,13 @@ import pandas as pd
 from jaxtyping import Float
 
 from circuitvar.circuits.evaluate.evaluate import evaluate_masks, summarize
-from circuitvar.circuits.find.select import top_fraction
-from circuitvar.circuits.find.select_connected import MIB_FRACTIONS
+from circuitvar.circuits.find import MIB_FRACTIONS, top_fraction
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.types import Ablation
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 
 def faithfulness_curve(

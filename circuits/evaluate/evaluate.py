@@ -13,22 +13,21 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from circuitvar.circuits.model.trunk import logits_at, metric_at
-from circuitvar.circuits.run.ablated_run import (
+from circuitvar.circuits.model import logits_at, metric_at
+from circuitvar.circuits.run import (
     Constants,
     check_ablation,
     examples_at_once,
+    final_streams,
     mean_constants,
     prepare,
 )
-from circuitvar.circuits.run.run_circuit import final_streams
 from circuitvar.circuits.types import Ablation, Circuit, Faithfulness
-from circuitvar.tasks.tokens.batching import chunks
-from circuitvar.tasks.tokens.metrics import accuracy, flip, get_metric, kl
+from circuitvar.tasks.tokens import accuracy, chunks, flip, get_metric, kl
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 UNEMBED_TOGETHER = 4
 """Circuits whose logits over the whole vocabulary are in memory at once."""

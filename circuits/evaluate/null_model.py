@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from circuitvar.circuits.model.model import Model, wrap
-from circuitvar.circuits.run.circuit_scores import circuit_scores
+from circuitvar.circuits.loading import wrap
+from circuitvar.circuits.model import Model
+from circuitvar.circuits.run import circuit_scores
 from circuitvar.circuits.types import Ablation
 from circuitvar.tasks.types import Batch, Metric
 

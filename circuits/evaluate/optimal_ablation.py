@@ -10,17 +10,15 @@ import numpy as np
 import torch
 
 from circuitvar.circuits.evaluate.evaluate import evaluate
-from circuitvar.circuits.gradients.edge_products import frozen
-from circuitvar.circuits.model.trunk import logits_at
-from circuitvar.circuits.run.ablated_run import Constants, mean_constants, prepare
-from circuitvar.circuits.run.soft_run import soft_final_stream
+from circuitvar.circuits.gradients import frozen
+from circuitvar.circuits.model import logits_at
+from circuitvar.circuits.run import Constants, mean_constants, prepare, soft_final_stream
 from circuitvar.circuits.types import Circuit, Faithfulness
-from circuitvar.tasks.tokens.batching import take
-from circuitvar.tasks.tokens.metrics import kl
+from circuitvar.tasks.tokens import kl, take
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 
 def optimal_constants(

@@ -1,106 +1,43 @@
-"""Circuits and scores in the files other projects write: one record for all formats.
+"""Read and write the circuit and score files of other projects, by their ending.
 
-A file that does not fit the model's graph is refused with the name of the first edge that does
-not exist; nothing is dropped or guessed. Pickles are never read: `.pt` is loaded weights-only.
+Pickles are never read: `.pt` is loaded weights-only.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Bool, Float
-
-from circuitvar.circuits.find.select import circuit_from_mask
+from circuitvar.circuits.files.edge_file import EdgeFile
+from circuitvar.circuits.files.interchange_acdc import read_acdc, write_acdc
+from circuitvar.circuits.files.interchange_eap import (
+    check_ungrouped,
+    read_json,
+    read_pt,
+    write_json,
+    write_pt,
+)
+from circuitvar.circuits.files.interchange_tables import (
+    read_csv,
+    read_graphml,
+    write_csv,
+    write_graphml,
+)
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.types import Circuit
 
 MAX_BYTES = 2 * 2**30
-ENDINGS = (".json", ".pt", ".csv", ".graphml", ".txt")
-
-
-@dataclass(frozen=True, eq=False)
-class EdgeFile:
-    """What a file says about the edges of one graph."""
-
-    graph: Graph
-    kept: Bool[np.ndarray, " edge"] | None
-    """Edges in the circuit; None when the file holds scores only."""
-    scores: Float[np.ndarray, " edge"] | None
-    """NaN for edges that the file does not mention; None when it holds no scores."""
-    source: str
-
-    @property
-    def circuit(self) -> Circuit:
-        """The circuit in the file, as it stands (not pruned).
-
-        Raises
-        ------
-        ValueError
-            If the file holds scores only.
-        """
-        if self.kept is None:
-            raise ValueError(f"{self.source} holds scores but no circuit; select edges by score")
-        return circuit_from_mask(
-            self.graph, self.kept, rule=f"read from {self.source}", prune=False
-        )
-
-
-def from_names(
-    graph: Graph,
-    kept: Mapping[str, bool] | None,
-    scores: Mapping[str, float] | None,
-    *,
-    source: str,
-) -> EdgeFile:
-    """An `EdgeFile` from edge names.
-
-    Raises
-    ------
-    ValueError
-        Names the first edge that the graph does not have, or the first score that is NaN.
-    """
-    mask = values = None
-    if kept is not None:
-        columns = _columns(graph, kept, source)
-        mask = np.zeros(graph.n_edges, dtype=bool)
-        mask[columns] = list(kept.values())
-    if scores is not None:
-        columns = _columns(graph, scores, source)
-        values = np.full(graph.n_edges, np.nan)
-        values[columns] = list(scores.values())
-        bad = [name for name, value in scores.items() if np.isnan(value)]
-        if bad:
-            raise ValueError(f"{source}: the score of edge {bad[0]!r} is NaN")
-    return EdgeFile(graph, mask, values, source)
-
-
-def _columns(graph: Graph, names: Mapping[str, object], source: str) -> np.ndarray:
-    try:
-        return graph.columns(tuple(names))
-    except ValueError as error:
-        raise ValueError(f"{source} does not fit the model: {error}") from None
-
-
-def check_shape(graph: Graph, shape: Mapping[str, object], source: str) -> None:
-    """Refuse a file whose `cfg` block describes another model shape.
-
-    Raises
-    ------
-    ValueError
-        Names the first property that differs.
-    """
-    expected = {
-        "n_layers": graph.n_layers,
-        "n_heads": graph.n_heads,
-        "parallel_attn_mlp": graph.parallel,
-    }
-    for name, value in expected.items():
-        if name in shape and shape[name] != value:
-            raise ValueError(
-                f"{source} does not fit the model: it has {name} = {shape[name]}, "
-                f"the model has {value}"
-            )
+READERS = {
+    ".json": read_json,
+    ".pt": read_pt,
+    ".csv": read_csv,
+    ".graphml": read_graphml,
+    ".txt": read_acdc,
+}
+WRITERS = {
+    ".json": write_json,
+    ".pt": write_pt,
+    ".csv": write_csv,
+    ".graphml": write_graphml,
+    ".txt": write_acdc,
+}
 
 
 def read_edges(path: str | Path, graph: Graph) -> EdgeFile:
@@ -115,34 +52,12 @@ def read_edges(path: str | Path, graph: Graph) -> EdgeFile:
     ValueError
         If the file is missing, of an unknown kind, or does not fit the graph.
     """
-    from circuitvar.circuits.files.interchange_acdc import read_acdc
-    from circuitvar.circuits.files.interchange_eap import read_json, read_pt
-    from circuitvar.circuits.files.interchange_tables import read_csv, read_graphml
-
-    readers = {
-        ".json": read_json,
-        ".pt": read_pt,
-        ".csv": read_csv,
-        ".graphml": read_graphml,
-        ".txt": read_acdc,
-    }
-    return _dispatch(Path(path), readers)(Path(path), graph)
+    return _dispatch(Path(path), READERS)(Path(path), graph)
 
 
 def write_edges(path: str | Path, file: EdgeFile) -> None:
     """Write a circuit or scores in the format that the file's ending names; see `read_edges`."""
-    from circuitvar.circuits.files.interchange_acdc import write_acdc
-    from circuitvar.circuits.files.interchange_eap import write_json, write_pt
-    from circuitvar.circuits.files.interchange_tables import write_csv, write_graphml
-
-    writers = {
-        ".json": write_json,
-        ".pt": write_pt,
-        ".csv": write_csv,
-        ".graphml": write_graphml,
-        ".txt": write_acdc,
-    }
-    _dispatch(Path(path), writers, reading=False)(Path(path), file)
+    _dispatch(Path(path), WRITERS, reading=False)(Path(path), file)
 
 
 def check_can_write(path: str | Path, graph: Graph) -> None:
@@ -153,13 +68,8 @@ def check_can_write(path: str | Path, graph: Graph) -> None:
     ValueError
         If the ending is unknown, or the format cannot hold the graph.
     """
-    from circuitvar.circuits.files.interchange_eap import check_ungrouped
-
     path = Path(path)
-    if path.suffix.lower() not in ENDINGS:
-        raise ValueError(
-            f"{path.name}: unknown kind of circuit file; endings understood: {', '.join(ENDINGS)}"
-        )
+    _dispatch(path, WRITERS, reading=False)
     if path.suffix.lower() in (".json", ".pt"):
         check_ungrouped(graph)
 
@@ -175,43 +85,3 @@ def _dispatch(path: Path, handlers: Mapping, *, reading: bool = True):
     if reading and path.stat().st_size > MAX_BYTES:
         raise ValueError(f"{path.name} is larger than 2 GiB; is it a circuit file?")
     return handler
-
-
-def expand_nodes(
-    graph: Graph, nodes: Mapping[str, bool] | tuple[str, ...], *, rule: str = "all-between"
-) -> Bool[np.ndarray, " edge"]:
-    """Edges of a circuit that was given as nodes (`a9.h9`, `m0`).
-
-    `all-between`: every edge between two kept nodes, from the input to every kept node and from
-    every kept node to the logits, with all of q, k and v. `input` and `logits` are always kept.
-
-    Raises
-    ------
-    ValueError
-        If a node is not in the graph or the rule is unknown.
-    """
-    if rule != "all-between":
-        raise ValueError(f"unknown expansion rule {rule!r}; use 'all-between'")
-    kept = {"input", "logits"}
-    for name in nodes:
-        if name not in graph.source_index and name != "logits":
-            raise ValueError(
-                f"node {name!r} is not in this graph ({graph.n_layers} layers, "
-                f"{graph.n_heads} heads); nodes look like 'a0.h0' or 'm0'"
-            )
-        if not isinstance(nodes, Mapping) or nodes[name]:
-            kept.add(name)
-    source_in = np.array([node.name in kept for node in graph.sources])
-    destination_in = np.array(
-        [any(name in kept for name in readers(graph, d)) for d in range(len(graph.destinations))]
-    )
-    return source_in[graph.edge_src] & destination_in[graph.edge_dst]
-
-
-def readers(graph: Graph, destination: int) -> tuple[str, ...]:
-    """Names of the nodes a destination is an input of (several for a shared k or v)."""
-    from circuitvar.circuits.prune import reads_of
-
-    if destination == len(graph.destinations) - 1:
-        return ("logits",)
-    return tuple(graph.sources[s].name for s in np.flatnonzero(reads_of(graph)[:, destination]))

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from circuitvar.circuits.files.interchange import EdgeFile, from_names
+from circuitvar.circuits.files.edge_file import EdgeFile, from_names
 from circuitvar.circuits.graph import Graph, Node
 
 _INPUTS = ("hook_embed", "hook_pos_embed", "blocks.0.hook_resid_pre")

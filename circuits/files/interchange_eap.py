@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from circuitvar.circuits.evaluate.compare import circuit_nodes
-from circuitvar.circuits.files.interchange import EdgeFile, check_shape, expand_nodes, from_names
+from circuitvar.circuits.evaluate import circuit_nodes
+from circuitvar.circuits.files.edge_file import EdgeFile, check_shape, expand_nodes, from_names
 from circuitvar.circuits.graph import Graph
 
 ENDS = ("input", "logits")

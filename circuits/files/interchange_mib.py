@@ -11,7 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from circuitvar.circuits.files.interchange import EdgeFile, read_edges, write_edges
+from circuitvar.circuits.files.edge_file import EdgeFile
+from circuitvar.circuits.files.interchange import read_edges, write_edges
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.types import Circuit
 

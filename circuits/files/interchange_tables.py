@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from circuitvar.circuits.files.interchange import EdgeFile, from_names
+from circuitvar.circuits.files.edge_file import EdgeFile, from_names
 from circuitvar.circuits.graph import Graph
 
 TRUE = {"true", "1", "yes", "1.0"}

@@ -13,16 +13,15 @@ import torch
 from jaxtyping import Bool
 
 from circuitvar.circuits.find.select import circuit_from_mask
-from circuitvar.circuits.model.trunk import logits_at
+from circuitvar.circuits.model import logits_at
 from circuitvar.circuits.prune import reads_of
-from circuitvar.circuits.run.ablated_run import prepare
-from circuitvar.circuits.run.run_circuit import needed_sources, streams_of
+from circuitvar.circuits.run import needed_sources, prepare, streams_of
 from circuitvar.circuits.types import Circuit
-from circuitvar.tasks.tokens.metrics import kl
+from circuitvar.tasks.tokens import kl
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 SWEEPS = 10
 """Thresholds tried at most to come close to the size asked for."""

@@ -14,17 +14,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuitvar.circuits.find.select import circuit_from_mask, top_n_masks
-from circuitvar.circuits.gradients.edge_products import frozen
-from circuitvar.circuits.model.trunk import logits_at
-from circuitvar.circuits.run.ablated_run import prepare
-from circuitvar.circuits.run.soft_run import soft_final_stream
+from circuitvar.circuits.gradients import frozen
+from circuitvar.circuits.model import logits_at
+from circuitvar.circuits.run import prepare, soft_final_stream
 from circuitvar.circuits.types import Circuit
-from circuitvar.tasks.tokens.batching import take
-from circuitvar.tasks.tokens.metrics import kl
+from circuitvar.tasks.tokens import kl, take
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 LOW, HIGH, TEMPERATURE = -0.1, 1.1, 2 / 3
 """Stretch and temperature of the hard-concrete distribution, as published."""

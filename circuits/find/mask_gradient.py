@@ -12,16 +12,15 @@ import torch
 from jaxtyping import Float
 
 from circuitvar.circuits.find.select import circuit_from_mask, top_n_masks
-from circuitvar.circuits.gradients.edge_products import frozen
-from circuitvar.circuits.model.trunk import logits_at, metric_at
-from circuitvar.circuits.run.ablated_run import prepare
-from circuitvar.circuits.run.soft_run import soft_final_stream
+from circuitvar.circuits.gradients import frozen
+from circuitvar.circuits.model import logits_at, metric_at
+from circuitvar.circuits.run import prepare, soft_final_stream
 from circuitvar.circuits.types import Circuit
-from circuitvar.tasks.tokens.batching import chunks
+from circuitvar.tasks.tokens import chunks
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 STEPS = 5
 EXAMPLES_AT_ONCE = 32

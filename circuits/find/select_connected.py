@@ -42,11 +42,7 @@ def smallest_connected_n(
 
 
 def smallest_connected(
-    graph: Graph,
-    scores: Float[np.ndarray, " edge"],
-    *,
-    absolute: bool = True,
-    prune: bool = True,
+    graph: Graph, scores: Float[np.ndarray, " edge"], *, absolute: bool = True, prune: bool = True
 ) -> Circuit:
     """The top-n circuit of the smallest n that connects the input to the logits."""
     n = int(smallest_connected_n(graph, np.asarray(scores)[None], absolute=absolute)[0])

@@ -5,12 +5,7 @@ import heapq
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.circuits.find.select import (
-    check_size,
-    circuit_from_mask,
-    score_word,
-    strength,
-)
+from circuitvar.circuits.find.select import check_size, circuit_from_mask, score_word, strength
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.prune import reads_of
 from circuitvar.circuits.types import Circuit

@@ -17,14 +17,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from circuitvar.circuits.model.architecture import (
+from circuitvar.circuits.model import (
     Architecture,
     Layer,
+    LayerTrace,
+    NormForm,
+    Trace,
     destination_weights,
+    norm_form,
+    normalise,
+    pull_back,
     split_heads,
 )
-from circuitvar.circuits.model.norm_forms import NormForm, norm_form, normalise, pull_back
-from circuitvar.circuits.model.trunk import LayerTrace, Trace
 
 
 @contextmanager
@@ -146,9 +150,7 @@ def _layer_gradients(
 
 
 def contract(
-    architecture: Architecture,
-    deltas: Float[Tensor, "src batch pos d_model"],
-    path: PathGradients,
+    architecture: Architecture, deltas: Float[Tensor, "src batch pos d_model"], path: PathGradients
 ) -> Float[Tensor, "batch src dst"]:
     """Scores of all pairs, mean over the points of the path; zero where there is no edge."""
     n_sources, batch, _, _ = deltas.shape

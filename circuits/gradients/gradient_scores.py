@@ -12,14 +12,25 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from circuitvar.circuits.gradients.edge_products import PathGradients, contract, gradients
-from circuitvar.circuits.model.architecture import enter
-from circuitvar.circuits.model.corrupted import corrupt_means, corrupt_trace, first_change
-from circuitvar.circuits.model.sources import Writes, differences, spread, writes
-from circuitvar.circuits.model.trunk import Trace, at_last, logits_at, metric_at, run
+from circuitvar.circuits.model import (
+    Trace,
+    Writes,
+    at_last,
+    corrupt_means,
+    corrupt_trace,
+    differences,
+    enter,
+    first_change,
+    logits_at,
+    metric_at,
+    run,
+    spread,
+    writes,
+)
 from circuitvar.circuits.types import ScoreOptions
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 

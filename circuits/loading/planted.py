@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from circuitvar.circuits.model.architecture import NoMLP
-from circuitvar.circuits.model.model import DTYPES, Model, wrap
-from circuitvar.tasks.planted.catalog import get_planted
-from circuitvar.tasks.planted.gpt2 import build_gpt2, word_tokenizer
+from circuitvar.circuits.loading.wrap import wrap
+from circuitvar.circuits.model import DTYPES, Model, NoMLP
+from circuitvar.tasks.planted import build_gpt2, get_planted, word_tokenizer
 
 
 def load_planted(key: str, *, device: str = "cpu", dtype: str = "float32") -> Model:

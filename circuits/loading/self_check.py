@@ -11,25 +11,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuitvar.circuits.gradients.edge_products import frozen
-from circuitvar.circuits.gradients.gradient_scores import plain_run, point
+from circuitvar.circuits.gradients import frozen, plain_run, point
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.methods.gradient.eap import eap
-from circuitvar.circuits.methods.patching.exact_node import node_damage
-from circuitvar.circuits.model.sources import differences, writes
-from circuitvar.circuits.model.trunk import (
+from circuitvar.circuits.methods.gradient import eap
+from circuitvar.circuits.methods.patching import node_damage
+from circuitvar.circuits.model import (
     LOGIT_TOLERANCE,
     Trace,
     at_last,
+    differences,
     logit_residual,
     max_positions,
     metric_at,
+    writes,
 )
 from circuitvar.circuits.types import ScoreOptions
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from circuitvar.circuits.methods.baselines.activation import activation_size
-from circuitvar.circuits.methods.baselines.random_scores import random_scores
-from circuitvar.circuits.methods.baselines.weights import weight_norm
-from circuitvar.circuits.methods.gradient.atp_star import atp_star
-from circuitvar.circuits.methods.gradient.clean_corrupted import (
+from circuitvar.circuits.methods.baselines import activation_size, random_scores, weight_norm
+from circuitvar.circuits.methods.gradient import (
+    atp_star,
     clean_corrupted,
     clean_corrupted_run,
+    eap,
+    eap_conductance,
+    eap_ig_activations,
+    eap_ig_inputs,
+    eap_ig_inputs_run,
+    eap_run,
+    hvp,
+    information_flow_routes,
+    relp,
+    relp_run,
 )
-from circuitvar.circuits.methods.gradient.eap import eap, eap_run
-from circuitvar.circuits.methods.gradient.eap_conductance import eap_conductance
-from circuitvar.circuits.methods.gradient.eap_ig_activations import eap_ig_activations
-from circuitvar.circuits.methods.gradient.eap_ig_inputs import eap_ig_inputs, eap_ig_inputs_run
-from circuitvar.circuits.methods.gradient.hvp import hvp
-from circuitvar.circuits.methods.gradient.ifr import information_flow_routes
-from circuitvar.circuits.methods.gradient.relp import relp, relp_run
-from circuitvar.circuits.methods.patching.exact import exact
-from circuitvar.circuits.methods.patching.exact_node import exact_node
+from circuitvar.circuits.methods.patching import exact, exact_node
 from circuitvar.circuits.types import ABLATIONS, Method
 
 METHODS: tuple[Method, ...] = (

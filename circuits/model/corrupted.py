@@ -12,8 +12,8 @@ from torch import Tensor
 from circuitvar.circuits.model.architecture import Architecture, Context, enter
 from circuitvar.circuits.model.sources import Writes, first_difference, mean_writes
 from circuitvar.circuits.model.trunk import Trace, run
-from circuitvar.tasks.language.corruptions import embedding_noise, noise_positions
-from circuitvar.tasks.tokens.batching import take
+from circuitvar.tasks.language import embedding_noise, noise_positions
+from circuitvar.tasks.tokens import take
 
 if TYPE_CHECKING:
     from circuitvar.tasks.types import Batch

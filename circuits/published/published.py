@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
-from circuitvar.circuits.find.select import circuit_from_mask
+from circuitvar.circuits.find import circuit_from_mask
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.types import Circuit
 
@@ -238,7 +238,7 @@ def planted_circuit(name: str, graph: Graph) -> Circuit:
     ValueError
         If there is no such planted model, or its edges do not fit the graph.
     """
-    from circuitvar.tasks.planted.catalog import get_planted
+    from circuitvar.tasks.planted import get_planted
 
     planted = get_planted(name)
     mask = np.zeros(graph.n_edges, dtype=bool)

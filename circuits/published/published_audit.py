@@ -12,15 +12,20 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from circuitvar.circuits.evaluate.compare import size_matched_jaccard
-from circuitvar.circuits.evaluate.evaluate import completeness, evaluate, evaluate_masks, summarize
-from circuitvar.circuits.find.select import top_n
+from circuitvar.circuits.evaluate import (
+    completeness,
+    evaluate,
+    evaluate_masks,
+    size_matched_jaccard,
+    summarize,
+)
+from circuitvar.circuits.find import top_n
 from circuitvar.circuits.published.published import Published
 from circuitvar.circuits.types import Ablation, Circuit
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 
 def conditions_table(

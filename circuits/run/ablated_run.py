@@ -13,25 +13,30 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from circuitvar.circuits.model.architecture import (
+from circuitvar.circuits.model import (
     Architecture,
     Context,
     Layer,
+    at_last,
+    attend,
+    corrupt_means,
     enter,
+    first_change,
     head_output_weights,
+    norm_form,
+    normalise,
+    output_weights,
     position_ids,
+    run,
+    run_mlp,
     split_heads,
 )
-from circuitvar.circuits.model.corrupted import corrupt_means, first_change
-from circuitvar.circuits.model.norm_forms import norm_form, normalise
-from circuitvar.circuits.model.sources import output_weights
-from circuitvar.circuits.model.trunk import at_last, attend, run, run_mlp
 from circuitvar.circuits.run.full_run import LayerBase, clean_read_out, corrupt_read_out
 from circuitvar.circuits.types import ABLATIONS, Ablation
 from circuitvar.tasks.types import Batch
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 
 @dataclass(frozen=True, eq=False)

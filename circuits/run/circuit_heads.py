@@ -5,14 +5,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from circuitvar.circuits.model.architecture import (
+from circuitvar.circuits.model import (
     Architecture,
     Context,
     Layer,
     destination_weights,
     head_output_weights,
+    mix,
+    rotated_key,
+    rotated_query,
 )
-from circuitvar.circuits.model.trunk import mix, rotated_key, rotated_query
 from circuitvar.circuits.run.ablated_run import Backdrop, LayerBase, rms_gain
 from circuitvar.circuits.run.circuit_state import Run, Signature, at_read_out, inputs, tail_sum
 

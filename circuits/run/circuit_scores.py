@@ -6,16 +6,15 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from circuitvar.circuits.model.trunk import logits_at, metric_at
+from circuitvar.circuits.model import logits_at, metric_at
 from circuitvar.circuits.run.ablated_run import Constants, examples_at_once, mean_constants, prepare
 from circuitvar.circuits.run.run_circuit import final_streams
 from circuitvar.circuits.types import Ablation
-from circuitvar.tasks.tokens.batching import chunks
-from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.tasks.tokens import chunks, get_metric
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 
 @torch.no_grad()

@@ -12,17 +12,20 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuitvar.circuits.model.architecture import Architecture, Context, enter, split_heads
-from circuitvar.circuits.model.corrupted import corrupt_embeddings
-from circuitvar.circuits.model.trunk import (
+from circuitvar.circuits.model import (
+    Architecture,
+    Context,
     LayerTrace,
     at_last,
+    corrupt_embeddings,
+    enter,
     mix,
     post_norm,
     rotated_key,
     rotated_query,
     run_layer,
     run_mlp,
+    split_heads,
 )
 from circuitvar.tasks.types import Batch
 

@@ -15,15 +15,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.model.architecture import Architecture
-from circuitvar.circuits.model.trunk import run_mlp
+from circuitvar.circuits.model import Architecture, run_mlp
 from circuitvar.circuits.prune import reads_of
 from circuitvar.circuits.run.ablated_run import Backdrop
 from circuitvar.circuits.run.circuit_heads import run_heads
 from circuitvar.circuits.run.circuit_state import Memo, Run, at_read_out, inputs, tail_sum
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 
 def needed_sources(

@@ -12,14 +12,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.model.architecture import Architecture, destination_weights
-from circuitvar.circuits.model.trunk import run_mlp
+from circuitvar.circuits.model import Architecture, destination_weights, run_mlp
 from circuitvar.circuits.run.ablated_run import Backdrop, head_shares
 from circuitvar.circuits.run.circuit_heads import attend_heads
 from circuitvar.circuits.run.circuit_state import at_read_out
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 
 def edge_matrix(graph: Graph, weights: Float[Tensor, " edge"]) -> Float[Tensor, "src dst"]:

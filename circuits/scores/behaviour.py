@@ -8,11 +8,10 @@ from jaxtyping import Float
 
 from circuitvar.circuits.scores.score import chunk_size, clean_and_corrupt
 from circuitvar.circuits.t_interval import mean_interval
-from circuitvar.tasks.tokens.batching import take, to_device
-from circuitvar.tasks.tokens.metrics import damage, get_metric
+from circuitvar.tasks.tokens import damage, get_metric, take, to_device
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 MIN_ACCURACY = 0.6

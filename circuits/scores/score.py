@@ -15,20 +15,14 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from circuitvar.circuits.gradients.gradient_scores import (
-    clean_logits,
-    corrupt_run,
-    metric_of,
-    plain_run,
-    role_mask,
-)
-from circuitvar.circuits.model.corrupted import corrupt_means
+from circuitvar.circuits.gradients import clean_logits, corrupt_run, metric_of, plain_run, role_mask
+from circuitvar.circuits.model import corrupt_means
 from circuitvar.circuits.types import EdgeScores, Method, Scored, ScoreOptions
-from circuitvar.tasks.language.corruptions import noise_positions
-from circuitvar.tasks.tokens.batching import take, to_device
+from circuitvar.tasks.language import noise_positions
+from circuitvar.tasks.tokens import take, to_device
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 MEMORY = 0.5e9

@@ -31,10 +31,10 @@ from circuitvar.circuits.scores.score import (
     with_means,
 )
 from circuitvar.circuits.types import EdgeScores, Method, ScoreOptions
-from circuitvar.tasks.tokens.batching import take, to_device
+from circuitvar.tasks.tokens import take, to_device
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 FORMAT = 1

@@ -12,32 +12,28 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32
 
-from circuitvar.circuits.gradients.edge_products import contract, frozen
-from circuitvar.circuits.gradients.gradient_scores import (
+from circuitvar.circuits.gradients import (
     check_differentiable,
+    contract,
     differentiate,
+    frozen,
     patch_values,
     point,
 )
-from circuitvar.circuits.model.sources import differences, writes
+from circuitvar.circuits.model import differences, writes
 from circuitvar.circuits.types import ScoreOptions
-from circuitvar.tasks.tokens.batching import chunks
+from circuitvar.tasks.tokens import chunks
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 NUMBERS_AT_ONCE = 20_000_000
 """Contributions of all edges at all positions of a chunk that are held in memory."""
 
 
 def edge_contributions(
-    model: "Model",
-    batch: Batch,
-    edges: Collection[str],
-    *,
-    metric: Metric,
-    ablation: str = "zero",
+    model: "Model", batch: Batch, edges: Collection[str], *, metric: Metric, ablation: str = "zero"
 ) -> tuple[Float32[np.ndarray, "batch pos edge"], tuple[str, ...]]:
     """Contribution of each edge to the metric at each position of the clean prompts, and names.
 

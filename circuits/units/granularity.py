@@ -7,19 +7,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuitvar.circuits.gradients.edge_products import frozen
-from circuitvar.circuits.gradients.gradient_scores import (
+from circuitvar.circuits.gradients import (
     check_differentiable,
     corrupt_run,
+    frozen,
     point,
     role_mask,
 )
-from circuitvar.circuits.model.architecture import NoMLP
-from circuitvar.circuits.model.mlp_parts import mlp_parts
+from circuitvar.circuits.model import NoMLP, mlp_parts
 from circuitvar.circuits.types import EdgeScores, ScoreOptions
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 

@@ -14,13 +14,12 @@ import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
 
-from circuitvar.circuits.model.architecture import Layer, head_output_weights, position_ids
-from circuitvar.circuits.model.mlp_parts import mlp_parts
-from circuitvar.tasks.tokens.batching import chunks
+from circuitvar.circuits.model import Layer, head_output_weights, mlp_parts, position_ids
+from circuitvar.tasks.tokens import chunks
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 EXAMPLES_AT_ONCE = 64
 POINTS = ("post", "pre", "gate", "up")

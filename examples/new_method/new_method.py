@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from circuitvar.circuits.methods.gradient.eap_ig_inputs import eap_ig_inputs
+from circuitvar.circuits.methods.gradient import eap_ig_inputs
 
 
 def midpoint_ig(model, batch, *, metric, options):

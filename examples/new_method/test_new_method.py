@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from new_method import midpoint_ig
 
-from circuitvar.reports.compare.method_check import planted_cases
+from circuitvar.reports.compare import planted_cases
 
 
 def test_new_method(circuitvar_assert_method_ok):

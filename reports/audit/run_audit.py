@@ -5,18 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.audit import audit_circuit
-from circuitvar.audit.single.prompts import require_fresh
+from circuitvar.audit.single import audit_circuit, require_fresh
 from circuitvar.audit.types import Audit
-from circuitvar.audit.verdicts.verdict import Bars
-from circuitvar.circuits.drawing.draw import draw_circuit
-from circuitvar.circuits.model.model import load_model
-from circuitvar.circuits.scores.score_files import write_scores
-from circuitvar.reports.console.progress import show_progress
-from circuitvar.reports.console.provenance import provenance
-from circuitvar.reports.console.summary import print_summary
-from circuitvar.reports.page.write import check_writable, write_report
-from circuitvar.reports.verify.verify_scores import SCORES
+from circuitvar.audit.verdicts import Bars
+from circuitvar.circuits.drawing import draw_circuit
+from circuitvar.circuits.loading import load_model
+from circuitvar.circuits.scores import write_scores
+from circuitvar.reports.console import print_summary, provenance, show_progress
+from circuitvar.reports.page import check_writable, write_report
+from circuitvar.reports.verify import SCORES
 from circuitvar.tasks.types import Task
 
 if TYPE_CHECKING:
@@ -82,8 +79,5 @@ def circuit_figure(audit: Audit) -> "Figure | None":
     if audit.scores is None or not kept.any():
         return None
     return draw_circuit(
-        audit.scores.graph,
-        kept,
-        weights=audit.axes[0].inclusion,
-        weight_name="inclusion",
+        audit.scores.graph, kept, weights=audit.axes[0].inclusion, weight_name="inclusion"
     )

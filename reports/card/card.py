@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from circuitvar.audit.indices.inclusion import CLASSES, classify
+from circuitvar.audit.indices import CLASSES, classify
 from circuitvar.audit.types import Audit, Axis, Component, Estimate, Verdict
 
 FORMAT = 1

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from circuitvar.reports.card.cautions import caution_sentences
-from circuitvar.reports.tables.rounding import MISSING, show
-from circuitvar.reports.tables.table_text import markdown_escape
+from circuitvar.reports.tables import MISSING, markdown_escape, show
 
 
 def _number(value: float | None) -> float:

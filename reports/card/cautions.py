@@ -3,9 +3,9 @@ that are too few to stand for others."""
 
 from collections.abc import Sequence
 
-from circuitvar.audit.intervals.ratio import LEAST_TEMPLATES
-from circuitvar.audit.single.claims import EMPTY
+from circuitvar.audit.single import EMPTY
 from circuitvar.audit.types import Audit
+from circuitvar.tasks.units import LEAST_TEMPLATES
 
 
 def cautions(audit: Audit) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from circuitvar.reports.card.card import read_card
-from circuitvar.reports.tables.tables import LABELS, fact
+from circuitvar.reports.tables import LABELS, fact
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from circuitvar.reports.figures.style import (
+from circuitvar.reports.figures import (
     BLUE,
     GREEN,
     GREY,
@@ -16,7 +16,7 @@ from circuitvar.reports.figures.style import (
     new_figure,
     paper_style,
 )
-from circuitvar.reports.page.section_file import SectionFigure, SectionTable, write_section
+from circuitvar.reports.page import SectionFigure, SectionTable, write_section
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

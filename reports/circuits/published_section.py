@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from circuitvar.reports.page.section_file import SectionFigure, SectionTable, write_section
+from circuitvar.reports.page import SectionFigure, SectionTable, write_section
 
 TABLES = {
     "conditions": "What the circuit does under each condition",

@@ -7,34 +7,37 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.drawing.draw import draw_circuit
-from circuitvar.circuits.evaluate.crossed import Tail, crossed_tail
-from circuitvar.circuits.evaluate.curves import curve_areas, faithfulness_curve
-from circuitvar.circuits.evaluate.evaluate import (
+from circuitvar.circuits.drawing import draw_circuit
+from circuitvar.circuits.evaluate import (
+    Tail,
     complement,
     completeness,
+    crossed_tail,
+    curve_areas,
     evaluate,
+    evaluate_optimal,
+    faithfulness_curve,
     per_example,
     summarize,
 )
-from circuitvar.circuits.evaluate.optimal_ablation import evaluate_optimal
+from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.model.model import Model, load_model
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.prune import prune_dangling
-from circuitvar.circuits.scores.score import score_edges
+from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import ABLATIONS, Circuit, Faithfulness
 from circuitvar.reports.circuits.evaluate_section import curve_figure, write_evaluate_section
-from circuitvar.reports.console.progress import show_progress
-from circuitvar.reports.figures.style import save_figure
-from circuitvar.reports.named.circuit_by_name import (
+from circuitvar.reports.console import show_progress
+from circuitvar.reports.figures import save_figure
+from circuitvar.reports.named import (
     NamedCircuit,
     circuit_task,
     discovery_and_heldout,
     resolve_circuit,
 )
-from circuitvar.reports.page.write import check_writable
-from circuitvar.reports.tables.table_text import to_csv
-from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.reports.page import check_writable
+from circuitvar.reports.tables import to_csv
+from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:

@@ -8,23 +8,27 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.audit.edges.edge_summary import edge_summary
-from circuitvar.audit.edges.edge_tests import max_t
-from circuitvar.audit.edges.inner_outer import inner_outer
+from circuitvar.audit.edges import edge_summary, inner_outer, max_t
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.evaluate.evaluate import evaluate
-from circuitvar.circuits.files.interchange import EdgeFile, check_can_write, write_edges
-from circuitvar.circuits.find.finders import get_finder
-from circuitvar.circuits.find.rules import RULES, select
-from circuitvar.circuits.find.select_connected import smallest_faithful
-from circuitvar.circuits.find.select_significant import inner_circuit, outer_circuit, significant
+from circuitvar.circuits.evaluate import evaluate
+from circuitvar.circuits.files import EdgeFile, check_can_write, write_edges
+from circuitvar.circuits.find import (
+    RULES,
+    get_finder,
+    inner_circuit,
+    outer_circuit,
+    select,
+    significant,
+    smallest_faithful,
+)
+from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.model.model import Model, load_model
-from circuitvar.circuits.scores.score import score_edges
+from circuitvar.circuits.model import Model
+from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import Circuit, EdgeScores, Faithfulness
-from circuitvar.reports.named.circuit_by_name import discovery_and_heldout
-from circuitvar.reports.page.write import check_writable
-from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.reports.named import discovery_and_heldout
+from circuitvar.reports.page import check_writable
+from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Batch, Metric, Task
 
 ERRORS = ("circuit-error", "faithfulness", "kl")

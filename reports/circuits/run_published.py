@@ -7,23 +7,19 @@ from typing import Any, Literal
 import pandas as pd
 
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.drawing.draw import draw_circuit
-from circuitvar.circuits.evaluate.circuit_tests import run_circuit_tests
+from circuitvar.circuits.drawing import draw_circuit
+from circuitvar.circuits.evaluate import run_circuit_tests
+from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.model.model import Model, load_model
-from circuitvar.circuits.published.published_audit import (
-    conditions_table,
-    rediscovery_table,
-    role_recall,
-)
-from circuitvar.circuits.scores.score import score_edges
+from circuitvar.circuits.model import Model
+from circuitvar.circuits.published import conditions_table, rediscovery_table, role_recall
+from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import Circuit
 from circuitvar.reports.circuits.published_section import write_published_section
-from circuitvar.reports.figures.style import save_figure
-from circuitvar.reports.named.circuit_by_name import circuit_task, resolve_circuit
-from circuitvar.reports.tables.table_text import to_csv
-from circuitvar.tasks.tokens.metrics import get_metric
-from circuitvar.tasks.tokens.sampling import sample_batch
+from circuitvar.reports.figures import save_figure
+from circuitvar.reports.named import circuit_task, resolve_circuit
+from circuitvar.reports.tables import to_csv
+from circuitvar.tasks.tokens import get_metric, sample_batch
 from circuitvar.tasks.types import Batch, Task
 
 

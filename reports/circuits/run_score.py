@@ -6,14 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.edges.edge_summary import edge_summary
+from circuitvar.audit.edges import edge_summary
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.files.interchange import read_edges
+from circuitvar.circuits.files import read_edges
+from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.model.model import load_model
-from circuitvar.circuits.scores.score import check
-from circuitvar.circuits.scores.score_files import write_scores
-from circuitvar.circuits.scores.score_store import score_edges_stored
+from circuitvar.circuits.scores import check, score_edges_stored, write_scores
 from circuitvar.circuits.types import EdgeScores, ScoreOptions
 from circuitvar.reports.circuits.run_score_finer import (
     FinerScores,
@@ -21,11 +19,9 @@ from circuitvar.reports.circuits.run_score_finer import (
     score_finer,
     write_finer,
 )
-from circuitvar.reports.console.console import print_table
-from circuitvar.reports.console.progress import show_progress
-from circuitvar.reports.page.write import check_writable
-from circuitvar.tasks.tokens.metrics import get_metric
-from circuitvar.tasks.tokens.sampling import sample_batch
+from circuitvar.reports.console import print_table, show_progress
+from circuitvar.reports.page import check_writable
+from circuitvar.tasks.tokens import get_metric, sample_batch
 from circuitvar.tasks.types import Task
 
 

@@ -10,14 +10,13 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 
-from circuitvar.circuits.methods.patching.exact_node import node_damage
-from circuitvar.circuits.scores.score import chunk_size, data_digest, score_edges
-from circuitvar.circuits.scores.tensor_files import write_tensors
-from circuitvar.circuits.units.granularity import neuron_scores, node_scores
-from circuitvar.tasks.tokens.batching import chunks, to_device
+from circuitvar.circuits.methods.patching import node_damage
+from circuitvar.circuits.scores import chunk_size, data_digest, score_edges, write_tensors
+from circuitvar.circuits.units import neuron_scores, node_scores
+from circuitvar.tasks.tokens import chunks, to_device
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.circuits.types import Method, ScoreOptions
     from circuitvar.tasks.types import Batch, Metric
 

@@ -7,23 +7,19 @@ from typing import Literal
 import pandas as pd
 
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.evaluate.circuit_tests import TEST_FAMILIES, run_circuit_tests
-from circuitvar.circuits.model.model import load_model
+from circuitvar.circuits.evaluate import TEST_FAMILIES, run_circuit_tests
+from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.types import ABLATIONS, Ablation
 from circuitvar.reports.circuits.tests_section import (
     minimality_figure,
     tests_figure,
     write_tests_section,
 )
-from circuitvar.reports.figures.style import save_figure
-from circuitvar.reports.named.circuit_by_name import (
-    circuit_task,
-    discovery_and_heldout,
-    resolve_circuit,
-)
-from circuitvar.reports.page.write import check_writable
-from circuitvar.reports.tables.table_text import to_csv
-from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.reports.figures import save_figure
+from circuitvar.reports.named import circuit_task, discovery_and_heldout, resolve_circuit
+from circuitvar.reports.page import check_writable
+from circuitvar.reports.tables import to_csv
+from circuitvar.tasks.tokens import get_metric
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from circuitvar.reports.figures.style import BLUE, GREY, INK, VERMILION, new_figure, paper_style
-from circuitvar.reports.page.section_file import SectionFigure, SectionTable, write_section
+from circuitvar.reports.figures import BLUE, GREY, INK, VERMILION, new_figure, paper_style
+from circuitvar.reports.page import SectionFigure, SectionTable, write_section
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -38,8 +38,7 @@ CorruptionKey = Annotated[
     ),
 ]
 AblationKey = Annotated[
-    str,
-    typer.Option("--ablation", help="Patched value: patching, mean, mean-positional or zero."),
+    str, typer.Option("--ablation", help="Patched value: patching, mean, mean-positional or zero.")
 ]
 Steps = Annotated[int, typer.Option("--steps", help="Integration steps of eap-ig methods.")]
 Seed = Annotated[

@@ -8,8 +8,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from circuitvar.reports.card.card import read_card
-from circuitvar.reports.card.run_folder import Run, read_run
+from circuitvar.reports.card import Run, read_card, read_run
 from circuitvar.reports.compare.compare import estimate_rows
 from circuitvar.reports.compare.gate import Gate, Row, check_alpha, judge_rows
 

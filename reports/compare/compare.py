@@ -14,17 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.agreement.halves import DF, EXTRAPOLATED
-from circuitvar.audit.agreement.paired_stability import Change
-from circuitvar.audit.indices.jaccard import mean_chance
-from circuitvar.audit.indices.rank import spearman
-from circuitvar.audit.intervals.group_jackknife import group_jackknife
-from circuitvar.audit.intervals.intervals import t_interval
+from circuitvar.audit.agreement import DF, EXTRAPOLATED, Change
+from circuitvar.audit.indices import mean_chance, spearman
+from circuitvar.audit.intervals import group_jackknife, t_interval
 from circuitvar.audit.types import Estimate
-from circuitvar.reports.card.run_folder import Run, read_run
+from circuitvar.reports.card import Run, read_estimate, read_run
 from circuitvar.reports.compare.paired_scores import score_changes
-from circuitvar.reports.tables.tables import fact
-from circuitvar.reports.verify.verify import read_estimate
+from circuitvar.reports.tables import fact
 
 HELDOUT = "circuit full empty flipped correct kl".split()
 """Columns of `tables/heldout.csv`, one row per held-out prompt."""

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from circuitvar.circuits.evaluate.minimality import holm
+from circuitvar.circuits.evaluate import holm
 
 Outcome = Literal["no worse", "worse", "cannot tell", "reported"]
 EXIT_CODES: Mapping[Outcome, int] = {"no worse": 0, "worse": 1, "cannot tell": 2}

@@ -15,22 +15,19 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.agreement.halves import halves_agreement
-from circuitvar.audit.agreement.paired_stability import Selected, halves_change
-from circuitvar.audit.indices.rank import spearman
-from circuitvar.audit.indices.recovery import auroc, average_precision
-from circuitvar.audit.intervals.group_jackknife import group_jackknife
-from circuitvar.audit.single.perturb import circuit_size
-from circuitvar.circuits.loading.planted import load_planted
+from circuitvar.audit.agreement import Selected, halves_agreement, halves_change
+from circuitvar.audit.indices import auroc, average_precision, spearman
+from circuitvar.audit.intervals import group_jackknife
+from circuitvar.circuits.find import circuit_size
+from circuitvar.circuits.loading import load_model, load_planted
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.model.model import Model, load_model
-from circuitvar.circuits.scores.score import score_edges
+from circuitvar.circuits.model import Model
+from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import EdgeScores, Method, ScoreFn, ScoreOptions
 from circuitvar.reports.compare.gate import Gate, Row, judge_rows
 from circuitvar.tasks.catalog import get_task
-from circuitvar.tasks.planted.catalog import get_planted
-from circuitvar.tasks.tokens.metrics import get_metric
-from circuitvar.tasks.tokens.tokens import take, tokenize
+from circuitvar.tasks.planted import get_planted
+from circuitvar.tasks.tokens import get_metric, take, tokenize
 from circuitvar.tasks.types import Batch, Metric
 
 PLANTED = ("induction", "two-route", "gated")

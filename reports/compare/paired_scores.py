@@ -10,28 +10,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.agreement.paired_stability import (
+from circuitvar.audit.agreement import (
     Change,
     Selected,
     bootstrap_change,
     halves_change,
     template_change,
 )
-from circuitvar.audit.indices.rank import spearman
-from circuitvar.audit.indices.recovery import auroc, average_precision
-from circuitvar.audit.intervals.group_jackknife import group_jackknife
-from circuitvar.audit.intervals.ratio import use_templates
-from circuitvar.audit.resampling.weights import bootstrap
+from circuitvar.audit.indices import auroc, average_precision, spearman
+from circuitvar.audit.intervals import group_jackknife
+from circuitvar.audit.resampling import bootstrap
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.perturb import circuit_size
 from circuitvar.audit.streams import stream
-from circuitvar.audit.variance.against_exact import sign_agreement, top_overlap
-from circuitvar.circuits.find.select import top_n_masks
-from circuitvar.circuits.scores.score_files import read_scores
+from circuitvar.audit.variance import sign_agreement, top_overlap
+from circuitvar.circuits.find import circuit_size, top_n_masks
+from circuitvar.circuits.scores import read_scores
 from circuitvar.circuits.types import EdgeScores
-from circuitvar.reports.card.run_folder import Run
-from circuitvar.reports.tables.tables import fact
-from circuitvar.reports.verify.verify_scores import SCORES, read_settings
+from circuitvar.reports.card import Run
+from circuitvar.reports.tables import fact
+from circuitvar.reports.verify import SCORES, read_settings
+from circuitvar.tasks.units import use_templates
 
 Statistic = Callable[[Float[np.ndarray, " edge"]], float]
 
@@ -172,7 +170,7 @@ def _recovery(kind: str, truth: Bool[np.ndarray, " edge"], absolute: bool) -> di
 
 def _planted_circuit(side: Side) -> Bool[np.ndarray, " edge"] | None:
     """The true circuit, for tasks of planted models on those models; None for others."""
-    from circuitvar.tasks.planted.catalog import PLANTED_TASKS
+    from circuitvar.tasks.planted import PLANTED_TASKS
 
     known = {task.key: task.known_edges for task in PLANTED_TASKS}
     edges = known.get(side.run.labels.get("task", ""))

@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from circuitvar.circuits.model.model import Model
+from circuitvar.circuits.model import Model
 
 PACKAGES: tuple[str, ...] = (
     "circuitvar",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from circuitvar.audit.types import Audit
-from circuitvar.reports.card.cautions import cautions
+from circuitvar.reports.card import cautions
 from circuitvar.reports.console.console import print_table
 
 

@@ -8,36 +8,44 @@ from time import perf_counter
 
 import pandas as pd
 
-from circuitvar.audit.design.budget import Budget, budget, cost_label
-from circuitvar.audit.design.derived_runs import sample_of
-from circuitvar.audit.design.design import Design, Effect, RunKey
-from circuitvar.audit.design.design_agreement import design_agreement
-from circuitvar.audit.design.design_file import (
+from circuitvar.audit.design import (
     PRESETS,
+    Budget,
+    Design,
+    Effect,
+    RunKey,
+    budget,
+    check_facets,
+    check_levels,
+    check_on_model,
+    check_runs,
+    cost_label,
+    design_agreement,
+    design_components,
+    design_function,
+    finder_of,
     for_task,
+    planned_runs,
     read_design,
+    require_answers,
     resampled,
+    run_on_model,
+    sample_of,
+    settings_of,
+    sobol_table,
     write_design,
 )
-from circuitvar.audit.design.design_function import design_function
-from circuitvar.audit.design.design_summary import design_components, require_answers, sobol_table
-from circuitvar.audit.design.facets import check_facets, planned_runs, settings_of
-from circuitvar.audit.design.finder_runs import finder_of
-from circuitvar.audit.design.plan_checks import check_levels, check_on_model, check_runs
-from circuitvar.audit.design.run_design import run_on_model
-from circuitvar.audit.function.function_condition import PROMPTS
+from circuitvar.audit.function import PROMPTS
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.perturb import circuit_size
-from circuitvar.audit.single.prompts import discovery_batch, marks_roles
-from circuitvar.circuits.find.finders import get_finder
+from circuitvar.audit.single import discovery_batch, marks_roles
+from circuitvar.circuits.find import circuit_size, get_finder
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.model.model import Model
-from circuitvar.circuits.scores.score import score_edges
+from circuitvar.circuits.model import Model
+from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import ScoreOptions
-from circuitvar.reports.page.section_file import SectionTable, write_section
-from circuitvar.reports.tables.table_text import to_csv
-from circuitvar.tasks.tokens.metrics import get_metric
-from circuitvar.tasks.tokens.tokens import take
+from circuitvar.reports.page import SectionTable, write_section
+from circuitvar.reports.tables import to_csv
+from circuitvar.tasks.tokens import get_metric, take
 from circuitvar.tasks.types import Task
 
 TRIAL = 16

@@ -18,8 +18,7 @@ from circuitvar.reports.figures import (
     figures_variance,
 )
 from circuitvar.reports.figures.figures_numbers import Marks
-from circuitvar.reports.tables.rounding import show_estimate
-from circuitvar.reports.tables.tables import inclusion_frame, ledger_frame, stability_frame
+from circuitvar.reports.tables import inclusion_frame, ledger_frame, show_estimate, stability_frame
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

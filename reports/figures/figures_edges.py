@@ -17,7 +17,7 @@ from circuitvar.reports.figures.style import (
     new_figure,
     paper_style,
 )
-from circuitvar.reports.tables.checks import require_columns
+from circuitvar.reports.tables import require_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

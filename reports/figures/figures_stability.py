@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.indices.inclusion import CORE, NOISE
+from circuitvar.audit.indices import CORE, NOISE
 from circuitvar.reports.figures.style import (
     BLUE,
     CLASS_COLOURS,
@@ -20,7 +20,7 @@ from circuitvar.reports.figures.style import (
     new_figure,
     paper_style,
 )
-from circuitvar.reports.tables.checks import require_columns
+from circuitvar.reports.tables import require_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

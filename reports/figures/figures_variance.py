@@ -24,7 +24,7 @@ from circuitvar.reports.figures.style import (
     new_figure,
     paper_style,
 )
-from circuitvar.reports.tables.checks import require_columns
+from circuitvar.reports.tables import require_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from circuitvar.reports.figures.style import (
+from circuitvar.reports.figures import (
     BLUE,
     GREEN,
     GREY,
@@ -23,7 +23,7 @@ from circuitvar.reports.figures.style import (
     save_figure,
 )
 from circuitvar.reports.identify.identify_settings import main_rows
-from circuitvar.reports.tables.checks import require_columns
+from circuitvar.reports.tables import require_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,21 +13,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.identifiability.again.noise_table import noise_table
-from circuitvar.audit.identifiability.count.net_options import NetOptions, check_options
-from circuitvar.audit.identifiability.front.net_tables import Frames, net_tables
-from circuitvar.audit.identifiability.front.summary import summarize_counts
+from circuitvar.audit.identifiability.again import noise_table
+from circuitvar.audit.identifiability.count import NetOptions, check_options
+from circuitvar.audit.identifiability.front import Frames, net_tables, summarize_counts
 from circuitvar.audit.streams import stream
 from circuitvar.reports.identify.identifiability_figures import write_figures
 from circuitvar.reports.identify.identify_gates import as_table
 from circuitvar.reports.identify.identify_section import clear_tables, csv_name, write_nets_section
 from circuitvar.reports.identify.identify_settings import settings_columns, settings_sentence
 from circuitvar.reports.identify.identify_store import digest, join, load, save
-from circuitvar.reports.page.section_file import SectionTable, write_section
-from circuitvar.tasks.language.boolean import truth_table
+from circuitvar.reports.page import SectionTable, write_section
+from circuitvar.tasks.language import truth_table
 
 if TYPE_CHECKING:  # torch is slow to import
-    from circuitvar.audit.identifiability.nets.train import Recipe, TrainedNet
+    from circuitvar.audit.identifiability.nets import Recipe, TrainedNet
 
 Progress = Callable[[str, int, int], None]
 CHUNK = 100
@@ -120,7 +119,7 @@ def _all_nets(
     progress: Progress | None,
 ) -> Frames:
     """Count every net and write what there is; no summary where no net converged."""
-    from circuitvar.audit.identifiability.nets.train import Recipe
+    from circuitvar.audit.identifiability.nets import Recipe
 
     options = options or NetOptions()
     settings = settings_columns(options)
@@ -184,7 +183,7 @@ def run_paper_tables(
     `recipe` changes the rest of the training recipe; the loss target is per output. A setting in
     which no net converges stays in the table with 0 nets.
     """
-    from circuitvar.audit.identifiability.nets.train import Recipe
+    from circuitvar.audit.identifiability.nets import Recipe
 
     found = {}
     for experiment in experiments:
@@ -236,7 +235,7 @@ def _chunk(
     paths = {s: out / "nets" / f"{digest(gates, s, recipe, options, seed)}.json" for s in seeds}
     todo = [s for s in seeds if not paths[s].exists()]
     if todo:
-        from circuitvar.audit.identifiability.nets.train import train_nets
+        from circuitvar.audit.identifiability.nets import train_nets
 
         # The whole chunk is trained again: which seeds are missing must not change any net.
         trained = train_nets([as_table(g) for g in gates], seeds=list(seeds), recipe=recipe)
@@ -251,7 +250,7 @@ def _chunk(
 def _one_net(
     trained: "TrainedNet", recipe: "Recipe", options: NetOptions, rng: np.random.Generator
 ) -> Frames:
-    from circuitvar.audit.identifiability.nets.boolean_net import split_outputs
+    from circuitvar.audit.identifiability.nets import split_outputs
 
     record = {
         "seed": trained.seed,

@@ -15,17 +15,22 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.identifiability.again.capture_recapture import Richness, chao1
-from circuitvar.audit.identifiability.transformers.mask_search import MaskSearch, search_masks
-from circuitvar.audit.identifiability.transformers.rival_search import find_rivals, top_n
+from circuitvar.audit.identifiability.again import chao1
+from circuitvar.audit.identifiability.transformers import (
+    MaskSearch,
+    find_rivals,
+    search_masks,
+    top_n,
+)
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.evaluate.evaluate import evaluate_masks
+from circuitvar.circuits.evaluate import evaluate_masks
+from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.model.model import Model, load_model
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.prune import prune_masks
-from circuitvar.circuits.scores.score import score_edges
+from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import Ablation, EdgeScores
-from circuitvar.reports.figures.style import save_figure
+from circuitvar.reports.figures import save_figure
 from circuitvar.reports.identify.identifiability_figures import mask_search_plot, overlap_plot
 from circuitvar.reports.identify.identify_reruns import (
     Canonical,
@@ -37,15 +42,13 @@ from circuitvar.reports.identify.identify_reruns import (
     rerun_seeds,
 )
 from circuitvar.reports.identify.identify_summary import (
-    Verdict,
+    ModelIdentifiability,
     judge,
-    summary_frame,
     summary_sentences,
 )
-from circuitvar.reports.page.section_file import SectionFigure, SectionTable, write_section
+from circuitvar.reports.page import SectionFigure, SectionTable, write_section
 from circuitvar.tasks.catalog import get_task
-from circuitvar.tasks.tokens.metrics import get_metric
-from circuitvar.tasks.tokens.sampling import sample_batch
+from circuitvar.tasks.tokens import get_metric, sample_batch
 from circuitvar.tasks.types import Batch, Task
 
 Progress = Callable[[str, int, int], None]
@@ -77,28 +80,6 @@ class ModelOptions:
     masks: int = 4096
     """Masks drawn where not all are run."""
     seed: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class ModelIdentifiability:
-    """The answers, and the frames that tables are made from."""
-
-    faithfulness: float
-    """Of the discovered circuit, on held-out prompts."""
-    near: MaskSearch
-    """Masks that behave like the discovered circuit, within epsilon."""
-    returned: Richness
-    rivals: pd.DataFrame
-    overlap: pd.DataFrame
-    """Jaccard between re-runs by source, and between equally good circuits."""
-    verdict: Verdict
-    circuits_seen: int
-    """Different circuits seen to fit, rivals included; a lower bound for the whole graph."""
-
-    @property
-    def summary(self) -> pd.DataFrame:
-        """One row per quantity: value, how it is known, interval, note."""
-        return summary_frame(self)
 
 
 def run_identify_model(

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.agreement.match_heads import match_heads, seed_axis_matched
-from circuitvar.audit.identifiability.again.degeneracy import compare_degeneracy
-from circuitvar.audit.identifiability.count.sample_valid import pairwise_jaccard
-from circuitvar.circuits.find.select import top_n_masks
+from circuitvar.audit.agreement import match_heads, seed_axis_matched
+from circuitvar.audit.identifiability.again import compare_degeneracy
+from circuitvar.audit.identifiability.count import pairwise_jaccard
+from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.model.model import Model
+from circuitvar.circuits.model import Model
 
 Canonical = Callable[[Bool[np.ndarray, "run edge"]], Bool[np.ndarray, "run edge"]]
 PROMPTS, BATCHES, SEEDS, MATCHED = (

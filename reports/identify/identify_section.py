@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from circuitvar.reports.identify.identify_settings import main_rows
-from circuitvar.reports.page.section_file import SectionFigure, SectionTable, write_section
+from circuitvar.reports.page import SectionFigure, SectionTable, write_section
 
 TABLES = {
     "summary": "Counts over nets: mean, median, interval, share unique",

@@ -5,8 +5,8 @@ from typing import cast
 
 import pandas as pd
 
-from circuitvar.audit.identifiability.count.net_options import NetOptions
-from circuitvar.audit.identifiability.nets.types import (
+from circuitvar.audit.identifiability.count import NetOptions
+from circuitvar.audit.identifiability.nets import (
     ESTIMATORS,
     NET_ABLATIONS,
     Criterion,

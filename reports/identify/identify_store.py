@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from circuitvar.audit.identifiability.count.net_options import NetOptions
-from circuitvar.audit.identifiability.front.net_tables import Frames
+from circuitvar.audit.identifiability.count import NetOptions
+from circuitvar.audit.identifiability.front import Frames
 
 if TYPE_CHECKING:  # torch is slow to import
-    from circuitvar.audit.identifiability.nets.train import Recipe
+    from circuitvar.audit.identifiability.nets import Recipe
 
 FORMAT = 2
 LATER = ("criterion", "iia", "estimator")

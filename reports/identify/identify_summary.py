@@ -1,15 +1,14 @@
 """What an identifiability search around a transformer's circuit amounts to: verdict, rows, text."""
 
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.identifiability.transformers.mask_search import MaskSearch
+from circuitvar.audit.identifiability.again import Richness
+from circuitvar.audit.identifiability.transformers import MaskSearch
 from circuitvar.reports.identify.identify_reruns import EQUAL, degeneracy, method_noise
-
-if TYPE_CHECKING:  # torch is slow to import
-    from circuitvar.reports.identify.identify_model import ModelIdentifiability
 
 Verdict = Literal["unique near the cut", "not unique", "no compression", "empty", "undecided"]
 WHY: dict[Verdict, str] = {
@@ -20,6 +19,28 @@ WHY: dict[Verdict, str] = {
     "empty": "nothing is left of the circuit once dangling edges are removed; raise the size",
     "undecided": "masks were sampled and no second circuit was hit; use m of 14 or less",
 }
+
+
+@dataclass(frozen=True, eq=False)
+class ModelIdentifiability:
+    """The answers, and the frames that tables are made from."""
+
+    faithfulness: float
+    """Of the discovered circuit, on held-out prompts."""
+    near: MaskSearch
+    """Masks that behave like the discovered circuit, within epsilon."""
+    returned: Richness
+    rivals: pd.DataFrame
+    overlap: pd.DataFrame
+    """Jaccard between re-runs by source, and between equally good circuits."""
+    verdict: Verdict
+    circuits_seen: int
+    """Different circuits seen to fit, rivals included; a lower bound for the whole graph."""
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row per quantity: value, how it is known, interval, note."""
+        return summary_frame(self)
 
 
 def judge(near: MaskSearch, *, rivals: int, effective: int, whole: int) -> Verdict:
@@ -38,7 +59,7 @@ def judge(near: MaskSearch, *, rivals: int, effective: int, whole: int) -> Verdi
     return "unique near the cut" if near.outcome == "pass" else "undecided"
 
 
-def summary_frame(result: "ModelIdentifiability") -> pd.DataFrame:
+def summary_frame(result: ModelIdentifiability) -> pd.DataFrame:
     """One row per quantity: value, how it is known, interval, note.
 
     The row `verdict` has the number of different circuits that were seen to fit as its value and
@@ -86,7 +107,7 @@ def summary_frame(result: "ModelIdentifiability") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["quantity", "value", "known", "low", "high", "note"])
 
 
-def summary_sentences(result: "ModelIdentifiability", *, model: str, task: str) -> list[str]:
+def summary_sentences(result: ModelIdentifiability, *, model: str, task: str) -> list[str]:
     """The findings in plain sentences, most important first."""
     near, overlap = result.near, result.overlap
     noise, true = method_noise(overlap), degeneracy(overlap)

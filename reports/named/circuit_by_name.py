@@ -8,11 +8,10 @@ import numpy as np
 from jaxtyping import Float
 
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.files.interchange import EdgeFile, read_edges
-from circuitvar.circuits.files.interchange_mib import read_submission
-from circuitvar.circuits.find.select import top_n
-from circuitvar.circuits.model.model import Model
-from circuitvar.circuits.published.published import (
+from circuitvar.circuits.files import EdgeFile, read_edges, read_submission
+from circuitvar.circuits.find import top_n
+from circuitvar.circuits.model import Model
+from circuitvar.circuits.published import (
     Published,
     load_published,
     planted_circuit,
@@ -21,8 +20,7 @@ from circuitvar.circuits.published.published import (
 )
 from circuitvar.circuits.types import Circuit
 from circuitvar.reports.named.tasks_by_name import resolve_task
-from circuitvar.tasks.tokens.sampling import sample_batch
-from circuitvar.tasks.tokens.tokens import TooFewUsable
+from circuitvar.tasks.tokens import TooFewUsable, sample_batch
 from circuitvar.tasks.types import Batch, Task
 
 

@@ -20,7 +20,7 @@ def resolve_task(name: str | None, data: Path | None) -> Task:
             + (f"; tasks are {', '.join(t.key for t in TASKS)}" if name is None else ", not both")
         )
     if data is not None:
-        from circuitvar.tasks.own.readers import task_from_file
+        from circuitvar.tasks.own import task_from_file
 
         return task_from_file(data)
     if ":" in str(name):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from circuitvar.reports.figures.style import (
+from circuitvar.reports.figures import (
     BLUE,
     GREEN,
     GREY,
@@ -20,7 +20,7 @@ from circuitvar.reports.figures.style import (
     new_figure,
     paper_style,
 )
-from circuitvar.reports.tables.checks import require_columns
+from circuitvar.reports.tables import require_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

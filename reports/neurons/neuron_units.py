@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circuitvar.audit.neurons.data.types import ProbingSet
+from circuitvar.audit.neurons.data import ProbingSet
 
 if TYPE_CHECKING:  # torch is slow to import
-    from circuitvar.audit.neurons.data.token_concepts import TokenConcepts
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.audit.neurons.data import TokenConcepts
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric, PromptPair, Task
 
 UNITS = {
@@ -101,8 +101,8 @@ def other_samples(
     ValueError
         A pool has too few usable prompts, or a model cannot be loaded.
     """
-    from circuitvar.circuits.model.model import load_model
-    from circuitvar.tasks.tokens.sampling import sample_batch
+    from circuitvar.circuits.loading import load_model
+    from circuitvar.tasks.tokens import sample_batch
 
     pools = {}
     for name in task.pools:
@@ -132,7 +132,7 @@ def every_concept(
 
     import torch
 
-    from circuitvar.audit.neurons.data.token_concepts import token_concepts
+    from circuitvar.audit.neurons.data import token_concepts
 
     # `pairs` are in the order of the batch, whose index may point into a longer list.
     own = replace(batch, index=torch.arange(len(batch)))
@@ -140,12 +140,10 @@ def every_concept(
 
 
 def pool_data(
-    data: ProbingSet,
-    other: OtherSamples,
-    read: "Callable[[Batch, TokenConcepts], ProbingSet]",
+    data: ProbingSet, other: OtherSamples, read: "Callable[[Batch, TokenConcepts], ProbingSet]"
 ) -> dict[str, dict[str, ProbingSet]]:
     """The units of `data` on the prompts of every name pool, with the same concept columns."""
-    from circuitvar.audit.neurons.on_models.adapters import align_columns
+    from circuitvar.audit.neurons.on_models import align_columns
 
     pools = {}
     for name, (batch, concepts) in other.pools.items():
@@ -166,7 +164,7 @@ def sibling_models(name: str) -> tuple[str, ...]:
     >>> sibling_models("pocket:3")
     ('pocket:0', 'pocket:1', 'pocket:2', 'pocket:4')
     """
-    from circuitvar.tasks.pocket.paths import SEEDS
+    from circuitvar.tasks.pocket import SEEDS
 
     own, _, seed = name.partition(":")
     if own != "pocket":

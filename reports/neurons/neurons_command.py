@@ -4,8 +4,7 @@ Writes to `out`: a folder per kind of unit (`neurons/`, `heads/`, ...) with one 
 `figures/`, `cards.md`, `neurons.json` and `section.json`. Frames are unrounded.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.neurons.data.probing_set import take_units
-from circuitvar.audit.neurons.data.types import NeuronAudit, ProbingSet
-from circuitvar.audit.neurons.front.audit_neurons import NeuronOptions, audit_neurons
-from circuitvar.audit.neurons.views.error_curve import error_curve
-from circuitvar.reports.named.tasks_by_name import resolve_task
+from circuitvar.audit.neurons.data import NeuronAudit, ProbingSet, take_units
+from circuitvar.audit.neurons.front import NeuronOptions, audit_neurons
+from circuitvar.audit.neurons.views import error_curve
+from circuitvar.reports.named import resolve_task
+from circuitvar.reports.neurons.neuron_run import NeuronRun
 from circuitvar.reports.neurons.neuron_units import (
     OtherSamples,
     UnitChoice,
@@ -31,31 +30,10 @@ from circuitvar.reports.neurons.neurons_write import write_neurons
 
 if TYPE_CHECKING:  # torch is slow to import
     from circuitvar.audit.types import Estimate
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric, PromptPair
 
 FORMAT = 2
-
-
-@dataclass(frozen=True, eq=False)
-class NeuronRun:
-    """What `run_neurons` found."""
-
-    parts: Mapping[str, NeuronAudit]
-    """One audit per kind of unit, see `neuron_units.UNITS`."""
-    substitution: pd.DataFrame
-    """One row per replaced neuron, last row all of them together; empty without `neurons`."""
-    bounds: pd.DataFrame
-    """Error against bounds for the best-supported unit of the first kind."""
-    provenance: dict[str, object] = field(default_factory=dict)
-
-    @property
-    def neurons(self) -> NeuronAudit:
-        return self.parts["neurons"]
-
-    @property
-    def heads(self) -> NeuronAudit:
-        return self.parts["heads"]
 
 
 def run_neurons(
@@ -88,10 +66,9 @@ def run_neurons(
     Raises:
         ValueError: unknown task, model or units, or too few usable prompts.
     """
-    from circuitvar.circuits.model.model import load_model
-    from circuitvar.reports.named.circuit_by_name import resolve_circuit
-    from circuitvar.tasks.tokens.metrics import get_metric
-    from circuitvar.tasks.tokens.sampling import sample_batch
+    from circuitvar.circuits.loading import load_model
+    from circuitvar.reports.named import resolve_circuit
+    from circuitvar.tasks.tokens import get_metric, sample_batch
 
     options, choice = replace(options or NeuronOptions(), seed=seed), units or UnitChoice()
     chosen, loaded = resolve_task(task, None), load_model(model, device=device)
@@ -150,8 +127,8 @@ def _audit(
     elsewhere: OtherSamples,
     workers: int,
 ) -> NeuronRun:
-    from circuitvar.audit.neurons.data.token_concepts import token_concepts
-    from circuitvar.audit.neurons.on_models.adapters import live_units
+    from circuitvar.audit.neurons.data import token_concepts
+    from circuitvar.audit.neurons.on_models import live_units
 
     batch = probe[0]
     concepts = token_concepts(batch, model.tokenizer, pairs=probe[1])
@@ -174,9 +151,7 @@ def _audit(
         )
     first = choice.kinds[0]
     return NeuronRun(
-        parts=parts,
-        substitution=replaced,
-        bounds=_bounds(data[first], parts[first], rng, options),
+        parts=parts, substitution=replaced, bounds=_bounds(data[first], parts[first], rng, options)
     )
 
 
@@ -195,9 +170,9 @@ def _substitution(
     count: int,
 ) -> pd.DataFrame:
     """Replace the best-explained neurons by their linear explanation on held-out prompts."""
-    from circuitvar.audit.neurons.front.audit_neurons import distinct_concepts
-    from circuitvar.audit.neurons.linear.linear_explanation import linear_explanations
-    from circuitvar.audit.neurons.on_models.adapters import align_columns, substitution_scores
+    from circuitvar.audit.neurons.front import distinct_concepts
+    from circuitvar.audit.neurons.linear import linear_explanations
+    from circuitvar.audit.neurons.on_models import align_columns, substitution_scores
 
     if options.linear is None or not count:
         return pd.DataFrame()

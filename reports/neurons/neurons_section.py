@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from circuitvar.audit.neurons.views.perturbation_tables import SEED_AXIS
+from circuitvar.audit.neurons.views import SEED_AXIS
 from circuitvar.reports.neurons.neuron_units import NOUNS
-from circuitvar.reports.page.section_file import SectionFigure, SectionTable, write_section
+from circuitvar.reports.page import SectionFigure, SectionTable, write_section
 
 SHOWN = "unit label verdict score vote vote_low vote_high held_out".split()
 """Columns of the unit tables that the page shows; `units.csv` has them all."""

@@ -2,15 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.neurons.data.types import NeuronAudit
-from circuitvar.audit.neurons.front.audit_neurons import VERDICTS
-from circuitvar.reports.figures.style import save_figure
+from circuitvar.audit.neurons.data import NeuronAudit
+from circuitvar.audit.neurons.front import VERDICTS
+from circuitvar.reports.figures import save_figure
 from circuitvar.reports.neurons import neuron_figures
+from circuitvar.reports.neurons.neuron_run import NeuronRun
 from circuitvar.reports.neurons.neurons_section import (
     CLEAREST,
     card_name,
@@ -18,13 +18,10 @@ from circuitvar.reports.neurons.neurons_section import (
     formulas,
     write_neurons_section,
 )
-from circuitvar.reports.page.write import check_writable
-
-if TYPE_CHECKING:
-    from circuitvar.reports.neurons.neurons_command import NeuronRun
+from circuitvar.reports.page import check_writable
 
 
-def write_neurons(run: "NeuronRun", out: Path) -> list[Path]:
+def write_neurons(run: NeuronRun, out: Path) -> list[Path]:
     """Write tables, figures, cards and a summary; returns the paths."""
     check_writable(out)
     written = []
@@ -59,7 +56,7 @@ def best_units(audit: NeuronAudit, count: int) -> pd.DataFrame:
     return audit.units.iloc[np.lexsort((-score, rank))[:count]]
 
 
-def summarize(run: "NeuronRun") -> dict[str, object]:
+def summarize(run: NeuronRun) -> dict[str, object]:
     """Counts of verdicts, best labels and substitution, as JSON values."""
     parts: dict[str, dict[str, object]] = {}
     for part, audit in run.parts.items():
@@ -84,7 +81,7 @@ def summarize(run: "NeuronRun") -> dict[str, object]:
     return {"provenance": run.provenance, **parts, "joint_substitution": joint}
 
 
-def cards_markdown(run: "NeuronRun", *, count: int = 6) -> str:
+def cards_markdown(run: NeuronRun, *, count: int = 6) -> str:
     """Explanation cards as text, for each kind of unit."""
     lines = ["# Explanation cards", ""]
     scores = {}
@@ -100,7 +97,7 @@ def cards_markdown(run: "NeuronRun", *, count: int = 6) -> str:
     return "\n".join(lines)
 
 
-def _write_figures(run: "NeuronRun", folder: Path) -> list[Path]:
+def _write_figures(run: NeuronRun, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     figures = {}
     for part, audit in run.parts.items():

@@ -1,10 +1,8 @@
 """What an audit found, in plain sentences: the first thing a reader sees."""
 
 from circuitvar.audit.types import Audit, Verdict
-from circuitvar.reports.card.badge import overall_outcome
-from circuitvar.reports.card.cautions import cautions
-from circuitvar.reports.tables.rounding import show, show_interval
-from circuitvar.reports.tables.stability_table import sentence_list
+from circuitvar.reports.card import cautions, overall_outcome
+from circuitvar.reports.tables import sentence_list, show, show_interval
 
 _SAID = {
     "pass": ("passes", "pass"),

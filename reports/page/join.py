@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from circuitvar.reports.card.card_numbers import Check
+from circuitvar.reports.card import Check
 from circuitvar.reports.page.page import environment
 from circuitvar.reports.page.page_tables import MAX_ROWS, ShownTable
 from circuitvar.reports.page.section_file import NAME, Section, read_section

@@ -5,8 +5,7 @@ Every clause comes from the audit's own records; what is not recorded is not cla
 
 from circuitvar.audit.types import Audit, Axis
 from circuitvar.reports.page.bibliography import METHOD_KEYS, TASK_KEYS, cite_for
-from circuitvar.reports.tables.stability_table import sentence_list
-from circuitvar.reports.tables.tables import fact
+from circuitvar.reports.tables import fact, sentence_list
 
 
 def methods_paragraph(audit: Audit) -> tuple[str, list[str]]:

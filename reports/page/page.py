@@ -11,19 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuitvar.audit.types import Audit
-from circuitvar.reports.card.card import TIME_FIELDS, make_card, plain
-from circuitvar.reports.figures.figures import FigureRecord, make_figures
-from circuitvar.reports.figures.inline_svg import inline_svg
+from circuitvar.reports.card import TIME_FIELDS, make_card, plain
+from circuitvar.reports.figures import FigureRecord, inline_svg, make_figures
 from circuitvar.reports.page.bibliography import bibtex
 from circuitvar.reports.page.headline import headline_sentences, verdicts_by_claim
 from circuitvar.reports.page.methods_text import methods_paragraph
 from circuitvar.reports.page.page_data import page_data, script_json
 from circuitvar.reports.page.page_marks import page_marks
 from circuitvar.reports.page.page_tables import further_tables
-from circuitvar.reports.tables.rounding import show, show_estimate
-from circuitvar.reports.tables.stability_table import STABILITY_COLUMNS, stability_caption
-from circuitvar.reports.tables.table_text import cells
-from circuitvar.reports.tables.tables import labels_of, stability_frame
+from circuitvar.reports.tables import (
+    STABILITY_COLUMNS,
+    cells,
+    labels_of,
+    show,
+    show_estimate,
+    stability_caption,
+    stability_frame,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment

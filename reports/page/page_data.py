@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from circuitvar.reports.tables.checks import require_columns
-from circuitvar.reports.tables.tables import inclusion_column
+from circuitvar.reports.tables import inclusion_column, require_columns
 
 DIGITS = 4
 """Significant digits of the numbers shown on the page; `edges.csv` has them all."""

@@ -11,8 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from circuitvar.audit.types import Audit
-from circuitvar.reports.figures.figures import FigureRecord
-from circuitvar.reports.figures.figures_numbers import Boxes, EdgePoints, Grid, Marks, Panels
+from circuitvar.reports.figures import Boxes, EdgePoints, FigureRecord, Grid, Marks, Panels
 from circuitvar.reports.page.page_data import rounded
 
 if TYPE_CHECKING:

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from circuitvar.audit.types import Audit
-from circuitvar.reports.card.card import card_text, make_card
-from circuitvar.reports.figures.figures import FigureRecord, make_figures
-from circuitvar.reports.figures.style import save_figure
+from circuitvar.reports.card import card_text, make_card
+from circuitvar.reports.figures import FigureRecord, make_figures, save_figure
 from circuitvar.reports.page.join import check_joined, with_kept_sections
-from circuitvar.reports.tables.stability_table import stability_latex, stability_markdown
-from circuitvar.reports.tables.table_text import to_csv
-from circuitvar.reports.tables.tables import (
+from circuitvar.reports.tables import (
     edges_frame,
     estimates_frame,
     ledger_frame,
     stability_frame,
+    stability_latex,
+    stability_markdown,
+    to_csv,
     verdicts_frame,
 )
 
@@ -98,8 +98,7 @@ def unwritable(out_dir: Path, error: OSError) -> ValueError:
 def _write_all(
     audit: Audit, folder: Path, circuit_figure: "Figure | None", seconds: float | None
 ) -> None:
-    from circuitvar.reports.card.badge import badge_svg
-    from circuitvar.reports.card.card_text import card_markdown
+    from circuitvar.reports.card import badge_svg, card_markdown
     from circuitvar.reports.page.page import report_page
 
     card = make_card(audit, seconds=seconds)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.indices.inclusion import clopper_pearson
-from circuitvar.reports.card.run_folder import Run
+from circuitvar.audit.indices import clopper_pearson
+from circuitvar.reports.card import Run
 from circuitvar.reports.paper.paper_frames import joined, labelled
 from circuitvar.reports.paper.paper_scores import edge_details, prompt_spread
-from circuitvar.reports.tables.tables import inclusion_column
+from circuitvar.reports.tables import inclusion_column
 
 TOP_EDGES = 50
 """Edges per run in the appendix table; the CSV of the run has them all."""

@@ -5,10 +5,10 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from circuitvar.circuits.evaluate.equivalence import count_wins, tost_p
-from circuitvar.reports.card.run_folder import Run
+from circuitvar.circuits.evaluate import count_wins, tost_p
+from circuitvar.reports.card import Run
 from circuitvar.reports.paper.paper_scores import decision_rows, rank_overlap
-from circuitvar.reports.tables.tables import fact
+from circuitvar.reports.tables import fact
 
 ERROR, KL = "circuit error", "KL to the full model"
 SPEARMAN = "rank correlation with exact"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from circuitvar.reports.card.run_folder import Run
+from circuitvar.reports.card import Run
 from circuitvar.reports.paper.paper_edge_frames import edge_frame, edge_group_frame
 from circuitvar.reports.paper.paper_frames import (
     method_frame,
@@ -14,7 +14,7 @@ from circuitvar.reports.paper.paper_frames import (
     stability_rows,
     variance_frame,
 )
-from circuitvar.reports.tables.table_text import Column
+from circuitvar.reports.tables import Column
 
 
 @dataclass(frozen=True)

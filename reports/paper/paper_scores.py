@@ -12,17 +12,15 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import false_discovery_control, trim_mean
 from scipy.stats import t as student
 
-from circuitvar.audit.edges.certificates import certified_circuit
-from circuitvar.audit.edges.decision_study import mean_se
-from circuitvar.audit.edges.edge_summary import edge_summary
-from circuitvar.audit.indices.rbo import rbo
-from circuitvar.audit.intervals.bca import bca_means
-from circuitvar.audit.intervals.ratio import use_templates
-from circuitvar.audit.resampling.weights import bootstrap, complementary_halves
+from circuitvar.audit.edges import certified_circuit, edge_summary, mean_se
+from circuitvar.audit.indices import rbo
+from circuitvar.audit.intervals import bca_means
+from circuitvar.audit.resampling import bootstrap, complementary_halves
 from circuitvar.audit.streams import stream
-from circuitvar.audit.variance.moment_components import moment_components
-from circuitvar.reports.card.run_folder import Run
-from circuitvar.reports.compare.paired_scores import Side, scored_side
+from circuitvar.audit.variance import moment_components
+from circuitvar.reports.card import Run
+from circuitvar.reports.compare import Side, scored_side
+from circuitvar.tasks.units import use_templates
 
 BCA_REPLICATES, CERTIFICATE_REPLICATES, HALVES = 400, 300, 10
 TRIMMED = 0.1

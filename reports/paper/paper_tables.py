@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from circuitvar.reports.card.run_folder import Run, read_run
+from circuitvar.reports.card import Run, read_run
 from circuitvar.reports.paper.paper_layouts import LAYOUTS, Layout
-from circuitvar.reports.tables.table_text import Column, to_csv, to_latex, to_markdown
+from circuitvar.reports.tables import Column, to_csv, to_latex, to_markdown
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.indices.inclusion import classify
+from circuitvar.audit.indices import classify
 from circuitvar.audit.types import Audit, Axis, Estimate
 
 LABELS = ("model", "task", "method", "metric", "ablation")

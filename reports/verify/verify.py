@@ -13,14 +13,22 @@ from typing import Any
 
 import numpy as np
 
-from circuitvar.audit.agreement.match_heads import MATCHED
-from circuitvar.audit.indices.jaccard import mean_chance
-from circuitvar.audit.single.claims import claims
+from circuitvar.audit.agreement import MATCHED
+from circuitvar.audit.indices import mean_chance
+from circuitvar.audit.single import claims
 from circuitvar.audit.types import Axis
-from circuitvar.audit.verdicts.verdict import Bars
-from circuitvar.reports.card.card import check_schema, read_card, sealed, verdict_entry
-from circuitvar.reports.card.card_numbers import TOLERANCE, Check, read_estimate, same
-from circuitvar.reports.page.join import joined_checks
+from circuitvar.audit.verdicts import Bars
+from circuitvar.reports.card import (
+    TOLERANCE,
+    Check,
+    check_schema,
+    read_card,
+    read_estimate,
+    same,
+    sealed,
+    verdict_entry,
+)
+from circuitvar.reports.page import joined_checks
 from circuitvar.reports.verify.verify_folder import folder_checks
 from circuitvar.reports.verify.verify_scores import heldout_checks, score_checks
 
@@ -154,7 +162,7 @@ def _phi_check(axis: Axis) -> list[Check]:
 
 
 def _classes(inclusion: np.ndarray) -> dict[str, int]:
-    from circuitvar.audit.indices.inclusion import CLASSES, classify
+    from circuitvar.audit.indices import CLASSES, classify
 
     found = classify(inclusion)
     return {name: int((found == name).sum()) for name in CLASSES}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from circuitvar.reports.card.card_numbers import Check, read_estimate, same
+from circuitvar.reports.card import Check, read_estimate, same
 
 
 def folder_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:

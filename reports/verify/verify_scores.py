@@ -13,20 +13,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.edges.edge_table import edge_table
-from circuitvar.audit.function.function_estimates import function_estimates
-from circuitvar.audit.intervals.ratio import use_templates
-from circuitvar.audit.resampling.ties import with_ties
+from circuitvar.audit.edges import edge_table
+from circuitvar.audit.function import function_estimates
+from circuitvar.audit.resampling import template_means, with_ties
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.perturb import circuit_size, matrix_axes, template_means
-from circuitvar.audit.single.structure_checks import structure_checks
+from circuitvar.audit.single import matrix_axes, structure_checks
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Audit, Axis, Estimate
-from circuitvar.circuits.find.select import top_n
-from circuitvar.circuits.scores.score_files import read_scores
+from circuitvar.circuits.find import circuit_size, top_n
+from circuitvar.circuits.scores import read_scores
 from circuitvar.circuits.types import EdgeScores, Faithfulness
-from circuitvar.reports.card.card import axis_entry, edges_entry, estimate_entry, random_entry
-from circuitvar.reports.card.card_numbers import TOLERANCE, Check
+from circuitvar.reports.card import (
+    TOLERANCE,
+    Check,
+    axis_entry,
+    edges_entry,
+    estimate_entry,
+    random_entry,
+)
+from circuitvar.tasks.units import use_templates
 
 SCORES = "scores"
 """Folder of the per-example scores inside a report folder."""

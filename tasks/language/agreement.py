@@ -44,10 +44,7 @@ LEXICON = (*LEMMAS, *(f"{lemma}s" for lemma in LEMMAS), *(v.strip() for v in SIN
 
 
 def _nouns(subject: str, attractor: str, plural: bool, attractor_plural: bool) -> dict[str, str]:
-    return {
-        "SUBJECT": subject + "s" * plural,
-        "ATTRACTOR": attractor + "s" * attractor_plural,
-    }
+    return {"SUBJECT": subject + "s" * plural, "ATTRACTOR": attractor + "s" * attractor_plural}
 
 
 def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generator) -> PromptPair:

@@ -115,11 +115,7 @@ def _previous_role(batch: Batch, rows: np.ndarray, cols: np.ndarray) -> list[Col
 
 
 def concept_columns(
-    batch: Batch,
-    token_text: Callable[[int], str],
-    *,
-    identities: int = 20,
-    skip_first: bool = True,
+    batch: Batch, token_text: Callable[[int], str], *, identities: int = 20, skip_first: bool = True
 ) -> ConceptTable:
     """Every concept column of the clean prompts, constant and repeated columns left out.
 

@@ -43,12 +43,7 @@ LEXICON = (*EVENTS, *CENTURIES, *SUFFIXES)
 def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generator) -> PromptPair:
     century = pick(rng, half(CENTURIES, pool))[0]
     start = SUFFIXES[rng.integers(2, 99)]
-    slots = {
-        "EVENT": pick(rng, half(EVENTS, pool))[0],
-        "XX1": century,
-        "YY": start,
-        "XX2": century,
-    }
+    slots = {"EVENT": pick(rng, half(EVENTS, pool))[0], "XX1": century, "YY": start, "XX2": century}
     clean, roles = render(template.text, slots)
     if corruption == RANDOM_TOKEN.key:
         spans = [(low, high) for role, low, high in roles if role == "YY"]

@@ -37,8 +37,7 @@ TEMPLATES = families(
 )
 CORRUPTIONS = (
     Corruption(
-        "abc",
-        "Three unrelated names: removes who is repeated and who is named, keeps the wording.",
+        "abc", "Three unrelated names: removes who is repeated and who is named, keeps the wording."
     ),
     Corruption(
         "s2-io-swap",

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+"""Endings of files that are read here and never asked of the hub."""
 NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+?)(:(?P<config>[\w.-]+))?(@(?P<split>\w+))?")
 
 
@@ -18,8 +20,6 @@ def hub_name(path: Path) -> re.Match[str] | None:
     >>> hub_name(Path("data/pairs.csv")) is None
     True
     """
-    from circuitvar.tasks.own.tables import SUFFIXES
-
     if path.exists() or path.suffix in SUFFIXES:
         return None
     return NAME.fullmatch(path.as_posix())

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from circuitvar.tasks.language.greater_than import SUFFIXES
+from circuitvar.tasks.language import SUFFIXES
 from circuitvar.tasks.own.tables import Table, id_list_cell, text_cell, text_list_cell
 from circuitvar.tasks.types import PromptPair
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circuitvar.tasks.language.templates import check_choice
+from circuitvar.tasks.language import check_choice
 from circuitvar.tasks.own.layouts import Layout, corruption_columns, find_layout
 from circuitvar.tasks.own.tables import Table, read_table
 from circuitvar.tasks.own.token_pairs import COLUMNS, check_columns, id_columns, token_pair

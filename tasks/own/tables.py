@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from circuitvar.tasks.own.hub_tables import hub_dataset, hub_name
-
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+from circuitvar.tasks.own.hub_tables import SUFFIXES, hub_dataset, hub_name
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ expects one, must be among them.
 from pathlib import Path
 
 from circuitvar.tasks.own.tables import Table, id_list_cell, read_table, text_cell
-from circuitvar.tasks.tokens.batching import PaddingSide, TokenRow, pack
-from circuitvar.tasks.tokens.pretokenized import pair_of_ids
+from circuitvar.tasks.tokens import PaddingSide, TokenRow, pack, pair_of_ids
 from circuitvar.tasks.types import Batch, PromptPair
 
 COLUMNS = ("clean_ids", "corrupt_ids", "answer_ids", "wrong_answer_ids")

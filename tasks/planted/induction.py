@@ -11,7 +11,7 @@ from string import ascii_lowercase
 
 import numpy as np
 
-from circuitvar.tasks.language.templates import Template, draw_pairs, half, pick, render
+from circuitvar.tasks.language import Template, draw_pairs, half, pick, render
 from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer, blocks
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 

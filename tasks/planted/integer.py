@@ -11,7 +11,7 @@ and logit_diff is the second number minus the first of x + a0 + m0 + a1 + m1.
 
 import numpy as np
 
-from circuitvar.tasks.language.templates import Template, draw_pairs, half, pick, render
+from circuitvar.tasks.language import Template, draw_pairs, half, pick, render
 from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 

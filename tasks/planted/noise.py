@@ -17,7 +17,7 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.tasks.language.templates import Template, draw_pairs, half, render
+from circuitvar.tasks.language import Template, draw_pairs, half, render
 from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 

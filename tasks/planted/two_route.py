@@ -15,7 +15,7 @@ are 0 on both routes, because the read-out is saturated.
 
 import numpy as np
 
-from circuitvar.tasks.language.templates import Template, draw_pairs, families, render
+from circuitvar.tasks.language import Template, draw_pairs, families, render
 from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer, blocks
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 

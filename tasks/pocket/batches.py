@@ -48,10 +48,7 @@ def examples(
     vocabulary = tokenizer.get_vocab()
     bos = vocabulary["<bos>"]
     return [
-        Example(
-            [bos, *ids],
-            [vocabulary[answer.strip()] for answer in pair.answers],
-        )
+        Example([bos, *ids], [vocabulary[answer.strip()] for answer in pair.answers])
         for ids, pair in zip(encoded, pairs, strict=True)
     ]
 
@@ -72,10 +69,7 @@ def batches(
     for start in range(0, steps, rounds):
         drawn = [
             examples(
-                task,
-                count * rounds,
-                tokenizer,
-                np.random.default_rng([seed, start, i, *phase]),
+                task, count * rounds, tokenizer, np.random.default_rng([seed, start, i, *phase])
             )
             for i, (task, count) in enumerate(zip(pocket_tasks(), counts, strict=True))
         ]

@@ -6,8 +6,7 @@ import numpy as np
 import torch
 
 from circuitvar.tasks.pocket.held_out import draw_split
-from circuitvar.tasks.tokens.metrics import get_metric
-from circuitvar.tasks.tokens.tokens import chunks, tokenize
+from circuitvar.tasks.tokens import chunks, get_metric, tokenize
 from circuitvar.tasks.types import Task
 
 if TYPE_CHECKING:

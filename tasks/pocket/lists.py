@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from jaxtyping import Bool, Int
 
-from circuitvar.tasks.language.words import NOUNS
+from circuitvar.tasks.language import NOUNS
 from circuitvar.tasks.pocket.held_out import may_follow
 
 LONGEST = 5

@@ -97,10 +97,7 @@ def test_ratios_do_not_depend_on_the_order_of_examples():
     names = tuple(f"t{i % 12}" for i in range(48))
     first = ratio_of_means("", SCORES[:, 0], 2 + SCORES[:, 1] ** 2, templates=names)
     turned = ratio_of_means(
-        "",
-        SCORES[order, 0],
-        2 + SCORES[order, 1] ** 2,
-        templates=tuple(names[i] for i in order),
+        "", SCORES[order, 0], 2 + SCORES[order, 1] ** 2, templates=tuple(names[i] for i in order)
     )
     assert (first.value, first.se) == pytest.approx((turned.value, turned.se))
 

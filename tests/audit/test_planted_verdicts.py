@@ -12,7 +12,7 @@ from circuitvar.audit.verdicts.verdict import (
     source_verdict,
     structure_verdict,
 )
-from circuitvar.circuits.model.model import load_model
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.planted.two_route import phi_of_top_four
 

@@ -7,7 +7,8 @@ import torch
 import transformers
 from torch import nn
 
-from circuitvar.circuits.model.model import Model, wrap
+from circuitvar.circuits.loading.wrap import wrap
+from circuitvar.circuits.model.model import Model
 from circuitvar.tasks.types import Batch, Metric
 
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 4, "vocab_size": 40}

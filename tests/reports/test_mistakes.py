@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from circuitvar.circuits.files.interchange import EdgeFile, write_edges
-from circuitvar.circuits.model.model import load_model
+from circuitvar.circuits.files.edge_file import EdgeFile
+from circuitvar.circuits.files.interchange import write_edges
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.published.published import planted_circuit
 from circuitvar.circuits.types import EdgeScores
 from circuitvar.reports.circuits.run_score import print_strongest

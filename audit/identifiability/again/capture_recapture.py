@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 from scipy.special import ndtri
 
-from circuitvar.audit.identifiability.nets.types import Count
+from circuitvar.audit.identifiability.nets import Count
 
 
 @dataclass(frozen=True)

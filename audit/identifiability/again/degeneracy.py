@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from circuitvar.audit.identifiability.count.sample_valid import Overlap, pairwise_jaccard
+from circuitvar.audit.identifiability.count import Overlap, pairwise_jaccard
 
 
 @dataclass(frozen=True)

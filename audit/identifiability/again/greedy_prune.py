@@ -7,9 +7,8 @@ the set of all valid circuits is known, so method noise and true degeneracy can 
 import numpy as np
 from jaxtyping import Bool, Int
 
-from circuitvar.audit.identifiability.count.brute_force import is_topology
-from circuitvar.audit.identifiability.nets.boolean_net import layer_masks
-from circuitvar.audit.identifiability.nets.question import Question, is_valid
+from circuitvar.audit.identifiability.count import is_topology
+from circuitvar.audit.identifiability.nets import Question, is_valid, layer_masks
 
 
 def prune_greedily(

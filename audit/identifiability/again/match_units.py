@@ -12,11 +12,7 @@ from math import factorial, prod
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from circuitvar.audit.identifiability.count.sample_valid import (
-    Overlap,
-    overlap_of,
-    pairwise_jaccard,
-)
+from circuitvar.audit.identifiability.count import Overlap, overlap_of, pairwise_jaccard
 
 MAX_PERMUTATIONS = 20_000
 """Two hidden layers of width 5 have 14,400."""

@@ -5,9 +5,13 @@ import numpy as np
 from circuitvar.audit.identifiability.again.degeneracy import compare_degeneracy
 from circuitvar.audit.identifiability.again.greedy_prune import prune_in_order
 from circuitvar.audit.identifiability.again.rediscover import SOURCES, backwards, rediscover
-from circuitvar.audit.identifiability.count.list_valid import inclusion_minimal, list_valid
-from circuitvar.audit.identifiability.count.sample_valid import pairwise_jaccard, sample_valid
-from circuitvar.audit.identifiability.nets.question import Question, is_valid
+from circuitvar.audit.identifiability.count import (
+    inclusion_minimal,
+    list_valid,
+    pairwise_jaccard,
+    sample_valid,
+)
+from circuitvar.audit.identifiability.nets import Question, is_valid
 
 FOUND = tuple(f"found over {source}" for source in SOURCES)
 VALID, MINIMAL = "equally valid", "inclusion-minimal"

@@ -9,9 +9,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from circuitvar.audit.identifiability.again.greedy_prune import prune_greedily, prune_in_order
-from circuitvar.audit.identifiability.nets.boolean_net import BooleanNet
-from circuitvar.audit.identifiability.nets.question import Question, is_valid, pose
-from circuitvar.tasks.language.boolean import input_rows
+from circuitvar.audit.identifiability.nets import BooleanNet, Question, is_valid, pose
+from circuitvar.tasks.language import input_rows
 
 SOURCES = ("edge orders", "batches", "prompts")
 NOISE = 0.1

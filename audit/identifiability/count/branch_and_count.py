@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from circuitvar.audit.identifiability.nets.boolean_net import leaky
-from circuitvar.audit.identifiability.nets.question import Question
+from circuitvar.audit.identifiability.nets import Question, leaky
 
 MAX_PREFIXES = 2**18
 BLOCK = 2**18

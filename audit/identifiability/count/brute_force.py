@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool
 
-from circuitvar.audit.identifiability.nets.boolean_net import layer_masks
-from circuitvar.audit.identifiability.nets.question import Question, is_valid
+from circuitvar.audit.identifiability.nets import Question, is_valid, layer_masks
 
 MAX_EDGES = 20
 

@@ -8,9 +8,15 @@ from math import comb, log2
 import numpy as np
 
 from circuitvar.audit.identifiability.count.branch_and_count import Cylinders, valid_cylinders
-from circuitvar.audit.identifiability.nets.question import Question
-from circuitvar.audit.identifiability.nets.space import Distribution, count_topologies, in_space
-from circuitvar.audit.identifiability.nets.types import SPACES, Count, Space
+from circuitvar.audit.identifiability.nets import (
+    SPACES,
+    Count,
+    Distribution,
+    Question,
+    Space,
+    count_topologies,
+    in_space,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +76,7 @@ def count_valid(question: Question) -> ValidCounts:
         ValueError: too many edge choices before the last hidden layer (use `estimate_valid`).
 
     >>> from circuitvar.audit.identifiability.nets.boolean_net import make_net
-    >>> from circuitvar.audit.identifiability.nets.question import pose
+    >>> from circuitvar.audit.identifiability.nets import pose
     >>> identity = make_net([np.eye(1), np.eye(1)], [np.zeros(1), np.zeros(1)])
     >>> [c.value for c in count_valid(pose(identity, [0, 1])).counts()]
     [1, 0, 0]

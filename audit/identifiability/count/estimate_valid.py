@@ -10,10 +10,15 @@ from scipy.special import ndtri
 from circuitvar.audit.identifiability.count.branch_and_count import valid_cylinders
 from circuitvar.audit.identifiability.count.list_valid import active_nodes
 from circuitvar.audit.identifiability.count.marginals import family_weights
-from circuitvar.audit.identifiability.nets.draw_topologies import draw_topologies
-from circuitvar.audit.identifiability.nets.question import Question, is_valid
-from circuitvar.audit.identifiability.nets.space import count_topologies, in_space
-from circuitvar.audit.identifiability.nets.types import Count, Space
+from circuitvar.audit.identifiability.nets import (
+    Count,
+    Question,
+    Space,
+    count_topologies,
+    draw_topologies,
+    in_space,
+    is_valid,
+)
 
 CHUNK = 50_000
 

@@ -16,9 +16,15 @@ from circuitvar.audit.identifiability.count.size_strata import (
     valid_by_size,
 )
 from circuitvar.audit.identifiability.count.splitting import split_spaces
-from circuitvar.audit.identifiability.nets.question import Question
-from circuitvar.audit.identifiability.nets.space import count_topologies
-from circuitvar.audit.identifiability.nets.types import ESTIMATORS, SPACES, Count, Estimator, Space
+from circuitvar.audit.identifiability.nets import (
+    ESTIMATORS,
+    SPACES,
+    Count,
+    Estimator,
+    Question,
+    Space,
+    count_topologies,
+)
 
 EXACT_WIDTH = 5
 """Widest net counted exactly (depth 2): seconds; width 6 takes minutes, so it is estimated."""
@@ -74,7 +80,7 @@ def count_by(
             sparse circuits.
 
     >>> from circuitvar.audit.identifiability.nets.boolean_net import make_net
-    >>> from circuitvar.audit.identifiability.nets.question import pose
+    >>> from circuitvar.audit.identifiability.nets import pose
     >>> net = make_net([np.ones((2, 1)), np.ones((1, 2))], [np.zeros(2), np.zeros(1)])
     >>> print(count_by(pose(net, [0, 1]), "auto", rng=np.random.default_rng(0))[0])
     valid circuits: 2 (whole space, exact)

@@ -10,13 +10,13 @@ import itertools
 import numpy as np
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.identifiability.nets.boolean_net import (
+from circuitvar.audit.identifiability.nets import (
     BooleanNet,
+    Question,
     layer_masks,
     leaky,
     run_circuits,
 )
-from circuitvar.audit.identifiability.nets.question import Question
 
 
 def interchange_agreement(

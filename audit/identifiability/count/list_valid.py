@@ -4,10 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from circuitvar.audit.identifiability.count.branch_and_count import Cylinders, valid_cylinders
-from circuitvar.audit.identifiability.nets.boolean_net import layer_masks
-from circuitvar.audit.identifiability.nets.question import Question
-from circuitvar.audit.identifiability.nets.space import in_space
-from circuitvar.audit.identifiability.nets.types import Count, Space
+from circuitvar.audit.identifiability.nets import Count, Question, Space, in_space, layer_masks
 
 LIMIT = 2_000_000
 
@@ -68,9 +65,7 @@ def only_in_space(
     return kept[np.array(inside)[active_nodes(question, kept)]]
 
 
-def inclusion_minimal(
-    kept: Bool[np.ndarray, "circuit edge"],
-) -> Bool[np.ndarray, "minimal edge"]:
+def inclusion_minimal(kept: Bool[np.ndarray, "circuit edge"]) -> Bool[np.ndarray, "minimal edge"]:
     """The circuits that contain no other circuit of the list, smallest first.
 
     >>> inclusion_minimal(np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1]], bool)).astype(int).tolist()

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 
 from circuitvar.audit.identifiability.count.branch_and_count import Cylinders, valid_cylinders
 from circuitvar.audit.identifiability.count.count_valid import completions_total
-from circuitvar.audit.identifiability.nets.question import Question
+from circuitvar.audit.identifiability.nets import Question
 
 
 @dataclass(frozen=True, eq=False)

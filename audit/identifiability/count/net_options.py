@@ -4,12 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from circuitvar.audit.identifiability.count.estimators import resolve
-from circuitvar.audit.identifiability.nets.types import (
-    NET_ABLATIONS,
-    Criterion,
-    Estimator,
-    NetAblation,
-)
+from circuitvar.audit.identifiability.nets import NET_ABLATIONS, Criterion, Estimator, NetAblation
 
 
 @dataclass(frozen=True)

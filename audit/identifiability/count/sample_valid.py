@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from circuitvar.audit.identifiability.count.branch_and_count import Cylinders, valid_cylinders
 from circuitvar.audit.identifiability.count.list_valid import circuits_of
 from circuitvar.audit.identifiability.count.marginals import family_weights
-from circuitvar.audit.identifiability.nets.question import Question
+from circuitvar.audit.identifiability.nets import Question
 
 
 def sample_valid(

@@ -8,10 +8,15 @@ import pandas as pd
 
 from circuitvar.audit.identifiability.count.estimate_valid import CHUNK, wilson
 from circuitvar.audit.identifiability.count.list_valid import list_valid, only_in_space
-from circuitvar.audit.identifiability.nets.draw_topologies import draw_topologies
-from circuitvar.audit.identifiability.nets.question import Question, is_valid
-from circuitvar.audit.identifiability.nets.space import in_space, topologies_by_size
-from circuitvar.audit.identifiability.nets.types import Count, Space
+from circuitvar.audit.identifiability.nets import (
+    Count,
+    Question,
+    Space,
+    draw_topologies,
+    in_space,
+    is_valid,
+    topologies_by_size,
+)
 
 LISTED = 200_000
 """Sizes are listed exactly while the topologies up to them are at most this many."""

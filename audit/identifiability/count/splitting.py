@@ -11,11 +11,16 @@ from scipy.special import stdtrit
 
 from circuitvar.audit.identifiability.count.brute_force import is_topology
 from circuitvar.audit.identifiability.count.list_valid import active_nodes
-from circuitvar.audit.identifiability.nets.boolean_net import layer_masks, run_circuits
-from circuitvar.audit.identifiability.nets.draw_topologies import draw_topologies
-from circuitvar.audit.identifiability.nets.question import Question
-from circuitvar.audit.identifiability.nets.space import count_topologies, in_space
-from circuitvar.audit.identifiability.nets.types import SPACES, Count
+from circuitvar.audit.identifiability.nets import (
+    SPACES,
+    Count,
+    Question,
+    count_topologies,
+    draw_topologies,
+    in_space,
+    layer_masks,
+    run_circuits,
+)
 
 MAX_LEVELS = 60
 

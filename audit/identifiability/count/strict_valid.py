@@ -10,8 +10,7 @@ from circuitvar.audit.identifiability.count.count_valid import count_valid
 from circuitvar.audit.identifiability.count.estimate_valid import estimate_valid
 from circuitvar.audit.identifiability.count.interchange_agreement import interchange_agreement
 from circuitvar.audit.identifiability.count.list_valid import list_valid
-from circuitvar.audit.identifiability.nets.question import Question, is_valid
-from circuitvar.audit.identifiability.nets.types import SPACES, Count
+from circuitvar.audit.identifiability.nets import SPACES, Count, Question, is_valid
 
 LISTED = 500_000
 """Most circuits that interventions are run on one by one."""

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Bool
 
-from circuitvar.tasks.language.boolean import input_rows, truth_table
+from circuitvar.tasks.language import input_rows, truth_table
 
 Tree = str | tuple
 """An input name, ("*", left, right) for AND, ("+", left, right) for OR, ("not", operand)."""

@@ -17,8 +17,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from circuitvar.audit.identifiability.explain.interpretations_dense import count_dense, fits
-from circuitvar.audit.identifiability.nets.boolean_net import layer_masks, leaky, run_circuits
-from circuitvar.audit.identifiability.nets.question import Question
+from circuitvar.audit.identifiability.nets import Question, layer_masks, leaky, run_circuits
 
 SAME = 1e-9
 """Values closer than this (relative to the largest) are one value: rounding is no threshold."""

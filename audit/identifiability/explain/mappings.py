@@ -16,8 +16,8 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from circuitvar.audit.identifiability.explain.algorithms import Algorithm, evaluate_tree, node_at
-from circuitvar.audit.identifiability.nets.boolean_net import BooleanNet, activations, leaky
-from circuitvar.tasks.language.boolean import input_rows
+from circuitvar.audit.identifiability.nets import BooleanNet, activations, leaky
+from circuitvar.tasks.language import input_rows
 
 Place = tuple[int, tuple[int, ...]]
 """(hidden layer from 1, units)."""

@@ -10,28 +10,43 @@ from math import log2
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.identifiability.again.overlap_table import found_circuit, overlap_rows
-from circuitvar.audit.identifiability.count.brute_force import MAX_EDGES, all_topologies
-from circuitvar.audit.identifiability.count.count_valid import count_valid
-from circuitvar.audit.identifiability.count.estimators import EXACT_WIDTH, count_by, resolve
-from circuitvar.audit.identifiability.count.interchange_agreement import interchange_agreement
-from circuitvar.audit.identifiability.count.list_valid import (
+from circuitvar.audit.identifiability.again import found_circuit, overlap_rows
+from circuitvar.audit.identifiability.count import (
+    EXACT_WIDTH,
+    MAX_EDGES,
+    NetOptions,
+    all_topologies,
+    check_options,
+    count_by,
     count_minimal,
+    count_valid,
+    edge_marginals,
+    estimate_strict,
     inclusion_minimal,
+    interchange_agreement,
+    list_strict,
     list_valid,
     only_in_space,
+    resolve,
+    sample_valid,
 )
-from circuitvar.audit.identifiability.count.marginals import edge_marginals
-from circuitvar.audit.identifiability.count.net_options import NetOptions, check_options
-from circuitvar.audit.identifiability.count.sample_valid import sample_valid
-from circuitvar.audit.identifiability.count.strict_valid import estimate_strict, list_strict
-from circuitvar.audit.identifiability.explain.algorithms import list_algorithms
-from circuitvar.audit.identifiability.explain.interpretations import count_interpretations
-from circuitvar.audit.identifiability.explain.mappings import Swaps, minimal_mappings
-from circuitvar.audit.identifiability.nets.boolean_net import BooleanNet, edge_names
-from circuitvar.audit.identifiability.nets.question import Question, is_valid, pose
-from circuitvar.audit.identifiability.nets.space import count_topologies
-from circuitvar.audit.identifiability.nets.types import SPACES, Count, Criterion
+from circuitvar.audit.identifiability.explain import (
+    Swaps,
+    count_interpretations,
+    list_algorithms,
+    minimal_mappings,
+)
+from circuitvar.audit.identifiability.nets import (
+    SPACES,
+    BooleanNet,
+    Count,
+    Criterion,
+    Question,
+    count_topologies,
+    edge_names,
+    is_valid,
+    pose,
+)
 
 Frames = dict[str, pd.DataFrame]
 HEIGHT = 3

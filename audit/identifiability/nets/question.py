@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from circuitvar.audit.identifiability.nets.boolean_net import BooleanNet, activations, run_circuits
 from circuitvar.audit.identifiability.nets.types import NET_ABLATIONS, Criterion, NetAblation
-from circuitvar.tasks.language.boolean import input_rows, truth_table
+from circuitvar.tasks.language import input_rows, truth_table
 
 
 @dataclass(frozen=True, eq=False)

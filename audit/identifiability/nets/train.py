@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuitvar.audit.identifiability.nets.boolean_net import BooleanNet, activations, leaky
-from circuitvar.tasks.language.boolean import input_rows, truth_table
+from circuitvar.tasks.language import input_rows, truth_table
 
 
 @dataclass(frozen=True)

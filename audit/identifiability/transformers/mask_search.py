@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from circuitvar.audit.identifiability.count.estimate_valid import wilson
-from circuitvar.audit.identifiability.nets.types import Count
+from circuitvar.audit.identifiability.count import wilson
+from circuitvar.audit.identifiability.nets import Count
 from circuitvar.audit.types import Outcome
 
 Behaviour = Callable[[Bool[np.ndarray, "mask edge"]], Float[np.ndarray, " mask"]]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from circuitvar.tasks.language.concepts import ConceptTable
+from circuitvar.tasks.language import ConceptTable
 from circuitvar.tasks.types import Batch, PromptPair
 
 

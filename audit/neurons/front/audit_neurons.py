@@ -7,28 +7,41 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.neurons.data.probing_set import as_numpy, take_units
-from circuitvar.audit.neurons.data.types import NeuronAudit, ProbingSet
-from circuitvar.audit.neurons.linear.inclusion_frequency import inclusion_frequency, inclusion_table
-from circuitvar.audit.neurons.linear.linear_explanation import (
+from circuitvar.audit.neurons.data import NeuronAudit, ProbingSet, as_numpy, take_units
+from circuitvar.audit.neurons.linear import (
     LinearExplanations,
     LinearOptions,
     explanation_text,
+    inclusion_frequency,
+    inclusion_table,
     linear_explanations,
     linear_table,
 )
-from circuitvar.audit.neurons.resampling.weight_rows import weight_rows
-from circuitvar.audit.neurons.sets.aliases import alias_classes, alias_table
-from circuitvar.audit.neurons.sets.audit_frames import unit_frame, vote_frame
-from circuitvar.audit.neurons.sets.concept_audit import audit_units
-from circuitvar.audit.neurons.sets.null_concepts import null_best
-from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights, concept_prompts
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions, powered_concepts
-from circuitvar.audit.neurons.similarity.metric_self_check import metric_self_check
-from circuitvar.audit.neurons.views.activation_ranges import polysemantic, range_map
-from circuitvar.audit.neurons.views.composition_table import composition_table
-from circuitvar.audit.neurons.views.perturbation_tables import OtherData, perturbation_tables
-from circuitvar.audit.neurons.views.perturbations import PerturbationOptions, class_members
+from circuitvar.audit.neurons.resampling import weight_rows
+from circuitvar.audit.neurons.sets import (
+    alias_classes,
+    alias_table,
+    audit_units,
+    null_best,
+    unit_frame,
+    vote_frame,
+)
+from circuitvar.audit.neurons.similarity import (
+    ConceptOptions,
+    cluster_weights,
+    concept_prompts,
+    metric_self_check,
+    powered_concepts,
+)
+from circuitvar.audit.neurons.views import (
+    OtherData,
+    PerturbationOptions,
+    class_members,
+    composition_table,
+    perturbation_tables,
+    polysemantic,
+    range_map,
+)
 
 VERDICTS = ("stable", "ambiguous", "unidentified")
 
@@ -68,7 +81,7 @@ def audit_neurons(
         other_models: other trained models on the same samples; their units are matched.
         workers: threads that share the blocks of units; they change no number.
 
-    >>> from circuitvar.audit.neurons.data.probing_set import probing_set
+    >>> from circuitvar.audit.neurons.data import probing_set
     >>> rng = np.random.default_rng(0)
     >>> labels = rng.integers(0, 2, (400, 4))
     >>> data = probing_set(labels[:, [2]] + 0.2 * rng.normal(size=(400, 1)), labels,
@@ -216,10 +229,7 @@ def _linear_tables(
         order = np.argsort(-np.nan_to_num(found.test, nan=-1.0), kind="stable")
         best = take_units(distinct, np.sort(order[: options.inclusion_units]))
         stability = inclusion_frequency(
-            best,
-            rng=rngs[1],
-            replicates=options.inclusion_replicates,
-            options=options.linear,
+            best, rng=rngs[1], replicates=options.inclusion_replicates, options=options.linear
         )
         tables["inclusion"] = inclusion_table(stability, best)
     return tables

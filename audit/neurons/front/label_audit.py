@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.neurons.data.label_files import label_columns
-from circuitvar.audit.neurons.data.types import NeuronAudit, ProbingSet
-from circuitvar.audit.neurons.linear.linear_gram import explained_correlation, gram
+from circuitvar.audit.neurons.data import NeuronAudit, ProbingSet, label_columns
+from circuitvar.audit.neurons.linear import explained_correlation, gram
 
 SUPPORT = (
     "confirmed",
@@ -55,8 +54,8 @@ def audit_labels(
         ValueError: `units` does not match the probing set, or no unit of it has a label.
 
     >>> from circuitvar.audit.neurons.front.audit_neurons import audit_neurons
-    >>> from circuitvar.audit.neurons.data.label_files import COLUMNS
-    >>> from circuitvar.audit.neurons.data.probing_set import probing_set
+    >>> from circuitvar.audit.neurons.data import COLUMNS
+    >>> from circuitvar.audit.neurons.data import probing_set
     >>> rng = np.random.default_rng(0)
     >>> concepts = rng.integers(0, 2, (400, 3))
     >>> acts = concepts[:, [1]] + 0.2 * rng.normal(size=(400, 1))

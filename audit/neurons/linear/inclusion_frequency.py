@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from circuitvar.audit.neurons.data.types import ProbingSet
+from circuitvar.audit.neurons.data import ProbingSet
 from circuitvar.audit.neurons.linear.linear_explanation import (
     LinearOptions,
     fit_linear,
     split_clusters,
 )
 from circuitvar.audit.neurons.linear.linear_gram import gram
-from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
+from circuitvar.audit.neurons.similarity import cluster_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ def inclusion_frequency(
 ) -> Inclusion:
     """Refit on cluster resamples of one fixed train/validation split.
 
-    >>> from circuitvar.audit.neurons.data.probing_set import probing_set
+    >>> from circuitvar.audit.neurons.data import probing_set
     >>> rng = np.random.default_rng(0)
     >>> labels = rng.integers(0, 2, (300, 3)).astype(float)
     >>> data = probing_set(labels[:, [0]] + 0.1 * rng.normal(size=(300, 1)), labels)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from circuitvar.audit.neurons.data.types import ProbingSet
+from circuitvar.audit.neurons.data import ProbingSet
 from circuitvar.audit.neurons.linear.elastic_net import elastic_net
 from circuitvar.audit.neurons.linear.greedy_refit import candidate_order, greedy_refit, top_k_refit
 from circuitvar.audit.neurons.linear.linear_gram import Gram, explained_correlation, gram
@@ -68,7 +68,7 @@ def split_clusters(
 ) -> dict[str, Float[np.ndarray, " cluster"]]:
     """0/1 cluster weights of train, validation, test (within strata) and transfer (whole strata).
 
-    >>> from circuitvar.audit.neurons.data.probing_set import probing_set
+    >>> from circuitvar.audit.neurons.data import probing_set
     >>> data = probing_set(np.zeros((10, 1)), np.zeros((10, 1)))
     >>> s = split_clusters(data, rng=np.random.default_rng(0))
     >>> [int(s[k].sum()) for k in ("train", "validation", "test", "transfer")]
@@ -139,7 +139,7 @@ def linear_explanations(
     Args:
         held_out: strata (templates) kept out of all three splits, for `transfer`.
 
-    >>> from circuitvar.audit.neurons.data.probing_set import probing_set
+    >>> from circuitvar.audit.neurons.data import probing_set
     >>> rng = np.random.default_rng(0)
     >>> labels = rng.integers(0, 2, (300, 4)).astype(float)
     >>> unit = 2 * labels[:, 0] - labels[:, 3] + 0.1 * rng.normal(size=300)

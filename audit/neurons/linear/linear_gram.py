@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.audit.neurons.data.probing_set import unit_chunks
-from circuitvar.audit.neurons.data.types import ProbingSet
+from circuitvar.audit.neurons.data import ProbingSet, unit_chunks
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +35,7 @@ def gram(
 ) -> Gram:
     """Gram matrices under sample weights; weight 0 leaves a sample out of the split.
 
-    >>> from circuitvar.audit.neurons.data.probing_set import probing_set
+    >>> from circuitvar.audit.neurons.data import probing_set
     >>> g = gram(probing_set([[0.0], [2.0]], [[0], [1]]), np.ones(2))
     >>> float(g.pf[0, 0]), float(g.ff[0])
     (0.5, 1.0)

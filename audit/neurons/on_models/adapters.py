@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
-from circuitvar.audit.neurons.data.array_files import open_array
-from circuitvar.audit.neurons.data.probing_set import as_numpy, probing_set, take_units
-from circuitvar.audit.neurons.data.token_concepts import TokenConcepts
-from circuitvar.audit.neurons.data.types import ProbingSet
-from circuitvar.audit.neurons.linear.linear_explanation import LinearExplanations, simulate
+from circuitvar.audit.neurons.data import (
+    ProbingSet,
+    TokenConcepts,
+    as_numpy,
+    open_array,
+    probing_set,
+    take_units,
+)
+from circuitvar.audit.neurons.linear import LinearExplanations, simulate
 from circuitvar.audit.neurons.on_models.substitution_score import substitution_score
 from circuitvar.audit.types import Estimate
-from circuitvar.circuits.units.edge_activations import edge_contributions
-from circuitvar.circuits.units.unit_activations import (
+from circuitvar.circuits.units import (
+    edge_contributions,
     head_outputs_along,
     metric_with_neurons,
     mlp_neurons,
@@ -31,7 +35,7 @@ from circuitvar.tasks.types import Batch, Metric
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
 
 
 DIRECTIONS = ("logit-difference", "answer", "wrong-answer")

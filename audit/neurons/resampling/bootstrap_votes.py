@@ -9,21 +9,23 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from circuitvar.audit.neurons.data.types import ProbingSet, Votes
+from circuitvar.audit.neurons.data import ProbingSet, Votes
 from circuitvar.audit.neurons.resampling.unit_blocks import map_unit_blocks
-from circuitvar.audit.neurons.similarity.cluster_sums import (
+from circuitvar.audit.neurons.similarity import (
     REPLICATE_BLOCK,
     ClusterSums,
     Columns,
     activity,
+    auroc_influence,
     chunk_size,
     cluster_sums,
     concept_columns,
+    get_similarity,
+    midranks,
+    pearson,
+    require_binary,
     weighted_moments,
 )
-from circuitvar.audit.neurons.similarity.rank_metrics import auroc_influence, midranks
-from circuitvar.audit.neurons.similarity.similarity import require_binary
-from circuitvar.audit.neurons.similarity.similarity_metrics import get_similarity, pearson
 
 Members = Sequence[Sequence[int]]
 
@@ -45,8 +47,8 @@ def bootstrap_votes(
         members: concept columns of each class; each column its own class by default.
         workers: threads that share the blocks of units; see `map_unit_blocks`.
 
-    >>> from circuitvar.audit.neurons.data.probing_set import probing_set
-    >>> from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
+    >>> from circuitvar.audit.neurons.data import probing_set
+    >>> from circuitvar.audit.neurons.similarity import cluster_weights
     >>> rng = np.random.default_rng(0)
     >>> labels = rng.integers(0, 2, (200, 3))
     >>> data = probing_set(labels[:, [1]] + 0.1 * rng.normal(size=(200, 1)), labels)

@@ -12,18 +12,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from circuitvar.audit.neurons.data.probing_set import unit_chunks
-from circuitvar.audit.neurons.data.types import ProbingSet
+from circuitvar.audit.neurons.data import ProbingSet, unit_chunks
 
 Result = TypeVar("Result")
 
 
 def map_unit_blocks(
-    data: ProbingSet,
-    size: int,
-    work: Callable[[slice, np.ndarray], Result],
-    *,
-    workers: int = 1,
+    data: ProbingSet, size: int, work: Callable[[slice, np.ndarray], Result], *, workers: int = 1
 ) -> Iterator[tuple[slice, Result]]:
     """Apply `work(units, block)` to every block of `size` units, in order.
 
@@ -33,7 +28,7 @@ def map_unit_blocks(
     Raises:
         ValueError: fewer than 1 worker, or a block with NaN or infinite activations.
 
-    >>> from circuitvar.audit.neurons.data.probing_set import probing_set
+    >>> from circuitvar.audit.neurons.data import probing_set
     >>> data = probing_set(np.eye(4), np.eye(4))
     >>> [float(total) for _, total in map_unit_blocks(data, 3, lambda _, block: block.sum())]
     [3.0, 1.0]

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.neurons.data.types import ProbingSet
-from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
+from circuitvar.audit.neurons.data import ProbingSet
+from circuitvar.audit.neurons.similarity import ConceptOptions, cluster_weights
 
 
 @dataclass(frozen=True, eq=False)

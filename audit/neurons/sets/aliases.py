@@ -12,7 +12,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 from scipy.sparse.csgraph import connected_components
 
-from circuitvar.audit.neurons.data.types import AliasClasses
+from circuitvar.audit.neurons.data import AliasClasses
 
 
 def concept_correlation(

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from circuitvar.audit.neurons.data.types import ProbingSet
-from circuitvar.audit.neurons.resampling.bootstrap_votes import effective_concepts, vote_share_error
+from circuitvar.audit.neurons.data import ProbingSet
+from circuitvar.audit.neurons.resampling import effective_concepts, vote_share_error
 from circuitvar.audit.neurons.sets.concept_audit import UnitResult, unit_verdict
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
+from circuitvar.audit.neurons.similarity import ConceptOptions
 
 
 def unit_frame(

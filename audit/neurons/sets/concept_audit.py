@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from circuitvar.audit.neurons.data.types import ConceptSets, ProbingSet
-from circuitvar.audit.neurons.resampling.bootstrap_votes import (
+from circuitvar.audit.neurons.data import ConceptSets, ProbingSet
+from circuitvar.audit.neurons.resampling import (
     VoteCount,
+    WeightRows,
     class_scores,
+    map_unit_blocks,
     replicate_scores,
 )
-from circuitvar.audit.neurons.resampling.unit_blocks import map_unit_blocks
-from circuitvar.audit.neurons.resampling.weight_rows import WeightRows
 from circuitvar.audit.neurons.sets.certificate import Certificate, identification_certificate
 from circuitvar.audit.neurons.sets.concept_limits import simultaneous_limits
 from circuitvar.audit.neurons.sets.concept_sets import (
@@ -23,17 +23,17 @@ from circuitvar.audit.neurons.sets.concept_sets import (
     maxt_set,
     vote_set,
 )
-from circuitvar.audit.neurons.similarity.cluster_sums import (
+from circuitvar.audit.neurons.similarity import (
     Columns,
+    ConceptOptions,
     active_rows,
     chunk_size,
     cluster_sums,
     concept_columns,
+    get_similarity,
+    require_binary,
     weighted_moments,
 )
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
-from circuitvar.audit.neurons.similarity.similarity import require_binary
-from circuitvar.audit.neurons.similarity.similarity_metrics import get_similarity
 
 
 @dataclass(frozen=True, eq=False)

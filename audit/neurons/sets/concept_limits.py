@@ -4,21 +4,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from circuitvar.audit.neurons.data.types import Moments, ProbingSet
-from circuitvar.audit.neurons.resampling.bootstrap_votes import class_scores
-from circuitvar.audit.neurons.similarity.bounds import (
+from circuitvar.audit.neurons.data import Moments, ProbingSet
+from circuitvar.audit.neurons.resampling import class_scores
+from circuitvar.audit.neurons.similarity import (
+    ConceptOptions,
     clustered_ratio_half_width,
+    get_similarity,
     similarity_interval,
 )
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
-from circuitvar.audit.neurons.similarity.similarity_metrics import get_similarity
 
 
 def simultaneous_limits(
-    data: ProbingSet,
-    m: Moments,
-    members: Sequence[Sequence[int]],
-    options: ConceptOptions,
+    data: ProbingSet, m: Moments, members: Sequence[Sequence[int]], options: ConceptOptions
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Lower limit, upper limit and estimate per (class, unit) from the sums of the whole sample.
 

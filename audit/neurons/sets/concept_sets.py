@@ -10,8 +10,8 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.neurons.data.types import Votes
-from circuitvar.audit.neurons.resampling.bootstrap_votes import winner_ranks
+from circuitvar.audit.neurons.data import Votes
+from circuitvar.audit.neurons.resampling import winner_ranks
 
 Mask = Bool[np.ndarray, " class"]
 

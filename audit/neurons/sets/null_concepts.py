@@ -11,12 +11,15 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from circuitvar.audit.neurons.data.probing_set import take_samples
-from circuitvar.audit.neurons.data.types import ProbingSet
-from circuitvar.audit.neurons.resampling.unit_blocks import map_unit_blocks
-from circuitvar.audit.neurons.similarity.cluster_sums import active_rows, chunk_size, sample_moments
-from circuitvar.audit.neurons.similarity.similarity import rank_scores
-from circuitvar.audit.neurons.similarity.similarity_metrics import get_similarity
+from circuitvar.audit.neurons.data import ProbingSet, take_samples
+from circuitvar.audit.neurons.resampling import map_unit_blocks
+from circuitvar.audit.neurons.similarity import (
+    active_rows,
+    chunk_size,
+    get_similarity,
+    rank_scores,
+    sample_moments,
+)
 
 
 def null_concepts(

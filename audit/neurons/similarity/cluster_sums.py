@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import sparse
 
-from circuitvar.audit.neurons.data.types import Moments, ProbingSet
+from circuitvar.audit.neurons.data import Moments, ProbingSet
 from circuitvar.audit.neurons.similarity.similarity_metrics import get_similarity
 
 LOG_FLOOR = 1e-3
@@ -172,7 +172,7 @@ def weighted_moments(
 ) -> Iterator[tuple[slice, Moments]]:
     """Moments of every weight vector, in blocks of replicates.
 
-    >>> from circuitvar.audit.neurons.data.probing_set import probing_set
+    >>> from circuitvar.audit.neurons.data import probing_set
     >>> data = probing_set([[0.0], [1.0], [1.0]], [[0], [1], [0]])
     >>> sums = cluster_sums(concept_columns(data), data.acts.astype(np.float32), data.acts > 0)
     >>> [(_, m)] = weighted_moments(sums, np.ones((1, 3)))

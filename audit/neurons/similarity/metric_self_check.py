@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from circuitvar.audit.neurons.data.probing_set import as_numpy
-from circuitvar.audit.neurons.data.types import ProbingSet
+from circuitvar.audit.neurons.data import ProbingSet, as_numpy
 from circuitvar.audit.neurons.similarity.similarity import similarity
 from circuitvar.audit.neurons.similarity.similarity_metrics import SIMILARITIES, get_similarity
 

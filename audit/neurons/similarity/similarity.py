@@ -5,14 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.neurons.data.probing_set import unit_chunks
-from circuitvar.audit.neurons.data.types import ProbingSet
+from circuitvar.audit.neurons.data import ProbingSet, unit_chunks
 from circuitvar.audit.neurons.similarity import rank_metrics
-from circuitvar.audit.neurons.similarity.cluster_sums import (
-    active_rows,
-    chunk_size,
-    sample_moments,
-)
+from circuitvar.audit.neurons.similarity.cluster_sums import active_rows, chunk_size, sample_moments
 from circuitvar.audit.neurons.similarity.similarity_metrics import DEFAULT_RANKING, get_similarity
 
 
@@ -29,7 +24,7 @@ def similarity(
         quantile: share of samples on which a unit counts as active (thresholded metrics).
         threshold: activation above which a unit is active when `quantile` is None.
 
-    >>> from circuitvar.audit.neurons.data.probing_set import probing_set
+    >>> from circuitvar.audit.neurons.data import probing_set
     >>> data = probing_set([[0.0], [2.0], [2.0], [0.0]], [[0], [1], [1], [1]])
     >>> round(float(similarity(data, ["iou"], quantile=None)["iou"][0, 0]), 3)
     0.667
@@ -64,10 +59,9 @@ def rank_scores(
     if key == "spearman":
         out = rank_metrics.spearman(block, labels, weights)
     else:
-        function = {
-            "auroc": rank_metrics.auroc,
-            "inverse_auprc": rank_metrics.average_precision,
-        }[key]
+        function = {"auroc": rank_metrics.auroc, "inverse_auprc": rank_metrics.average_precision}[
+            key
+        ]
         columns = block.T.astype(np.float64)
         out = np.stack([function(column, labels, weights) for column in columns])
     out[constant] = np.nan

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from circuitvar.audit.neurons.data.types import Moments, Similarity
+from circuitvar.audit.neurons.data import Moments, Similarity
 from circuitvar.audit.neurons.similarity.bounds import EXACT_METRICS
 
 Scores = Float[np.ndarray, "replicate concept unit"]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from circuitvar.audit.neurons.data.types import ProbingSet
+from circuitvar.audit.neurons.data import ProbingSet
 
 Bins = Literal["width", "quantile"]
 

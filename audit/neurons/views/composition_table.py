@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int
 
-from circuitvar.audit.neurons.data.probing_set import as_numpy
-from circuitvar.audit.neurons.data.types import ProbingSet
-from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
+from circuitvar.audit.neurons.data import ProbingSet, as_numpy
+from circuitvar.audit.neurons.similarity import cluster_weights
 from circuitvar.audit.neurons.views.compositions import composition_search
 
 

@@ -10,22 +10,19 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from circuitvar.audit.neurons.data.probing_set import as_numpy
-from circuitvar.audit.neurons.data.types import ProbingSet
-from circuitvar.audit.neurons.similarity.bounds import (
-    clopper_pearson,
-    clustered_ratio_half_width,
-    denominators,
-    hoeffding_half_width,
-)
-from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
-from circuitvar.audit.neurons.similarity.cluster_sums import (
+from circuitvar.audit.neurons.data import ProbingSet, as_numpy
+from circuitvar.audit.neurons.similarity import (
     activity,
+    clopper_pearson,
     cluster_sums,
+    cluster_weights,
+    clustered_ratio_half_width,
     concept_columns,
+    denominators,
+    get_similarity,
+    hoeffding_half_width,
     weighted_moments,
 )
-from circuitvar.audit.neurons.similarity.similarity_metrics import get_similarity
 
 SHARE_METRICS = ("accuracy", "p_concept_given_active", "p_active_given_concept", "iou")
 

@@ -14,8 +14,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
-from circuitvar.audit.neurons.data.probing_set import as_numpy
-from circuitvar.audit.neurons.data.types import ProbingSet
+from circuitvar.audit.neurons.data import ProbingSet, as_numpy
 
 
 def match_units(
@@ -30,7 +29,7 @@ def match_units(
     Raises:
         ValueError: the samples differ, or a layer of `other` has too few units.
 
-    >>> from circuitvar.audit.neurons.data.probing_set import probing_set
+    >>> from circuitvar.audit.neurons.data import probing_set
     >>> data = probing_set([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0]], [[0], [1], [0]])
     >>> match_units(data, probing_set(np.asarray(data.acts)[:, ::-1], data.concepts))[0].tolist()
     [1, 0]

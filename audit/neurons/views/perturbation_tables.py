@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from circuitvar.audit.neurons.data.types import ProbingSet
-from circuitvar.audit.neurons.resampling.bootstrap_votes import Members
-from circuitvar.audit.neurons.sets.audit_frames import flip_frame
+from circuitvar.audit.neurons.data import ProbingSet
+from circuitvar.audit.neurons.resampling import Members
+from circuitvar.audit.neurons.sets import flip_frame
 from circuitvar.audit.neurons.views.label_agreement import label_ledger
 from circuitvar.audit.neurons.views.match_units import match_units, seed_agreement
 from circuitvar.audit.neurons.views.perturbations import (

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from circuitvar.audit.neurons.data.probing_set import as_numpy, unit_chunks
-from circuitvar.audit.neurons.data.types import ProbingSet
-from circuitvar.audit.neurons.resampling.bootstrap_votes import (
-    Members,
-    class_scores,
-    replicate_scores,
+from circuitvar.audit.neurons.data import ProbingSet, as_numpy, unit_chunks
+from circuitvar.audit.neurons.resampling import Members, class_scores, replicate_scores
+from circuitvar.audit.neurons.similarity import (
+    activity,
+    chunk_size,
+    cluster_weights,
+    concept_columns,
 )
-from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
-from circuitvar.audit.neurons.similarity.cluster_sums import activity, chunk_size, concept_columns
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def winning_classes(
 ) -> Int[np.ndarray, "run unit"]:
     """Best concept class of every unit under each weighting; -1 where no score is defined.
 
-    >>> from circuitvar.audit.neurons.data.probing_set import probing_set
+    >>> from circuitvar.audit.neurons.data import probing_set
     >>> data = probing_set([[0.0], [1.0], [1.0]], [[0, 1], [1, 0], [1, 1]])
     >>> winning_classes(data, np.ones((1, 3)), "pearson").tolist()
     [[0]]

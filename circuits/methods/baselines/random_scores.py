@@ -10,7 +10,7 @@ from torch import Tensor
 from circuitvar.circuits.types import ScoreOptions
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 

@@ -8,18 +8,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from circuitvar.circuits.model.architecture import (
+from circuitvar.circuits.model import (
     NoMLP,
     destination_weights,
+    mlp_parts,
+    norm_form,
+    output_weights,
     weight_matrix,
 )
-from circuitvar.circuits.model.mlp_parts import mlp_parts
-from circuitvar.circuits.model.norm_forms import norm_form
-from circuitvar.circuits.model.sources import output_weights
 from circuitvar.circuits.types import ScoreOptions
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 

@@ -7,25 +7,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuitvar.circuits.gradients.edge_products import frozen
-from circuitvar.circuits.gradients.gradient_scores import (
+from circuitvar.circuits.gradients import (
     check_differentiable,
     differentiate,
     edge_scores,
+    frozen,
     patch_values,
     plain_run,
     point,
     role_mask,
     window_of,
 )
-from circuitvar.circuits.methods.patching.exact import Patching, prepare
-from circuitvar.circuits.methods.patching.rerun import perturbed_z
-from circuitvar.circuits.model.sources import writes
-from circuitvar.circuits.model.trunk import Trace, post_norm
+from circuitvar.circuits.methods.patching import Patching, perturbed_z, prepare
+from circuitvar.circuits.model import Trace, post_norm, writes
 from circuitvar.circuits.types import ScoreOptions
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 SOURCES_AT_ONCE = 64

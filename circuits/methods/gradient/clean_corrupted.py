@@ -6,21 +6,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuitvar.circuits.gradients.edge_products import add, frozen
-from circuitvar.circuits.gradients.gradient_scores import (
+from circuitvar.circuits.gradients import (
+    add,
     check_differentiable,
     differentiate,
     edge_scores,
+    frozen,
     point,
     role_mask,
     window_of,
 )
-from circuitvar.circuits.model.corrupted import corrupt_embeddings
-from circuitvar.circuits.model.sources import writes
+from circuitvar.circuits.model import corrupt_embeddings, writes
 from circuitvar.circuits.types import Scored, ScoreOptions
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 

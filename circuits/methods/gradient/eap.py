@@ -6,23 +6,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuitvar.circuits.gradients.edge_products import frozen
-from circuitvar.circuits.gradients.gradient_scores import (
+from circuitvar.circuits.gradients import (
     check_differentiable,
     corrupt_run,
     differentiate,
     edge_scores,
+    frozen,
     metric_of,
     patch_values,
     point,
     role_mask,
     window_of,
 )
-from circuitvar.circuits.model.sources import writes
+from circuitvar.circuits.model import writes
 from circuitvar.circuits.types import Scored, ScoreOptions
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 

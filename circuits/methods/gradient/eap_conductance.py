@@ -6,24 +6,24 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuitvar.circuits.gradients.edge_products import PathGradients, frozen
-from circuitvar.circuits.gradients.gradient_scores import (
+from circuitvar.circuits.gradients import (
+    PathGradients,
     check_differentiable,
     clean_logits,
     differentiate,
     edge_scores,
+    frozen,
     plain_run,
     point,
     role_mask,
     window_of,
 )
 from circuitvar.circuits.methods.gradient.eap_ig_inputs import integration_rule
-from circuitvar.circuits.model.corrupted import corrupt_embeddings
-from circuitvar.circuits.model.sources import Writes, writes
+from circuitvar.circuits.model import Writes, corrupt_embeddings, writes
 from circuitvar.circuits.types import ScoreOptions
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 

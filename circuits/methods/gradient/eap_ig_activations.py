@@ -7,24 +7,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuitvar.circuits.gradients.edge_products import PathGradients, add, frozen
-from circuitvar.circuits.gradients.gradient_scores import (
+from circuitvar.circuits.gradients import (
+    PathGradients,
+    add,
     check_differentiable,
     clean_logits,
     corrupt_run,
     differentiate,
     edge_scores,
+    frozen,
     plain_run,
     point,
     role_mask,
     window_of,
 )
-from circuitvar.circuits.model.sources import writes
-from circuitvar.circuits.model.trunk import Trace, post_norm
+from circuitvar.circuits.model import Trace, post_norm, writes
 from circuitvar.circuits.types import ScoreOptions
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 

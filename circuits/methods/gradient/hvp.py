@@ -7,11 +7,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from circuitvar.circuits.methods.gradient.eap import eap
-from circuitvar.circuits.methods.patching.exact import prepare, scores_of
+from circuitvar.circuits.methods.patching import prepare, scores_of
 from circuitvar.circuits.types import ScoreOptions
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 STEP = 0.2

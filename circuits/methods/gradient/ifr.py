@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuitvar.circuits.gradients.gradient_scores import plain_run
-from circuitvar.circuits.model.sources import differences, writes
+from circuitvar.circuits.gradients import plain_run
+from circuitvar.circuits.model import differences, writes
 from circuitvar.circuits.types import ScoreOptions
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 

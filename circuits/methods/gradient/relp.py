@@ -8,13 +8,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from circuitvar.circuits.methods.gradient.eap import eap_run
-from circuitvar.circuits.model.architecture import Architecture, NoMLP
-from circuitvar.circuits.model.mlp_parts import MLPParts, mlp_parts
-from circuitvar.circuits.model.norm_forms import FrozenNorm
+from circuitvar.circuits.model import Architecture, FrozenNorm, MLPParts, NoMLP, mlp_parts
 from circuitvar.circuits.types import Scored, ScoreOptions
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 

@@ -9,12 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuitvar.circuits.gradients.gradient_scores import (
-    clean_logits,
-    patch_values,
-    role_mask,
-    window_of,
-)
+from circuitvar.circuits.gradients import clean_logits, patch_values, role_mask, window_of
 from circuitvar.circuits.graph import Node
 from circuitvar.circuits.methods.patching.rerun import (
     CleanRun,
@@ -25,12 +20,11 @@ from circuitvar.circuits.methods.patching.rerun import (
     perturbed_attention,
     perturbed_mlp,
 )
-from circuitvar.circuits.model.sources import differences, writes
-from circuitvar.circuits.model.trunk import at_last, metric_at, run_tokens
+from circuitvar.circuits.model import at_last, differences, metric_at, run_tokens, writes
 from circuitvar.circuits.types import ScoreOptions
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 ROW_TOKENS = {"cpu": 2048, "cuda": 131_072}

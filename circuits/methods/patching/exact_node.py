@@ -8,11 +8,11 @@ from torch import Tensor
 
 from circuitvar.circuits.methods.patching.exact import Patching, continue_from_next, prepare
 from circuitvar.circuits.methods.patching.rerun import continue_from, only_last, tile
-from circuitvar.circuits.model.trunk import run_mlp
+from circuitvar.circuits.model import run_mlp
 from circuitvar.circuits.types import ScoreOptions
 
 if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
+    from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric
 
 

@@ -12,21 +12,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuitvar.circuits.model.architecture import (
+from circuitvar.circuits.model import (
     Architecture,
     Context,
-    destination_weights,
-    head_output_weights,
-    split_heads,
-)
-from circuitvar.circuits.model.trunk import (
     Trace,
     at_last,
+    destination_weights,
+    head_output_weights,
     mix,
     post_norm,
     rotated_key,
     rotated_query,
     run_mlp,
+    split_heads,
 )
 
 
@@ -191,11 +189,7 @@ def perturbed_z(
 
 
 def perturbed_attention(
-    clean: CleanRun,
-    index: int,
-    slot: str,
-    head: int,
-    delta: Float[Tensor, "n batch pos d_model"],
+    clean: CleanRun, index: int, slot: str, head: int, delta: Float[Tensor, "n batch pos d_model"]
 ) -> Float[Tensor, "row pos_out d_model"]:
     """Stream plus attention output when only one q, k or v destination reads x + delta."""
     architecture, layer = clean.architecture, clean.architecture.layers[index]

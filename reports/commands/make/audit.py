@@ -119,10 +119,10 @@ def audit(
     """
     from circuitvar.audit.settings import Settings
     from circuitvar.audit.settings import preset as preset_called
-    from circuitvar.audit.single.prompts import marks_roles
-    from circuitvar.audit.verdicts.verdict import changed_bars
-    from circuitvar.reports.audit.run_audit import run_audit
-    from circuitvar.reports.named.tasks_by_name import resolve_task
+    from circuitvar.audit.single import marks_roles
+    from circuitvar.audit.verdicts import changed_bars
+    from circuitvar.reports.audit import run_audit
+    from circuitvar.reports.named import resolve_task
 
     chosen = {
         "method": method,

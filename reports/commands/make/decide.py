@@ -44,11 +44,11 @@ def decide(
     The interval holds however often it is looked at, so stopping early is allowed.
     """
     from circuitvar.audit.settings import Settings
-    from circuitvar.audit.single.until_decided import until_decided
-    from circuitvar.audit.verdicts.verdict import Bars
-    from circuitvar.circuits.model.model import load_model
-    from circuitvar.reports.console.progress import show_progress
-    from circuitvar.reports.named.tasks_by_name import resolve_task
+    from circuitvar.audit.single import until_decided
+    from circuitvar.audit.verdicts import Bars
+    from circuitvar.circuits.loading import load_model
+    from circuitvar.reports.console import show_progress
+    from circuitvar.reports.named import resolve_task
 
     settings = Settings(method=method, n=n, size=size, level=level, seed=seed)
     question = resolve_task(task, data)

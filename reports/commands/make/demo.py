@@ -17,7 +17,7 @@ def demo(
 ) -> None:
     """Audit the indirect-object circuit of the pocket model and write a stability report."""
     from circuitvar.audit.settings import QUICK, Settings
-    from circuitvar.reports.audit.run_audit import run_audit
+    from circuitvar.reports.audit import run_audit
     from circuitvar.tasks.catalog import get_task
 
     run_audit(

@@ -54,9 +54,9 @@ def design(
 ) -> None:
     """Run every cell of a design that is not stored yet; write runs, components and shares."""
     from circuitvar.audit.settings import Settings
-    from circuitvar.circuits.model.model import load_model
-    from circuitvar.reports.console.console import print_table
-    from circuitvar.reports.design.run_design import (
+    from circuitvar.circuits.loading import load_model
+    from circuitvar.reports.console import print_table
+    from circuitvar.reports.design import (
         TITLES,
         check_plan,
         interactions,
@@ -64,8 +64,8 @@ def design(
         resolve_design,
         run_plan,
     )
-    from circuitvar.reports.named.tasks_by_name import resolve_task
-    from circuitvar.reports.page.write import check_writable
+    from circuitvar.reports.named import resolve_task
+    from circuitvar.reports.page import check_writable
 
     check_writable(out)
     question, asked = resolve_task(task, data), interactions(ask or ())

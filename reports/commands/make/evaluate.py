@@ -79,12 +79,8 @@ def evaluate(
 ) -> None:
     """Faithfulness, completeness, KL, circuit error and worst case of one circuit on held-out
     prompts, under five ablations; CPR and CMD on MIB's ten sizes."""
-    from circuitvar.reports.circuits.run_evaluate import (
-        ALL_ABLATIONS,
-        EvaluateOptions,
-        run_evaluate,
-    )
-    from circuitvar.reports.page.section_file import read_section
+    from circuitvar.reports.circuits import ALL_ABLATIONS, EvaluateOptions, run_evaluate
+    from circuitvar.reports.page import read_section
 
     run_evaluate(
         circuit,

@@ -86,8 +86,8 @@ def find(
     quiet: Quiet = False,
 ) -> None:
     """Find a circuit with a finder, or with a method's scores and a selection rule."""
-    from circuitvar.reports.circuits.run_find import FindOptions, run_find
-    from circuitvar.reports.named.tasks_by_name import resolve_task
+    from circuitvar.reports.circuits import FindOptions, run_find
+    from circuitvar.reports.named import resolve_task
 
     circuit = run_find(
         resolve_task(task, data),

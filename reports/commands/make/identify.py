@@ -114,9 +114,8 @@ def identify(
 
     Method noise (overlap of circuits found over prompts, batches and seeds) and true degeneracy
     (overlap of equally valid circuits) are two numbers of the result."""
-    from circuitvar.reports.console.console import print_table
-    from circuitvar.reports.console.progress import show_progress
-    from circuitvar.reports.page.write import check_writable
+    from circuitvar.reports.console import print_table, show_progress
+    from circuitvar.reports.page import check_writable
 
     chosen = [bool(gates), model is not None, paper_tables]
     if sum(chosen) != 1:
@@ -137,8 +136,8 @@ def identify(
     check_writable(out)
     with show_progress(quiet=quiet) as progress:
         if model is not None:
-            from circuitvar.circuits.model.model import load_model
-            from circuitvar.reports.identify.identify_model import ModelOptions, run_identify_model
+            from circuitvar.circuits.loading import load_model
+            from circuitvar.reports.identify import ModelOptions, run_identify_model
 
             loaded = load_model(model, device=device)
             options = ModelOptions(
@@ -150,7 +149,7 @@ def identify(
                 loaded, task, out=out, options=options, seed_models=others, progress=progress
             ).summary
         else:
-            from circuitvar.reports.identify.identify_command import (
+            from circuitvar.reports.identify import (
                 experiments_called,
                 run_identify,
                 run_paper_tables,
@@ -166,8 +165,8 @@ def identify(
                 )
                 shown = next(iter(tables.values()))
             else:
-                from circuitvar.audit.identifiability.nets.train import Recipe
-                from circuitvar.reports.identify.identify_settings import net_options
+                from circuitvar.audit.identifiability.nets import Recipe
+                from circuitvar.reports.identify import net_options
 
                 frames = run_identify(
                     gates or (),
@@ -187,7 +186,7 @@ def identify(
                 )
                 shown = frames["summary"]
     if not quiet:
-        from circuitvar.reports.page.section_file import read_section
+        from circuitvar.reports.page import read_section
 
         shown = shown.drop(columns=["mean_low", "mean_high", "sd"], errors="ignore")
         print_table(

@@ -49,8 +49,7 @@ def neurons(
         ),
     ] = None,
     size: Annotated[
-        int | None,
-        typer.Option("--size", help="Edges to take when --circuit is a file of scores."),
+        int | None, typer.Option("--size", help="Edges to take when --circuit is a file of scores.")
     ] = None,
     other_model: Annotated[
         list[str] | None,
@@ -70,12 +69,10 @@ def neurons(
     """Label MLP neurons, heads or edges with concepts: bootstrap sets and linear explanations."""
     import pandas as pd
 
-    from circuitvar.audit.neurons.front.audit_neurons import NeuronOptions
-    from circuitvar.reports.console.console import print_table
-    from circuitvar.reports.neurons.neuron_units import UnitChoice
-    from circuitvar.reports.neurons.neurons_command import run_neurons
-    from circuitvar.reports.neurons.neurons_write import best_units
-    from circuitvar.reports.page.write import check_writable
+    from circuitvar.audit.neurons.front import NeuronOptions
+    from circuitvar.reports.console import print_table
+    from circuitvar.reports.neurons import UnitChoice, best_units, run_neurons
+    from circuitvar.reports.page import check_writable
 
     check_writable(out)
     run = run_neurons(

@@ -55,9 +55,9 @@ def published(
 ) -> None:
     """Does it hold on other templates, corruptions and words; is it better than random; is it
     found again?"""
-    from circuitvar.reports.circuits.run_published import run_published
-    from circuitvar.reports.console.console import print_table
-    from circuitvar.reports.page.write import check_writable
+    from circuitvar.reports.circuits import run_published
+    from circuitvar.reports.console import print_table
+    from circuitvar.reports.page import check_writable
 
     check_writable(out)
     found = run_published(

@@ -69,8 +69,8 @@ def score(
 ) -> None:
     """Score every edge on every prompt; write scores.safetensors and edges.csv."""
     from circuitvar.circuits.types import ScoreOptions
-    from circuitvar.reports.circuits.run_score import print_strongest, run_score
-    from circuitvar.reports.named.tasks_by_name import resolve_task
+    from circuitvar.reports.circuits import print_strongest, run_score
+    from circuitvar.reports.named import resolve_task
 
     if top < 1:
         raise ValueError(f"--top is {top}; give 1 or more, or --quiet to print no edges")

@@ -75,8 +75,8 @@ def test(
 ) -> None:
     """Equivalence and TOST, independence, minimality, sufficiency and partial necessity of one
     circuit; power next to every test that does not reject."""
-    from circuitvar.reports.circuits.run_tests import CircuitTestOptions, run_tests
-    from circuitvar.reports.page.section_file import read_section
+    from circuitvar.reports.circuits import CircuitTestOptions, run_tests
+    from circuitvar.reports.page import read_section
 
     run_tests(
         circuit,

@@ -16,9 +16,8 @@ def doctor(
     """Check a model: edge count, reconstruction of every destination's input, equal logits."""
     import pandas as pd
 
-    from circuitvar.circuits.loading.self_check import self_check
-    from circuitvar.circuits.model.model import load_model
-    from circuitvar.reports.console.console import print_table
+    from circuitvar.circuits.loading import load_model, self_check
+    from circuitvar.reports.console import print_table
 
     checks = self_check(load_model(model, device=device, dtype=dtype, revision=revision))
     rows = [

@@ -13,8 +13,7 @@ def table(
     layout: Annotated[
         str,
         typer.Option(
-            "--layout",
-            help="paper, methods, edges-by-class, noise, stability, variance or edges.",
+            "--layout", help="paper, methods, edges-by-class, noise, stability, variance or edges."
         ),
     ] = "paper",
     form: Annotated[str, typer.Option("--format", help="tex, md or csv.")] = "tex",
@@ -23,8 +22,8 @@ def table(
     ] = None,
 ) -> None:
     """Join report folders into one table for a paper."""
-    from circuitvar.reports.page.write import check_writable, unwritable
-    from circuitvar.reports.paper.paper_tables import paper_table
+    from circuitvar.reports.page import check_writable, unwritable
+    from circuitvar.reports.paper import paper_table
 
     if out is not None:
         check_writable(out.parent)
@@ -47,8 +46,8 @@ def verify(
     """Recompute a card's verdicts from its own numbers, and its numbers from the stored scores."""
     import pandas as pd
 
-    from circuitvar.reports.console.console import print_table
-    from circuitvar.reports.verify.verify import verify_path
+    from circuitvar.reports.console import print_table
+    from circuitvar.reports.verify import verify_path
 
     checks = verify_path(card)
     rows = [
@@ -64,8 +63,8 @@ def compare(
     second: Annotated[Path, typer.Argument(help="Another report folder.")],
 ) -> None:
     """Differences between two audits (methods, models, checkpoints) with intervals."""
-    from circuitvar.reports.compare.compare import compare_runs
-    from circuitvar.reports.console.console import print_table
+    from circuitvar.reports.compare import compare_runs
+    from circuitvar.reports.console import print_table
 
     frame = compare_runs(first, second)
     shown = frame.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value)
@@ -84,8 +83,8 @@ def check(
     Exit code 2 is also that of a mistake in the command; then a sentence on standard error says
     what to do, and no outcome is printed.
     """
-    from circuitvar.reports.compare.check import check_runs
-    from circuitvar.reports.console.console import print_table
+    from circuitvar.reports.compare import check_runs
+    from circuitvar.reports.console import print_table
 
     gate = check_runs(new, against, alpha=alpha)
     shown = gate.frame().map(lambda value: f"{value:.4g}" if isinstance(value, float) else value)
@@ -106,6 +105,6 @@ def join(
 ) -> None:
     """Put circuit, design, neuron and identifiability sections onto a run's page, without a new
     run."""
-    from circuitvar.reports.page.join import join_sections
+    from circuitvar.reports.page import join_sections
 
     print(f"open {join_sections(run, folders)}")

@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from circuitvar.reports.console.console import print_table
+from circuitvar.reports.console import print_table
 
 
 def tasks() -> None:
     """List the tasks: templates, corruptions, metric, and whether the pocket models do them."""
     from circuitvar.tasks.catalog import TASKS
-    from circuitvar.tasks.planted.catalog import PLANTED_TASKS
+    from circuitvar.tasks.planted import PLANTED_TASKS
 
     rows = [
         {
@@ -46,8 +46,8 @@ def models() -> None:
     """List the models that ship with the package: pocket models with held-out accuracy, planted."""
     import json
 
-    from circuitvar.tasks.planted.catalog import PLANTED
-    from circuitvar.tasks.pocket.paths import SEEDS, pocket_path
+    from circuitvar.tasks.planted import PLANTED
+    from circuitvar.tasks.pocket import SEEDS, pocket_path
 
     rows = []
     for seed in SEEDS:

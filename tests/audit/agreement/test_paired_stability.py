@@ -15,8 +15,7 @@ from circuitvar.audit.agreement.paired_stability import (
 from circuitvar.audit.indices.jaccard import off_diagonal, pairwise_jaccard
 from circuitvar.audit.indices.phi import pair_phi
 from circuitvar.audit.intervals.runs_interval import tied_runs_se
-from circuitvar.audit.resampling.weights import bootstrap
-from circuitvar.audit.single.perturb import template_means
+from circuitvar.audit.resampling.weights import bootstrap, template_means
 from circuitvar.circuits.find.select import top_n_masks
 
 SIZE, TEMPLATES = 10, tuple(f"t{i % 10}" for i in range(60))

@@ -15,7 +15,7 @@ from circuitvar.audit.design.facets import pass_key
 from circuitvar.audit.design.finder_runs import UNUSED, check_finders, find_run, perturbed_rows
 from circuitvar.audit.design.run_design import run_on_model
 from circuitvar.audit.settings import Settings
-from circuitvar.circuits.model.model import load_model
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.reports.commands import cli
 from circuitvar.tasks.planted.catalog import get_planted
 from circuitvar.tasks.tokens.metrics import get_metric
@@ -79,7 +79,7 @@ def test_what_a_finder_would_ignore_is_refused():
 
 def test_a_circuit_of_another_graph_is_refused(model, batch, tmp_path, monkeypatch):
     (tmp_path / "other_graph.py").write_text(
-        "from circuitvar.circuits.model.model import load_model\n"
+        "from circuitvar.circuits.loading.load import load_model\n"
         "from circuitvar.circuits.published.published import planted_circuit\n"
         "def find(model, batch, *, metric, size, seed):\n"
         "    return planted_circuit('integer', load_model('planted:integer').graph)\n"

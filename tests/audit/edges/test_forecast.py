@@ -1,10 +1,11 @@
+from importlib import import_module
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from circuitvar.audit.edges import certificates as ct
-from circuitvar.audit.edges import forecast as fc
 from circuitvar.audit.edges.edge_summary import edge_summary
 from circuitvar.audit.indices.phi import phi
 from circuitvar.audit.intervals import confidence_sequence as cs
@@ -13,6 +14,8 @@ from circuitvar.audit.intervals.betting import betting_sequence
 from circuitvar.audit.resampling.replicate_sets import top_k_masks
 from circuitvar.audit.resampling.weights import bootstrap
 from tests.audit.toy_scores import planted
+
+fc = import_module("circuitvar.audit.edges.forecast")
 
 
 def _truth(effect, n, size, rng, runs=20):
@@ -129,10 +132,7 @@ def test_units_for_a_target():
 
 @pytest.mark.parametrize(
     ("options", "match"),
-    [
-        ({"size": 0, "units": [5]}, "between 1 and 80"),
-        ({"size": 5, "units": [0]}, "1 or more"),
-    ],
+    [({"size": 0, "units": [5]}, "between 1 and 80"), ({"size": 5, "units": [0]}, "1 or more")],
 )
 def test_forecast_errors(options, match):
     rng = np.random.default_rng(0)

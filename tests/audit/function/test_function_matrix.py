@@ -6,16 +6,11 @@ import numpy as np
 import pytest
 
 from circuitvar.audit.agreement.axis import runs_axis
-from circuitvar.audit.function.function_matrix import (
-    NOISE,
-    Found,
-    function_matrix,
-    function_row,
-)
+from circuitvar.audit.function.function_matrix import NOISE, Found, function_matrix, function_row
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.audit import audit_circuit
 from circuitvar.audit.verdicts.verdict import Bars
-from circuitvar.circuits.model.model import load_model
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.types import Faithfulness
 from circuitvar.tasks.catalog import get_task
 

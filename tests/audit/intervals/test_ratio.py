@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from circuitvar.audit.intervals.ratio import ratio_of_means, sampling_units, share_estimate
+from circuitvar.audit.intervals.ratio import ratio_of_means, share_estimate
+from circuitvar.tasks.units import sampling_units
 
 
 def test_the_mean_has_the_textbook_t_interval():

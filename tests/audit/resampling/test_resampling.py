@@ -1,3 +1,5 @@
+from importlib import import_module
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,8 @@ from circuitvar.audit.resampling import weights as wt
 from circuitvar.audit.resampling.replicate_sets import pack, replicate_sets, top_k_masks
 from tests.audit.toy_scores import loop_sets, planted
 from tests.shape_check import wrong_shapes
+
+replicate_sets_module = import_module("circuitvar.audit.resampling.replicate_sets")
 
 LABELS = ["a", "a", "a", "b", "b", "c", "d", "d"]
 SCHEMES = [
@@ -130,8 +134,8 @@ def test_select_rule_replaces_top_k():
 
 
 def test_memory_mapped_scores_stream(tmp_path, monkeypatch):
-    monkeypatch.setattr("circuitvar.audit.resampling.replicate_sets._READ_BYTES", 3600)
-    monkeypatch.setattr("circuitvar.audit.resampling.replicate_sets._COLUMNS", 128)
+    monkeypatch.setattr(replicate_sets_module, "_READ_BYTES", 3600)
+    monkeypatch.setattr(replicate_sets_module, "_COLUMNS", 128)
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(10, 300)).astype(np.float32)
     np.save(tmp_path / "scores.npy", scores)

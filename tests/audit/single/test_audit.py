@@ -9,9 +9,8 @@ import pytest
 from circuitvar.audit.resampling.weights import bootstrap
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.audit import audit_circuit
-from circuitvar.audit.single.perturb import circuit_size
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.find.select import top_n_masks
+from circuitvar.circuits.find.select import circuit_size, top_n_masks
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.scores.score import score_edges
 from circuitvar.reports.card.card import card_text, make_card

@@ -8,7 +8,7 @@ import pytest
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.audit import audit_circuit
 from circuitvar.audit.single.choice_variance import EXACT, Cell, _moment_rows, decompose, full_grids
-from circuitvar.circuits.model.model import load_model
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.reports.figures.figures_variance import stacked_bars
 from circuitvar.reports.tables.tables import ledger_frame
 from circuitvar.tasks.catalog import get_task

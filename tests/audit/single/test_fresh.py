@@ -1,6 +1,7 @@
 """Fresh data sets: of every task that can be drawn again, refused where it cannot."""
 
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 
@@ -8,10 +9,11 @@ from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.audit import audit_circuit
 from circuitvar.audit.single.perturb import FRESH_NOTES
 from circuitvar.audit.single.prompts import has_word_lists, require_fresh
-from circuitvar.circuits.model.model import load_model
-from circuitvar.reports.audit import run_audit
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.tasks.catalog import get_task
 from tests.reports.commands.test_cli import run
+
+run_audit = import_module("circuitvar.reports.audit.run_audit")
 
 SMALL = Settings(
     n=32, heldout=16, bootstrap=20, pairs=4, exact=0, fresh=3, random=10, size=4, other_methods=()

@@ -17,7 +17,7 @@ from circuitvar.audit.single.tables import edge_ledger, sampling_table
 from circuitvar.audit.variance.ledger import Part
 from circuitvar.circuits.find.select import top_n
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.model.model import load_model
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.types import EdgeScores
 from circuitvar.tasks.catalog import get_task
 

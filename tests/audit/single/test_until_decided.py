@@ -1,4 +1,5 @@
 from dataclasses import replace
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -6,11 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single import until_decided as ud
 from circuitvar.audit.verdicts.verdict import Bars
-from circuitvar.circuits.model.model import load_model
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.reports.commands.cli import app
 from circuitvar.tasks.catalog import get_task
+
+ud = import_module("circuitvar.audit.single.until_decided")
 
 SETTINGS = Settings(n=8, size=4, method="eap", steps=1)
 NO_MODEL = SimpleNamespace(graph=SimpleNamespace(n_edges=40))

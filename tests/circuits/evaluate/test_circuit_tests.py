@@ -11,7 +11,7 @@ from circuitvar.circuits.evaluate.null_model import random_weight_model, relativ
 from circuitvar.circuits.evaluate.null_outside import outside_circuits
 from circuitvar.circuits.find.select import circuit_from_mask
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.model.model import load_model
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.prune import prune_masks
 from circuitvar.circuits.run.circuit_scores import circuit_scores
 from circuitvar.tasks.planted.catalog import get_planted

@@ -9,13 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuitvar.circuits.files.interchange import (
-    EdgeFile,
-    expand_nodes,
-    from_names,
-    read_edges,
-    write_edges,
-)
+from circuitvar.circuits.files.edge_file import EdgeFile, expand_nodes, from_names
+from circuitvar.circuits.files.interchange import read_edges, write_edges
 from circuitvar.circuits.files.interchange_mib import (
     SHARES,
     Submission,

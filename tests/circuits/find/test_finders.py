@@ -17,7 +17,7 @@ from circuitvar.circuits.find.edge_pruning import (
 from circuitvar.circuits.find.finders import FINDERS, get_finder
 from circuitvar.circuits.find.mask_gradient import find_by_mask_gradient, mask_gradient_scores
 from circuitvar.circuits.find.select import circuit_from_mask
-from circuitvar.circuits.model.model import load_model
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.run.ablated_run import mean_constants
 from circuitvar.tasks.planted.catalog import get_planted
 from circuitvar.tasks.tokens.metrics import get_metric

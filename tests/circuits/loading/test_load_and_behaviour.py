@@ -1,6 +1,7 @@
 """The behaviour gate and the self-check of models."""
 
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -8,13 +9,14 @@ import torch
 from scipy import stats
 
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.loading import self_check as module
 from circuitvar.circuits.loading.self_check import count_edges, require_self_check, self_check
-from circuitvar.circuits.model.model import wrap
+from circuitvar.circuits.loading.wrap import wrap
 from circuitvar.circuits.scores.behaviour import measure_behaviour, require_behaviour
 from circuitvar.circuits.t_interval import mean_interval
 from circuitvar.tasks.tokens.metrics import get_metric
 from tests.circuits.toy_scoring import FAMILIES, LOGIT_DIFF, build, toy_batch, toy_model
+
+module = import_module("circuitvar.circuits.loading.self_check")
 
 
 @pytest.mark.parametrize("family", FAMILIES)

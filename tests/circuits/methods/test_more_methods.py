@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from circuitvar.circuits.loading.self_check import gradient_error, logit_residual
+from circuitvar.circuits.loading.wrap import wrap
 from circuitvar.circuits.methods.baselines.activation import activation_size
 from circuitvar.circuits.methods.baselines.random_scores import random_scores
 from circuitvar.circuits.methods.baselines.weights import virtual_weight_norms
@@ -18,7 +19,6 @@ from circuitvar.circuits.methods.gradient.ifr import information_flow_routes
 from circuitvar.circuits.methods.gradient.relp import relp, with_rules
 from circuitvar.circuits.methods.patching.exact import exact
 from circuitvar.circuits.model.architecture import NoMLP, head_output_weights
-from circuitvar.circuits.model.model import wrap
 from circuitvar.circuits.types import ScoreOptions
 from tests.circuits.methods.test_score_oracles import linear_model
 from tests.circuits.toy_scoring import KL, LOGIT_DIFF, build, toy_batch, toy_model

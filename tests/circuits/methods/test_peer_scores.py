@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.model.model import load_model
 from circuitvar.circuits.scores.score import score_edges
 from circuitvar.tasks.tokens.metrics import get_metric
 from circuitvar.tasks.types import Batch

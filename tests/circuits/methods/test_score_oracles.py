@@ -8,6 +8,7 @@ import torch
 import transformers
 from torch import nn
 
+from circuitvar.circuits.loading.wrap import wrap
 from circuitvar.circuits.methods.catalog import METHODS, get_method
 from circuitvar.circuits.methods.gradient.clean_corrupted import clean_corrupted
 from circuitvar.circuits.methods.gradient.eap import eap
@@ -21,7 +22,6 @@ from circuitvar.circuits.methods.patching.rerun import (
     perturbed_mlp,
 )
 from circuitvar.circuits.model.architecture import NoMLP
-from circuitvar.circuits.model.model import wrap
 from circuitvar.circuits.model.sources import mean_writes, writes
 from circuitvar.circuits.model.trunk import run_tokens
 from circuitvar.circuits.scores.score import score_edges

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.model.attention_only import build, is_attention_only
-from circuitvar.circuits.model.model import load_model
 from circuitvar.reports.circuits.run_published import run_published
 from circuitvar.tasks.language.docstring import DOCSTRING
 from tests.tasks.toy_tokenizers import byte_tokenizer

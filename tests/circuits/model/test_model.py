@@ -8,8 +8,9 @@ import torch
 import transformers
 from torch import nn
 
+from circuitvar.circuits.loading.load import load_model
+from circuitvar.circuits.loading.wrap import wrap
 from circuitvar.circuits.model.architecture import NoMLP, describe
-from circuitvar.circuits.model.model import load_model, wrap
 from circuitvar.circuits.model.trunk import at_last, logits_at, run_tokens
 from tests.circuits.toy_scoring import CONFIGS, FAMILIES, build, save, toy_batch, toy_model
 

@@ -100,7 +100,7 @@ def test_a_users_file_loads_like_a_shipped_one(tmp_path):
 
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda p: p.key)
 def test_planted_circuits_are_available_as_published_ones(planted):
-    from circuitvar.circuits.model.model import load_model
+    from circuitvar.circuits.loading.load import load_model
 
     graph = load_model(f"planted:{planted.key}").graph
     circuit = planted_circuit(f"planted:{planted.key}", graph)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from circuitvar.circuits.model.model import load_model
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.model.trunk import at_last, logits_at, run_tokens
 from circuitvar.circuits.run.ablated_run import mean_constants, prepare
 from circuitvar.circuits.run.run_circuit import final_streams, needed_sources

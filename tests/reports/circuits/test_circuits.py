@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from circuitvar.circuits.files.interchange import EdgeFile, read_edges, write_edges
+from circuitvar.circuits.files.edge_file import EdgeFile
+from circuitvar.circuits.files.interchange import read_edges, write_edges
 from circuitvar.circuits.find.finders import get_finder
-from circuitvar.circuits.model.model import load_model
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.published.published import FOLDER, planted_circuit
 from circuitvar.circuits.types import Finder
 from circuitvar.reports.circuits.run_evaluate import EvaluateOptions, run_evaluate

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from circuitvar.audit.identifiability.front.net_tables import NetOptions, net_tables
+from circuitvar.audit.identifiability.count.net_options import NetOptions
+from circuitvar.audit.identifiability.front.net_tables import net_tables
 from circuitvar.audit.identifiability.front.summary import summarize_counts
 from circuitvar.audit.identifiability.nets.train import Recipe
 from circuitvar.audit.streams import stream

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from circuitvar.audit.identifiability.transformers.mask_search import search_masks
-from circuitvar.circuits.model.model import load_model
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.reports.identify.identify_model import ModelOptions, near_edges, run_identify_model
 from circuitvar.reports.identify.identify_reruns import (
     EQUAL,

@@ -205,10 +205,7 @@ def test_chao1_bounds_the_true_number_from_below_on_average():
             lambda q: prune_greedily(pose(q.net, "and"), 2, rng=rng()),
             "full net does not meet the criterion",
         ),
-        (
-            lambda q: sample_valid(pose(redundant_net(1), [1, 0]), 3, rng=rng()),
-            "no circuit meets",
-        ),
+        (lambda q: sample_valid(pose(redundant_net(1), [1, 0]), 3, rng=rng()), "no circuit meets"),
     ],
 )
 def test_errors_say_what_to_do(call, message):

@@ -65,11 +65,7 @@ def small_problem(seed, size, concepts, overlap):
     return grams, (x[on], values[on], x[~on], values[~on]), weights
 
 
-SMALL = {
-    "seed": st.integers(0, 10_000),
-    "size": st.integers(1, 4),
-    "concepts": st.integers(5, 10),
-}
+SMALL = {"seed": st.integers(0, 10_000), "size": st.integers(1, 4), "concepts": st.integers(5, 10)}
 
 
 @settings(deadline=None, max_examples=25)

@@ -12,8 +12,8 @@ from circuitvar.audit.neurons.on_models.adapters import (
     named_direction,
     neuron_probing_set,
 )
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.model.model import load_model
 from circuitvar.circuits.scores.score import score_edges
 from circuitvar.circuits.types import ScoreOptions
 from circuitvar.circuits.units.edge_activations import edge_contributions

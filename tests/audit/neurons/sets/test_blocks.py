@@ -1,6 +1,7 @@
 """Blocks of units, threads, null bars and ranking metrics: what must not change a number."""
 
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,7 @@ import pytest
 
 from circuitvar.audit.neurons.data.probing_set import probing_set, take_samples
 from circuitvar.audit.neurons.front.audit_neurons import NeuronOptions, audit_neurons
-from circuitvar.audit.neurons.resampling.bootstrap_votes import (
-    bootstrap_votes,
-)
+from circuitvar.audit.neurons.resampling.bootstrap_votes import bootstrap_votes
 from circuitvar.audit.neurons.resampling.weight_rows import weight_rows
 from circuitvar.audit.neurons.sets.concept_audit import audit_units
 from circuitvar.audit.neurons.sets.null_concepts import null_best, null_concepts
@@ -28,7 +27,7 @@ LEAN = NeuronOptions(
 
 
 def test_workers_change_no_number(monkeypatch, tmp_path):
-    from circuitvar.audit.neurons.resampling import bootstrap_votes as votes_module
+    votes_module = import_module("circuitvar.audit.neurons.resampling.bootstrap_votes")
     from circuitvar.audit.neurons.sets import concept_audit, null_concepts
 
     data, _ = planted_units(60, 4, 17, 4, beta=0.2, seed=4)
@@ -113,7 +112,7 @@ def test_null_columns_keep_the_count_of_every_prompt():
 
 
 def test_votes_ignore_chunks_order_and_repeat_exactly(monkeypatch):
-    from circuitvar.audit.neurons.resampling import bootstrap_votes as module
+    module = import_module("circuitvar.audit.neurons.resampling.bootstrap_votes")
 
     data, _ = planted_units(60, 4, 10, 4, beta=0.2, seed=4)
     w = cluster_weights(data.strata, 50, rng=np.random.default_rng(7))

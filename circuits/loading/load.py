@@ -1,0 +1,174 @@
+"""Models by hub name, folder, pocket seed or planted key: the only place that reads weights.
+
+Only safetensors are read (and tensors of `attn-only-4l` and its kin, see `attention_only.py`); no
+code that comes with a model is run.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from circuitvar.circuits.loading.planted import load_planted
+from circuitvar.circuits.loading.wrap import wrap
+from circuitvar.circuits.model import DTYPES, Model, is_attention_only, load_attention_only
+from circuitvar.tasks.pocket import pocket_path
+
+
+def load_model(
+    name: str, *, device: str = "cpu", dtype: str = "float32", revision: str | None = None
+) -> Model:
+    """Load a decoder by hub name, local folder, pocket seed or planted key.
+
+    Pocket models are named `pocket` or `pocket:3`, planted ones `planted:two-route`; the
+    attention-only models of TransformerLens `attn-only-1l` to `attn-only-4l`.
+    A folder without tokenizer files loads with `tokenizer=None`.
+
+    Raises
+    ------
+    ValueError
+        Unknown folder or hub name, no safetensors, not a decoder, unknown dtype or device, or
+        an architecture that this package would compute wrongly (with the residual).
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}.")
+    _check_device(device)
+    if name.startswith("planted:"):
+        return load_planted(name, device=device, dtype=dtype)
+    source = _resolve(name)
+    if is_attention_only(source):
+        hf, tokenizer = load_attention_only(source, revision=revision)
+        hf = hf.to(device, DTYPES[dtype])
+        return wrap(hf, name=name, tokenizer=tokenizer, revision=revision)
+    hf = _load_weights(source, name, dtype=dtype, revision=revision).to(device)
+    tokenizer = _load_tokenizer(source, revision)
+    return wrap(hf, name=name, tokenizer=tokenizer, revision=revision)
+
+
+def _check_device(device: str) -> None:
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise ValueError(f"unknown device {device!r}; use cpu, cuda, cuda:1 or mps.") from None
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not available.get(kind, False):
+        raise ValueError(f"device {device!r} is not available on this machine; use device='cpu'.")
+
+
+def _resolve(name: str) -> str:
+    """Hub name or folder behind `name`."""
+    kind, _, seed = name.partition(":")
+    if kind == "pocket" and not Path(name).exists():
+        if seed and not seed.isdigit():
+            raise ValueError(f"pocket models are named pocket or pocket:SEED, not {name!r}.")
+        return str(pocket_path(int(seed or 0)))
+    looks_local = name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ValueError(f"model folder {name!r} has no config.json.")
+        return str(path)
+    if looks_local or path.exists():
+        raise ValueError(
+            f"model folder {name!r} does not exist or is not a folder; give a folder with "
+            "config.json and model.safetensors, a hub name such as gpt2, or pocket:0."
+        )
+    return name
+
+
+def _load_weights(source: str, name: str, *, dtype: str, revision: str | None) -> nn.Module:
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+
+    try:
+        config = _load_config(source, name, revision)
+        with _quiet():
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                source,
+                config=config,
+                revision=revision,
+                dtype=DTYPES[dtype],
+                attn_implementation="eager",
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+    except OSError as error:
+        raise ValueError(_why_not_loaded(name, source, revision, str(error))) from None
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"the weights of {name!r} could not be read: {reason}.") from None
+    model, report = loaded
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ValueError(
+            f"the weights of {name!r} lack {len(missing)} tensors, {missing[0]!r} among them, "
+            "which would be filled with random numbers; save the whole model with save_pretrained."
+        )
+    return model
+
+
+def _load_config(source: str, name: str, revision: str | None) -> Any:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
+    except (ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"transformers does not know the configuration of {name!r}: {reason}"
+        ) from None
+    if getattr(config, "is_encoder_decoder", False):
+        raise ValueError(f"{name!r} is an encoder-decoder, not a decoder-only language model.")
+    if type(config) not in AutoModelForCausalLM._model_mapping.keys():
+        raise ValueError(
+            f"{name!r} (model type {config.model_type!r}) is not a decoder-only language model."
+        )
+    return config
+
+
+def _why_not_loaded(name: str, source: str, revision: str | None, error: str) -> str:
+    at = f" at revision {revision!r}" if revision else ""
+    if Path(source).is_dir():
+        if not any(Path(source).glob("*.safetensors*")):
+            return (
+                f"model folder {name!r} has no .safetensors file; only safetensors are read, so "
+                "save the model again with save_pretrained."
+            )
+        return f"model folder {name!r} could not be read: {error.splitlines()[0]}"
+    return (
+        f"model {name!r}{at} was not found on the Hugging Face hub or in its local cache (is the "
+        "name right, the hub reachable, HF_HUB_OFFLINE unset, access granted, and are there "
+        "safetensors?); a local folder or pocket:0 needs no network."
+    )
+
+
+def _load_tokenizer(source: str, revision: str | None) -> Any:
+    from transformers import AutoTokenizer
+
+    folder = Path(source)
+    files = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
+    if folder.is_dir() and not any((folder / file).is_file() for file in files):
+        return None
+    return AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bar while weights load; the user's own setting is put back."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
