@@ -1,4 +1,4 @@
-"""`audit` from names to a folder."""
+"""`audit` from names to a folder, with its provenance and its last words."""
 
 from circuitvar.reports.audit.run_audit import run_audit
 

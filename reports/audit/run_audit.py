@@ -11,7 +11,9 @@ from circuitvar.audit.verdicts import Bars
 from circuitvar.circuits.drawing import draw_circuit
 from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.scores import write_scores
-from circuitvar.reports.console import print_summary, provenance, show_progress
+from circuitvar.reports.audit.provenance import provenance
+from circuitvar.reports.audit.summary import print_summary
+from circuitvar.reports.console import show_progress
 from circuitvar.reports.page import check_writable, write_report
 from circuitvar.reports.verify import SCORES
 from circuitvar.tasks.types import Task

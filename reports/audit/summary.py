@@ -6,7 +6,7 @@ import pandas as pd
 
 from circuitvar.audit.types import Audit
 from circuitvar.reports.card import cautions
-from circuitvar.reports.console.console import print_table
+from circuitvar.reports.console import print_table
 
 
 def print_summary(audit: Audit, out: Path, paths: list[Path]) -> None:
