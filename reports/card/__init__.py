@@ -6,8 +6,8 @@ from circuitvar.reports.card.card import (
     random_entry, read_card, sealed, verdict_entry,
 )
 from circuitvar.reports.card.card_numbers import Check, TOLERANCE, read_estimate, same
-from circuitvar.reports.card.card_text import card_markdown
 from circuitvar.reports.card.cautions import cautions
+from circuitvar.reports.card.markdown import card_markdown
 from circuitvar.reports.card.run_folder import Run, read_run
 
 __all__ = [

@@ -20,7 +20,7 @@ from circuitvar.reports.card.card import (
     read_card,
     sealed,
 )
-from circuitvar.reports.card.card_text import card_markdown
+from circuitvar.reports.card.markdown import card_markdown
 from tests.audit.toy_audit import toy_audit
 
 
