@@ -30,25 +30,30 @@ def worst_case(tau: float, q: float, n_edges: int) -> float:
 
 
 def unimodal(tau: float, q: float, n_edges: int, *, pairs: int = 50) -> float:
-    """C(tau, B) q² / E for unimodal selection counts; NaN where it is not defined (tau too close
-    to 1/2, or q/E above 1/sqrt(3)).
+    """C(tau, B) q² / E for unimodal selection counts, at most the worst case.
+
+    NaN outside its conditions: theta = q/E at most 1/sqrt(3), and tau above
+    min(1/2 + theta², 1/2 + 1/(2B) + 3 theta²/4) and above 1/2 + 1/(4B), where C turns positive.
 
     >>> round(unimodal(0.9, 1000, 32491, pairs=50), 1)
     13.3
     """
     _check(tau, q, n_edges, pairs)
     theta, step = q / n_edges, 1 / (2 * pairs)
-    if tau <= 0.5 + step / 2 or theta > 1 / np.sqrt(3):
+    least = max(0.5 + step / 2, min(0.5 + theta**2, 0.5 + step + 0.75 * theta**2))
+    if tau <= least or theta > 1 / np.sqrt(3):
         return float("nan")
     if tau <= 0.75:
         factor = 1 / (2 * (2 * tau - 1 - step))
     else:
         factor = 4 * (1 - tau + step) / (1 + 2 * step)
-    return factor * theta * q
+    return min(factor * theta * q, worst_case(tau, q, n_edges))
 
 
 def r_concave(tau: float, q: float, n_edges: int, *, pairs: int = 50) -> float:
     """E min{D(theta², 2 tau - 1; B, -1/2), D(theta, tau; 2B, -1/4)}, theta = q/E: the sharpest.
+
+    At most the worst case, which is smaller where theta is large and D becomes 1.
 
     Report as "at most x of the kept edges are expected to be low-probability".
 
@@ -59,7 +64,7 @@ def r_concave(tau: float, q: float, n_edges: int, *, pairs: int = 50) -> float:
     theta = q / n_edges
     simultaneous = r_concave_tail(theta**2, 2 * tau - 1, pairs, -0.5)
     single = r_concave_tail(theta, tau, 2 * pairs, -0.25)
-    return n_edges * min(simultaneous, single)
+    return min(n_edges * min(simultaneous, single), worst_case(tau, q, n_edges))
 
 
 def r_concave_tail(mean: float, t: float, grid: int, r: float) -> float:
@@ -67,10 +72,11 @@ def r_concave_tail(mean: float, t: float, grid: int, r: float) -> float:
 
     The extremal laws are f(i) = c (a + i)^(1/r) for i <= K with the remaining mass on K + 1; for
     each K the offset a is searched between the values that match the mean with K and with K + 1
-    points; K = B is the pure family.
+    points; K = B is the pure family. A decreasing law on 0..K has its mean below K/2, so up to
+    t = ceil(2 B mean) / B nothing below 1 can be claimed.
     """
     first = int(np.ceil(np.round(t * grid, 9)))
-    if first <= 0 or mean >= t:
+    if first <= np.ceil(np.round(2 * grid * mean, 9)):
         return 1.0
     if mean <= 0:
         return 0.0

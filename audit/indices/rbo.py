@@ -53,7 +53,8 @@ def rbo_of_ranks(
         return float(overlap[0])
     d = np.arange(1, k + 1)
     agreement = overlap / d
-    return float(agreement[-1] * p**k + (1 - p) * (agreement @ p ** (d - 1)))
+    total = agreement[-1] * p**k + (1 - p) * (agreement @ p ** (d - 1))
+    return min(float(total), 1.0)  # equal rankings may round above it
 
 
 def weight_on_top(d: int, p: float) -> float:

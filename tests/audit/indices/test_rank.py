@@ -125,6 +125,22 @@ def test_r_concave_fixture():
     assert ss.r_concave(0.6, 50, 1000) == pytest.approx(2.60533, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("q", "n_edges", "tau", "bound"),
+    [(50, 100, 0.9, 5.28), (50, 144, 0.6, 86.8), (75, 100, 0.9, 70.3), (100, 100, 0.9, 125.0)],
+)
+def test_r_concave_claims_nothing_where_half_or_more_is_kept(q, n_edges, tau, bound):
+    assert ss.r_concave(tau, q, n_edges) == pytest.approx(bound, rel=2e-3)
+
+
+def test_no_bound_lies_above_the_worst_case():
+    for q in (1, 10, 40, 57, 80, 100):
+        for tau in (0.51, 0.55, 0.6, 0.75, 0.9, 1.0):
+            worst = ss.worst_case(tau, q, 100)
+            assert 0 < ss.r_concave(tau, q, 100, pairs=20) <= worst
+            assert not ss.unimodal(tau, q, 100, pairs=20) > worst
+
+
 def test_r_concave_dominates_concrete_laws():
     """A discretised geometric law is log-concave, hence r-concave: its tail is under the bound."""
     i = np.arange(11)
@@ -151,3 +167,9 @@ def test_stability_selection_errors(call, match):
 def test_unimodal_bound_is_nan_where_undefined():
     assert np.isnan(ss.unimodal(0.504, 10, 1000, pairs=50))
     assert np.isnan(ss.unimodal(0.9, 900, 1000))
+
+
+def test_rbo_of_equal_rankings_is_at_most_one():
+    for n in (2, 3, 7, 50, 1000):
+        assert rbo.rbo(np.arange(n, 0.0, -1), np.arange(n, 0.0, -1)) == pytest.approx(1, abs=1e-12)
+        assert rbo.rbo(np.arange(n, 0.0, -1), np.arange(n, 0.0, -1)) <= 1
