@@ -64,7 +64,7 @@ def seed_axis_matched(
 
     def matched(rows: np.ndarray) -> Bool[np.ndarray, "run edge"]:
         aligned = np.stack([rows[0], *(match_heads(graph, row, rows[0]) for row in rows[1:])])
-        return top_n_masks(aligned, size, absolute=not signed)
+        return top_n_masks(aligned, size, signed=signed)
 
     shuffled = np.stack([_shuffle_within_destination(graph, row, rng) for row in means])
     axis = runs_axis(

@@ -145,7 +145,7 @@ def template_change(
     """phi and Jaccard between the circuits of single templates; jackknife over templates, t(T-1),
     with the floors of `runs_interval` for tied and for few runs, and one unseen swap."""
     masks = [
-        top_n_masks(template_means(s.scores, templates)[0], s.size, absolute=not s.signed)
+        top_n_masks(template_means(s.scores, templates)[0], s.size, signed=s.signed)
         for s in (first, second)
     ]
     runs = len(masks[0])

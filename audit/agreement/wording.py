@@ -44,7 +44,7 @@ def wording(
     templates: tuple[str, ...],
     *,
     size: int,
-    absolute: bool = True,
+    signed: bool = False,
     level: float = 0.95,
     rng: np.random.Generator,
 ) -> Wording:
@@ -63,7 +63,7 @@ def wording(
     labels = np.array(templates)
 
     def kept(of: np.ndarray) -> np.ndarray:
-        return top_n_masks(group_means(scores, of), size, absolute=absolute)
+        return top_n_masks(group_means(scores, of), size, signed=signed)
 
     own = phi_of_runs(kept(labels), level=level)
     groups = [kept(rng.permutation(labels)) for _ in range(GROUPINGS)]

@@ -93,19 +93,19 @@ def selected(
     graph: Graph, scores: Edge, levels: Mapping[str, object], *, settings: Settings, size: int
 ) -> Bool[np.ndarray, " edge"]:
     """The circuit of one run under its `size`, `signed`, `selection` and `granularity`."""
-    absolute = not levels.get("signed", settings.signed)
+    signed = bool(levels.get("signed", settings.signed))
     n = int(str(levels.get("size") or size))
     granularity = str(levels.get("granularity", "edge"))
     rule = levels.get("selection", "top-n")
     if rule == "connected":
-        return smallest_connected(graph, scores, absolute=absolute).kept
+        return smallest_connected(graph, scores, signed=signed).kept
     if granularity != "edge":
-        mask = whole_groups(scores, edge_groups(graph, granularity), n, absolute=absolute)
+        mask = whole_groups(scores, edge_groups(graph, granularity), n, signed=signed)
         scores = np.where(mask, 1.0, 0.0)
         n = int(mask.sum())
     if rule == "pruned":
-        return top_n(graph, scores, n, absolute=absolute).kept
-    return top_n_masks(scores[None], n, absolute=absolute)[0]
+        return top_n(graph, scores, n, signed=signed).kept
+    return top_n_masks(scores[None], n, signed=signed)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ def sample_of(
 
 
 def whole_groups(
-    scores: Edge, group: Int[np.ndarray, " edge"], size: int, *, absolute: bool = True
+    scores: Edge, group: Int[np.ndarray, " edge"], size: int, *, signed: bool = False
 ) -> Bool[np.ndarray, " edge"]:
     """The groups of largest |summed score|, kept whole, as many as fit into `size` edges.
 
@@ -143,7 +143,7 @@ def whole_groups(
     >>> whole_groups(np.array([1.0, 1.0, 3.0, 0.0]), np.array([0, 0, 1, 2]), 3).tolist()
     [True, True, True, False]
     """
-    value = strength(np.bincount(group, weights=scores), absolute=absolute)
+    value = strength(np.bincount(group, weights=scores), signed=signed)
     order = np.argsort(-value, kind="stable")
     filled = np.cumsum(np.bincount(group)[order])
     chosen = order[: max(1, int((filled <= size).sum()))]

@@ -26,7 +26,7 @@ _COLUMNS = 4096
 
 
 def tied_at_cut(
-    scores: Float[np.ndarray, "replicate edge"], size: int, *, absolute: bool = True
+    scores: Float[np.ndarray, "replicate edge"], size: int, *, signed: bool = False
 ) -> Int[np.ndarray, " replicate"]:
     """Edges that tie for the last places of the `size` strongest; 0 where the cut is clear.
 
@@ -37,7 +37,7 @@ def tied_at_cut(
     >>> tied_at_cut(np.array([[4.0, 1.0, 1.0, 1.0], [4.0, 3.0, 2.0, 1.0]]), 2)
     array([3, 0])
     """
-    values = strength(scores, absolute=absolute).astype(np.float64)
+    values = strength(scores, signed=signed).astype(np.float64)
     n_edges = values.shape[1]
     if not 0 < size < n_edges:
         return np.zeros(len(values), dtype=np.int64)
@@ -56,7 +56,7 @@ def with_ties(
     runs: Mapping[str, Float[np.ndarray, "run edge"]],
     clusters: Sequence[str] | None,
     size: int,
-    absolute: bool = True,
+    signed: bool = False,
     seed: int = 0,
 ) -> tuple[Axis, ...]:
     """The axes with `tied` set where ties decide: in the mean over all prompts, or in most runs.
@@ -64,7 +64,7 @@ def with_ties(
     `runs`: mean scores of the runs of axes that do not resample `values`; `clusters`: templates.
     """
     mean = values.mean(axis=0, dtype=np.float64, keepdims=True)
-    whole = int(tied_at_cut(mean, size, absolute=absolute)[0])
+    whole = int(tied_at_cut(mean, size, signed=signed)[0])
 
     def tied(axis: Axis) -> int:
         means = runs.get(axis.key.removesuffix("-matched"))
@@ -75,7 +75,7 @@ def with_ties(
             means = _weighted_means(values, _resamples(axis.key, len(values), by, seed))
         if means is None:
             return 0
-        found = tied_at_cut(means, size, absolute=absolute)
+        found = tied_at_cut(means, size, signed=signed)
         some = found[found > 0]
         return int(np.median(some)) if 2 * len(some) > len(found) else 0
 

@@ -143,7 +143,7 @@ def _with_ties(
         runs=run_means(collected),
         clusters=use_templates(collected.scores.templates),
         size=size,
-        absolute=not settings.signed,
+        signed=settings.signed,
         seed=settings.seed,
     )
     return replace(perturbed, axes=axes)
@@ -165,7 +165,7 @@ def _estimates(
             collected.exact.values,
             collected.exact.templates,
             size=size,
-            absolute=not settings.signed,
+            signed=settings.signed,
             level=settings.level,
         )
     return tuple(estimates)

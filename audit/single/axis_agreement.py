@@ -77,7 +77,7 @@ def agreement_table(
     """
     rows, strata = [], edge_strata(graph)
     for axis, scored in means.items():
-        masks = prune_masks(graph, top_n_masks(scored, size, absolute=not settings.signed))
+        masks = prune_masks(graph, top_n_masks(scored, size, signed=settings.signed))
         jaccards, sizes = pairwise_jaccard(masks), masks.sum(axis=1)
         pairs = list(islice(combinations(range(len(masks)), 2), PAIRS))
         i, j = np.triu_indices(len(masks), 1)

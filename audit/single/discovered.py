@@ -146,7 +146,7 @@ def specifications(collected: Collected, settings: Settings, size: int) -> list[
 def _kept(
     collected: Collected, mean: Float[np.ndarray, " edge"], settings: Settings, size: int
 ) -> Bool[np.ndarray, " edge"]:
-    return top_n(collected.scores.graph, mean, size, absolute=not settings.signed).kept
+    return top_n(collected.scores.graph, mean, size, signed=settings.signed).kept
 
 
 def _runs(

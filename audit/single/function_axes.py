@@ -154,7 +154,7 @@ def _seed_circuits(collected: Collected, settings: Settings, size: int) -> dict[
         kept = {}
         for other, reference in scores.items():
             named = own if other == name else match_heads(graph, own, reference)
-            kept[other] = top_n(graph, named, size, absolute=not settings.signed).kept
+            kept[other] = top_n(graph, named, size, signed=settings.signed).kept
         circuits[name] = Found(name, kept)
     return circuits
 

@@ -57,7 +57,7 @@ def matrix_axes(scores: EdgeScores, settings: Settings, size: int) -> Perturbed:
         values,
         clusters,
         size=size,
-        absolute=not settings.signed,
+        signed=settings.signed,
         level=settings.level,
         rng=stream(settings.seed, "paraphrase", "groups"),
     )
@@ -76,7 +76,7 @@ def perturbation_axes(collected: Collected, settings: Settings, size: int) -> Pe
         ("seed", "Training seeds", "training seed", collected.seeds, SEED_NOTE),
     ):
         if means is not None:
-            masks = top_n_masks(means, size, absolute=not settings.signed)
+            masks = top_n_masks(means, size, signed=settings.signed)
             axes.append(
                 runs_axis(
                     masks, key=key, title=title, unit=unit, level=settings.level, note=note,
@@ -107,7 +107,7 @@ def choice_axes(collected: Collected, settings: Settings, size: int) -> list[Axi
         if not found:
             continue
         means = np.stack([collected.scores.mean, *(scored.mean for scored in found)])
-        masks = top_n_masks(means, size, absolute=not settings.signed)
+        masks = top_n_masks(means, size, signed=settings.signed)
         fresh = [scored.choice.name for scored in found if scored.matched < 1]
         note = CHOICE_NOTES[key]
         if fresh:
@@ -151,7 +151,7 @@ def paraphrase_axis(
         "on average, the difference is what wording adds."
     )
     return runs_axis(
-        top_n_masks(means, size, absolute=not settings.signed),
+        top_n_masks(means, size, signed=settings.signed),
         key="paraphrase",
         title="Paraphrases (one circuit per template)",
         unit="template",

@@ -47,15 +47,15 @@ def run_circuits(
     other_seeds: tuple[Model, ...] = (),
 ) -> CircuitRuns:
     """Select the circuit and run everything that needs the model."""
-    absolute = not settings.signed
+    signed = settings.signed
     options = {"metric": collected.metric, "ablation": settings.ablation}
-    circuit = top_n(model.graph, collected.scores.mean, size, absolute=absolute)
+    circuit = top_n(model.graph, collected.scores.mean, size, signed=signed)
     few = take(collected.heldout, slice(0, RANDOM_PROMPTS))
     transfer = None
     if use_templates(collected.scores.templates) is not None:
         means, names = template_means(collected.scores.values, collected.scores.templates)
         by_template = {
-            name: top_n(model.graph, row, size, absolute=absolute)
+            name: top_n(model.graph, row, size, signed=signed)
             for name, row in zip(names, means, strict=True)
         }
         transfer = template_transfer(

@@ -134,7 +134,7 @@ def halves_kuncheva(
     1.0
     """
     weights = complementary_halves(len(scores), pairs, rng=rng, clusters=clusters).weights
-    masks = top_n_masks(weights.astype(scores.dtype) @ scores, size, absolute=not signed)
+    masks = top_n_masks(weights.astype(scores.dtype) @ scores, size, signed=signed)
     overlap = (masks[0::2] & masks[1::2]).sum(axis=1).mean() / size
     chance = size / scores.shape[1]
     return float((overlap - chance) / (1 - chance))

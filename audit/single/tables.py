@@ -62,7 +62,7 @@ def audit_tables(
             collected.exact.values,
             collected.exact.templates,
             size=size,
-            absolute=not settings.signed,
+            signed=settings.signed,
             level=settings.level,
         )
     if has_ledger(collected):
@@ -103,7 +103,7 @@ def edge_groups(
     kind = classify(perturbed.axes[0].inclusion)
     scores = collected.scores
     groups = {
-        "circuit": top_n(scores.graph, scores.mean, size, absolute=not settings.signed).kept,
+        "circuit": top_n(scores.graph, scores.mean, size, signed=settings.signed).kept,
         **{name: kind == name for name in ("core", "contingent", "noise")},
     }
     return {
@@ -194,7 +194,7 @@ def influence_table(collected: Collected, settings: Settings, size: int) -> pd.D
 def similarity_table(collected: Collected, settings: Settings, size: int) -> pd.DataFrame:
     """Jaccard between the circuits of every two templates: run_a, run_b, jaccard."""
     means, names = template_means(collected.scores.values, collected.scores.templates)
-    masks = top_n_masks(means, size, absolute=not settings.signed)
+    masks = top_n_masks(means, size, signed=settings.signed)
     return pd.DataFrame(
         {
             "run_a": np.repeat(names, len(names)),

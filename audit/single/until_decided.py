@@ -58,9 +58,9 @@ def fresh_pairs(task: Task, model: Model, settings: Settings) -> Iterator[FreshP
                 )
             )
             require_scores(runs[-1])
-        means, absolute = np.stack([run.mean for run in runs]), not settings.signed
-        tied = int(tied_at_cut(means, size, absolute=absolute).min())
-        yield FreshPair(phi(top_n_masks(means, size, absolute=absolute)), tied)
+        means, signed = np.stack([run.mean for run in runs]), settings.signed
+        tied = int(tied_at_cut(means, size, signed=signed).min())
+        yield FreshPair(phi(top_n_masks(means, size, signed=signed)), tied)
         pair += 1
 
 

@@ -19,11 +19,7 @@ Scores = Float[np.ndarray, "example edge"]
 
 
 def top_overlap(
-    a: Float[np.ndarray, " edge"],
-    b: Float[np.ndarray, " edge"],
-    size: int,
-    *,
-    absolute: bool = True,
+    a: Float[np.ndarray, " edge"], b: Float[np.ndarray, " edge"], size: int, *, signed: bool = False
 ) -> float:
     """Share of the `size` strongest edges that two score vectors have in common.
 
@@ -33,7 +29,7 @@ def top_overlap(
     >>> top_overlap(np.array([3.0, 2.0, 1.0]), np.array([3.0, 0.0, 1.0]), 2)
     0.5
     """
-    masks = top_n_masks(np.stack([a, b]), size, absolute=absolute)
+    masks = top_n_masks(np.stack([a, b]), size, signed=signed)
     kept = int(masks.sum(axis=1).max())
     return float((masks[0] & masks[1]).sum() / kept) if kept else float("nan")
 
@@ -56,7 +52,7 @@ def agreement_estimates(
     templates: tuple[str, ...],
     *,
     size: int,
-    absolute: bool = True,
+    signed: bool = False,
     level: float = 0.95,
 ) -> tuple[Estimate, ...]:
     """Rank correlation over all edges, overlap and sign agreement on the strongest `size`.
@@ -73,12 +69,12 @@ def agreement_estimates(
         )
     statistics: dict[str, tuple[Callable[[np.ndarray, np.ndarray], float], str, float]] = {
         "rank correlation with exact": (
-            lambda a, b: spearman(np.abs(a), np.abs(b)) if absolute else spearman(a, b),
-            f"Spearman correlation of mean {'|scores|' if absolute else 'scores'} over all edges",
+            lambda a, b: spearman(a, b) if signed else spearman(np.abs(a), np.abs(b)),
+            f"Spearman correlation of mean {'scores' if signed else '|scores|'} over all edges",
             -1.0,
         ),
         "top-n overlap with exact": (
-            lambda a, b: top_overlap(a, b, size, absolute=absolute),
+            lambda a, b: top_overlap(a, b, size, signed=signed),
             f"share of the {size} strongest edges in common",
             0.0,
         ),

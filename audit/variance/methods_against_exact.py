@@ -37,7 +37,7 @@ def methods_table(
     templates: tuple[str, ...],
     *,
     size: int,
-    absolute: bool = True,
+    signed: bool = False,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """One row per method, in the order given.
@@ -62,7 +62,7 @@ def methods_table(
         row |= _error(one, exact)
         row["sign"] = _signs(one.values.mean(axis=0, dtype=np.float64), truth)
         for estimate in agreement_estimates(
-            one.values, exact, templates, size=size, absolute=absolute, level=level
+            one.values, exact, templates, size=size, signed=signed, level=level
         ):
             start = SHOWN[estimate.name]
             row |= {start: estimate.value, f"{start}_low": estimate.low}

@@ -143,12 +143,12 @@ def size_matched_jaccard(
     kept: Bool[np.ndarray, " edge"],
     scores: Float[np.ndarray, " edge"],
     *,
-    absolute: bool = True,
+    signed: bool = False,
 ) -> Overlap:
     """Overlap of a circuit with the equally large top-n of some scores, before pruning.
 
     Removes the part of a low Jaccard that is due to the two sizes alone.
     """
     kept = np.asarray(kept, dtype=bool)
-    matched = top_n_masks(np.asarray(scores)[None], int(kept.sum()), absolute=absolute)[0]
+    matched = top_n_masks(np.asarray(scores)[None], int(kept.sum()), signed=signed)[0]
     return compare(graph, kept, matched)

@@ -30,7 +30,7 @@ def faithfulness_curve(
     metric: Metric | str,
     ablation: Ablation = "patching",
     fractions: Sequence[float] = MIB_FRACTIONS,
-    absolute: bool = True,
+    signed: bool = False,
     prune: bool = True,
 ) -> pd.DataFrame:
     """Evaluate the top-share circuits of one score vector on held-out prompts.
@@ -40,7 +40,7 @@ def faithfulness_curve(
     """
     graph: Graph = model.graph
     circuits = [
-        top_fraction(graph, scores, share, absolute=absolute, prune=prune) for share in fractions
+        top_fraction(graph, scores, share, signed=signed, prune=prune) for share in fractions
     ]
     masks = np.stack([circuit.kept for circuit in circuits])
     results = evaluate_masks(model, masks, batch, metric=metric, ablation=ablation)

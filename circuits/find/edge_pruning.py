@@ -106,7 +106,7 @@ def find_by_edge_pruning(
     """
     log_alpha = train_gates(model, batch, size=size, seed=seed)
     # A gate of exactly 0 is a gate like others, a score of 0 is not: rank positive odds.
-    mask = top_n_masks(np.exp(log_alpha)[None], size, absolute=False)[0]
+    mask = top_n_masks(np.exp(log_alpha)[None], size, signed=True)[0]
     return circuit_from_mask(
         model.graph, mask, rule=f"edge pruning, n={size}, seed={seed}", requested=size
     )

@@ -20,15 +20,15 @@ class Rule:
     key: str
     title: str
     fn: Callable[..., Circuit]
-    """(graph, scores, amount, *, absolute, prune) -> Circuit."""
+    """(graph, scores, amount, *, signed, prune) -> Circuit."""
     amount: str
     """What the number means: `edges`, `share`, `score`, or empty when the rule takes none."""
 
 
 def _connected(
-    graph: Graph, scores: np.ndarray, amount: float, *, absolute: bool, prune: bool
+    graph: Graph, scores: np.ndarray, amount: float, *, signed: bool, prune: bool
 ) -> Circuit:
-    return smallest_connected(graph, scores, absolute=absolute, prune=prune)
+    return smallest_connected(graph, scores, signed=signed, prune=prune)
 
 
 def _whole(fn: Callable[..., Circuit]) -> Callable[..., Circuit]:
@@ -57,7 +57,7 @@ def select(
     rule: str,
     amount: float = 0,
     *,
-    absolute: bool = True,
+    signed: bool = False,
     prune: bool = True,
     rules: tuple[Rule, ...] = RULES,
 ) -> Circuit:
@@ -74,6 +74,6 @@ def select(
     """
     for candidate in rules:
         if candidate.key == rule:
-            return candidate.fn(graph, scores, amount, absolute=absolute, prune=prune)
+            return candidate.fn(graph, scores, amount, signed=signed, prune=prune)
     known = ", ".join(r.key for r in rules)
     raise ValueError(f"unknown selection rule {rule!r}; choose one of: {known}")

@@ -1,7 +1,7 @@
 """Score-then-select: turn edge scores into a circuit by rank or by threshold.
 
 Scores are arrays [edge] or [replicate, edge] in the order of `Graph.edges`. Ranking is by |score|
-unless `absolute=False`, which ranks by signed damage (edges that support the behaviour first).
+unless `signed=True`, which ranks by signed damage (edges that support the behaviour first).
 Ties go to the edge with the smaller column, so the same scores give the same circuit everywhere.
 An edge whose score is exactly 0 is never kept by rank.
 """
@@ -15,7 +15,7 @@ from circuitvar.circuits.types import Circuit
 
 
 def strength(
-    scores: Float[np.ndarray, "*rows edge"], *, absolute: bool = True
+    scores: Float[np.ndarray, "*rows edge"], *, signed: bool = False
 ) -> Float[np.ndarray, "*rows edge"]:
     """What edges are ranked by: |score|, or the signed score.
 
@@ -31,7 +31,7 @@ def strength(
             f"score at {tuple(int(i) for i in where)} is NaN: scores must be numbers; "
             "rescore, or drop the edge from the graph"
         )
-    return np.abs(values) if absolute else values
+    return values if signed else np.abs(values)
 
 
 def circuit_size(n_edges: int, size: int | None) -> int:
@@ -55,7 +55,7 @@ def check_size(n: int, n_edges: int) -> None:
 
 
 def top_n_masks(
-    scores: Float[np.ndarray, "replicate edge"], n: int, *, absolute: bool = True
+    scores: Float[np.ndarray, "replicate edge"], n: int, *, signed: bool = False
 ) -> Bool[np.ndarray, "replicate edge"]:
     """The `n` highest-ranked edges of every row, before any pruning.
 
@@ -71,7 +71,7 @@ def top_n_masks(
     ValueError
         If a score is NaN or `n` is not between 0 and the number of edges.
     """
-    values = strength(np.atleast_2d(np.asarray(scores)), absolute=absolute)
+    values = strength(np.atleast_2d(np.asarray(scores)), signed=signed)
     n_edges = values.shape[1]
     check_size(n, n_edges)
     if n == 0 or n == n_edges:
@@ -113,9 +113,9 @@ def circuit_from_mask(
     )
 
 
-def score_word(absolute: bool) -> str:
+def score_word(signed: bool) -> str:
     """How the ranking is called in a rule's text."""
-    return "|score|" if absolute else "score"
+    return "score" if signed else "|score|"
 
 
 def top_n(
@@ -123,7 +123,7 @@ def top_n(
     scores: Float[np.ndarray, " edge"],
     n: int,
     *,
-    absolute: bool = True,
+    signed: bool = False,
     prune: bool = True,
 ) -> Circuit:
     """The `n` highest-ranked edges, minus dangling ones.
@@ -133,8 +133,8 @@ def top_n(
     >>> circuit.requested, circuit.selected, circuit.size
     (5, 5, 3)
     """
-    mask = top_n_masks(np.asarray(scores)[None], n, absolute=absolute)[0]
-    rule = f"top-n {score_word(absolute)}, n={n}"
+    mask = top_n_masks(np.asarray(scores)[None], n, signed=signed)[0]
+    rule = f"top-n {score_word(signed)}, n={n}"
     return circuit_from_mask(graph, mask, rule=rule, requested=n, prune=prune)
 
 
@@ -143,7 +143,7 @@ def top_fraction(
     scores: Float[np.ndarray, " edge"],
     fraction: float,
     *,
-    absolute: bool = True,
+    signed: bool = False,
     prune: bool = True,
 ) -> Circuit:
     """The highest-ranked share of all edges, rounded to the nearest edge, minus dangling ones.
@@ -158,8 +158,8 @@ def top_fraction(
     if not 0.0 <= fraction <= 1.0:
         raise ValueError(f"fraction must be between 0 and 1, got {fraction}")
     n = round(fraction * graph.n_edges)
-    mask = top_n_masks(np.asarray(scores)[None], n, absolute=absolute)[0] | (n == graph.n_edges)
-    rule = f"top {100 * fraction:g} % of edges by {score_word(absolute)}, n={n}"
+    mask = top_n_masks(np.asarray(scores)[None], n, signed=signed)[0] | (n == graph.n_edges)
+    rule = f"top {100 * fraction:g} % of edges by {score_word(signed)}, n={n}"
     return circuit_from_mask(graph, mask, rule=rule, requested=n, prune=prune)
 
 
@@ -168,12 +168,12 @@ def threshold(
     scores: Float[np.ndarray, " edge"],
     cut: float,
     *,
-    absolute: bool = True,
+    signed: bool = False,
     prune: bool = True,
 ) -> Circuit:
     """Edges whose score is at least `cut`, in the unit of the scores, minus dangling ones.
 
     All edges tied at the cut are kept, so the size is whatever the scores give.
     """
-    mask = strength(scores, absolute=absolute) >= cut
-    return circuit_from_mask(graph, mask, rule=f"{score_word(absolute)} >= {cut:g}", prune=prune)
+    mask = strength(scores, signed=signed) >= cut
+    return circuit_from_mask(graph, mask, rule=f"{score_word(signed)} >= {cut:g}", prune=prune)

@@ -15,7 +15,7 @@ MIB_FRACTIONS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 def smallest_connected_n(
-    graph: Graph, scores: Float[np.ndarray, "replicate edge"], *, absolute: bool = True
+    graph: Graph, scores: Float[np.ndarray, "replicate edge"], *, signed: bool = False
 ) -> Int[np.ndarray, " replicate"]:
     """The smallest n for which the top-n edges of each row contain a path from input to logits.
 
@@ -23,10 +23,10 @@ def smallest_connected_n(
     worst edge, found in one sweep over the sources in order of writing.
 
     >>> graph = Graph(n_layers=1, n_heads=1)
-    >>> smallest_connected_n(graph, -np.arange(graph.n_edges)[None], absolute=False)
+    >>> smallest_connected_n(graph, -np.arange(graph.n_edges)[None], signed=True)
     array([5])
     """
-    values = strength(np.atleast_2d(np.asarray(scores)), absolute=absolute)
+    values = strength(np.atleast_2d(np.asarray(scores)), signed=signed)
     order = np.argsort(-values, axis=1, kind="stable")
     rank = np.empty(values.shape, dtype=np.int64)
     np.put_along_axis(rank, order, np.arange(values.shape[1])[None], axis=1)
@@ -42,12 +42,12 @@ def smallest_connected_n(
 
 
 def smallest_connected(
-    graph: Graph, scores: Float[np.ndarray, " edge"], *, absolute: bool = True, prune: bool = True
+    graph: Graph, scores: Float[np.ndarray, " edge"], *, signed: bool = False, prune: bool = True
 ) -> Circuit:
     """The top-n circuit of the smallest n that connects the input to the logits."""
-    n = int(smallest_connected_n(graph, np.asarray(scores)[None], absolute=absolute)[0])
-    found = top_n(graph, scores, n, absolute=absolute, prune=prune)
-    rule = f"smallest connected top-n {score_word(absolute)}, n={n}"
+    n = int(smallest_connected_n(graph, np.asarray(scores)[None], signed=signed)[0])
+    found = top_n(graph, scores, n, signed=signed, prune=prune)
+    rule = f"smallest connected top-n {score_word(signed)}, n={n}"
     return Circuit(graph, found.kept, rule, requested=n, selected=found.selected)
 
 
@@ -58,7 +58,7 @@ def smallest_faithful(
     *,
     epsilon: float,
     sizes: Sequence[int] | None = None,
-    absolute: bool = True,
+    signed: bool = False,
 ) -> Circuit:
     """The smallest top-n circuit whose `error` on held-out prompts is at most `epsilon`.
 
@@ -74,7 +74,7 @@ def smallest_faithful(
         sizes = sorted({max(1, round(share * graph.n_edges)) for share in MIB_FRACTIONS})
     below, passing, lowest = 0, None, np.inf
     for size in sizes:
-        here = error(top_n(graph, scores, size, absolute=absolute))
+        here = error(top_n(graph, scores, size, signed=signed))
         lowest = min(lowest, here)
         if here <= epsilon:
             passing = size
@@ -87,10 +87,10 @@ def smallest_faithful(
         )
     while passing - below > 1:
         middle = (below + passing) // 2
-        if error(top_n(graph, scores, middle, absolute=absolute)) <= epsilon:
+        if error(top_n(graph, scores, middle, signed=signed)) <= epsilon:
             passing = middle
         else:
             below = middle
-    found = top_n(graph, scores, passing, absolute=absolute)
-    rule = f"smallest top-n {score_word(absolute)} with error <= {epsilon:g}, n={passing}"
+    found = top_n(graph, scores, passing, signed=signed)
+    rule = f"smallest top-n {score_word(signed)} with error <= {epsilon:g}, n={passing}"
     return Circuit(graph, found.kept, rule, requested=passing, selected=found.selected)

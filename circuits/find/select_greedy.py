@@ -16,7 +16,7 @@ def greedy(
     scores: Float[np.ndarray, " edge"],
     n: int,
     *,
-    absolute: bool = True,
+    signed: bool = False,
     prune: bool = True,
 ) -> Circuit:
     """Best-first search from the logits: repeatedly take the highest-ranked edge that enters the
@@ -36,7 +36,7 @@ def greedy(
         If a score is NaN or `n` is not between 0 and the number of edges.
     """
     check_size(n, graph.n_edges)
-    values = strength(scores, absolute=absolute)
+    values = strength(scores, signed=signed)
     into = [np.flatnonzero(graph.edge_dst == d) for d in range(len(graph.destinations))]
     reads = reads_of(graph)
     mask = np.zeros(graph.n_edges, dtype=bool)
@@ -57,5 +57,5 @@ def greedy(
         mask[column] = True
         for destination in np.flatnonzero(reads[graph.edge_src[column]]):
             offer(int(destination))
-    rule = f"greedy from the logits by {score_word(absolute)}, n={n}"
+    rule = f"greedy from the logits by {score_word(signed)}, n={n}"
     return circuit_from_mask(graph, mask, rule=rule, requested=n, prune=prune)

@@ -18,12 +18,12 @@ def significant(
     p_adjusted: Float[np.ndarray, " edge"],
     *,
     level: float = 0.05,
-    absolute: bool = True,
+    signed: bool = False,
     prune: bool = True,
 ) -> Circuit:
     """Edges whose multiplicity-adjusted p-value is at most `level`, minus dangling ones.
 
-    With `absolute=False` only edges with a positive score (damage when patched) are kept. At
+    With `signed=True` only edges with a positive score (damage when patched) are kept. At
     large n nearly every edge differs from zero: test against a minimum effect, not against zero.
 
     Raises
@@ -37,8 +37,8 @@ def significant(
         raise ValueError(
             f"p-value of edge {graph.edge_names[bad[0]]!r} is {p[bad[0]]}; must be in [0, 1]"
         )
-    mask = (p <= level) & (strength(scores, absolute=absolute) > 0)
-    rule = f"adjusted p <= {level:g} by {score_word(absolute)}"
+    mask = (p <= level) & (strength(scores, signed=signed) > 0)
+    rule = f"adjusted p <= {level:g} by {score_word(signed)}"
     return circuit_from_mask(graph, mask, rule=rule, prune=prune)
 
 

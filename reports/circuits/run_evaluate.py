@@ -188,7 +188,7 @@ def _curves(
             heldout,
             metric=metric,
             ablation=ablation,  # pyright: ignore[reportArgumentType] - checked in the options
-            absolute=not options.signed,
+            signed=options.signed,
             prune=options.prune,
         )
         frame.insert(0, "ablation", ablation)

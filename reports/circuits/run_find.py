@@ -158,13 +158,13 @@ def select_by_rule(
     model: Model, scores: EdgeScores, heldout: Batch, metric: Metric, options: FindOptions
 ) -> Circuit:
     """Apply the rule to scores; significance rules test over templates where there are several."""
-    graph, mean, absolute = model.graph, scores.mean, not options.signed
+    graph, mean, signed = model.graph, scores.mean, options.signed
     amount = _amount(options, graph.n_edges)
     if options.rule not in MORE_RULES:
-        return select(graph, mean, options.rule, amount, absolute=absolute)
+        return select(graph, mean, options.rule, amount, signed=signed)
     if options.rule == "smallest-faithful":
         judge = partial(_error, model, heldout, metric, options.error)
-        return smallest_faithful(graph, mean, judge, epsilon=options.epsilon, absolute=absolute)
+        return smallest_faithful(graph, mean, judge, epsilon=options.epsilon, signed=signed)
     clusters = scores.templates if len(set(scores.templates)) > 1 else None
     summary = edge_summary(scores.values, clusters=clusters)
     tests = max_t(
@@ -177,7 +177,7 @@ def select_by_rule(
     )
     if options.rule == "significant":
         p = _known(tests.step_down, summary.mean, options.minimum_effect)
-        return significant(graph, mean, p, level=options.level, absolute=absolute)
+        return significant(graph, mean, p, level=options.level, signed=signed)
     size = _whole(amount)
     sets = inner_outer(summary.mean, summary.se, size=size, critical=tests.critical)
     kept, make = (

@@ -134,36 +134,36 @@ def accuracy_changes(a: Side, b: Side) -> list[Change]:
 
 def _statistics(side: Side) -> dict[str, Statistic]:
     """What the mean scores of one run are held against, by the name of the number."""
-    size, absolute = side.size, not side.settings.signed
+    size, signed = side.size, side.settings.signed
     found: dict[str, Statistic] = {}
     edges = side.run.frames.get("edges")
     exact = None if edges is None or "exact" not in edges else edges["exact"].to_numpy(dtype=float)
     if exact is not None and len(exact) == side.scores.values.shape[1] and np.isfinite(exact).all():
-        strength = np.abs(exact) if absolute else exact
+        strength = exact if signed else np.abs(exact)
         found |= {
             "rank correlation with exact": lambda scores: spearman(
-                np.abs(scores) if absolute else scores, strength
+                scores if signed else np.abs(scores), strength
             ),
             "top-n overlap with exact": lambda scores: top_overlap(
-                scores, exact, size, absolute=absolute
+                scores, exact, size, signed=signed
             ),
             "sign agreement with exact": lambda scores: sign_agreement(scores, exact, size),
         }
-        strongest = top_n_masks(exact[None], size, absolute=absolute)[0]
-        found |= _recovery("exact", strongest, absolute)
+        strongest = top_n_masks(exact[None], size, signed=signed)[0]
+        found |= _recovery("exact", strongest, signed)
     planted = _planted_circuit(side)
-    return found if planted is None else found | _recovery("planted", planted, absolute)
+    return found if planted is None else found | _recovery("planted", planted, signed)
 
 
-def _recovery(kind: str, truth: Bool[np.ndarray, " edge"], absolute: bool) -> dict[str, Statistic]:
+def _recovery(kind: str, truth: Bool[np.ndarray, " edge"], signed: bool) -> dict[str, Statistic]:
     if not 0 < truth.sum() < truth.size:
         return {}
     return {
         f"AUROC of the {kind} circuit": lambda scores: auroc(
-            np.abs(scores) if absolute else scores, truth
+            scores if signed else np.abs(scores), truth
         ),
         f"average precision of the {kind} circuit": lambda scores: average_precision(
-            np.abs(scores) if absolute else scores, truth
+            scores if signed else np.abs(scores), truth
         ),
     }
 

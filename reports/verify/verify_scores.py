@@ -83,7 +83,7 @@ def _axes(scores: EdgeScores, settings: Settings, size: int) -> tuple[Axis, ...]
         runs=runs,
         clusters=clusters,
         size=size,
-        absolute=not settings.signed,
+        signed=settings.signed,
         seed=settings.seed,
     )
 
@@ -161,7 +161,7 @@ def _edges_check(
     settings: Settings,
     size: int,
 ) -> Check:
-    circuit = top_n(scores.graph, scores.mean, size, absolute=not settings.signed)
+    circuit = top_n(scores.graph, scores.mean, size, signed=settings.signed)
     rng = stream(settings.seed, "max-T")
     again = edge_table(scores, circuit, axes, level=settings.level, rng=rng)
     audit = Audit("", axes, (), again)

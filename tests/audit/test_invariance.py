@@ -144,7 +144,7 @@ def test_axes_of_the_matrix_and_axes_of_runs_select_alike(seed, n, signed, wide)
     scores = rng.integers(-3, 4, size=(6, 25)).astype(float)
     if wide:
         scores *= rng.random((6, 25)) < 0.3
-    runs = top_n_masks(scores, n, absolute=not signed)
+    runs = top_n_masks(scores, n, signed=signed)
     np.testing.assert_array_equal(runs, top_k_masks(scores, n, signed=signed))
     streamed = replicate_sets(scores, np.eye(6), size=n, signed=signed, chunk=2).masks()
     np.testing.assert_array_equal(runs, streamed)

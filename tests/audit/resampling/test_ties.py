@@ -79,7 +79,7 @@ def test_edges_that_tie_for_the_last_places(row, size, tied):
 def test_signed_scores_tie_by_their_sign():
     row = np.array([[4.0, 1.0, -1.0, 0.5]])
     assert tied_at_cut(row, 2).tolist() == [2]
-    assert tied_at_cut(row, 2, absolute=False).tolist() == [0]
+    assert tied_at_cut(row, 2, signed=True).tolist() == [0]
 
 
 def test_one_pair_of_equals_among_many_edges_decides_nothing():

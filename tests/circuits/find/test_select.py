@@ -95,12 +95,12 @@ def test_masks_of_the_wrong_width_are_refused():
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10_000), n=st.integers(0, 30), absolute=st.booleans())
-def test_top_n_equals_a_stable_sort_with_ties(seed, n, absolute):
+@given(seed=st.integers(0, 10_000), n=st.integers(0, 30), signed=st.booleans())
+def test_top_n_equals_a_stable_sort_with_ties(seed, n, signed):
     rng = np.random.default_rng(seed)
     scores = rng.integers(-4, 5, size=(5, 30)).astype(float)
-    masks = top_n_masks(scores, n, absolute=absolute)
-    key = np.abs(scores) if absolute else scores
+    masks = top_n_masks(scores, n, signed=signed)
+    key = scores if signed else np.abs(scores)
     for row in range(5):
         order = sorted(range(30), key=lambda e, row=row: (-key[row, e], e))
         assert set(np.flatnonzero(masks[row])) == {e for e in order[:n] if scores[row, e] != 0}
@@ -152,14 +152,14 @@ def test_signed_and_absolute_ranking_differ_on_negative_scores():
     scores = np.ones(graph.n_edges)
     scores[-1] = -5.0
     assert top_n(graph, scores, 1, prune=False).kept[-1]
-    assert top_n(graph, scores, 1, prune=False, absolute=False).kept[0]
+    assert top_n(graph, scores, 1, prune=False, signed=True).kept[0]
 
 
 def test_threshold_keeps_all_ties_at_the_cut():
     graph = GRAPHS[0]
     scores = np.array([0.5, -0.5, 0.49] + [0.0] * (graph.n_edges - 3))
     assert threshold(graph, scores, 0.5, prune=False).selected == 2
-    assert threshold(graph, scores, 0.5, absolute=False, prune=False).selected == 1
+    assert threshold(graph, scores, 0.5, signed=True, prune=False).selected == 1
     assert threshold(graph, scores, 0.0).size == graph.n_edges
 
 
@@ -216,7 +216,7 @@ def test_significant_edges_need_a_small_p_and_with_sign_a_positive_score():
     p = np.full(graph.n_edges, 0.04)
     p[1] = 0.06
     assert significant(graph, scores, p, prune=False).selected == graph.n_edges - 1
-    signed = significant(graph, scores, p, absolute=False, prune=False)
+    signed = significant(graph, scores, p, signed=True, prune=False)
     assert signed.selected == graph.n_edges - 2
     p[3] = 1.2
     with pytest.raises(ValueError, match=r"p-value of edge .* is 1.2"):
