@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from circuitvar.audit.design.design import Design, Facet
 from circuitvar.audit.design.facets import FACETS, facet_names, level_schema
+from circuitvar.tasks.text_files import read_text
 from circuitvar.tasks.types import Task
 
 SCHEMA_PATH = Path(__file__).parent / "schemas" / "design.schema.json"
@@ -62,7 +63,7 @@ def read_design(path: str | Path) -> Design:
         Names the first field that is wrong.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = yaml.safe_load(read_text(path))
         file = _DesignFile.model_validate(content)
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from circuitvar.circuits.files.edge_file import EdgeFile, from_names
 from circuitvar.circuits.graph import Graph, Node
+from circuitvar.tasks.text_files import lines_of, read_text
 
 _INPUTS = ("hook_embed", "hook_pos_embed", "blocks.0.hook_resid_pre")
 _INDEX = re.compile(r"""['"]?\[((?:(?::|COLON|None|\d+),?\s*)+)\]['"]?""")
@@ -79,7 +80,7 @@ def read_acdc(path: Path, graph: Graph) -> EdgeFile:
     """
     kept: dict[str, bool] = {}
     scores: dict[str, float] = {}
-    for where, entry, value in _entries(path.read_text(encoding="utf-8"), path.name):
+    for where, entry, value in _entries(read_text(path), path.name):
         if isinstance(entry, str):
             name = entry
         else:
@@ -97,7 +98,7 @@ def read_acdc(path: Path, graph: Graph) -> EdgeFile:
 
 def _entries(text: str, source: str) -> Iterator[tuple[str, object, object]]:
     """(place, edge, value) of every edge in the text; value None where it has none."""
-    lines = [_INDEX.sub(_as_tuple, line.split("#")[0]).strip() for line in text.splitlines()]
+    lines = [_INDEX.sub(_as_tuple, line.split("#")[0]).strip() for line in lines_of(text)]
     whole = " ".join(lines).strip()
     if whole.startswith(("[", "{")):
         try:

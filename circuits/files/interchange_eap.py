@@ -10,6 +10,7 @@ import torch
 from circuitvar.circuits.evaluate import circuit_nodes
 from circuitvar.circuits.files.edge_file import EdgeFile, check_shape, expand_nodes, from_names
 from circuitvar.circuits.graph import Graph
+from circuitvar.tasks.text_files import read_text
 
 ENDS = ("input", "logits")
 STARTS = (b"PK", b"\x80")
@@ -29,8 +30,8 @@ def read_json(path: Path, graph: Graph) -> EdgeFile:
         neurons are kept.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        data = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
         raise ValueError(f"{path.name} is not valid JSON: {error}") from None
     if isinstance(data, list) and all(isinstance(name, str) for name in data):
         return from_names(graph, dict.fromkeys(data, True), None, source=path.name)

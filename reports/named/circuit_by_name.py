@@ -20,6 +20,7 @@ from circuitvar.circuits.published import (
 )
 from circuitvar.circuits.types import Circuit
 from circuitvar.reports.named.tasks_by_name import resolve_task
+from circuitvar.tasks.text_files import read_text
 from circuitvar.tasks.tokens import TooFewUsable, sample_batch
 from circuitvar.tasks.types import Batch, Task
 
@@ -102,8 +103,8 @@ def _is_published(path: Path) -> bool:
     if path.suffix.lower() != ".json":
         return False
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError):
+        data = json.loads(read_text(path))
+    except ValueError:
         return False
     return isinstance(data, dict) and {"roles", "connections"} <= data.keys()
 

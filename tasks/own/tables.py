@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from circuitvar.tasks.own.hub_tables import SUFFIXES, hub_dataset, hub_name
+from circuitvar.tasks.text_files import lines_of, read_text
 
 
 @dataclass(frozen=True)
@@ -28,24 +29,15 @@ class Table:
         return ValueError(f"{self.path}: row {row}, column {column!r}: {problem}")
 
 
-def _text(path: Path) -> str:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line, byte = error.object[: error.start].count(b"\n") + 1, error.object[error.start]
-        raise ValueError(
-            f"{path}: line {line} is not UTF-8 (byte 0x{byte:02x} at offset {error.start}); "
-            "save the file as UTF-8"
-        ) from None
-    if "\0" in text:
-        raise ValueError(f"{path}: contains zero bytes, so it is not a text file; save it as UTF-8")
+def _filled(path: Path) -> str:
+    text = read_text(path)
     if not text.strip():
         raise ValueError(f"{path}: the file is empty; it needs at least one row of prompts")
     return text
 
 
 def _delimited(path: Path, delimiter: str) -> tuple[list[str], list[dict[str, Any]]]:
-    reader = csv.reader(_text(path).splitlines(keepends=True), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines_of(_filled(path)), delimiter=delimiter, strict=True)
     rows: list[dict[str, Any]] = []
     try:
         header = next(reader)
@@ -67,7 +59,7 @@ def _delimited(path: Path, delimiter: str) -> tuple[list[str], list[dict[str, An
 
 
 def _objects(path: Path) -> Iterator[dict[str, Any]]:
-    for line, text in enumerate(_text(path).splitlines(), start=1):
+    for line, text in enumerate(lines_of(_filled(path)), start=1):
         if not text.strip():
             continue
         try:

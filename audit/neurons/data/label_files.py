@@ -3,12 +3,14 @@
 The user brings activations and a concept matrix; a label file says which concept another tool
 gave to which unit. Every reader returns a tidy frame: layer, unit, rank, concept, weight, score.
 Layouts: CLIP-Dissect CSV, Linear-Explanations CSV, OpenAI neuron explainer JSON lines, delphi
-(one JSON explanation per latent, optional score files).
+(one JSON explanation per latent, optional score files). Words such as null and NA are words; a CSV
+without a `layer` column holds one layer, named by the file.
 """
 
 import json
 import re
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +18,21 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
+from circuitvar.tasks.text_files import lines_of, read_text
+
 COLUMNS = ["layer", "unit", "rank", "concept", "weight", "score"]
 
 
 def read_clip_dissect(path: str | Path) -> pd.DataFrame:
     """CLIP-Dissect `layer,unit,description,similarity`: one label per unit."""
-    table = _csv(path, ("layer", "unit", "description"))
-    score = table["similarity"] if "similarity" in table else float("nan")
+    table = _csv(path, ("unit", "description"))
     return _frame(
-        layer=table["layer"].astype(str),
-        unit=table["unit"].astype(int),
+        layer=table["layer"],
+        unit=table["unit"],
         rank=0,
-        concept=table["description"].astype(str),
+        concept=table["description"],
         weight=1.0,
-        score=score,
+        score=_first_score(table, path, ("similarity", "sim correlation")),
     )
 
 
@@ -39,20 +42,21 @@ def read_linear_explanations(path: str | Path) -> pd.DataFrame:
     Unused slots (weight 0, concept "0") are skipped. Explanations of maximal length may carry a
     wrong last concept, a defect of the released code; they are returned as written.
     """
-    table = _csv(path, ("layer", "unit", "weight0", "concept0"))
+    table = _csv(path, ("unit", "weight0", "concept0"))
     slots = sorted(int(c.removeprefix("concept")) for c in table if re.fullmatch(r"concept\d+", c))
-    score = next((c for c in ("sim correlation", "val correlation") if c in table), None)
+    score = _first_score(table, path, ("sim correlation", "val correlation"))
     frames = []
     for slot in slots:
-        used = table[table[f"weight{slot}"].astype(float) != 0]
+        weight = _numbers(table, path, f"weight{slot}")
+        used = weight != 0
         frames.append(
             _frame(
-                layer=used["layer"].astype(str),
-                unit=used["unit"].astype(int),
+                layer=table["layer"][used],
+                unit=table["unit"][used],
                 rank=slot,
-                concept=used[f"concept{slot}"].astype(str),
-                weight=used[f"weight{slot}"].astype(float),
-                score=used[score].astype(float) if score else float("nan"),
+                concept=table[f"concept{slot}"][used],
+                weight=weight[used],
+                score=score[used],
             )
         )
     joined = pd.concat(frames, ignore_index=True)
@@ -126,17 +130,45 @@ def label_columns(
         raise ValueError(f"the label file has layers {', '.join(layers)}; pass layer=.")
     if layer is not None:
         first = first[first["layer"] == layer]
+    twice = first.loc[first.duplicated("unit"), "unit"]
+    if len(twice):
+        given = ", ".join(map(repr, first.loc[first["unit"] == twice.iloc[0], "concept"]))
+        raise ValueError(
+            f"unit {twice.iloc[0]} is labelled more than once ({given}); keep one label per unit"
+        )
     column = {name.strip().lower(): i for i, name in enumerate(names)}
     of = dict(zip(first["unit"], first["concept"], strict=True))
     return np.array([column.get(str(of.get(u, "")).strip().lower(), -1) for u in units])
 
 
 def _csv(path: str | Path, needed: Sequence[str]) -> Any:
-    table = pd.read_csv(path)
+    table = pd.read_csv(StringIO(read_text(path)), dtype=str, keep_default_na=False)
     lacking = [name for name in needed if name not in table]
     if lacking:
         raise ValueError(f"{path} lacks the columns {', '.join(lacking)}; is it another layout?")
+    if "layer" not in table:
+        table["layer"] = Path(path).stem
+    table["unit"] = _numbers(table, path, "unit").astype(int)
     return table
+
+
+def _numbers(table: pd.DataFrame, path: str | Path, column: str) -> pd.Series:
+    """A column as numbers; empty cells are NaN."""
+    numbers = pd.to_numeric(table[column].replace("", "nan"), errors="coerce")
+    wrong = numbers.isna() & ~table[column].str.strip().str.lower().isin(("", "nan"))
+    if wrong.any() or (column == "unit" and numbers.isna().any()):
+        row = int(np.flatnonzero(wrong | numbers.isna())[0])
+        raise ValueError(
+            f"{path}: row {row + 1}, column {column!r} holds {table[column].iloc[row]!r}, "
+            "which is not a number"
+        )
+    return numbers
+
+
+def _first_score(table: pd.DataFrame, path: str | Path, names: Sequence[str]) -> pd.Series:
+    """The first of the score columns that the file has, else NaN."""
+    found = next((name for name in names if name in table), None)
+    return pd.Series(np.nan, table.index) if found is None else _numbers(table, path, found)
 
 
 def _frame(**columns: Any) -> pd.DataFrame:
@@ -155,13 +187,13 @@ def _files(path: str | Path, pattern: str) -> list[Path]:
 
 def _json(file: Path):
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(read_text(file))
     except json.JSONDecodeError as error:
         raise ValueError(f"{file} is not valid JSON: {error.msg}.") from None
 
 
 def _json_lines(file: Path) -> list:
-    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line for line in lines_of(read_text(file)) if line.strip()]
     try:
         return [json.loads(line) for line in lines]
     except json.JSONDecodeError:

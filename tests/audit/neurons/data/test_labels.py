@@ -8,6 +8,7 @@ import pytest
 
 from circuitvar.audit.neurons.data.label_files import (
     COLUMNS,
+    label_columns,
     read_clip_dissect,
     read_delphi,
     read_linear_explanations,
@@ -116,3 +117,43 @@ def test_labels_of_all_four_tools_are_audited(audited, tmp_path):
     (delphi / "layers.1.mlp_latent2.txt").write_text(json.dumps("verb"))
     found = audit_labels(data, audit, read_delphi(delphi), range(4))
     assert found.unit.tolist() == ["unit2"] and found.support.tolist() == ["compatible"]
+
+
+def test_words_that_mean_nothing_elsewhere_are_words(tmp_path):
+    file = tmp_path / "layer4.csv"
+    file.write_text("\ufeffunit,description,sim correlation\n0,NA,0.2\n1,null,\n2,none,0.3\n")
+    labels = read_clip_dissect(file)
+    assert labels["concept"].tolist() == ["NA", "null", "none"]
+    assert labels["layer"].unique().tolist() == ["layer4"]
+    assert labels["score"].fillna(-1).tolist() == [0.2, -1, 0.3]
+    assert label_columns(labels, [1, 2], ["none", "null"]).tolist() == [1, 0]
+
+
+def test_linear_explanations_without_a_layer_column(tmp_path):
+    file = tmp_path / "le.csv"
+    file.write_text(
+        "unit,val correlation,weight0,concept0,weight1,concept1,sim correlation\n"
+        "0,0.37,4.2,bottle,2.7,n/a,0.31\n1,0.2,1.1,cat,0.0,0,0.2\n"
+    )
+    labels = read_linear_explanations(file)
+    assert labels[["concept", "weight", "score"]].values.tolist() == [
+        ["bottle", 4.2, 0.31],
+        ["n/a", 2.7, 0.31],
+        ["cat", 1.1, 0.2],
+    ]
+
+
+def test_a_unit_labelled_twice_is_named(tmp_path):
+    file = tmp_path / "twice.csv"
+    file.write_text("layer,unit,description\nl,0,red\nl,0,blue\nl,1,red\n")
+    with pytest.raises(ValueError, match=r"unit 0 is labelled more than once \('red', 'blue'\)"):
+        label_columns(read_clip_dissect(file), [0], ["red"])
+
+
+@pytest.mark.parametrize(("cell", "column"), [("x", "unit"), ("", "unit"), ("1.2.3", "similarity")])
+def test_a_cell_that_is_no_number_is_named(tmp_path, cell, column):
+    row = {"unit": "0", "similarity": "0.5"} | {column: cell}
+    file = tmp_path / "bad.csv"
+    file.write_text(f"unit,description,similarity\n{row['unit']},red,{row['similarity']}\n")
+    with pytest.raises(ValueError, match=f"row 1, column '{column}' holds '{cell}'"):
+        read_clip_dissect(file)
