@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from circuitvar.reports.card.card import read_card
+from circuitvar.reports.card.document import read_card
 from circuitvar.reports.tables import LABELS, fact
 
 

@@ -1,8 +1,8 @@
 """Figures of an audit."""
 
-from circuitvar.reports.figures.figures import FigureRecord, make_figures
-from circuitvar.reports.figures.figures_numbers import Boxes, EdgePoints, Grid, Marks, Panels
 from circuitvar.reports.figures.inline_svg import inline_svg
+from circuitvar.reports.figures.numbers import Boxes, EdgePoints, Grid, Marks, Panels
+from circuitvar.reports.figures.records import FigureRecord, make_figures
 from circuitvar.reports.figures.style import (
     BLUE, GREEN, GREY, INK, ORANGE, VERMILION, literal, new_figure, paper_style, save_figure,
 )

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from circuitvar.reports.card import Check
-from circuitvar.reports.page.page import environment
-from circuitvar.reports.page.page_tables import MAX_ROWS, ShownTable
+from circuitvar.reports.page.render import environment
 from circuitvar.reports.page.section_file import NAME, Section, read_section
+from circuitvar.reports.page.tables import MAX_ROWS, ShownTable
 
 JOINED = "joined"
 """Folder of the joined sections inside a run folder."""

@@ -99,7 +99,7 @@ def _write_all(
     audit: Audit, folder: Path, circuit_figure: "Figure | None", seconds: float | None
 ) -> None:
     from circuitvar.reports.card import badge_svg, card_markdown
-    from circuitvar.reports.page.page import report_page
+    from circuitvar.reports.page.render import report_page
 
     card = make_card(audit, seconds=seconds)
     drawn = make_figures(audit)

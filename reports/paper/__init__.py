@@ -1,6 +1,6 @@
 """Tables for a paper."""
 
-from circuitvar.reports.paper.paper_layouts import LAYOUTS
-from circuitvar.reports.paper.paper_tables import paper_table
+from circuitvar.reports.paper.layouts import LAYOUTS
+from circuitvar.reports.paper.tables import paper_table
 
 __all__ = ["LAYOUTS", "paper_table"]

@@ -1,16 +1,16 @@
 """From an audit to frames to text."""
 
 from circuitvar.reports.tables.checks import require_columns
-from circuitvar.reports.tables.rounding import MISSING, show, show_estimate, show_interval
-from circuitvar.reports.tables.stability_table import (
-    STABILITY_COLUMNS, sentence_list, stability_caption, stability_latex, stability_markdown,
-)
-from circuitvar.reports.tables.table_text import (
-    Column, cells, markdown_escape, to_csv, to_latex, to_markdown,
-)
-from circuitvar.reports.tables.tables import (
+from circuitvar.reports.tables.frames import (
     LABELS, edges_frame, estimates_frame, fact, inclusion_column, inclusion_frame, labels_of,
     ledger_frame, stability_frame, verdicts_frame,
+)
+from circuitvar.reports.tables.rounding import MISSING, show, show_estimate, show_interval
+from circuitvar.reports.tables.stability import (
+    STABILITY_COLUMNS, sentence_list, stability_caption, stability_latex, stability_markdown,
+)
+from circuitvar.reports.tables.text import (
+    Column, cells, markdown_escape, to_csv, to_latex, to_markdown,
 )
 
 __all__ = [

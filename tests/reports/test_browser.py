@@ -2,7 +2,7 @@
 
 import pytest
 
-from circuitvar.reports.page.page import report_page
+from circuitvar.reports.page.render import report_page
 from tests.audit.toy_audit import GPT2_SMALL, toy_audit
 from tests.reports.toy_browser import CHROMIUM, Browser
 

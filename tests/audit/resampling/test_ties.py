@@ -18,13 +18,13 @@ from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.scores.score_files import write_scores
 from circuitvar.circuits.types import EdgeScores
 from circuitvar.reports.audit.summary import print_summary
-from circuitvar.reports.card.card import check_schema, make_card
 from circuitvar.reports.card.cautions import cautions
+from circuitvar.reports.card.document import check_schema, make_card
 from circuitvar.reports.card.markdown import card_markdown
 from circuitvar.reports.page.headline import headline_sentences
 from circuitvar.reports.page.write import write_report
-from circuitvar.reports.verify.verify import verify_card, verify_path
-from circuitvar.reports.verify.verify_scores import SCORES, score_checks
+from circuitvar.reports.verify.checks import verify_card, verify_path
+from circuitvar.reports.verify.scores import SCORES, score_checks
 from circuitvar.tasks.catalog import get_task
 from tests.audit.toy_audit import toy_audit
 

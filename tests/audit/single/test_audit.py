@@ -13,7 +13,7 @@ from circuitvar.audit.streams import stream
 from circuitvar.circuits.find.select import circuit_size, top_n_masks
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.scores.score import score_edges
-from circuitvar.reports.card.card import card_text, make_card
+from circuitvar.reports.card.document import card_text, make_card
 from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.tokens.metrics import get_metric
 from circuitvar.tasks.tokens.tokens import take

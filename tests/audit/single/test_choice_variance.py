@@ -9,8 +9,8 @@ from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.audit import audit_circuit
 from circuitvar.audit.single.choice_variance import EXACT, Cell, _moment_rows, decompose, full_grids
 from circuitvar.circuits.loading.load import load_model
-from circuitvar.reports.figures.figures_variance import stacked_bars
-from circuitvar.reports.tables.tables import ledger_frame
+from circuitvar.reports.figures.variance import stacked_bars
+from circuitvar.reports.tables.frames import ledger_frame
 from circuitvar.tasks.catalog import get_task
 
 A, B = (-1.0, 0.0, 1.0), (-1.0, 1.0)

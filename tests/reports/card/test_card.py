@@ -11,7 +11,7 @@ import pytest
 
 from circuitvar.audit.types import Audit, Estimate
 from circuitvar.reports.card.badge import badge_svg, overall_outcome
-from circuitvar.reports.card.card import (
+from circuitvar.reports.card.document import (
     SCHEMA_FILE,
     card_text,
     check_schema,

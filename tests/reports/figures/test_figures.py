@@ -7,31 +7,46 @@ import pandas as pd
 import pytest
 
 from circuitvar.audit.types import Audit
-from circuitvar.reports.figures import (
-    figures_edges,
-    figures_numbers,
-    figures_stability,
-    figures_variance,
-)
-from circuitvar.reports.figures.figures import FIGURES, make_figures, rank_correlation_note
+from circuitvar.reports.figures.edges import exact_scatter, prompt_influence, snr_scatter
 from circuitvar.reports.figures.inline_svg import inline_svg
+from circuitvar.reports.figures.numbers import (
+    exact_numbers,
+    inclusion_numbers,
+    influence_numbers,
+    ledger_numbers,
+    sample_size_numbers,
+    size_numbers,
+)
+from circuitvar.reports.figures.records import FIGURES, make_figures, rank_correlation_note
+from circuitvar.reports.figures.stability import (
+    forest_plot,
+    inclusion_curve,
+    sample_size_curve,
+    similarity_heat_map,
+    size_curve,
+)
 from circuitvar.reports.figures.style import literal, save_figure
-from circuitvar.reports.page.page_marks import page_marks, place_marks
-from circuitvar.reports.tables.tables import stability_frame
+from circuitvar.reports.figures.variance import (
+    cross_faithfulness_matrix,
+    ledger_bars,
+    specification_curve,
+)
+from circuitvar.reports.page.marks import page_marks, place_marks
+from circuitvar.reports.tables.frames import stability_frame
 from tests.audit.toy_audit import GPT2_SMALL, toy_audit
 
 DRAW = [
-    figures_stability.forest_plot,
-    figures_stability.inclusion_curve,
-    figures_stability.size_curve,
-    figures_stability.sample_size_curve,
-    figures_stability.similarity_heat_map,
-    figures_edges.exact_scatter,
-    figures_edges.snr_scatter,
-    figures_edges.prompt_influence,
-    figures_variance.ledger_bars,
-    figures_variance.specification_curve,
-    figures_variance.cross_faithfulness_matrix,
+    forest_plot,
+    inclusion_curve,
+    size_curve,
+    sample_size_curve,
+    similarity_heat_map,
+    exact_scatter,
+    snr_scatter,
+    prompt_influence,
+    ledger_bars,
+    specification_curve,
+    cross_faithfulness_matrix,
 ]
 
 
@@ -58,12 +73,12 @@ def test_a_frame_without_its_columns_is_refused(draw):
 
 def test_a_frame_without_rows_is_refused(audit):
     with pytest.raises(ValueError, match="no rows"):
-        figures_stability.forest_plot(stability_frame(audit).head(0))
+        forest_plot(stability_frame(audit).head(0))
 
 
 def test_forest_plot_shows_phi_jaccard_and_chance(audit):
     frame = stability_frame(audit)
-    (axes,) = figures_stability.forest_plot(frame).axes
+    (axes,) = forest_plot(frame).axes
     drawn = {line.get_label(): line.get_xdata() for line in axes.get_lines()}
     np.testing.assert_allclose(drawn["mean Jaccard"], frame["jaccard"])
     np.testing.assert_allclose(drawn["chance Jaccard"], frame["chance"])
@@ -73,25 +88,25 @@ def test_forest_plot_shows_phi_jaccard_and_chance(audit):
 
 def test_missing_intervals_are_drawn_as_points(audit):
     frame = stability_frame(audit).assign(phi_low=np.nan, phi_high=np.nan)
-    assert figures_stability.forest_plot(frame).axes
+    assert forest_plot(frame).axes
 
 
 def test_ledger_keeps_negative_shares_left_of_zero():
     frame = pd.DataFrame({"component": ["a", "b", "c"], "share": [0.7, -0.1, 0.4]})
-    (axes,) = figures_variance.ledger_bars(frame).axes
+    (axes,) = ledger_bars(frame).axes
     spans = [(patch.get_x(), patch.get_width()) for patch in axes.patches]
     np.testing.assert_allclose(spans, [(0, 0.7), (0, -0.1), (0.7, 0.4)])
 
 
 def test_specification_curve_marks_the_choices_of_each_column(audit):
     frame = audit.tables["specifications"]
-    _, lower = figures_variance.specification_curve(frame).axes
+    _, lower = specification_curve(frame).axes
     marks = sum(len(line.get_xdata()) for line in lower.get_lines() if line.get_marker() == "s")
     assert marks == len(frame) * 3
 
 
 def test_influence_shows_the_largest_first(audit):
-    (axes,) = figures_edges.prompt_influence(audit.tables["influence"], top=3).axes
+    (axes,) = prompt_influence(audit.tables["influence"], top=3).axes
     widths = np.abs([patch.get_width() for patch in axes.patches])
     np.testing.assert_allclose(
         widths, np.sort(audit.tables["influence"]["influence"].abs())[::-1][:3]
@@ -100,7 +115,7 @@ def test_influence_shows_the_largest_first(audit):
 
 def test_exact_scatter_leaves_out_edges_without_an_exact_effect(audit):
     frame = audit.edges.assign(exact=lambda f: f["exact"].where(f.index < 100))
-    (axes,) = figures_edges.exact_scatter(frame).axes
+    (axes,) = exact_scatter(frame).axes
     assert sum(len(points.get_offsets()) for points in axes.collections) == 100
 
 
@@ -110,20 +125,20 @@ def test_note_quotes_the_rank_correlation_of_the_audit(audit):
 
 def test_large_scatters_are_rasterised():
     edges = toy_audit(GPT2_SMALL, k=500).edges
-    assert len(inline_svg(figures_edges.snr_scatter(edges), key="snr", title="SNR")) < 150_000
+    assert len(inline_svg(snr_scatter(edges), key="snr", title="SNR")) < 150_000
 
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf"])
 def test_the_same_figure_is_the_same_file(audit, tmp_path, suffix):
     paths = [tmp_path / f"{name}{suffix}" for name in "ab"]
     for path in paths:
-        save_figure(figures_stability.forest_plot(stability_frame(audit)), path)
+        save_figure(forest_plot(stability_frame(audit)), path)
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def test_inline_svg_recolours_and_prefixes():
     frame = pd.DataFrame({"component": ["</svg><script>"], "share": [1.0]})
-    text = inline_svg(figures_variance.ledger_bars(frame), key="x", title="a <b>")
+    text = inline_svg(ledger_bars(frame), key="x", title="a <b>")
     assert text.startswith("<svg") and "<script>" not in text and "a &lt;b&gt;" in text
     assert "var(--ink)" in text and "<!--" not in text
     assert all(name.startswith("x-") for name in re.findall(r'\bid="([^"]+)"', text))
@@ -158,9 +173,9 @@ def test_every_figure_answers_with_numbers_inside_its_frame(audit):
 def test_marks_lie_on_the_markers_of_the_drawing(audit, key):
     """The places given to the page are those that matplotlib wrote into the SVG, on a log axis."""
     frame = audit.tables["phi_by_k"]
-    figure = figures_stability.size_curve(frame)
+    figure = size_curve(frame)
     svg = inline_svg(figure, key="f", title="")
-    marks = place_marks(figure, figures_numbers.size_numbers(frame))
+    marks = place_marks(figure, size_numbers(frame))
     uses = re.findall(r'<use xlink:href="#[^"]*" x="([\d.]+)" y="([\d.]+)" style="fill', svg)
     drawn = np.array(uses, dtype=float)
     placed = np.stack([marks["x"], marks["y"]], axis=1)
@@ -173,18 +188,18 @@ def test_numbers_say_what_the_frames_say():
     frame = pd.DataFrame(
         {"perturbation": ["halves"] * 5, "rank": range(1, 6), "inclusion": [1, 1, 0.5, 0.5, 0]}
     )
-    steps = figures_numbers.inclusion_numbers(frame)
+    steps = inclusion_numbers(frame)
     assert steps.texts == [
         "halves\n2 edges (rank 1 to 2)\nkept in 100.0% of runs",
         "halves\n2 edges (rank 3 to 4)\nkept in 50.0% of runs",
     ]
     assert steps.x.tolist() == [[0.5, 2.5], [2.5, 4.5]]
     frame = pd.DataFrame({"component": ["a", "b", "c"], "share": [0.6, -0.1, 0.5]})
-    bars = figures_numbers.ledger_numbers(frame)
+    bars = ledger_numbers(frame)
     assert np.allclose(bars.x, [[0, 0.6], [-0.1, 0], [0.6, 1.1]])
     assert bars.texts[1] == "all edges\nb\nshare -0.100"
     influence = pd.DataFrame({"example": [7, 8], "influence": [0.001, -0.25]})
-    assert figures_numbers.influence_numbers(influence).texts == [
+    assert influence_numbers(influence).texts == [
         "prompt 8\ninfluence -0.25",
         "prompt 7\ninfluence +0.001",
     ]
@@ -194,22 +209,22 @@ def test_points_without_a_place_are_left_out():
     frame = pd.DataFrame(
         {"n": [10, 20], "phi": [0.5, np.nan], "low": np.nan, "high": np.nan, "kind": "forecast"}
     )
-    marks = figures_numbers.sample_size_numbers(frame)
+    marks = sample_size_numbers(frame)
     assert marks.texts == ["forecast, n = 10 prompts\nφ 0.500"]
 
 
 def test_numbers_that_do_not_exist_are_drawn_nowhere():
     frame = pd.DataFrame({"component": ["a", "b"], "share": [np.nan, 0.5]})
-    figure = figures_variance.ledger_bars(frame)
+    figure = ledger_bars(frame)
     inline_svg(figure, key="f", title="")
-    marks = place_marks(figure, figures_numbers.ledger_numbers(frame))
+    marks = place_marks(figure, ledger_numbers(frame))
     assert marks["texts"] == [] or np.isfinite(marks["x"]).all()
     assert len(marks["x"]) == len(marks["texts"])
 
 
 def test_scatter_points_name_rows_of_the_edge_table(audit):
     edges = audit.edges.assign(exact=lambda f: f["exact"].where(f.index % 2 == 1))
-    marks = figures_numbers.exact_numbers(edges)
+    marks = exact_numbers(edges)
     assert (marks.edge % 2 == 1).all() and len(marks.edge) == len(edges) // 2
     assert np.array_equal(marks.x, edges["exact"].to_numpy()[marks.edge])
     assert (np.diff(np.abs(marks.x)) <= 0).all()
@@ -220,7 +235,7 @@ def test_every_curve_of_many_perturbations_looks_different():
     frame = pd.DataFrame(
         [{"perturbation": n, "rank": r, "inclusion": 1 / r} for n in names for r in (1, 2, 3)]
     )
-    figure = figures_stability.inclusion_curve(frame)
+    figure = inclusion_curve(frame)
     lines = [line for line in figure.axes[0].lines if line.get_label() in names]
     looks = {(line.get_color(), line.get_linestyle()) for line in lines}
     assert len(lines) == len(looks) == 20

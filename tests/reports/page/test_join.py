@@ -9,7 +9,7 @@ from circuitvar.reports.page import write
 from circuitvar.reports.page.join import MAX_BYTES, join_sections
 from circuitvar.reports.page.section_file import SectionFigure, SectionTable, write_section
 from circuitvar.reports.page.write import write_report
-from circuitvar.reports.verify.verify import verify_path
+from circuitvar.reports.verify.checks import verify_path
 from tests.audit.toy_audit import toy_audit
 from tests.reports.page.test_page import ATTACK, Tags
 from tests.reports.test_browser import READY

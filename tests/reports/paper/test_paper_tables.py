@@ -12,9 +12,9 @@ from circuitvar.circuits.scores.score_files import read_scores
 from circuitvar.reports.card.run_folder import read_run
 from circuitvar.reports.page import write
 from circuitvar.reports.page.write import write_report
-from circuitvar.reports.paper.paper_edge_frames import _ends
-from circuitvar.reports.paper.paper_frames import _median_circuit, prompts_needed
-from circuitvar.reports.paper.paper_tables import LAYOUTS, paper_table
+from circuitvar.reports.paper.edge_frames import _ends
+from circuitvar.reports.paper.frames import _median_circuit, prompts_needed
+from circuitvar.reports.paper.tables import LAYOUTS, paper_table
 from tests.audit.toy_audit import toy_audit
 from tests.reports.compare.test_compare import save_scored
 

@@ -12,21 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circuitvar.audit.types import Audit
-from circuitvar.reports.tables.stability_table import (
-    sentence_list,
-    stability_caption,
-    stability_latex,
-    stability_markdown,
-)
-from circuitvar.reports.tables.table_text import (
-    Column,
-    latex_escape,
-    markdown_escape,
-    to_csv,
-    to_latex,
-    to_markdown,
-)
-from circuitvar.reports.tables.tables import (
+from circuitvar.reports.tables.frames import (
     estimates_frame,
     fact,
     inclusion_frame,
@@ -34,6 +20,20 @@ from circuitvar.reports.tables.tables import (
     ledger_frame,
     stability_frame,
     verdicts_frame,
+)
+from circuitvar.reports.tables.stability import (
+    sentence_list,
+    stability_caption,
+    stability_latex,
+    stability_markdown,
+)
+from circuitvar.reports.tables.text import (
+    Column,
+    latex_escape,
+    markdown_escape,
+    to_csv,
+    to_latex,
+    to_markdown,
 )
 from tests.audit.toy_audit import toy_audit
 

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from circuitvar.audit.settings import Settings
-from circuitvar.reports.card.card import card_text, make_card, sealed
+from circuitvar.reports.card.document import card_text, make_card, sealed
 from circuitvar.reports.compare.check import check_runs
 from circuitvar.reports.page import write
-from circuitvar.reports.tables.table_text import to_csv
-from circuitvar.reports.tables.tables import edges_frame, stability_frame
-from circuitvar.reports.verify.verify import verify_card, verify_path
+from circuitvar.reports.tables.frames import edges_frame, stability_frame
+from circuitvar.reports.tables.text import to_csv
+from circuitvar.reports.verify.checks import verify_card, verify_path
 from circuitvar.tasks.catalog import get_task
 from tests.audit.toy_audit import toy_audit
 

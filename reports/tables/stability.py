@@ -3,8 +3,8 @@
 import pandas as pd
 
 from circuitvar.audit.types import Audit
-from circuitvar.reports.tables.table_text import Column, to_latex, to_markdown
-from circuitvar.reports.tables.tables import fact, stability_frame
+from circuitvar.reports.tables.frames import fact, stability_frame
+from circuitvar.reports.tables.text import Column, to_latex, to_markdown
 
 STABILITY_COLUMNS: tuple[Column, ...] = (
     Column("perturbation", "Perturbation"),

@@ -29,8 +29,8 @@ from circuitvar.reports.card import (
     verdict_entry,
 )
 from circuitvar.reports.page import joined_checks
-from circuitvar.reports.verify.verify_folder import folder_checks
-from circuitvar.reports.verify.verify_scores import heldout_checks, score_checks
+from circuitvar.reports.verify.scores import heldout_checks, score_checks
+from circuitvar.reports.verify.tables import folder_checks
 
 
 def verify_card(card: Mapping[str, Any]) -> tuple[Check, ...]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from circuitvar.reports.card import Run
-from circuitvar.reports.paper.paper_edge_frames import edge_frame, edge_group_frame
-from circuitvar.reports.paper.paper_frames import (
+from circuitvar.reports.paper.edge_frames import edge_frame, edge_group_frame
+from circuitvar.reports.paper.frames import (
     method_frame,
     noise_frame,
     perturbation_frame,

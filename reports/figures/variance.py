@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from circuitvar.reports.figures.figures_stability import square_of
+from circuitvar.reports.figures.stability import square_of
 from circuitvar.reports.figures.style import (
     BLUE,
     GREY,

@@ -8,8 +8,8 @@ import pandas as pd
 
 from circuitvar.audit.indices import clopper_pearson
 from circuitvar.reports.card import Run
-from circuitvar.reports.paper.paper_frames import joined, labelled
-from circuitvar.reports.paper.paper_scores import edge_details, prompt_spread
+from circuitvar.reports.paper.frames import joined, labelled
+from circuitvar.reports.paper.scores import edge_details, prompt_spread
 from circuitvar.reports.tables import inclusion_column
 
 TOP_EDGES = 50

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from circuitvar.audit.types import Audit
 from circuitvar.reports.figures import Boxes, EdgePoints, FigureRecord, Grid, Marks, Panels
-from circuitvar.reports.page.page_data import rounded
+from circuitvar.reports.page.data import rounded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,13 +11,35 @@ import numpy as np
 import pandas as pd
 
 from circuitvar.audit.types import Audit
-from circuitvar.reports.figures import (
-    figures_edges,
-    figures_numbers,
-    figures_stability,
-    figures_variance,
+from circuitvar.reports.figures.edges import exact_scatter, prompt_influence, snr_scatter
+from circuitvar.reports.figures.numbers import (
+    Marks,
+    cross_axes_numbers,
+    cross_numbers,
+    exact_numbers,
+    forest_numbers,
+    inclusion_numbers,
+    influence_numbers,
+    ledger_numbers,
+    sample_size_numbers,
+    similarity_numbers,
+    size_numbers,
+    snr_numbers,
+    specification_numbers,
 )
-from circuitvar.reports.figures.figures_numbers import Marks
+from circuitvar.reports.figures.stability import (
+    forest_plot,
+    inclusion_curve,
+    sample_size_curve,
+    similarity_heat_map,
+    size_curve,
+)
+from circuitvar.reports.figures.variance import (
+    cross_faithfulness_matrix,
+    cross_faithfulness_panels,
+    ledger_bars,
+    specification_curve,
+)
 from circuitvar.reports.tables import inclusion_frame, ledger_frame, show_estimate, stability_frame
 
 if TYPE_CHECKING:
@@ -73,8 +95,8 @@ FIGURES: tuple[FigureRecord, ...] = (
         "perturbation; the diamond is the mean pairwise Jaccard, the bar the Jaccard that random "
         "circuits of the same sizes would reach.",
         stability_frame,
-        lambda frame, audit: figures_stability.forest_plot(frame),
-        figures_numbers.forest_numbers,
+        lambda frame, audit: forest_plot(frame),
+        forest_numbers,
     ),
     FigureRecord(
         "inclusion",
@@ -82,16 +104,16 @@ FIGURES: tuple[FigureRecord, ...] = (
         "Edges sorted by the share of runs that keep them. A clean circuit is a step; a slope "
         "means the boundary of the circuit is decided by the sample.",
         inclusion_frame,
-        lambda frame, audit: figures_stability.inclusion_curve(frame),
-        figures_numbers.inclusion_numbers,
+        lambda frame, audit: inclusion_curve(frame),
+        inclusion_numbers,
     ),
     FigureRecord(
         "size",
         "Agreement by circuit size",
         "Jaccard rises with circuit size for random circuits too (dotted); φ removes that.",
         table("phi_by_k"),
-        lambda frame, audit: figures_stability.size_curve(frame),
-        figures_numbers.size_numbers,
+        lambda frame, audit: size_curve(frame),
+        size_numbers,
     ),
     FigureRecord(
         "prompts",
@@ -99,8 +121,8 @@ FIGURES: tuple[FigureRecord, ...] = (
         "Forecast of φ between circuits found on n fresh prompts each, with the observed disjoint "
         "blocks that check it.",
         table("forecast"),
-        lambda frame, audit: figures_stability.sample_size_curve(frame),
-        figures_numbers.sample_size_numbers,
+        lambda frame, audit: sample_size_curve(frame),
+        sample_size_numbers,
     ),
     FigureRecord(
         "exact",
@@ -108,8 +130,8 @@ FIGURES: tuple[FigureRecord, ...] = (
         "Each point is an edge; both axes are damage in units of the metric, on a signed log "
         "scale. The dashed line is equality.",
         _edges_with_exact,
-        lambda frame, audit: figures_edges.exact_scatter(frame, note=rank_correlation_note(audit)),
-        figures_numbers.exact_numbers,
+        lambda frame, audit: exact_scatter(frame, note=rank_correlation_note(audit)),
+        exact_numbers,
     ),
     FigureRecord(
         "snr",
@@ -117,8 +139,8 @@ FIGURES: tuple[FigureRecord, ...] = (
         "Mean score over its standard error. Edges below the dashed line cannot be told from zero "
         "one at a time.",
         _edges_with_snr,
-        lambda frame, audit: figures_edges.snr_scatter(frame),
-        figures_numbers.snr_numbers,
+        lambda frame, audit: snr_scatter(frame),
+        snr_numbers,
     ),
     FigureRecord(
         "ledger",
@@ -126,8 +148,8 @@ FIGURES: tuple[FigureRecord, ...] = (
         "Shares of variance by source, from inputs (L0) to training seeds (L5). Negative estimates "
         "are shown as they are.",
         ledger_frame,
-        lambda frame, audit: figures_variance.ledger_bars(frame),
-        figures_numbers.ledger_numbers,
+        lambda frame, audit: ledger_bars(frame),
+        ledger_numbers,
     ),
     FigureRecord(
         "similarity",
@@ -135,8 +157,8 @@ FIGURES: tuple[FigureRecord, ...] = (
         "Pairwise Jaccard. Blocks along the diagonal are families of runs that find a circuit of "
         "their own.",
         table("similarity"),
-        lambda frame, audit: figures_stability.similarity_heat_map(frame),
-        figures_numbers.similarity_numbers,
+        lambda frame, audit: similarity_heat_map(frame),
+        similarity_numbers,
     ),
     FigureRecord(
         "specifications",
@@ -144,26 +166,24 @@ FIGURES: tuple[FigureRecord, ...] = (
         "Specification curve: each column is one combination of choices, marked below; its "
         "outcome is the circuit's faithfulness on held-out prompts, run as the audited circuit is.",
         table("specifications"),
-        lambda frame, audit: figures_variance.specification_curve(
-            frame, value_label="faithfulness"
-        ),
-        figures_numbers.specification_numbers,
+        lambda frame, audit: specification_curve(frame, value_label="faithfulness"),
+        specification_numbers,
     ),
     FigureRecord(
         "influence",
         "Prompts that move the result",
         "Approximate change of φ when one prompt is left out; the most influential prompts.",
         table("influence"),
-        lambda frame, audit: figures_edges.prompt_influence(frame),
-        figures_numbers.influence_numbers,
+        lambda frame, audit: prompt_influence(frame),
+        influence_numbers,
     ),
     FigureRecord(
         "cross_faithfulness",
         "Does a circuit carry over?",
         "Faithfulness of the circuit found on one set of prompts (row), run on another (column).",
         table("cross_faithfulness"),
-        lambda frame, audit: figures_variance.cross_faithfulness_matrix(frame),
-        figures_numbers.cross_numbers,
+        lambda frame, audit: cross_faithfulness_matrix(frame),
+        cross_numbers,
     ),
     FigureRecord(
         "cross_axes",
@@ -172,8 +192,8 @@ FIGURES: tuple[FigureRecord, ...] = (
         "others were found under (column). Rows alike: the circuits do the same job, whatever "
         "edges they share.",
         table("cross_faithfulness_axes"),
-        lambda frame, audit: figures_variance.cross_faithfulness_panels(frame),
-        figures_numbers.cross_axes_numbers,
+        lambda frame, audit: cross_faithfulness_panels(frame),
+        cross_axes_numbers,
     ),
 )
 

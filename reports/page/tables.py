@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from circuitvar.audit.types import Audit
-from circuitvar.reports.page.page_records import TABLES, TableRecord
+from circuitvar.reports.page.records import TABLES, TableRecord
 
 DRAWN = frozenset(
     "phi_by_k forecast similarity specifications influence cross_faithfulness ledger "

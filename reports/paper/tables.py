@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from circuitvar.reports.card import Run, read_run
-from circuitvar.reports.paper.paper_layouts import LAYOUTS, Layout
+from circuitvar.reports.paper.layouts import LAYOUTS, Layout
 from circuitvar.reports.tables import Column, to_csv, to_latex, to_markdown
 
 

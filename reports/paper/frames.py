@@ -7,7 +7,7 @@ import pandas as pd
 
 from circuitvar.circuits.evaluate import count_wins, tost_p
 from circuitvar.reports.card import Run
-from circuitvar.reports.paper.paper_scores import decision_rows, rank_overlap
+from circuitvar.reports.paper.scores import decision_rows, rank_overlap
 from circuitvar.reports.tables import fact
 
 ERROR, KL = "circuit error", "KL to the full model"

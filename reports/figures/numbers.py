@@ -13,9 +13,9 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from circuitvar.audit.types import Estimate
-from circuitvar.reports.figures.figures_edges import exact_points, influential_prompts, snr_points
-from circuitvar.reports.figures.figures_stability import square_of
-from circuitvar.reports.figures.figures_variance import NOT_CHOICES, stacked_bars
+from circuitvar.reports.figures.edges import exact_points, influential_prompts, snr_points
+from circuitvar.reports.figures.stability import square_of
+from circuitvar.reports.figures.variance import NOT_CHOICES, stacked_bars
 from circuitvar.reports.tables import show, show_estimate
 
 Row = Mapping[Hashable, object]
