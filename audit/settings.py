@@ -3,6 +3,7 @@
 import math
 from dataclasses import asdict, dataclass, fields, replace
 
+from circuitvar.circuits.confidence import check_confidence
 from circuitvar.circuits.types import ABLATIONS, Ablation
 
 
@@ -46,7 +47,8 @@ class Settings:
     """Other corruptions of the task to compare with; ("all",) is all of them."""
     ablations: tuple[Ablation, ...] = ()
     """Other ablations, crossed with every method that is defined for them."""
-    level: float = 0.95
+    confidence: float = 0.95
+    """Confidence level of every interval."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -59,8 +61,7 @@ class Settings:
                 raise ValueError(
                     f"{name} = 1 has no spread; use 0 to skip it, or 2 or more to measure it"
                 )
-        if not 0.5 <= self.level < 1:
-            raise ValueError(f"level = {self.level} is not a confidence level; use 0.5 to 0.999")
+        check_confidence(self.confidence)
         for ablation in (self.ablation, *self.ablations):
             if ablation not in ABLATIONS:
                 raise ValueError(

@@ -78,14 +78,14 @@ def design_function(
         rng = stream(settings.seed, "function", name)
         null = random_connected(model.graph, max(size, 1), NULLS, rng=rng)
         matrix = function_matrix(
-            circuits, list(conditions), run_under(conditions), null=null, level=settings.level
+            circuits, list(conditions), run_under(conditions), null=null, level=settings.confidence
         )
         structure = runs_axis(
             np.stack([circuits[label].under(circuits[label].condition) for label in circuits]),
             key=name,
             title=name,
             unit=name,
-            level=settings.level,
+            level=settings.confidence,
         )
         if name == RESAMPLED:
             structure = _resampled(structure, agreement)

@@ -104,7 +104,7 @@ def audit_circuit(
         runs.circuit,
         perturbed.axes,
         exact=collected.exact,
-        level=settings.level,
+        level=settings.confidence,
         rng=stream(settings.seed, "max-T"),
     )
     verdicts = claims(
@@ -114,7 +114,7 @@ def audit_circuit(
         own=runs.own_on_random_prompts,
         method=collected.method.key,
         bars=bars,
-        level=settings.level,
+        level=settings.confidence,
         size=runs.circuit.size,
     )
     seconds["statistics"] = perf_counter() - clock
@@ -155,7 +155,7 @@ def _estimates(
     """Headline numbers: does the model do the task, does the circuit, is the method right."""
     estimates = [
         *behaviour_estimates(collected.behaviour),
-        *function_estimates(runs.heldout, level=settings.level),
+        *function_estimates(runs.heldout, level=settings.confidence),
     ]
     if runs.transfer is not None:
         estimates.append(runs.transfer.kept)
@@ -166,7 +166,7 @@ def _estimates(
             collected.exact.templates,
             size=size,
             signed=settings.signed,
-            level=settings.level,
+            level=settings.confidence,
         )
     return tuple(estimates)
 

@@ -107,7 +107,7 @@ def collect(
     tokenized, pairs = discovery_batch(task, settings, model)
     batch = tokenized.batch
     heldout = heldout_batch(task, settings, model, pairs)[0].batch
-    behaviour = measure_behaviour(model, heldout, metric=metric, level=settings.level)
+    behaviour = measure_behaviour(model, heldout, metric=metric, level=settings.confidence)
     require_behaviour(behaviour, task=task.key, allow_weak=allow_weak)
     clock = _Clock()
 

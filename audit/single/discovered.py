@@ -81,7 +81,7 @@ def run_discovered(
             rows.append(_row("seed", other.name, run))
     tables = {
         "runs": pd.DataFrame(rows, columns=["axis", "run", "circuit_error", "kl", "faithfulness"]),
-        "specifications": _specification_table(specified, runs[len(found) :], settings.level),
+        "specifications": _specification_table(specified, runs[len(found) :], settings.confidence),
     }
     swept = [
         (item, run)
@@ -207,7 +207,7 @@ def _noise_table(
     pairs, others = pairwise_jaccard(masks), max(len(masks) - 1, 1)
     rows = []
     for i, (other, (_, run)) in enumerate(zip(scored, swept, strict=True)):
-        error = _estimate(run, "circuit error", settings.level)
+        error = _estimate(run, "circuit error", settings.confidence)
         rows.append(
             {
                 "amplitude": other.choice.amplitude,

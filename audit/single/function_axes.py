@@ -169,5 +169,5 @@ def _matrix(
     graph = collected.scores.graph
     null = random_connected(graph, size, NULLS, rng=stream(settings.seed, "function", "null"))
     return function_matrix(
-        circuits, list(conditions), run_under(conditions), null=null, level=settings.level
+        circuits, list(conditions), run_under(conditions), null=null, level=settings.confidence
     )

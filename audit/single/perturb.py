@@ -39,7 +39,7 @@ def matrix_axes(scores: EdgeScores, settings: Settings, size: int) -> Perturbed:
     Resampling the matrix gives the same circuits as re-running the method on resampled prompts.
     """
     values, clusters = scores.values, use_templates(scores.templates)
-    top = {"size": size, "signed": settings.signed, "level": settings.level}
+    top = {"size": size, "signed": settings.signed, "level": settings.confidence}
     axes = []
     if clusters is not None:
         rng = stream(settings.seed, "halves", "template")
@@ -58,7 +58,7 @@ def matrix_axes(scores: EdgeScores, settings: Settings, size: int) -> Perturbed:
         clusters,
         size=size,
         signed=settings.signed,
-        level=settings.level,
+        level=settings.confidence,
         rng=stream(settings.seed, "paraphrase", "groups"),
     )
     axes.append(paraphrase_axis(scores, settings, size, groups))
@@ -79,7 +79,7 @@ def perturbation_axes(collected: Collected, settings: Settings, size: int) -> Pe
             masks = top_n_masks(means, size, signed=settings.signed)
             axes.append(
                 runs_axis(
-                    masks, key=key, title=title, unit=unit, level=settings.level, note=note,
+                    masks, key=key, title=title, unit=unit, level=settings.confidence, note=note,
                     chosen=key == "method",
                 )
             )  # fmt: skip
@@ -89,7 +89,12 @@ def perturbation_axes(collected: Collected, settings: Settings, size: int) -> Pe
         rng = stream(settings.seed, "match heads")
         axes.append(
             seed_axis_matched(
-                graph, collected.seeds, size, rng=rng, signed=settings.signed, level=settings.level
+                graph,
+                collected.seeds,
+                size,
+                rng=rng,
+                signed=settings.signed,
+                level=settings.confidence,
             )
         )
     return replace(from_matrix, axes=tuple(axes))
@@ -114,7 +119,13 @@ def choice_axes(collected: Collected, settings: Settings, size: int) -> list[Axi
             note += f" Other prompts than the audit's, from the same templates: {', '.join(fresh)}."
         axes.append(
             runs_axis(
-                masks, key=key, title=title, unit=unit, level=settings.level, note=note, chosen=True
+                masks,
+                key=key,
+                title=title,
+                unit=unit,
+                level=settings.confidence,
+                note=note,
+                chosen=True,
             )
         )
     return axes
@@ -155,6 +166,6 @@ def paraphrase_axis(
         key="paraphrase",
         title="Paraphrases (one circuit per template)",
         unit="template",
-        level=settings.level,
+        level=settings.confidence,
         note=note,
     )

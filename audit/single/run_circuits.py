@@ -59,7 +59,7 @@ def run_circuits(
             for name, row in zip(names, means, strict=True)
         }
         transfer = template_transfer(
-            model, by_template, collected.heldout, level=settings.level, **options
+            model, by_template, collected.heldout, level=settings.confidence, **options
         )
     return CircuitRuns(
         circuit=circuit,

@@ -89,7 +89,7 @@ def certificate_table(
             signed=settings.signed,
             p_delete=p_delete,
             replicates=REPLICATES,
-            alpha=1 - settings.level,
+            alpha=1 - settings.confidence,
         )
         inside = found.radius[found.inside]
         rows.append(

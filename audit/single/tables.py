@@ -42,7 +42,7 @@ def audit_tables(
             size=size,
             clusters=clusters,
             signed=settings.signed,
-            level=settings.level,
+            level=settings.confidence,
             seed=settings.seed,
         ),
         "forecast": forecast_table(collected, settings, size),
@@ -63,11 +63,11 @@ def audit_tables(
             collected.exact.templates,
             size=size,
             signed=settings.signed,
-            level=settings.level,
+            level=settings.confidence,
         )
     if has_ledger(collected):
         parts = ledger_parts(collected, settings)
-        tables["ledger"] = ledger(parts, groups=groups, level=settings.level)
+        tables["ledger"] = ledger(parts, groups=groups, level=settings.confidence)
         tables["ledger_edges"] = edge_ledger(collected.scores.graph.edge_names, parts)
     return tables
 

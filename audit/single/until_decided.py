@@ -119,7 +119,7 @@ def until_decided(
         bar=bars.phi,
         budget=pairs,
         bounds=(lowest_phi(model, settings), 1.0),
-        alpha=1 - settings.level,
+        alpha=1 - settings.confidence,
         name="phi",
         estimand=f"agreement of {samples}",
     )

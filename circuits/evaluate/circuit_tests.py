@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int
 
+from circuitvar.circuits.confidence import check_alpha
 from circuitvar.circuits.evaluate.equivalence import equivalence_test, tost
 from circuitvar.circuits.evaluate.hypothesis import HypothesisTest
 from circuitvar.circuits.evaluate.independence import independence_test
@@ -103,7 +104,7 @@ def run_circuit_tests(
     draws: int = 100,
     epsilon: float = 0.1,
     quantile: float = 0.9,
-    level: float = 0.05,
+    alpha: float = 0.05,
     permutations: int = 1000,
     max_edges: int = 200,
 ) -> CircuitTests:
@@ -120,8 +121,10 @@ def run_circuit_tests(
     Raises
     ------
     ValueError
-        If the circuit is empty or is the whole graph, or a name is unknown.
+        If the circuit is empty or is the whole graph, a name is unknown, or `alpha` is no error
+        rate.
     """
+    check_alpha(alpha)
     kept = np.asarray(circuit.kept, dtype=bool)
     if not kept.any() or kept.all():
         raise ValueError("an empty circuit or the whole graph cannot be tested; select some edges")
@@ -159,11 +162,11 @@ def run_circuit_tests(
         drawn = f"random circuits of {circuit.size} edges ({family})"
         where = "of the whole model" if knocked is others else "outside the circuit"
         notes = (f"{drawn} of the whole model", f"{drawn} {where}")
-    beaten = {"quantile": quantile, "level": level}
+    beaten = {"quantile": quantile, "alpha": alpha}
     tests = (
-        equivalence_test(inside, full, epsilon=epsilon, level=level),
-        tost(inside, full, epsilon=epsilon, level=level),
-        independence_test(outside, full, rng=for_hsic, permutations=permutations, level=level),
+        equivalence_test(inside, full, epsilon=epsilon, alpha=alpha),
+        tost(inside, full, epsilon=epsilon, alpha=alpha),
+        independence_test(outside, full, rng=for_hsic, permutations=permutations, alpha=alpha),
         _noted(sufficiency_test(near, null_near, **beaten), notes[0]),
         _noted(partial_necessity_test(far, null_far, **beaten), notes[1]),
     )
@@ -171,7 +174,7 @@ def run_circuit_tests(
         squared_error(without, inside),
         ((smaller - bigger) ** 2).mean(axis=1),
         quantile=quantile,
-        level=level,
+        alpha=alpha,
         names=tuple(model.graph.edge_names[i] for i in removed),
     )
     return CircuitTests(tests, minimality, family, int(kept.sum()))

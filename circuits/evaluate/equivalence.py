@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Real
 from scipy.stats import binom
 
+from circuitvar.circuits.confidence import check_alpha
 from circuitvar.circuits.evaluate.hypothesis import HypothesisTest, share_interval
 
 TIE = 1e-5
@@ -92,7 +93,7 @@ def equivalence_test(
     full: Float[np.ndarray, " example"],
     *,
     epsilon: float = 0.1,
-    level: float = 0.05,
+    alpha: float = 0.05,
     alternative: float | None = None,
 ) -> HypothesisTest:
     """H0: |P(circuit > full) - 1/2| <= epsilon. Rejection = the circuit is NOT equivalent.
@@ -105,14 +106,14 @@ def equivalence_test(
     wins, ties = count_wins(circuit, full)
     n = len(circuit)
     share = min(0.5 + 2 * epsilon, 0.99) if alternative is None else alternative
-    rule = _non_equivalence_ps(np.arange(n + 1.0), n, epsilon) <= level
-    low, high = share_interval(wins, n, confidence=1 - level)
+    rule = _non_equivalence_ps(np.arange(n + 1.0), n, epsilon) <= alpha
+    low, high = share_interval(wins, n, confidence=1 - alpha)
     return HypothesisTest(
         name="equivalence",
         null=f"|P(circuit scores higher) - 1/2| <= {epsilon:g}",
         statistic=wins / n,
         p=non_equivalence_p(wins, n, epsilon),
-        level=level,
+        alpha=alpha,
         n=n,
         power=_power(rule, n, share),
         alternative=f"a win share of {share:g}",
@@ -129,24 +130,24 @@ def tost(
     full: Float[np.ndarray, " example"],
     *,
     epsilon: float = 0.1,
-    level: float = 0.05,
+    alpha: float = 0.05,
 ) -> HypothesisTest:
     """H0: |P(circuit > full) - 1/2| >= epsilon. Rejection = evidence FOR equivalence.
 
     Two one-sided tests; power is exact, at a true win share of 1/2. The interval has confidence
-    1 - 2 level, as usual for TOST: it lies within 1/2 +- epsilon when the test rejects.
+    1 - 2 alpha, as usual for TOST: it lies within 1/2 +- epsilon when the test rejects.
     """
     _check_margin(epsilon)
     wins, ties = count_wins(circuit, full)
     n = len(circuit)
-    rule = _tost_ps(np.arange(n + 1.0), n, epsilon) <= level
-    low, high = share_interval(wins, n, confidence=1 - 2 * level)
+    rule = _tost_ps(np.arange(n + 1.0), n, epsilon) <= alpha
+    low, high = share_interval(wins, n, confidence=1 - 2 * alpha)
     return HypothesisTest(
         name="equivalence (TOST)",
         null=f"|P(circuit scores higher) - 1/2| >= {epsilon:g}",
         statistic=wins / n,
         p=tost_p(wins, n, epsilon),
-        level=level,
+        alpha=alpha,
         n=n,
         power=_power(rule, n, 0.5),
         alternative="a win share of exactly 1/2",
@@ -158,13 +159,14 @@ def tost(
     )
 
 
-def smallest_margin(wins: float, n: int, *, level: float = 0.05) -> float:
+def smallest_margin(wins: float, n: int, *, alpha: float = 0.05) -> float:
     """The smallest epsilon at which equivalence is not rejected: the test inverted.
 
     >>> round(smallest_margin(130, 200), 2)
     0.09
     """
+    check_alpha(alpha)
     grid = np.linspace(0.0, 0.499, 500)
     p = np.array([non_equivalence_p(wins, n, epsilon) for epsilon in grid])
-    passing = np.flatnonzero(p > level)
+    passing = np.flatnonzero(p > alpha)
     return float(grid[passing[0]]) if passing.size else 0.5

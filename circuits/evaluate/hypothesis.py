@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float, Real
 from scipy.stats import beta, binom
 
+from circuitvar.circuits.confidence import check_alpha
+
 
 @dataclass(frozen=True, eq=False)
 class HypothesisTest:
@@ -20,29 +22,32 @@ class HypothesisTest:
     """The null hypothesis in words, with its margin."""
     statistic: float
     p: float
-    level: float
+    alpha: float
     n: int
     """Examples, permutations or random circuits the p-value rests on."""
     power: float
-    """Probability of rejection at `alternative`, for this n and level."""
+    """Probability of rejection at `alternative`, at this n and alpha."""
     alternative: str
     low: float = float("nan")
     high: float = float("nan")
-    """Interval of the tested quantity by inversion, at confidence 1 - level."""
+    """Interval of the tested quantity by inversion, at confidence 1 - alpha."""
     estimand: str = ""
     """What the interval is about."""
     if_rejected: str = ""
     note: str = ""
 
+    def __post_init__(self) -> None:
+        check_alpha(self.alpha)
+
     @property
     def rejected(self) -> bool:
-        return self.p <= self.level
+        return self.p <= self.alpha
 
     @property
     def reading(self) -> str:
         """One sentence that may be printed; a non-rejection always states the power."""
         if self.rejected:
-            return f"{self.name}: p = {self.p:.3g} <= {self.level:g}, {self.if_rejected}."
+            return f"{self.name}: p = {self.p:.3g} <= {self.alpha:g}, {self.if_rejected}."
         return (
             f"{self.name}: p = {self.p:.3g}, not rejected "
             f"(n = {self.n}; power {self.power:.2f} against {self.alternative})."
@@ -76,18 +81,18 @@ def share_intervals(
     return np.where(down == 0, 0.0, low), np.where(up == n, 1.0, high)
 
 
-def lowest_rejected_count(n: int, share: float, level: float) -> int:
-    """Smallest K with P(Bin(n, share) >= K) <= level; n + 1 when no count is small enough.
+def lowest_rejected_count(n: int, share: float, alpha: float) -> int:
+    """Smallest K with P(Bin(n, share) >= K) <= alpha; n + 1 when no count is small enough.
 
     >>> lowest_rejected_count(100, 0.9, 0.05), lowest_rejected_count(1000, 0.9, 0.05)
     (96, 916)
     """
     tails: Float[np.ndarray, " count"] = binom.sf(np.arange(n + 1) - 1, n, share)
-    passing = np.flatnonzero(tails <= level)
+    passing = np.flatnonzero(tails <= alpha)
     return int(passing[0]) if passing.size else n + 1
 
 
-def highest_rejected_count(n: int, share: float, level: float) -> int:
-    """Largest K with P(Bin(n, share) <= K) <= level; -1 when no count is large enough."""
-    passing = np.flatnonzero(binom.cdf(np.arange(n + 1), n, share) <= level)
+def highest_rejected_count(n: int, share: float, alpha: float) -> int:
+    """Largest K with P(Bin(n, share) <= K) <= alpha; -1 when no count is large enough."""
+    passing = np.flatnonzero(binom.cdf(np.arange(n + 1), n, share) <= alpha)
     return int(passing[-1]) if passing.size else -1

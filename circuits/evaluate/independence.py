@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import norm
 
+from circuitvar.circuits.confidence import check_alpha
 from circuitvar.circuits.evaluate.hypothesis import HypothesisTest
 
 MAX_EXAMPLES = 500
@@ -63,7 +64,7 @@ def independence_test(
     *,
     rng: np.random.Generator,
     permutations: int = 1000,
-    level: float = 0.05,
+    alpha: float = 0.05,
     alternative: float = 0.3,
     power_draws: int = 200,
 ) -> HypothesisTest:
@@ -76,17 +77,14 @@ def independence_test(
     Raises
     ------
     ValueError
-        If there are fewer than 5 examples, a score is NaN, `level` is not between 0 and 1, or the
+        If there are fewer than 5 examples, a score is NaN, `alpha` is no error rate, or the
         permutations are too few for p to reach it.
     """
-    if not 0 < level < 1:
+    check_alpha(alpha)
+    if alpha * (permutations + 1) < 1 - 1e-9:
         raise ValueError(
-            f"level is {level:g}; a significance level lies between 0 and 1, e.g. 0.05"
-        )
-    if level * (permutations + 1) < 1 - 1e-9:
-        raise ValueError(
-            f"{permutations} permutations cannot give p <= {level:g}; "
-            f"use at least {int(np.ceil(1 / level)) - 1}"
+            f"{permutations} permutations cannot give p <= {alpha:g}; "
+            f"use at least {int(np.ceil(1 / alpha)) - 1}"
         )
     x, y = np.asarray(complement, dtype=float), np.asarray(full, dtype=float)
     if x.shape != y.shape or x.ndim != 1 or len(x) < 5:
@@ -111,8 +109,8 @@ def independence_test(
     # A constant score makes every arrangement equal up to rounding.
     slack = 1e-12 * max(1.0, abs(observed))
     p = (1 + int((null >= observed - slack).sum())) / (permutations + 1)
-    # p <= level exactly when at most `allowed` permuted values reach the observed one.
-    allowed = int(np.floor(level * (permutations + 1) + 1e-9)) - 1
+    # p <= alpha exactly when at most `allowed` permuted values reach the observed one.
+    allowed = int(np.floor(alpha * (permutations + 1) + 1e-9)) - 1
     critical = np.sort(null)[permutations - 1 - allowed]
     planted = _correlated_orders(x, y, alternative, power_draws, rng)
     power = float((_permuted_hsic(x, y, planted) > critical + slack).mean())
@@ -121,7 +119,7 @@ def independence_test(
         null="the complement's score is independent of the model's score",
         statistic=observed,
         p=p,
-        level=level,
+        alpha=alpha,
         n=len(x),
         power=power,
         alternative=f"a rank correlation of {alternative:g} with the same margins",

@@ -9,11 +9,12 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.stats import binom
 
+from circuitvar.circuits.confidence import check_alpha
 from circuitvar.circuits.evaluate.hypothesis import highest_rejected_count, share_intervals
 
 
 def holm(p: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
-    """Holm's step-down adjusted p-values: reject where <= level to control family-wise error.
+    """Holm's step-down adjusted p-values: reject where <= alpha to control family-wise error.
 
     NaN stays NaN and is not counted as a test.
 
@@ -33,7 +34,7 @@ def minimality_test(
     random_effects: Float[np.ndarray, " draw"] | Float[np.ndarray, "edge draw"],
     *,
     quantile: float = 0.9,
-    level: float = 0.05,
+    alpha: float = 0.05,
     alternative: float = 0.5,
     names: tuple[str, ...] | None = None,
 ) -> pd.DataFrame:
@@ -51,8 +52,9 @@ def minimality_test(
     Raises
     ------
     ValueError
-        If an effect is NaN or the shapes do not match.
+        If an effect is NaN, the shapes do not match, or `alpha` is no error rate.
     """
+    check_alpha(alpha)
     effects = np.asarray(edge_effects, dtype=float)
     draws = np.asarray(random_effects, dtype=float)
     draws = np.broadcast_to(draws, (len(effects), draws.shape[-1])) if draws.ndim == 1 else draws
@@ -67,8 +69,8 @@ def minimality_test(
     wins = (effects[:, None] > draws).sum(axis=1)
     p = binom.cdf(wins, n, quantile)
     adjusted = holm(p)
-    low, high = share_intervals(wins, n, confidence=1 - level)
-    critical = highest_rejected_count(n, quantile, level / len(effects))
+    low, high = share_intervals(wins, n, confidence=1 - alpha)
+    critical = highest_rejected_count(n, quantile, alpha / len(effects))
     power = float(binom.cdf(critical, n, alternative)) if critical >= 0 else 0.0
     return pd.DataFrame(
         {
@@ -79,7 +81,7 @@ def minimality_test(
             "high": high,
             "p": p,
             "p_holm": adjusted,
-            "redundant": adjusted <= level,
+            "redundant": adjusted <= alpha,
             "power": power,
         }
     )

@@ -29,7 +29,7 @@ def _beats_random(
     beaten: np.ndarray,
     *,
     quantile: float,
-    level: float,
+    alpha: float,
     alternative: float,
     what: str,
     verdict: str,
@@ -39,14 +39,14 @@ def _beats_random(
     if not 0 < quantile < 1:
         raise ValueError(f"quantile must be between 0 and 1, got {quantile}")
     n, wins = len(beaten), int(beaten.sum())
-    critical = lowest_rejected_count(n, quantile, level)
-    low, high = share_interval(wins, n, confidence=1 - level)
+    critical = lowest_rejected_count(n, quantile, alpha)
+    low, high = share_interval(wins, n, confidence=1 - alpha)
     return HypothesisTest(
         name=name,
         null=f"P({what}) <= {quantile:g}",
         statistic=wins / n,
         p=float(binom.sf(wins - 1, n, quantile)),
-        level=level,
+        alpha=alpha,
         n=n,
         power=float(binom.sf(critical - 1, n, alternative)),
         alternative=f"a true share of {alternative:g}",
@@ -54,9 +54,9 @@ def _beats_random(
         high=high,
         estimand="share of random circuits beaten",
         if_rejected=verdict,
-        note=f"beats {wins} of {n} random circuits; {critical} are needed at this level"
+        note=f"beats {wins} of {n} random circuits; {critical} are needed at this alpha"
         if critical <= n
-        else f"no count out of {n} can reject at this level: draw more random circuits",
+        else f"no count out of {n} can reject at this alpha: draw more random circuits",
     )
 
 
@@ -65,7 +65,7 @@ def sufficiency_test(
     random_distances: Float[np.ndarray, " draw"],
     *,
     quantile: float = 0.9,
-    level: float = 0.05,
+    alpha: float = 0.05,
     alternative: float = 0.99,
 ) -> HypothesisTest:
     """H0: P(closer to the model than a random circuit) <= quantile. Rejection = sufficient.
@@ -81,7 +81,7 @@ def sufficiency_test(
         "sufficiency",
         distance < others,
         quantile=quantile,
-        level=level,
+        alpha=alpha,
         alternative=alternative,
         what="circuit is closer to the model than a random circuit",
         verdict=f"it is closer to the model than {100 * quantile:g} % of random circuits",
@@ -93,7 +93,7 @@ def partial_necessity_test(
     random_damages: Float[np.ndarray, " draw"],
     *,
     quantile: float = 0.9,
-    level: float = 0.05,
+    alpha: float = 0.05,
     alternative: float = 0.99,
 ) -> HypothesisTest:
     """H0: P(knock-out damages more than that of a random circuit) <= quantile.
@@ -108,7 +108,7 @@ def partial_necessity_test(
         "partial necessity",
         damage > others,
         quantile=quantile,
-        level=level,
+        alpha=alpha,
         alternative=alternative,
         what="knocking the circuit out damages more than knocking out a random circuit",
         verdict=f"its knock-out damages more than that of {100 * quantile:g} % of random circuits",

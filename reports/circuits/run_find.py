@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from circuitvar.audit.edges import edge_summary, inner_outer, max_t
 from circuitvar.audit.streams import stream
+from circuitvar.circuits.confidence import check_alpha
 from circuitvar.circuits.evaluate import evaluate
 from circuitvar.circuits.files import EdgeFile, check_can_write, write_edges
 from circuitvar.circuits.find import (
@@ -38,7 +39,7 @@ TESTED = ("significant", "inner", "outer")
 """Rules for which no edge at all is a finding, and is written."""
 FIND_RULES = (*(rule.key for rule in RULES), *MORE_RULES)
 
-SELECTION = ("method", "rule", "signed", "epsilon", "error", "level", "minimum_effect")
+SELECTION = ("method", "rule", "signed", "epsilon", "error", "alpha", "minimum_effect")
 """Options that a finder does not use."""
 
 
@@ -55,7 +56,7 @@ class FindOptions:
     signed: bool = False
     epsilon: float = 0.1
     error: str = "circuit-error"
-    level: float = 0.05
+    alpha: float = 0.05
     minimum_effect: float = 0.0
     n: int = 100
     metric: str | None = None
@@ -69,8 +70,7 @@ class FindOptions:
             )
         if self.error not in ERRORS:
             raise ValueError(f"error must be one of {', '.join(ERRORS)}, got {self.error!r}")
-        if not 0 < self.level < 1:
-            raise ValueError(f"level must be between 0 and 1, got {self.level}")
+        check_alpha(self.alpha)
         scored = self.finder is None and self.rule == "threshold"  # A score may be 0 or negative.
         if self.amount is not None and not self.amount > 0 and not scored:
             raise ValueError(
@@ -173,17 +173,17 @@ def select_by_rule(
         rng=stream(options.seed, "max-T"),
         clusters=clusters,
         minimum_effect=options.minimum_effect,
-        level=1 - options.level,
+        level=1 - options.alpha,
     )
     if options.rule == "significant":
         p = _known(tests.step_down, summary.mean, options.minimum_effect)
-        return significant(graph, mean, p, level=options.level, signed=signed)
+        return significant(graph, mean, p, alpha=options.alpha, signed=signed)
     size = _whole(amount)
     sets = inner_outer(summary.mean, summary.se, size=size, critical=tests.critical)
     kept, make = (
         (sets.inner, inner_circuit) if options.rule == "inner" else (sets.outer, outer_circuit)
     )
-    return make(graph, kept, k=size, level=1 - options.level)
+    return make(graph, kept, k=size, confidence=1 - options.alpha)
 
 
 def _known(

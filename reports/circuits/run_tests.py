@@ -7,6 +7,7 @@ from typing import Literal
 import pandas as pd
 
 from circuitvar.audit.streams import stream
+from circuitvar.circuits.confidence import check_alpha
 from circuitvar.circuits.evaluate import TEST_FAMILIES, run_circuit_tests
 from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.types import ABLATIONS, Ablation
@@ -37,7 +38,7 @@ class CircuitTestOptions:
     draws: int = 100
     epsilon: float = 0.1
     quantile: float = 0.9
-    level: float = 0.05
+    alpha: float = 0.05
     permutations: int = 1000
     max_edges: int = 200
     size: int | None = None
@@ -56,10 +57,7 @@ class CircuitTestOptions:
             )
         if self.draws < 1:
             raise ValueError(f"draws = {self.draws} is too small; draw at least one")
-        if not 0 < self.level < 1:
-            raise ValueError(
-                f"level is {self.level:g}; a significance level lies between 0 and 1, e.g. 0.05"
-            )
+        check_alpha(self.alpha)
 
 
 def run_tests(
@@ -106,7 +104,7 @@ def run_tests(
             draws=options.draws,
             epsilon=options.epsilon,
             quantile=options.quantile,
-            level=options.level,
+            alpha=options.alpha,
             permutations=options.permutations,
             max_edges=options.max_edges,
         )

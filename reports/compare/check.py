@@ -8,9 +8,10 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from circuitvar.circuits.confidence import check_alpha
 from circuitvar.reports.card import Run, read_card, read_run
 from circuitvar.reports.compare.compare import estimate_rows
-from circuitvar.reports.compare.gate import Gate, Row, check_alpha, judge_rows
+from circuitvar.reports.compare.gate import Gate, Row, judge_rows
 
 LOWER_IS_BETTER = ("circuit error", "KL to the full model")
 

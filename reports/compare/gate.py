@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
+from circuitvar.circuits.confidence import check_alpha
 from circuitvar.circuits.evaluate import holm
 
 Outcome = Literal["no worse", "worse", "cannot tell", "reported"]
@@ -75,12 +76,6 @@ def tail(row: Row) -> float:
     if row.se == 0:
         return 0.0 if distance < 0 else 1.0
     return float(student.cdf(distance / row.se, row.df))
-
-
-def check_alpha(alpha: float) -> None:
-    """Refuse an error rate outside (0, 1)."""
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha is {alpha:g}; an error rate lies between 0 and 1, e.g. 0.05")
 
 
 def judge_rows(rows: Sequence[Row], *, alpha: float = 0.05) -> Gate:

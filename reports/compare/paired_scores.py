@@ -78,7 +78,7 @@ def stability_changes(a: Side, b: Side) -> list[Change]:
     The first run's seed and number of replicates are used for both.
     """
     settings, templates = a.settings, a.scores.templates
-    level, clusters = settings.level, use_templates(templates)
+    level, clusters = settings.confidence, use_templates(templates)
     both = a.selected, b.selected
     rng = stream(settings.seed, "bootstrap")
     resamples = bootstrap(len(templates), settings.bootstrap, rng=rng)
@@ -117,7 +117,7 @@ def accuracy_changes(a: Side, b: Side) -> list[Change]:
 
     found = group_jackknife(
         differences, len(templates), names=names, rng=np.random.default_rng(0), clusters=clusters,
-        level=a.settings.level,
+        level=a.settings.confidence,
     )  # fmt: skip
     how = f"paired: jackknife over {'templates' if clusters else 'prompts'}"
     return [

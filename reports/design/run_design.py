@@ -192,7 +192,7 @@ def run_plan(
     agreement = design_agreement(
         design,
         derived,
-        level=settings.level,
+        level=settings.confidence,
         sample=partial(
             sample_of,
             out / "runs",
@@ -203,7 +203,7 @@ def run_plan(
         seed=settings.seed,
     )
     agreement.insert(2, "left_out", len(left_out))
-    components = design_components(design, derived, interactions=asked, level=settings.level)
+    components = design_components(design, derived, interactions=asked, level=settings.confidence)
     tables = {"runs": runs, "components": components, "agreement": agreement}
     sobol = sobol_table(derived, design)
     if len(sobol):

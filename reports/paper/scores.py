@@ -52,7 +52,9 @@ def edge_details(run: Run, rows: Int[np.ndarray, " edge"]) -> pd.DataFrame:
     values, clusters = side.scores.values, use_templates(side.scores.templates)
     rng = stream(side.settings.seed, "paper table")
     low, high = bca_means(
-        values[:, rows], bootstrap(len(values), BCA_REPLICATES, rng=rng), level=side.settings.level
+        values[:, rows],
+        bootstrap(len(values), BCA_REPLICATES, rng=rng),
+        level=side.settings.confidence,
     )
     summary = edge_summary(values, clusters=clusters)
     p = 2 * student.sf(np.nan_to_num(summary.snr), max(summary.df, 1.0))

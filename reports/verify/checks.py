@@ -29,7 +29,7 @@ from circuitvar.reports.card import (
     verdict_entry,
 )
 from circuitvar.reports.page import joined_checks
-from circuitvar.reports.verify.scores import heldout_checks, score_checks
+from circuitvar.reports.verify.scores import heldout_checks, read_settings, score_checks
 from circuitvar.reports.verify.tables import folder_checks
 
 
@@ -191,7 +191,6 @@ def recomputed_verdicts(card: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         return None
     axes = tuple(read_axis(entry) for entry in card["axes"])
     estimates = tuple(read_estimate(entry) for entry in card["estimates"])
-    settings = provenance.get("settings") or {}
     again = claims(
         axes,
         estimates,
@@ -199,7 +198,7 @@ def recomputed_verdicts(card: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         own=float(card["random_circuits"]["own"]),
         method=str(provenance.get("method", "")),
         bars=Bars(**bars),
-        level=settings.get("level", 0.95),
+        level=read_settings(card).confidence,
         size=card["edges"].get("in_circuit"),
     )
     return [verdict_entry(verdict) for verdict in again]

@@ -42,13 +42,17 @@ SINGLE = 1e-5
 
 def read_settings(card: Mapping[str, Any]) -> Settings:
     """The settings of an audit, from its card."""
+    recorded = dict(card["provenance"].get("settings") or {})
+    if "level" in recorded:  # Written before 0.2.
+        recorded["confidence"] = recorded.pop("level")
     known = {field.name for field in fields(Settings)}
-    saved: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in card["provenance"].get("settings", {}).items()
-        if name in known
-    }
-    return Settings(**saved)
+    return Settings(
+        **{
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in recorded.items()
+            if name in known
+        }
+    )
 
 
 def score_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
@@ -163,7 +167,7 @@ def _edges_check(
 ) -> Check:
     circuit = top_n(scores.graph, scores.mean, size, signed=settings.signed)
     rng = stream(settings.seed, "max-T")
-    again = edge_table(scores, circuit, axes, level=settings.level, rng=rng)
+    again = edge_table(scores, circuit, axes, level=settings.confidence, rng=rng)
     audit = Audit("", axes, (), again)
     wrong = [f"edges.{path}" for path in differences(edges_entry(audit), card["edges"])]
     if (folder / "edges.csv").exists():

@@ -23,7 +23,8 @@ from circuitvar.tasks.types import Task
     [
         ({"n": 3}, "n = 3 is too small; use 8 or more"),
         ({"exact": 1}, "exact = 1 has no spread; use 0 to skip it"),
-        ({"level": 95}, "level = 95 is not a confidence level"),
+        ({"confidence": 95}, "confidence = 95 is not a confidence level"),
+        ({"confidence": 0.05}, r"0.05 is an error rate: give 0.95"),
         ({"ablation": "noise"}, "ablation 'noise' is unknown; choose one of patching"),
     ],
 )

@@ -51,15 +51,15 @@ MISTAKES = [
     (["evaluate", "junk.pt", *GATED], "junk.pt is not a torch file"),
     (["evaluate", "c.csv", *GATED, "--pairs", "0"], "pairs = 0 is too small; use 1 or more"),
     (["evaluate", "c.csv", *GATED, "--steps", "0"], "steps = 0 is too small; use 1 or more"),
-    (["test", "c.csv", *GATED, "--level", "2"], "level is 2; a significance level lies between 0"),
+    (["test", "c.csv", *GATED, "--level", "2"], "alpha = 2 is not an error rate"),
     (["score", "ioi", "--n", "8", "--edges", "none.txt"], "none.txt holds no edge of a circuit"),
     (["score", "ioi", "--top", "-3"], "--top is -3; give 1 or more"),
     (["score", "ioi", "--seed", "-1"], "--seed is -1; give a whole number of 0 or more"),
     (["score", "--data", "ids.jsonl"], "missing column 'corrupt_ids', 'answer_ids', 'wrong_"),
     (["score", "--data", "few.csv"], "few.csv: missing column 'answer', 'wrong_answer'; found"),
-    (["audit", "ioi", "--level", "2"], "level = 2.0 is not a confidence level"),
-    (["decide", "ioi", "--level", "2"], "level = 2.0 is not a confidence level"),
-    (["find", "ioi", "--level", "2"], "level must be between 0 and 1, got 2.0"),
+    (["audit", "ioi", "--level", "2"], "confidence = 2 is not a confidence level"),
+    (["decide", "ioi", "--level", "2"], "confidence = 2 is not a confidence level"),
+    (["find", "ioi", "--level", "2"], "alpha = 2 is not an error rate"),
     (["find", "ioi", "--amount", "0"], "amount is 0; a circuit needs at least one edge"),
     (["find", "ioi", "--n", "8", "--rule", "threshold", "--amount", "1e9"],
      "0 edges chosen and 0 live, so there is no circuit to write"),
@@ -89,9 +89,9 @@ def test_ids_of_another_tokenizer_are_named_with_the_file(monkeypatch, capsys, f
 @pytest.mark.parametrize("alpha", [3.0, -1.0, 0.0, float("nan")])
 def test_an_error_rate_outside_0_to_1_judges_nothing(tmp_path, alpha):
     row = Row("phi", 0.8, 0.8, 0.0, 0.001, 20, tolerance=0.02)
-    with pytest.raises(ValueError, match="an error rate lies between 0 and 1"):
+    with pytest.raises(ValueError, match="is not an error rate"):
         judge_rows([row], alpha=alpha)
-    with pytest.raises(ValueError, match="an error rate lies between 0 and 1"):
+    with pytest.raises(ValueError, match="is not an error rate"):
         check_runs(tmp_path, tmp_path, alpha=alpha)
 
 

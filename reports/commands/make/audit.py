@@ -104,7 +104,7 @@ def audit(
             "--bar", help="A bar of the verdicts, e.g. `jaccard=0.7` or `phi=0.9`; repeatable."
         ),
     ] = None,
-    level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
+    confidence: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
     seed: Seed = 0,
     revision: Revision = None,
     device: Device = "cpu",
@@ -138,7 +138,7 @@ def audit(
         "pairs": pairs,
         "exact": exact,
         "fresh": fresh,
-        "level": level,
+        "confidence": confidence,
         "seed": seed,
     }
     given = {key: value for key, value in chosen.items() if _given(context, key)}

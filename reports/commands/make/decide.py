@@ -50,7 +50,7 @@ def decide(
     from circuitvar.reports.console import show_progress
     from circuitvar.reports.named import resolve_task
 
-    settings = Settings(method=method, n=n, size=size, level=level, seed=seed)
+    settings = Settings(method=method, n=n, size=size, confidence=level, seed=seed)
     question = resolve_task(task, data)
     loaded = load_model(model, device=device, dtype=dtype, revision=revision)
     with show_progress(quiet=quiet) as progress:

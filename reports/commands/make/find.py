@@ -101,7 +101,7 @@ def find(
             signed=signed,
             epsilon=epsilon,
             error=error,
-            level=level,
+            alpha=level,
             minimum_effect=minimum_effect,
             n=n,
             metric=metric,

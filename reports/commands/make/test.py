@@ -94,7 +94,7 @@ def test(
             draws=draws,
             epsilon=epsilon,
             quantile=quantile,
-            level=level,
+            alpha=level,
             permutations=permutations,
             max_edges=max_edges,
             size=size,

@@ -54,7 +54,7 @@ def test_every_selection_rule_is_reachable_and_reports_its_sizes(tmp_path, model
 
 
 def test_significance_keeps_the_edges_that_always_matter(tmp_path):
-    options = FindOptions(rule="significant", method="exact", n=80, level=0.05)
+    options = FindOptions(rule="significant", method="exact", n=80, alpha=0.05)
     task = get_planted("noise").task
     circuit = run_find(task, model="planted:noise", out=tmp_path / "c.csv", options=options)
     kept = set(circuit.edge_names)
@@ -100,7 +100,7 @@ def test_finding_is_refused_before_any_work(tmp_path, task):
     for options, message in (
         ({"rule": "best"}, "unknown selection rule 'best'; choose one of: top-n"),
         ({"error": "loss"}, "error must be one of circuit-error, faithfulness, kl"),
-        ({"level": 2.0}, "level must be between 0 and 1"),
+        ({"alpha": 2.0}, "alpha = 2 is not an error rate"),
     ):
         with pytest.raises(ValueError, match=message):
             FindOptions(**options)

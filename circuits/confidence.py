@@ -1,0 +1,48 @@
+"""Confidence and error rate are two numbers with two names, each checked in one place.
+
+A confidence level (.95) says how sure an interval is; an error rate alpha (.05) says how often a
+test may reject by chance. One taken for the other turns a failed test into a passed one.
+"""
+
+
+def check_confidence(confidence: float) -> float:
+    """The confidence level of an interval, if it is one.
+
+    Raises
+    ------
+    ValueError
+        It is below 0.5, or 1 or more.
+
+    >>> check_confidence(0.95)
+    0.95
+    """
+    if not 0.5 <= confidence < 1:
+        raise ValueError(
+            f"confidence = {confidence:g} is not a confidence level; give a share from 0.5 to "
+            f"0.999, e.g. 0.95{_meant(confidence, 'an error rate')}"
+        )
+    return confidence
+
+
+def check_alpha(alpha: float) -> float:
+    """The error rate of a test, if it is one.
+
+    Raises
+    ------
+    ValueError
+        It is 0 or less, or above 0.5.
+
+    >>> check_alpha(0.05)
+    0.05
+    """
+    if not 0 < alpha <= 0.5:
+        raise ValueError(
+            f"alpha = {alpha:g} is not an error rate; give a share above 0 and up to 0.5, e.g. "
+            f"0.05{_meant(alpha, 'a confidence level')}"
+        )
+    return alpha
+
+
+def _meant(value: float, other: str) -> str:
+    """What was probably meant, where the complement would have been accepted."""
+    return f" ({value:g} is {other}: give {1 - value:g})" if 0 < value < 1 else ""
