@@ -2,66 +2,91 @@
 
 import math
 from dataclasses import asdict, dataclass, fields, replace
+from typing import Annotated
 
-from circuitvar.circuits.confidence import check_confidence
-from circuitvar.circuits.types import ABLATIONS, Ablation
+from circuitvar.circuits import option
+from circuitvar.circuits.confidence import Confidence, check_confidence
+from circuitvar.circuits.option import AT_LEAST_0, AT_LEAST_1, COMMON, STATISTICS, Option, Range
+from circuitvar.circuits.size import SIZE_IF_OMITTED
+from circuitvar.circuits.types import ABLATIONS, Ablation, AblationKey, ScoreOptions
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Choices of one audit. Field names are the option names of `circuitvar audit`."""
+    """Choices of one audit; the fields that are options are those of `circuitvar audit`."""
 
-    method: str = "eap-ig-inputs"
+    method: option.Method = "eap-ig-inputs"
     other_methods: tuple[str, ...] = ("eap", "clean-corrupted")
     """Approximations that could have been used instead; compared on the same prompts."""
-    metric: str | None = None
-    """Metric key; None is the task's own."""
-    corruption: str | None = None
-    """Corruption key; None is the task's default."""
-    ablation: Ablation = "patching"
-    steps: int = 5
-    n: int = 400
-    """Prompts the circuit is discovered on."""
-    heldout: int = 200
-    """Fresh prompts the circuit is evaluated on."""
-    size: int | None = None
-    """Edges to keep; None is a tenth of the graph, at most 200."""
-    signed: bool = False
-    """Rank by signed score instead of |score|."""
-    bootstrap: int = 200
-    """Bootstrap replicates."""
-    pairs: int = 50
-    """Complementary-half pairs, at template level and at prompt level."""
-    exact: int = 48
-    """Prompts on which every edge is also patched exactly; 0 skips the comparison."""
+    metric: option.Metric = None
+    corruption: option.Corruption = None
+    ablation: AblationKey = ScoreOptions.ablation
+    steps: option.Steps = ScoreOptions.steps
+    n: Annotated[int, Option("Prompts the circuit is discovered on.", COMMON, Range(least=8))] = 400
+    heldout: Annotated[
+        int, Option("Fresh prompts the circuit is evaluated on.", STATISTICS, Range(least=4))
+    ] = 200
+    size: Annotated[
+        int | None, Option(f"Edges to keep; {SIZE_IF_OMITTED} if omitted.", COMMON, AT_LEAST_1)
+    ] = None
+    signed: option.Signed = False
+    bootstrap: Annotated[
+        int, Option("Bootstrap replicates of the prompts.", STATISTICS, Range(least=10))
+    ] = 200
+    pairs: Annotated[
+        int,
+        Option(
+            "Complementary-half pairs, per template and per prompt.", STATISTICS, Range(least=2)
+        ),
+    ] = 50
+    exact: Annotated[
+        int,
+        Option("Prompts on which all edges are patched exactly; 0: none.", STATISTICS, AT_LEAST_0),
+    ] = 48
     random: int = 50
     """Random circuits of the same size to compare with."""
-    fresh: int = 5
-    """Independent data sets of `n` prompts; 0 skips the axis, as files of prompts must."""
-    noise: tuple[float, ...] = ()
-    """Amplitudes of Gaussian noise on the embeddings of role-marked tokens, in embedding SDs, each
-    a corruption to discover the circuit with; one scoring pass each."""
-    noise_roles: tuple[str, ...] | None = None
-    """Roles whose tokens get the noise; None is all but END."""
-    corruptions: tuple[str, ...] = ()
-    """Other corruptions of the task to compare with; ("all",) is all of them."""
-    ablations: tuple[Ablation, ...] = ()
-    """Other ablations, crossed with every method that is defined for them."""
-    confidence: float = 0.95
-    """Confidence level of every interval."""
-    seed: int = 0
+    fresh: Annotated[
+        int, Option("Independent data sets of the same size; 0: none.", STATISTICS, AT_LEAST_0)
+    ] = 5
+    noise: Annotated[
+        tuple[float, ...],
+        Option(
+            "Gaussian noise on embeddings as another corruption: its size in embedding standard "
+            "deviations; repeatable."
+        ),
+    ] = ()
+    noise_roles: Annotated[
+        tuple[str, ...] | None,
+        Option(
+            "Role of the tokens that get noise, all but END if omitted; repeatable.",
+            flags=("--noise-role",),
+        ),
+    ] = None
+    corruptions: Annotated[
+        tuple[str, ...],
+        Option("Corruption to compare with, or `all`; repeatable.", flags=("--other-corruption",)),
+    ] = ()
+    ablations: Annotated[
+        tuple[Ablation, ...],
+        Option(
+            "Ablation to compare with, for every method defined for it; repeatable.",
+            flags=("--other-ablation",),
+            keys="ablation",
+        ),
+    ] = ()
+    confidence: Confidence = 0.95
+    seed: option.Seed = ScoreOptions.seed
 
     def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{name} = {value} is too small; use {least} or more")
+        check_confidence(self.confidence)
+        option.check_ranges(self)
+        if self.random < 10:
+            raise ValueError(f"random = {self.random} is too small; use 10 or more")
         for name in ("exact", "fresh"):
             if getattr(self, name) == 1:
                 raise ValueError(
                     f"{name} = 1 has no spread; use 0 to skip it, or 2 or more to measure it"
                 )
-        check_confidence(self.confidence)
         for ablation in (self.ablation, *self.ablations):
             if ablation not in ABLATIONS:
                 raise ValueError(
@@ -76,19 +101,6 @@ class Settings:
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
 
-
-_LEAST = {
-    "n": 8,
-    "heldout": 4,
-    "size": 1,
-    "bootstrap": 10,
-    "pairs": 2,
-    "random": 10,
-    "exact": 0,
-    "fresh": 0,
-    "steps": 1,
-    "seed": 0,
-}
 
 QUICK = Settings(n=120, heldout=60, bootstrap=50, pairs=20, exact=24, fresh=3)
 """A smoke-sized audit: the same steps, wider intervals."""

@@ -4,6 +4,17 @@ A confidence level (.95) says how sure an interval is; an error rate alpha (.05)
 test may reject by chance. One taken for the other turns a failed test into a passed one.
 """
 
+from typing import Annotated
+
+from circuitvar.circuits.option import STATISTICS, Option, Range
+
+CONFIDENCE = Range(least=0.5, below=1)
+ERROR_RATE = Range(above=0, most=0.5)
+Confidence = Annotated[
+    float, Option("Confidence level.", STATISTICS, CONFIDENCE, formerly="--level")
+]
+Alpha = Annotated[float, Option("Error rate.", STATISTICS, ERROR_RATE, formerly="--level")]
+
 
 def check_confidence(confidence: float) -> float:
     """The confidence level of an interval, if it is one.
@@ -16,7 +27,7 @@ def check_confidence(confidence: float) -> float:
     >>> check_confidence(0.95)
     0.95
     """
-    if not 0.5 <= confidence < 1:
+    if confidence not in CONFIDENCE:
         raise ValueError(
             f"confidence = {confidence:g} is not a confidence level; give a share from 0.5 to "
             f"0.999, e.g. 0.95{_meant(confidence, 'an error rate')}"
@@ -35,7 +46,7 @@ def check_alpha(alpha: float) -> float:
     >>> check_alpha(0.05)
     0.05
     """
-    if not 0 < alpha <= 0.5:
+    if alpha not in ERROR_RATE:
         raise ValueError(
             f"alpha = {alpha:g} is not an error rate; give a share above 0 and up to 0.5, e.g. "
             f"0.05{_meant(alpha, 'a confidence level')}"

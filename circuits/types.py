@@ -6,12 +6,14 @@ Arrays are numpy on this side of the model, so that `audit` and `reports` never 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
+from circuitvar.circuits import option
 from circuitvar.circuits.graph import Graph
+from circuitvar.circuits.option import Option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,23 +23,27 @@ if TYPE_CHECKING:
 
 Ablation = Literal["patching", "mean", "mean-positional", "zero"]
 ABLATIONS: tuple[Ablation, ...] = ("patching", "mean", "mean-positional", "zero")
+AblationKey = Annotated[
+    Ablation, Option("Patched value: patching, mean, mean-positional or zero.", keys="ablation")
+]
 
 
 @dataclass(frozen=True)
 class ScoreOptions:
     """Everything that can change a score besides model, data and metric. Recorded in every file."""
 
-    ablation: Ablation = "patching"
-    steps: int = 5
-    """Integration steps of the integrated-gradient methods."""
-    rule: Literal["left", "midpoint", "gauss-legendre"] = "left"
-    """Integration rule; `left` is the published one (corrupted end included, clean end not)."""
+    ablation: AblationKey = "patching"
+    steps: option.Steps = 5
+    rule: Annotated[
+        Literal["left", "midpoint", "gauss-legendre"],
+        Option("Integration rule: left (published), midpoint, gauss-legendre."),
+    ] = "left"
+    """`left` has the corrupted end and not the clean one."""
     edges: tuple[int, ...] | None = None
     """Columns of `Graph.edges` to score; None is all of them."""
     role: str | None = None
     """Patch only at the positions that play this role; None is every position."""
-    seed: int = 0
-    """Only for methods that draw random numbers."""
+    seed: option.Seed = 0
     means: "Writes | None" = field(default=None, repr=False, compare=False)
     """Filled in by `score_edges` for mean ablation: what every source writes on average over the
     corrupted prompts of the whole data set, so that scores do not depend on the batching."""

@@ -8,10 +8,10 @@ from circuitvar.audit.design.design import Design, Facet, Level, RunKey
 from circuitvar.audit.design.design_summary import varied
 from circuitvar.audit.design.facets import pools
 from circuitvar.audit.settings import Settings
-from circuitvar.circuits.find import circuit_size
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.model import Model
+from circuitvar.circuits.size import circuit_size
 from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Task
 

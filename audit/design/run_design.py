@@ -20,11 +20,12 @@ from circuitvar.audit.design.plan_checks import check_on_model, loaded, source_o
 from circuitvar.audit.design.run_store import run_design, run_path
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single import discovery_batch, fresh_batch
-from circuitvar.circuits.find import circuit_size, get_finder
+from circuitvar.circuits.find import get_finder
 from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.scores import code_digest, score_edges
+from circuitvar.circuits.size import circuit_size
 from circuitvar.circuits.types import ScoreOptions
 from circuitvar.tasks.language import with_noise
 from circuitvar.tasks.tokens import get_metric

@@ -25,8 +25,8 @@ from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Audit, Estimate
 from circuitvar.audit.variance import agreement_estimates, components_of
 from circuitvar.audit.verdicts import Bars
-from circuitvar.circuits.find import circuit_size
 from circuitvar.circuits.model import Model
+from circuitvar.circuits.size import circuit_size
 from circuitvar.circuits.types import Method
 from circuitvar.tasks.types import Task
 from circuitvar.tasks.units import use_templates

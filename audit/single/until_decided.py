@@ -17,10 +17,11 @@ from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.prompts import fresh_batch
 from circuitvar.audit.types import Estimate, Verdict
 from circuitvar.audit.verdicts import UNTIE, Bars, is_no_compression, judge, tied_reason
-from circuitvar.circuits.find import circuit_size, top_n_masks
+from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.scores import score_edges
+from circuitvar.circuits.size import circuit_size
 from circuitvar.circuits.types import ScoreOptions
 from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Task

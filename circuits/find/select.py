@@ -34,21 +34,6 @@ def strength(
     return values if signed else np.abs(values)
 
 
-def circuit_size(n_edges: int, size: int | None) -> int:
-    """Edges to keep: as asked, else a tenth of the graph and at most 200.
-
-    Raises
-    ------
-    ValueError
-        More edges were asked for than the graph has.
-    """
-    if size is None:
-        return max(1, min(200, n_edges // 10))
-    if size > n_edges:
-        raise ValueError(f"size = {size} but the graph has {n_edges} edges; ask for fewer")
-    return size
-
-
 def check_size(n: int, n_edges: int) -> None:
     if not 0 <= n <= n_edges:
         raise ValueError(f"n must be between 0 and the number of edges, {n_edges}; got {n}")

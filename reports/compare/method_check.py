@@ -18,11 +18,11 @@ from jaxtyping import Bool, Float
 from circuitvar.audit.agreement import Selected, halves_agreement, halves_change
 from circuitvar.audit.indices import auroc, average_precision, spearman
 from circuitvar.audit.intervals import group_jackknife
-from circuitvar.circuits.find import circuit_size
 from circuitvar.circuits.loading import load_model, load_planted
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.scores import score_edges
+from circuitvar.circuits.size import circuit_size
 from circuitvar.circuits.types import EdgeScores, Method, ScoreFn, ScoreOptions
 from circuitvar.reports.compare.gate import Gate, Row, judge_rows
 from circuitvar.tasks.catalog import get_task

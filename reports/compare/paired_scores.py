@@ -23,8 +23,9 @@ from circuitvar.audit.resampling import bootstrap
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
 from circuitvar.audit.variance import sign_agreement, top_overlap
-from circuitvar.circuits.find import circuit_size, top_n_masks
+from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.scores import read_scores
+from circuitvar.circuits.size import circuit_size
 from circuitvar.circuits.types import EdgeScores
 from circuitvar.reports.card import Run
 from circuitvar.reports.tables import fact

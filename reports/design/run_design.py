@@ -38,10 +38,11 @@ from circuitvar.audit.design import (
 from circuitvar.audit.function import PROMPTS
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single import discovery_batch, marks_roles
-from circuitvar.circuits.find import circuit_size, get_finder
+from circuitvar.circuits.find import get_finder
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.scores import score_edges
+from circuitvar.circuits.size import circuit_size
 from circuitvar.circuits.types import ScoreOptions
 from circuitvar.reports.page import SectionTable, write_section
 from circuitvar.reports.tables import to_csv

@@ -20,8 +20,9 @@ from circuitvar.audit.settings import Settings
 from circuitvar.audit.single import matrix_axes, structure_checks
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Audit, Axis, Estimate
-from circuitvar.circuits.find import circuit_size, top_n
+from circuitvar.circuits.find import top_n
 from circuitvar.circuits.scores import read_scores
+from circuitvar.circuits.size import circuit_size
 from circuitvar.circuits.types import EdgeScores, Faithfulness
 from circuitvar.reports.card import (
     TOLERANCE,

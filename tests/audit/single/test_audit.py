@@ -10,9 +10,10 @@ from circuitvar.audit.resampling.weights import bootstrap
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.audit import audit_circuit
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.find.select import circuit_size, top_n_masks
+from circuitvar.circuits.find.select import top_n_masks
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.scores.score import score_edges
+from circuitvar.circuits.size import circuit_size
 from circuitvar.reports.card.document import card_text, make_card
 from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.tokens.metrics import get_metric
