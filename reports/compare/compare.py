@@ -47,7 +47,7 @@ PAIRED: Mapping[str, Statistic] = {
 }
 
 
-def compare_runs(first: Path | str, second: Path | str) -> pd.DataFrame:
+def compare_reports(first: Path | str, second: Path | str) -> pd.DataFrame:
     """Second minus first, one row per number that both have.
 
     Columns: measure, first, second, difference, se, low, high, df, how.

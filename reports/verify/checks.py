@@ -50,7 +50,7 @@ def verify_card(card: Mapping[str, Any]) -> tuple[Check, ...]:
     return tuple(checks)
 
 
-def verify_path(path: Path | str) -> tuple[Check, ...]:
+def verify_report(path: Path | str) -> tuple[Check, ...]:
     """Check a card file, and the tables beside it where they are.
 
     Raises

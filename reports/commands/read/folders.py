@@ -47,9 +47,9 @@ def verify(
     import pandas as pd
 
     from circuitvar.reports.console import print_table
-    from circuitvar.reports.verify import verify_path
+    from circuitvar.reports.verify import verify_report
 
-    checks = verify_path(card)
+    checks = verify_report(card)
     rows = [
         {"check": c.name, "result": "ok" if c.ok else "FAILED", "detail": c.detail} for c in checks
     ]
@@ -63,10 +63,10 @@ def compare(
     second: Annotated[Path, typer.Argument(help="Another report folder.")],
 ) -> None:
     """Differences between two audits (methods, models, checkpoints) with intervals."""
-    from circuitvar.reports.compare import compare_runs
+    from circuitvar.reports.compare import compare_reports
     from circuitvar.reports.console import print_table
 
-    frame = compare_runs(first, second)
+    frame = compare_reports(first, second)
     shown = frame.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value)
     print_table(shown, title=f"{second} minus {first}")
 

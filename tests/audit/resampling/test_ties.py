@@ -23,7 +23,7 @@ from circuitvar.reports.card.document import check_schema, make_card
 from circuitvar.reports.card.markdown import card_markdown
 from circuitvar.reports.page.headline import headline_sentences
 from circuitvar.reports.page.write import write_report
-from circuitvar.reports.verify.checks import verify_card, verify_path
+from circuitvar.reports.verify.checks import verify_card, verify_report
 from circuitvar.reports.verify.scores import SCORES, score_checks
 from circuitvar.tasks.catalog import get_task
 from tests.audit.toy_audit import toy_audit
@@ -128,7 +128,7 @@ def test_reports_say_that_ties_decide(ones, capsys, tmp_path):
 def test_ties_are_recomputed_from_the_scores(ones, tmp_path):
     write_report(ones, tmp_path)
     write_scores(ones.scores, tmp_path / SCORES)
-    assert [check for check in verify_path(tmp_path) if not check.ok] == []
+    assert [check for check in verify_report(tmp_path) if not check.ok] == []
     card = make_card(ones)
     card["axes"][0]["tied"] = 0
     failed = [c for c in score_checks(card, tmp_path) if not c.ok]

@@ -16,7 +16,7 @@ from circuitvar.circuits.scores.score_files import write_scores
 from circuitvar.circuits.types import EdgeScores
 from circuitvar.reports.card.run_folder import read_run
 from circuitvar.reports.compare.check import TOLERANCES, check_runs
-from circuitvar.reports.compare.compare import compare_runs
+from circuitvar.reports.compare.compare import compare_reports
 from circuitvar.reports.compare.gate import Gate, Row, holm, judge_rows
 from circuitvar.reports.compare.paired_scores import score_changes
 from circuitvar.reports.page import write
@@ -80,7 +80,7 @@ def runs(tmp_path_factory):
 
 
 def test_a_run_compared_with_itself_differs_by_nothing(runs):
-    frame = compare_runs(runs["base"], runs["same"]).set_index("measure")
+    frame = compare_reports(runs["base"], runs["same"]).set_index("measure")
     assert frame.loc["Jaccard of the two circuits", "difference"] == 1.0
     assert frame.loc["rank correlation of scores", "difference"] == pytest.approx(1.0)
     assert frame.loc["faithfulness", ["difference", "se"]].tolist() == [0.0, 0.0]
@@ -88,11 +88,11 @@ def test_a_run_compared_with_itself_differs_by_nothing(runs):
 
 
 def test_paired_differences_are_sharper_than_independent_ones(runs):
-    frame = compare_runs(runs["base"], runs["shifted"]).set_index("measure")
+    frame = compare_reports(runs["base"], runs["shifted"]).set_index("measure")
     row = frame.loc["faithfulness"]
     assert row["difference"] == pytest.approx(-0.03, abs=0.005)
     assert row["high"] < 0
-    alone = compare_runs(runs["base"], runs["elsewhere"]).set_index("measure")
+    alone = compare_reports(runs["base"], runs["elsewhere"]).set_index("measure")
     alone = alone.loc["faithfulness"]
     assert alone["how"].startswith("independent")
     assert alone["se"] == pytest.approx(math.hypot(0.021, 0.021))
@@ -208,7 +208,7 @@ def scored(tmp_path_factory):
 
 
 def test_stored_scores_are_compared_prompt_by_prompt(scored):
-    frame = compare_runs(scored["base"], scored["noisy"]).set_index("measure")
+    frame = compare_reports(scored["base"], scored["noisy"]).set_index("measure")
     for measure in ("phi: bootstrap", "Jaccard: halves-template", "phi: paraphrase"):
         assert frame.loc[measure, "how"].startswith("paired: the same")
         assert frame.loc[measure, "high"] < 0

@@ -9,7 +9,7 @@ from circuitvar.reports.page import write
 from circuitvar.reports.page.join import MAX_BYTES, join_sections
 from circuitvar.reports.page.section_file import SectionFigure, SectionTable, write_section
 from circuitvar.reports.page.write import write_report
-from circuitvar.reports.verify.checks import verify_path
+from circuitvar.reports.verify.checks import verify_report
 from tests.audit.toy_audit import toy_audit
 from tests.reports.page.test_page import ATTACK, Tags
 from tests.reports.test_browser import READY
@@ -148,17 +148,17 @@ def test_hostile_values_stay_text(run, tmp_path):
 
 
 def test_verify_passes_and_notices_an_edit(run, tmp_path):
-    names = [check.name for check in verify_path(run)]
+    names = [check.name for check in verify_report(run)]
     assert "joined sections" not in names
     join_sections(run, [section(tmp_path / "n")])
-    assert {check.name: check.ok for check in verify_path(run)}["joined sections"]
+    assert {check.name: check.ok for check in verify_report(run)}["joined sections"]
     (run / "report.html").write_text(page_of(run).replace("3 units were", "4 units were"))
-    (check,) = [check for check in verify_path(run) if check.name == "joined sections"]
+    (check,) = [check for check in verify_report(run) if check.name == "joined sections"]
     assert not check.ok and "join again" in check.detail
     join_sections(run, [])
-    assert all(check.ok for check in verify_path(run) if check.name == "joined sections")
+    assert all(check.ok for check in verify_report(run) if check.name == "joined sections")
     (run / "joined" / "neurons" / "section.json").write_text("{}")
-    assert not all(check.ok for check in verify_path(run))
+    assert not all(check.ok for check in verify_report(run))
 
 
 def test_mistakes_are_one_sentence_and_change_nothing(run, tmp_path):
@@ -208,7 +208,7 @@ def test_a_new_audit_into_the_folder_keeps_what_was_joined(run, tmp_path):
     joined = page_of(run)
     write_report(toy_audit(seed=1), run)
     assert "joined-neurons" in page_of(run) and page_of(run) != joined
-    assert all(check.ok for check in verify_path(run) if check.name == "joined sections")
+    assert all(check.ok for check in verify_report(run) if check.name == "joined sections")
     write_report(toy_audit(), run)
     assert page_of(run) == joined
 

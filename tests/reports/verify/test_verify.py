@@ -15,7 +15,7 @@ from circuitvar.reports.compare.check import check_runs
 from circuitvar.reports.page import write
 from circuitvar.reports.tables.frames import edges_frame, stability_frame
 from circuitvar.reports.tables.text import to_csv
-from circuitvar.reports.verify.checks import verify_card, verify_path
+from circuitvar.reports.verify.checks import verify_card, verify_report
 from circuitvar.tasks.catalog import get_task
 from tests.audit.toy_audit import toy_audit
 
@@ -105,17 +105,17 @@ def test_verdicts_without_bars_are_not_taken_on_trust(card):
 def test_tables_beside_the_card_must_agree(card, tmp_path):
     audit = toy_audit()
     (tmp_path / "card.json").write_text(card_text(card), encoding="utf-8")
-    assert failed(verify_path(tmp_path)) == []
+    assert failed(verify_report(tmp_path)) == []
     (tmp_path / "stability.csv").write_text(to_csv(stability_frame(audit)))
     (tmp_path / "edges.csv").write_text(to_csv(edges_frame(audit)))
-    assert failed(verify_path(tmp_path / "card.json")) == []
+    assert failed(verify_report(tmp_path / "card.json")) == []
     frame = pd.read_csv(tmp_path / "edges.csv")
     frame.loc[0, "inclusion_bootstrap"] = 0.75
     (tmp_path / "edges.csv").write_text(to_csv(frame))
     frame = pd.read_csv(tmp_path / "stability.csv")
     frame.loc[1, "phi"] += 1e-4
     (tmp_path / "stability.csv").write_text(to_csv(frame))
-    checks = {check.name: check for check in verify_path(tmp_path)}
+    checks = {check.name: check for check in verify_report(tmp_path)}
     assert checks["edges.csv"].detail == "differs in inclusion_bootstrap"
     assert checks["stability.csv"].detail == "differs in phi of bootstrap"
 
@@ -151,7 +151,7 @@ def index_of(run, name):
 
 
 def test_a_run_agrees_with_its_scores(run):
-    checks = {check.name: check for check in verify_path(run)}
+    checks = {check.name: check for check in verify_report(run)}
     assert [check for check in checks.values() if not check.ok] == []
     assert {"scores: bootstrap", "scores: edges", "tables/heldout.csv"} <= set(checks)
 
@@ -166,14 +166,14 @@ def test_a_run_agrees_with_its_scores(run):
     ],
 )
 def test_what_a_card_could_hide_is_in_the_run_folder(run, tmp_path, path, value, name, detail):
-    failures = [c for c in verify_path(resealed(run, tmp_path, path, value)) if not c.ok]
+    failures = [c for c in verify_report(resealed(run, tmp_path, path, value)) if not c.ok]
     assert any(c.name.startswith(name) and detail in c.detail for c in failures)
 
 
 def test_estimates_are_recomputed_from_their_tables(run, tmp_path):
     for name, check in (("circuit accuracy", "tables/heldout.csv"),):
         place = ("estimates", index_of(run, name), "se")
-        failures = [c for c in verify_path(resealed(run, tmp_path, place, 0.07)) if not c.ok]
+        failures = [c for c in verify_report(resealed(run, tmp_path, place, 0.07)) if not c.ok]
         assert [c.name for c in failures if f"{name}.se" in c.detail] == [check]
 
 
@@ -183,7 +183,7 @@ def test_an_edited_edge_table_is_caught(run, tmp_path):
     frame = pd.read_csv(folder / "edges.csv")
     frame.loc[3, "score"] += 1e-6
     (folder / "edges.csv").write_text(to_csv(frame))
-    checks = {check.name: check for check in verify_path(folder)}
+    checks = {check.name: check for check in verify_report(folder)}
     assert checks["scores: edges"].detail == "differs in score of edges.csv"
 
 
