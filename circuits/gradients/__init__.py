@@ -2,12 +2,12 @@
 
 from circuitvar.circuits.gradients.edge_products import PathGradients, add, contract, frozen
 from circuitvar.circuits.gradients.gradient_scores import (
-    check_differentiable, clean_logits, corrupt_run, differentiate, edge_scores, metric_of,
+    Point, check_differentiable, clean_logits, corrupt_run, differentiate, edge_scores, metric_of,
     patch_values, plain_run, point, role_mask, window_of,
 )
 
 __all__ = [
-    "PathGradients", "add", "check_differentiable", "clean_logits", "contract", "corrupt_run",
-    "differentiate", "edge_scores", "frozen", "metric_of", "patch_values", "plain_run", "point",
-    "role_mask", "window_of",
+    "PathGradients", "Point", "add", "check_differentiable", "clean_logits", "contract",
+    "corrupt_run", "differentiate", "edge_scores", "frozen", "metric_of", "patch_values",
+    "plain_run", "point", "role_mask", "window_of",
 ]

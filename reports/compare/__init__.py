@@ -2,11 +2,15 @@
 
 from circuitvar.reports.compare.check import check_runs
 from circuitvar.reports.compare.compare import compare_reports
-from circuitvar.reports.compare.gate import Row, judge_rows
-from circuitvar.reports.compare.method_check import check_method, leaderboard, planted_cases
+from circuitvar.reports.compare.gate import Gate, Row, judge_rows
+from circuitvar.reports.compare.method_check import (
+    Case, assert_method_ok, check_method, known_cases, leaderboard, planted_case, planted_cases,
+    pocket_case,
+)
 from circuitvar.reports.compare.paired_scores import Side, scored_side
 
 __all__ = [
-    "Row", "Side", "check_method", "check_runs", "compare_reports", "judge_rows", "leaderboard",
-    "planted_cases", "scored_side",
+    "Case", "Gate", "Row", "Side", "assert_method_ok", "check_method", "check_runs",
+    "compare_reports", "judge_rows", "known_cases", "leaderboard", "planted_case", "planted_cases",
+    "pocket_case", "scored_side",
 ]
