@@ -15,7 +15,7 @@ except ModuleNotFoundError:  # Run by hand, where hatchling is not needed.
     Hook = object
 
 ROOT = Path(__file__).resolve().parent
-TREE = ROOT / ".src" / "circuitvar"
+TREE = Path(".src", "circuitvar")
 FOLDERS = ("tasks", "circuits", "audit", "reports")
 TOP = '''"""Error bars for circuits: the public names, loaded when they are first used."""
 
@@ -29,40 +29,45 @@ if TYPE_CHECKING:
 PART = '"""See `{0}`."""\n\nfrom {0} import *\nfrom {0} import __all__\n'
 
 
-def own_files() -> dict[str, str]:
+def own_files(root: Path) -> dict[str, str]:
     """Text of each file of the package itself."""
-    names = sorted(p.stem for p in (ROOT / "reports" / "front").glob("[a-z]*.py"))
+    names = sorted(p.stem for p in (root / "reports" / "front").glob("[a-z]*.py"))
     parts = {f"{name}.py": PART.format(f"circuitvar.reports.front.{name}") for name in names}
     return {"__init__.py": TOP, "py.typed": "", **parts}
 
 
-def make_tree() -> None:
-    """Make or mend `.src/circuitvar`."""
-    TREE.mkdir(parents=True, exist_ok=True)
-    for name, text in own_files().items():
-        (TREE / name).write_text(text, encoding="utf-8")
+def make_tree(root: Path) -> dict[str, str]:
+    """Make or mend `.src/circuitvar`; the package's own files and where each goes in a wheel."""
+    tree, own = root / TREE, own_files(root)
+    tree.mkdir(parents=True, exist_ok=True)
+    for name, text in own.items():
+        (tree / name).write_text(text, encoding="utf-8")
+    for old in {file.name for file in tree.glob("*.py")} - set(own):
+        (tree / old).unlink()
     for folder in FOLDERS:
-        link = TREE / folder
-        if link.exists() and link.samefile(ROOT / folder):
+        link = tree / folder
+        if link.exists() and link.samefile(root / folder):
             continue
         if os.path.lexists(link):
             link.unlink()  # A link that a copy or an archive broke.
         if os.name == "nt":
             import _winapi
 
-            _winapi.CreateJunction(str(ROOT / folder), str(link))
+            _winapi.CreateJunction(str(root / folder), str(link))
         else:
             link.symlink_to(Path("..", "..", folder), target_is_directory=True)
+    return {str(tree / name): f"circuitvar/{name}" for name in own}
 
 
 class ImportTree(Hook):
     """Called by hatchling before it builds a wheel, an editable one too."""
 
-    def initialize(self, version: str, build_data: dict) -> None:  # noqa: ARG002
-        make_tree()
-        for name in own_files():
-            build_data["force_include"][str(TREE / name)] = f"circuitvar/{name}"
+    def initialize(self, version: str, build_data: dict) -> None:
+        """Make the tree; put its own files into a wheel that is not editable."""
+        own = make_tree(Path(self.root))
+        if version != "editable":
+            build_data["force_include"].update(own)
 
 
 if __name__ == "__main__":
-    make_tree()
+    make_tree(ROOT)
