@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 
 from circuitvar.audit.neurons.data import ProbingSet, probing_set
-from circuitvar.audit.neurons.front import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.resampling import bootstrap_votes
+from circuitvar.audit.neurons.run import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.similarity import cluster_weights
 
 NINE = ("pearson", "iou", "f1", "auprc", "phi", "cosine", "accuracy", "balanced_accuracy",

@@ -1,10 +1,10 @@
 """`identify` from names to a folder and a page section."""
 
-from circuitvar.reports.identify.identify_command import (
+from circuitvar.reports.identify.settings import net_options
+from circuitvar.reports.identify.small_nets import (
     experiments_called, run_identify, run_paper_tables,
 )
-from circuitvar.reports.identify.identify_model import ModelOptions, run_identify_model
-from circuitvar.reports.identify.identify_settings import net_options
+from circuitvar.reports.identify.transformer import ModelOptions, run_identify_model
 
 __all__ = [
     "ModelOptions", "experiments_called", "net_options", "run_identify", "run_identify_model",

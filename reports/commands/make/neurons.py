@@ -69,7 +69,7 @@ def neurons(
     """Label MLP neurons, heads or edges with concepts: bootstrap sets and linear explanations."""
     import pandas as pd
 
-    from circuitvar.audit.neurons.front import NeuronOptions
+    from circuitvar.audit.neurons.run import NeuronOptions
     from circuitvar.reports.console import print_table
     from circuitvar.reports.neurons import UnitChoice, best_units, run_neurons
     from circuitvar.reports.page import check_writable

@@ -13,10 +13,10 @@ import pytest
 from scipy import stats
 
 from circuitvar.audit.neurons.data.probing_set import probing_set
-from circuitvar.audit.neurons.front.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.linear.elastic_net import elastic_net
 from circuitvar.audit.neurons.linear.linear_gram import Gram
 from circuitvar.audit.neurons.resampling.bootstrap_votes import bootstrap_votes
+from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.sets.aliases import alias_classes
 from circuitvar.audit.neurons.sets.null_concepts import null_best
 from circuitvar.audit.neurons.similarity.bounds import (

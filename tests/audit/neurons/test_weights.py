@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from circuitvar.audit.neurons.data.probing_set import probing_set
-from circuitvar.audit.neurons.front.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.linear.inclusion_frequency import inclusion_frequency
 from circuitvar.audit.neurons.linear.linear_explanation import linear_explanations
 from circuitvar.audit.neurons.resampling.bootstrap_votes import bootstrap_votes
+from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights, concept_prompts
 from circuitvar.audit.neurons.similarity.cluster_sums import active_rows
 from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions

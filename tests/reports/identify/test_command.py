@@ -4,12 +4,12 @@ import pandas as pd
 import pytest
 
 from circuitvar.audit.identifiability.count.net_options import NetOptions
-from circuitvar.audit.identifiability.front.net_tables import net_tables
-from circuitvar.audit.identifiability.front.summary import summarize_counts
 from circuitvar.audit.identifiability.nets.train import Recipe
+from circuitvar.audit.identifiability.tables.count_summary import summarize_counts
+from circuitvar.audit.identifiability.tables.net_tables import net_tables
 from circuitvar.audit.streams import stream
-from circuitvar.reports.identify import identify_command
-from circuitvar.reports.identify.identify_command import (
+from circuitvar.reports.identify import small_nets
+from circuitvar.reports.identify.small_nets import (
     EXPERIMENTS,
     Experiment,
     experiments_called,
@@ -93,10 +93,8 @@ def test_run_writes_tables_and_figures_and_resumes(tmp_path, monkeypatch):
     missing = sorted(stored)[0]
     missing.unlink()
     calls = []
-    one_net = identify_command._one_net
-    monkeypatch.setattr(
-        identify_command, "_one_net", lambda *args: calls.append(1) or one_net(*args)
-    )
+    one_net = small_nets._one_net
+    monkeypatch.setattr(small_nets, "_one_net", lambda *args: calls.append(1) or one_net(*args))
     second = run()
     assert len(calls) == 1
     assert {path: path.read_bytes() for path in (tmp_path / "nets").iterdir()} == stored
@@ -159,7 +157,7 @@ def test_an_interrupted_table_goes_on_to_the_same_result(tmp_path, monkeypatch):
     def run(folder):
         return run_paper_tables(folder, seeds=range(3), experiments=(tiny,), recipe=FAST)
 
-    one_net = identify_command._one_net
+    one_net = small_nets._one_net
     calls = []
 
     def stop(*args):
@@ -168,11 +166,11 @@ def test_an_interrupted_table_goes_on_to_the_same_result(tmp_path, monkeypatch):
         calls.append(1)
         return one_net(*args)
 
-    monkeypatch.setattr(identify_command, "_one_net", stop)
+    monkeypatch.setattr(small_nets, "_one_net", stop)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "stopped")
     assert len(list((tmp_path / "stopped").rglob("nets/*.json"))) == 1
-    monkeypatch.setattr(identify_command, "_one_net", one_net)
+    monkeypatch.setattr(small_nets, "_one_net", one_net)
     run(tmp_path / "stopped")
     run(tmp_path / "whole")
     tables = sorted((tmp_path / "whole").rglob("*.csv")) + sorted(

@@ -7,8 +7,7 @@ import torch
 
 from circuitvar.audit.identifiability.transformers.mask_search import search_masks
 from circuitvar.circuits.loading.load import load_model
-from circuitvar.reports.identify.identify_model import ModelOptions, near_edges, run_identify_model
-from circuitvar.reports.identify.identify_reruns import (
+from circuitvar.reports.identify.reruns import (
     EQUAL,
     Reruns,
     check_seed_models,
@@ -18,7 +17,8 @@ from circuitvar.reports.identify.identify_reruns import (
     rerun_batches,
     rerun_seeds,
 )
-from circuitvar.reports.identify.identify_summary import judge
+from circuitvar.reports.identify.summary import judge
+from circuitvar.reports.identify.transformer import ModelOptions, near_edges, run_identify_model
 from circuitvar.reports.page.section_file import read_section
 
 SMALL = ModelOptions(n=40, heldout=16, size=4, m=8, resamples=40, batches=3)

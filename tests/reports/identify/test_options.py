@@ -8,9 +8,9 @@ from circuitvar.audit.identifiability.count.strict_valid import list_strict
 from circuitvar.audit.identifiability.nets.question import pose
 from circuitvar.audit.identifiability.nets.train import Recipe, train_nets
 from circuitvar.audit.identifiability.nets.types import Criterion
-from circuitvar.reports.identify.identify_command import run_identify
-from circuitvar.reports.identify.identify_settings import net_options, settings_columns
-from circuitvar.reports.identify.identify_store import digest
+from circuitvar.reports.identify.net_store import digest
+from circuitvar.reports.identify.settings import net_options, settings_columns
+from circuitvar.reports.identify.small_nets import run_identify
 from circuitvar.reports.page.section_file import read_section
 from tests.reports.commands.toy_commands import run
 

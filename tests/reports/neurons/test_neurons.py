@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from circuitvar.audit.neurons.front.audit_neurons import NeuronOptions, audit_neurons
+from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
 from circuitvar.audit.neurons.views.error_curve import error_curve
 from circuitvar.audit.neurons.views.perturbation_tables import SEED_AXIS
 from circuitvar.audit.neurons.views.perturbations import PerturbationOptions
-from circuitvar.reports.neurons import neuron_figures
-from circuitvar.reports.neurons.neuron_units import UNITS, UnitChoice, sibling_models
-from circuitvar.reports.neurons.neurons_command import run_neurons
-from circuitvar.reports.neurons.neurons_section import card_name, neuron_sentences
-from circuitvar.reports.neurons.neurons_write import best_units, vote_units
+from circuitvar.reports.neurons import figures
+from circuitvar.reports.neurons.command import run_neurons
+from circuitvar.reports.neurons.section import card_name, neuron_sentences
+from circuitvar.reports.neurons.units import UNITS, UnitChoice, sibling_models
+from circuitvar.reports.neurons.write import best_units, vote_units
 from circuitvar.tasks.pocket.tokenizer import build_tokenizer
 from tests.audit.neurons.toy_neurons import planted_units
 from tests.circuits.toy_scoring import build
@@ -48,29 +48,29 @@ def test_error_curve_shrinks_and_stays_under_the_bounds(audit):
 
 def test_figures_show_what_the_frames_hold(audit):
     data, truth, found = audit
-    bars = neuron_figures.vote_bars(found.votes, ["unit0", "unit1"])
+    bars = figures.vote_bars(found.votes, ["unit0", "unit1"])
     titles = [axes.get_title(loc="left") for axes in bars.axes]
     assert titles[:2] == ["unit0", "unit1"]
     assert found.units.label[0] in [t.get_text() for t in bars.axes[0].get_yticklabels()]
     curve = error_curve(data, 0, int(truth[0]), rng=np.random.default_rng(0))
-    assert len(neuron_figures.bound_curves(curve).axes) == 3
+    assert len(figures.bound_curves(curve).axes) == 3
     ranges = found.tables["ranges"]
     unit = ranges.unit.iloc[0]
-    figure = neuron_figures.range_map_figure(ranges[ranges.unit == unit], title=unit)
+    figure = figures.range_map_figure(ranges[ranges.unit == unit], title=unit)
     assert len(figure.axes[0].patches) == (ranges.unit == unit).sum()
-    assert neuron_figures.verdict_bars(found.units).axes[0].get_xlabel() == "units"
-    titled = neuron_figures.vote_bars(found.votes, ["unit2"], verdicts=["stable"])
+    assert figures.verdict_bars(found.units).axes[0].get_xlabel() == "units"
+    titled = figures.vote_bars(found.votes, ["unit2"], verdicts=["stable"])
     assert titled.axes[0].get_title(loc="left") == "unit2 (stable)"
     assert set(vote_units(found).unit) == set(found.units.unit)
     flips = pd.DataFrame({"axis": ["a", "a", "b"], "level": list("xyz"), "flip_rate": [0, 1, 0.5]})
-    drawn = neuron_figures.flip_rates(flips).axes[0]
+    drawn = figures.flip_rates(flips).axes[0]
     assert [t.get_text() for t in drawn.get_yticklabels()] == ["a", "b"]
     np.testing.assert_allclose([line.get_xdata()[0] for line in drawn.lines[1::2]], [0.5, 0.5])
     row = best_units(found, 1).iloc[0]
-    card = neuron_figures.explanation_card(row, found.votes, ranges)
+    card = figures.explanation_card(row, found.votes, ranges)
     assert any(row["label"] in text.get_text() for text in card.axes[0].texts)
     with pytest.raises(ValueError, match="no units to draw"):
-        neuron_figures.vote_bars(found.votes, [])
+        figures.vote_bars(found.votes, [])
 
 
 def test_run_writes_a_folder_that_can_be_read_back(tmp_path):

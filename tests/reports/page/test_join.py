@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from circuitvar.reports.neurons.neurons_section import neuron_sentences
+from circuitvar.reports.neurons.section import neuron_sentences
 from circuitvar.reports.page import write
 from circuitvar.reports.page.join import MAX_BYTES, join_sections
 from circuitvar.reports.page.section_file import SectionFigure, SectionTable, write_section

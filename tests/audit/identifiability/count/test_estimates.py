@@ -4,9 +4,6 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from circuitvar.audit.identifiability.again.capture_recapture import chao1
-from circuitvar.audit.identifiability.again.degeneracy import compare_degeneracy
-from circuitvar.audit.identifiability.again.greedy_prune import prune_greedily, remove_dangling
 from circuitvar.audit.identifiability.count.brute_force import all_topologies, is_topology
 from circuitvar.audit.identifiability.count.estimate_valid import (
     bound_valid,
@@ -25,6 +22,9 @@ from circuitvar.audit.identifiability.count.splitting import split_spaces
 from circuitvar.audit.identifiability.nets.draw_topologies import draw_topologies
 from circuitvar.audit.identifiability.nets.question import is_valid, pose
 from circuitvar.audit.identifiability.nets.types import Criterion
+from circuitvar.audit.identifiability.reruns.capture_recapture import chao1
+from circuitvar.audit.identifiability.reruns.degeneracy import compare_degeneracy
+from circuitvar.audit.identifiability.reruns.greedy_prune import prune_greedily, remove_dangling
 from tests.audit.identifiability.toy_identifiability import GOLDEN, golden_net, redundant_net
 from tests.shape_check import wrong_shapes
 

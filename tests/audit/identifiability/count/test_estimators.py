@@ -15,9 +15,9 @@ from circuitvar.audit.identifiability.count.strict_valid import (
     is_strict,
     list_strict,
 )
-from circuitvar.audit.identifiability.front.net_tables import net_tables
 from circuitvar.audit.identifiability.nets.question import is_valid, pose
 from circuitvar.audit.identifiability.nets.types import SPACES, Criterion
+from circuitvar.audit.identifiability.tables.net_tables import net_tables
 from tests.audit.identifiability.toy_identifiability import golden_net, random_net
 
 LEVEL = 0.9999

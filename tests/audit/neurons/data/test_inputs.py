@@ -9,8 +9,8 @@ from safetensors.numpy import save_file
 
 from circuitvar.audit.neurons.data.array_files import open_array
 from circuitvar.audit.neurons.data.probing_set import probing_set
-from circuitvar.audit.neurons.front.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.on_models.adapters import answer_direction
+from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.circuits.units.unit_activations import head_outputs_along
 from tests.circuits.toy_scoring import FAMILIES, padded, toy_batch, toy_model
 

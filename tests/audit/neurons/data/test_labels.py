@@ -15,8 +15,8 @@ from circuitvar.audit.neurons.data.label_files import (
     read_openai_explanations,
 )
 from circuitvar.audit.neurons.data.probing_set import probing_set
-from circuitvar.audit.neurons.front.audit_neurons import NeuronOptions, audit_neurons
-from circuitvar.audit.neurons.front.label_audit import SUPPORT, audit_labels
+from circuitvar.audit.neurons.run.audit_labels import SUPPORT, audit_labels
+from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
 
 LEAN = NeuronOptions(

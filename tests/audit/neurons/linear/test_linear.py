@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from circuitvar.audit.neurons.data.probing_set import probing_set
-from circuitvar.audit.neurons.front.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.linear.elastic_net import elastic_net
 from circuitvar.audit.neurons.linear.inclusion_frequency import inclusion_frequency, inclusion_table
 from circuitvar.audit.neurons.linear.linear_explanation import (
@@ -17,6 +16,7 @@ from circuitvar.audit.neurons.linear.linear_explanation import (
 )
 from circuitvar.audit.neurons.linear.linear_gram import explained_correlation, gram
 from circuitvar.audit.neurons.on_models.substitution_score import substitution_score
+from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
 from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
 from circuitvar.audit.neurons.views.activation_ranges import polysemantic, range_edges, range_map

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from circuitvar.audit.neurons.data.probing_set import probing_set, take_samples
-from circuitvar.audit.neurons.front.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.resampling.bootstrap_votes import bootstrap_votes
 from circuitvar.audit.neurons.resampling.weight_rows import weight_rows
+from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.sets.concept_audit import audit_units
 from circuitvar.audit.neurons.sets.null_concepts import null_best, null_concepts
 from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from circuitvar.audit.neurons.data.probing_set import probing_set
 from circuitvar.audit.neurons.data.types import Votes
-from circuitvar.audit.neurons.front.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.resampling.bootstrap_votes import (
     bootstrap_votes,
     effective_concepts,
     vote_share_error,
 )
+from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.sets.aliases import alias_classes
 from circuitvar.audit.neurons.sets.concept_sets import (
     conformal_set,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from circuitvar.audit.neurons.data.probing_set import probing_set
-from circuitvar.audit.neurons.front.audit_neurons import NeuronOptions, audit_neurons
+from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
 from circuitvar.audit.neurons.views.composition_table import composition_table, evaluate_formula
 from circuitvar.audit.neurons.views.compositions import composition_search

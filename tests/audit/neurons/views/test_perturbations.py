@@ -14,7 +14,7 @@ from circuitvar.audit.neurons.data.label_files import (
     read_openai_explanations,
 )
 from circuitvar.audit.neurons.data.probing_set import probing_set
-from circuitvar.audit.neurons.front.audit_neurons import NeuronOptions, audit_neurons
+from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
 from circuitvar.audit.neurons.views.label_agreement import (
     agreement_table,

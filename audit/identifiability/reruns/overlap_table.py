@@ -2,9 +2,6 @@
 
 import numpy as np
 
-from circuitvar.audit.identifiability.again.degeneracy import compare_degeneracy
-from circuitvar.audit.identifiability.again.greedy_prune import prune_in_order
-from circuitvar.audit.identifiability.again.rediscover import SOURCES, backwards, rediscover
 from circuitvar.audit.identifiability.count import (
     inclusion_minimal,
     list_valid,
@@ -12,6 +9,9 @@ from circuitvar.audit.identifiability.count import (
     sample_valid,
 )
 from circuitvar.audit.identifiability.nets import Question, is_valid
+from circuitvar.audit.identifiability.reruns.degeneracy import compare_degeneracy
+from circuitvar.audit.identifiability.reruns.greedy_prune import prune_in_order
+from circuitvar.audit.identifiability.reruns.rediscover import SOURCES, backwards, rediscover
 
 FOUND = tuple(f"found over {source}" for source in SOURCES)
 VALID, MINIMAL = "equally valid", "inclusion-minimal"

@@ -13,7 +13,7 @@ class NeuronRun:
     """What `run_neurons` found."""
 
     parts: Mapping[str, NeuronAudit]
-    """One audit per kind of unit, see `neuron_units.UNITS`."""
+    """One audit per kind of unit, see `units.UNITS`."""
     substitution: pd.DataFrame
     """One row per replaced neuron, last row all of them together; empty without `neurons`."""
     bounds: pd.DataFrame

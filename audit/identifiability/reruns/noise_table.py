@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from circuitvar.audit.identifiability.again.match_units import compare_seeds
-from circuitvar.audit.identifiability.again.overlap_table import FOUND, VALID
+from circuitvar.audit.identifiability.reruns.match_hidden_units import compare_seeds
+from circuitvar.audit.identifiability.reruns.overlap_table import FOUND, VALID
 
 KEYS = ["width", "gate", "ablation"]
 NOISE, DEGENERACY = "method noise", "true degeneracy"

@@ -8,8 +8,8 @@ inputs (other prompts for the same labels). Training seeds are compared in `matc
 import numpy as np
 from jaxtyping import Bool
 
-from circuitvar.audit.identifiability.again.greedy_prune import prune_greedily, prune_in_order
 from circuitvar.audit.identifiability.nets import BooleanNet, Question, is_valid, pose
+from circuitvar.audit.identifiability.reruns.greedy_prune import prune_greedily, prune_in_order
 from circuitvar.tasks.language import input_rows
 
 SOURCES = ("edge orders", "batches", "prompts")

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.identifiability.again import noise_table
 from circuitvar.audit.identifiability.count import NetOptions, check_options
-from circuitvar.audit.identifiability.front import Frames, net_tables, summarize_counts
+from circuitvar.audit.identifiability.reruns import noise_table
+from circuitvar.audit.identifiability.tables import Frames, net_tables, summarize_counts
 from circuitvar.audit.streams import stream
-from circuitvar.reports.identify.identifiability_figures import write_figures
-from circuitvar.reports.identify.identify_gates import as_table
-from circuitvar.reports.identify.identify_section import clear_tables, csv_name, write_nets_section
-from circuitvar.reports.identify.identify_settings import settings_columns, settings_sentence
-from circuitvar.reports.identify.identify_store import digest, join, load, save
+from circuitvar.reports.identify.figures import write_figures
+from circuitvar.reports.identify.net_store import digest, join, load, save
+from circuitvar.reports.identify.section import clear_tables, csv_name, write_nets_section
+from circuitvar.reports.identify.settings import as_table, settings_columns, settings_sentence
 from circuitvar.reports.page import SectionTable, write_section
 from circuitvar.tasks.language import truth_table
 

@@ -1,4 +1,4 @@
-"""Criterion, ablation and estimator of a count as typed on the command line, and in words."""
+"""Gates, criterion, ablation and estimator as typed on the command line, and in words."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -59,6 +59,17 @@ def net_options(
         estimator=cast(Estimator, estimator or "auto"),
         draws=default.draws if draws is None else draws,
     )
+
+
+def as_table(gate: str) -> str | list[int]:
+    """A name as it is; digits as the truth table they spell, rows in counting order.
+
+    Whether the name is known and the digits are 0 and 1 is checked where the table is used.
+
+    >>> as_table("xor"), as_table("0110")
+    ('xor', [0, 1, 1, 0])
+    """
+    return [int(digit) for digit in gate] if gate.isdecimal() else gate
 
 
 def _known(what: str, given: Sequence[str], allowed: Sequence[str]) -> None:

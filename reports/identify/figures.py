@@ -22,7 +22,7 @@ from circuitvar.reports.figures import (
     paper_style,
     save_figure,
 )
-from circuitvar.reports.identify.identify_settings import main_rows
+from circuitvar.reports.identify.settings import main_rows
 from circuitvar.reports.tables import require_columns
 
 if TYPE_CHECKING:

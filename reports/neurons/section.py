@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from circuitvar.audit.neurons.views import SEED_AXIS
-from circuitvar.reports.neurons.neuron_units import NOUNS
+from circuitvar.reports.neurons.units import NOUNS
 from circuitvar.reports.page import SectionFigure, SectionTable, write_section
 
 SHOWN = "unit label verdict score vote vote_low vote_high held_out".split()

@@ -13,8 +13,8 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from circuitvar.audit.agreement import match_heads, seed_axis_matched
-from circuitvar.audit.identifiability.again import compare_degeneracy
 from circuitvar.audit.identifiability.count import pairwise_jaccard
+from circuitvar.audit.identifiability.reruns import compare_degeneracy
 from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.model import Model

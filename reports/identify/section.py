@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from circuitvar.reports.identify.identify_settings import main_rows
+from circuitvar.reports.identify.settings import main_rows
 from circuitvar.reports.page import SectionFigure, SectionTable, write_section
 
 TABLES = {

@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.identifiability.again import Richness
+from circuitvar.audit.identifiability.reruns import Richness
 from circuitvar.audit.identifiability.transformers import MaskSearch
-from circuitvar.reports.identify.identify_reruns import EQUAL, degeneracy, method_noise
+from circuitvar.reports.identify.reruns import EQUAL, degeneracy, method_noise
 
 Verdict = Literal["unique near the cut", "not unique", "no compression", "empty", "undecided"]
 WHY: dict[Verdict, str] = {

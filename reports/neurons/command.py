@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 
 from circuitvar.audit.neurons.data import NeuronAudit, ProbingSet, take_units
-from circuitvar.audit.neurons.front import NeuronOptions, audit_neurons
+from circuitvar.audit.neurons.run import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.views import error_curve
 from circuitvar.reports.named import resolve_task
-from circuitvar.reports.neurons.neuron_run import NeuronRun
-from circuitvar.reports.neurons.neuron_units import (
+from circuitvar.reports.neurons.record import NeuronRun
+from circuitvar.reports.neurons.units import (
     OtherSamples,
     UnitChoice,
     every_concept,
@@ -26,7 +26,7 @@ from circuitvar.reports.neurons.neuron_units import (
     sibling_models,
     unit_probing_set,
 )
-from circuitvar.reports.neurons.neurons_write import write_neurons
+from circuitvar.reports.neurons.write import write_neurons
 
 if TYPE_CHECKING:  # torch is slow to import
     from circuitvar.audit.types import Estimate
@@ -170,9 +170,9 @@ def _substitution(
     count: int,
 ) -> pd.DataFrame:
     """Replace the best-explained neurons by their linear explanation on held-out prompts."""
-    from circuitvar.audit.neurons.front import distinct_concepts
     from circuitvar.audit.neurons.linear import linear_explanations
     from circuitvar.audit.neurons.on_models import align_columns, substitution_scores
+    from circuitvar.audit.neurons.run import distinct_concepts
 
     if options.linear is None or not count:
         return pd.DataFrame()

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.identifiability.again import chao1
+from circuitvar.audit.identifiability.reruns import chao1
 from circuitvar.audit.identifiability.transformers import (
     MaskSearch,
     find_rivals,
@@ -31,8 +31,8 @@ from circuitvar.circuits.prune import prune_masks
 from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import Ablation, EdgeScores
 from circuitvar.reports.figures import save_figure
-from circuitvar.reports.identify.identifiability_figures import mask_search_plot, overlap_plot
-from circuitvar.reports.identify.identify_reruns import (
+from circuitvar.reports.identify.figures import mask_search_plot, overlap_plot
+from circuitvar.reports.identify.reruns import (
     Canonical,
     Reruns,
     check_seed_models,
@@ -41,11 +41,7 @@ from circuitvar.reports.identify.identify_reruns import (
     rerun_prompts,
     rerun_seeds,
 )
-from circuitvar.reports.identify.identify_summary import (
-    ModelIdentifiability,
-    judge,
-    summary_sentences,
-)
+from circuitvar.reports.identify.summary import ModelIdentifiability, judge, summary_sentences
 from circuitvar.reports.page import SectionFigure, SectionTable, write_section
 from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.tokens import get_metric, sample_batch

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from circuitvar.audit.identifiability.count import NetOptions
-from circuitvar.audit.identifiability.front import Frames
+from circuitvar.audit.identifiability.tables import Frames
 
 if TYPE_CHECKING:  # torch is slow to import
     from circuitvar.audit.identifiability.nets import Recipe

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from circuitvar.audit.neurons.data import NeuronAudit
-from circuitvar.audit.neurons.front import VERDICTS
+from circuitvar.audit.neurons.run import VERDICTS
 from circuitvar.reports.figures import save_figure
-from circuitvar.reports.neurons import neuron_figures
-from circuitvar.reports.neurons.neuron_run import NeuronRun
-from circuitvar.reports.neurons.neurons_section import (
+from circuitvar.reports.neurons import figures
+from circuitvar.reports.neurons.record import NeuronRun
+from circuitvar.reports.neurons.section import (
     CLEAREST,
     card_name,
     clearest,
@@ -90,7 +90,7 @@ def cards_markdown(run: NeuronRun, *, count: int = 6) -> str:
     for audit in run.parts.values():
         for _, row in best_units(audit, count).iterrows():
             lines += [f"## {row['unit']}: {row['label']} ({row['verdict']})", ""]
-            lines += [f"* {text}" for text in neuron_figures.card_lines(row)[1:]]
+            lines += [f"* {text}" for text in figures.card_lines(row)[1:]]
             if row["unit"] in scores:
                 lines.append(f"* substitution score {scores[row['unit']]:.3f}")
             lines.append("")
@@ -99,30 +99,28 @@ def cards_markdown(run: NeuronRun, *, count: int = 6) -> str:
 
 def _write_figures(run: NeuronRun, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    figures = {}
+    drawn = {}
     for part, audit in run.parts.items():
         best = best_units(audit, 2)
         shown = vote_units(audit)
-        figures[f"{part}-votes"] = neuron_figures.vote_bars(
+        drawn[f"{part}-votes"] = figures.vote_bars(
             audit.votes, list(shown["unit"]), verdicts=list(shown["verdict"])
         )
-        figures[f"{part}-verdicts"] = neuron_figures.verdict_bars(audit.units)
+        drawn[f"{part}-verdicts"] = figures.verdict_bars(audit.units)
         ranges = audit.tables.get("ranges", pd.DataFrame())
         for _, row in best.iterrows():
-            card = neuron_figures.explanation_card(row, audit.votes, ranges)
-            figures[card_name(part, str(row["unit"]))] = card
+            card = figures.explanation_card(row, audit.votes, ranges)
+            drawn[card_name(part, str(row["unit"]))] = card
         if len(ranges):
             unit = str(ranges["unit"].iloc[0])
             table = pd.DataFrame(ranges[ranges["unit"] == unit])
-            figures[f"{part}-ranges"] = neuron_figures.range_map_figure(table, title=unit)
+            drawn[f"{part}-ranges"] = figures.range_map_figure(table, title=unit)
         if "perturbations" in audit.tables:
-            figures[f"{part}-perturbations"] = neuron_figures.flip_rates(
-                audit.tables["perturbations"]
-            )
+            drawn[f"{part}-perturbations"] = figures.flip_rates(audit.tables["perturbations"])
     if len(run.bounds):
-        figures["bounds"] = neuron_figures.bound_curves(run.bounds)
+        drawn["bounds"] = figures.bound_curves(run.bounds)
     paths = []
-    for key, figure in figures.items():
+    for key, figure in drawn.items():
         for suffix in (".png", ".pdf", ".svg"):
             paths.append(folder / f"{key}{suffix}")
             save_figure(figure, paths[-1])

@@ -53,7 +53,7 @@ def audit_labels(
     Raises:
         ValueError: `units` does not match the probing set, or no unit of it has a label.
 
-    >>> from circuitvar.audit.neurons.front.audit_neurons import audit_neurons
+    >>> from circuitvar.audit.neurons.run.audit_neurons import audit_neurons
     >>> from circuitvar.audit.neurons.data import COLUMNS
     >>> from circuitvar.audit.neurons.data import probing_set
     >>> rng = np.random.default_rng(0)

@@ -10,7 +10,6 @@ from math import log2
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.identifiability.again import found_circuit, overlap_rows
 from circuitvar.audit.identifiability.count import (
     EXACT_WIDTH,
     MAX_EDGES,
@@ -47,6 +46,7 @@ from circuitvar.audit.identifiability.nets import (
     is_valid,
     pose,
 )
+from circuitvar.audit.identifiability.reruns import found_circuit, overlap_rows
 
 Frames = dict[str, pd.DataFrame]
 HEIGHT = 3
