@@ -11,7 +11,7 @@ from circuitvar.circuits.find.select_connected import (
 from circuitvar.circuits.find.select_significant import inner_circuit, outer_circuit, significant
 
 __all__ = [
-    "FINDERS", "MIB_FRACTIONS", "RULES", "circuit_from_mask", "get_finder",
-    "inner_circuit", "outer_circuit", "select", "significant", "smallest_connected",
-    "smallest_faithful", "strength", "top_fraction", "top_n", "top_n_masks",
+    "FINDERS", "MIB_FRACTIONS", "RULES", "circuit_from_mask", "get_finder", "inner_circuit",
+    "outer_circuit", "select", "significant", "smallest_connected", "smallest_faithful", "strength",
+    "top_fraction", "top_n", "top_n_masks",
 ]

@@ -1,6 +1,6 @@
 """How many circuits, interpretations, algorithms and mappings fit equally well."""
 
-from circuitvar.audit.identifiability.again import Richness, chao1, compare_degeneracy, noise_table
+from circuitvar.audit.identifiability.reruns import Richness, chao1, compare_degeneracy, noise_table
 from circuitvar.audit.identifiability.count import (
     NetOptions, Overlap, count_by, count_minimal, count_valid, edge_marginals, estimate_strict,
     estimate_valid, inclusion_minimal, interchange_agreement, list_strict, list_valid,
@@ -9,7 +9,7 @@ from circuitvar.audit.identifiability.count import (
 from circuitvar.audit.identifiability.explain import (
     Swaps, count_interpretations, list_algorithms, minimal_mappings,
 )
-from circuitvar.audit.identifiability.front import Frames, net_tables, summarize_counts
+from circuitvar.audit.identifiability.tables import Frames, net_tables, summarize_counts
 from circuitvar.audit.identifiability.nets import (
     BooleanNet, Count, Criterion, Question, Recipe, TrainedNet, count_topologies, draw_topologies,
     is_valid, pose, run_circuits, train_nets,

@@ -4,7 +4,7 @@ from circuitvar.audit.neurons.data import (
     NeuronAudit, ProbingSet, TokenConcepts, Votes, probing_set, take_samples, take_units,
     token_concepts,
 )
-from circuitvar.audit.neurons.front import (
+from circuitvar.audit.neurons.run import (
     NeuronOptions, audit_labels, audit_neurons, distinct_concepts,
 )
 from circuitvar.audit.neurons.linear import (
