@@ -3,6 +3,7 @@
 Statistics know only numpy arrays; names, units and sentences are put on here, outside them.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,12 +13,13 @@ import pandas as pd
 from jaxtyping import Float
 
 from circuitvar.circuits.types import EdgeScores
+from circuitvar.tasks.shown import Shown, number
 
 Outcome = Literal["pass", "fail", "undecided", "no compression"]
 
 
-@dataclass(frozen=True, eq=False)
-class Estimate:
+@dataclass(frozen=True, eq=False, repr=False)
+class Estimate(Shown):
     """A number with its uncertainty and what it estimates."""
 
     name: str
@@ -35,6 +37,23 @@ class Estimate:
     draws: Float[np.ndarray, " draw"] | None = None
     """Replicates behind the number, where there are any."""
 
+    @property
+    def text(self) -> str:
+        """Value and interval in three digits."""
+        return number(self.value, self.low, self.high)
+
+    def row(self, prefix: str = "value") -> dict[str, object]:
+        """The estimate as flat columns: `value, value_se, value_low, value_high, ...`."""
+        names = ("se", "low", "high", "level", "n", "interval", "estimand")
+        return {prefix: self.value} | {f"{prefix}_{name}": getattr(self, name) for name in names}
+
+    def _facts(self) -> Mapping[str, object]:
+        return {self.name: self.text}
+
+    def _details(self) -> Mapping[str, object]:
+        facts = {"standard error": number(self.se), "interval": self.interval or "none"}
+        return facts | {"level": f"{self.level:.0%}", "n": self.n, "estimates": self.estimand}
+
 
 @dataclass(frozen=True, eq=False)
 class Component:
@@ -47,8 +66,8 @@ class Component:
     """L0 ... L5 of the variance ledger."""
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, repr=False)
+class Verdict(Shown):
     """A claim, the bar it is held to, and what the numbers say."""
 
     claim: str
@@ -60,9 +79,16 @@ class Verdict:
     needed: str = ""
     """What it would take to decide, e.g. `about 900 prompts`; empty when decided."""
 
+    def _facts(self) -> Mapping[str, object]:
+        return {self.outcome: self.claim}
 
-@dataclass(frozen=True, eq=False)
-class Axis:
+    def _details(self) -> Mapping[str, object]:
+        found = {"bar": self.bar, "reason": self.reason}
+        return found | ({"needed": self.needed} if self.needed else {})
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Axis(Shown):
     """Stability of the edge set along one perturbation."""
 
     key: str
@@ -84,9 +110,45 @@ class Axis:
     tied: int = 0
     """Edges that tie at the cut where the order of the graph decides among them; 0: none."""
 
+    def row(self) -> dict[str, object]:
+        """The axis as flat columns; `phi` and `jaccard` as in `Estimate.row`."""
+        return {
+            "axis": self.key,
+            "perturbation": self.title,
+            "unit": self.unit,
+            "runs": self.runs,
+            **self.phi.row("phi"),
+            **self.jaccard.row("jaccard"),
+            "jaccard_cv": self.jaccard_cv,
+            "chance": self.chance,
+            "size_mean": float(np.mean(self.sizes)),
+            "size_min": float(np.min(self.sizes)),
+            "size_max": float(np.max(self.sizes)),
+            "edges": self.inclusion.size,
+            "tied": self.tied,
+            "note": self.note,
+        }
 
-@dataclass(frozen=True, eq=False)
-class Audit:
+    def to_frame(self) -> pd.DataFrame:
+        """The axis as a frame of one row."""
+        return pd.DataFrame([self.row()])
+
+    def _facts(self) -> Mapping[str, object]:
+        return {"axis": self.key, "phi": self.phi.text, "runs": self.runs, "unit": self.unit}
+
+    def _details(self) -> Mapping[str, object]:
+        return {
+            "what varies": self.title,
+            "Jaccard": self.jaccard.text,
+            "chance Jaccard": number(self.chance),
+            "mean size": number(float(np.mean(self.sizes))),
+            "edges always kept": int((self.inclusion == 1).sum()),
+            "edges ever kept": int((self.inclusion > 0).sum()),
+        }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Audit(Shown):
     """Everything a report needs. Frames are tidy, one observation per row."""
 
     title: str
@@ -104,3 +166,35 @@ class Audit:
     scores: EdgeScores | None = None
     """Per-example scores of the discovery prompts, kept beside the report."""
     format: int = 1
+
+    def to_frame(self, table: str = "stability") -> pd.DataFrame:
+        """One table of the audit: `stability` (a row per axis), `verdicts`, `estimates`, `edges`,
+        or a key of `tables`.
+
+        Raises
+        ------
+        ValueError
+            The audit has no such table; names those it has.
+        """
+        made = {
+            "stability": lambda: pd.DataFrame([axis.row() for axis in self.axes]),
+            "verdicts": lambda: pd.DataFrame([vars(verdict) for verdict in self.verdicts]),
+            "estimates": lambda: pd.DataFrame([{"name": e.name} | e.row() for e in self.estimates]),
+            "edges": lambda: self.edges,
+        }
+        if table in made:
+            return made[table]()
+        if table not in self.tables:
+            known = ", ".join([*made, *self.tables])
+            raise ValueError(f"the audit has no table {table!r}; choose one of {known}")
+        return self.tables[table]
+
+    def _facts(self) -> Mapping[str, object]:
+        outcomes = Counter(verdict.outcome for verdict in self.verdicts)
+        said = ", ".join(f"{n} {outcome}" for outcome, n in outcomes.items())
+        return {"title": self.title, "axes": len(self.axes), "verdicts": said or "none"}
+
+    def _details(self) -> Mapping[str, object]:
+        agreement = {f"phi, {axis.key}": axis.phi.text for axis in self.axes}
+        judged = {f"{i}. {v.outcome}": v.claim for i, v in enumerate(self.verdicts, start=1)}
+        return {**agreement, **{e.name: e.text for e in self.estimates}, **judged}

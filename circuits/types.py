@@ -14,8 +14,10 @@ from jaxtyping import Bool, Float, Float32
 from circuitvar.circuits import option
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.option import Option
+from circuitvar.tasks.shown import Shown, number
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import Tensor
 
     from circuitvar.circuits.model import Model, Writes
@@ -49,8 +51,8 @@ class ScoreOptions:
     corrupted prompts of the whole data set, so that scores do not depend on the batching."""
 
 
-@dataclass(frozen=True, eq=False)
-class EdgeScores:
+@dataclass(frozen=True, eq=False, repr=False)
+class EdgeScores(Shown):
     """Per-example edge scores: the central object of the suite.
 
     Positive = patching the edge damages the behaviour, in units of the metric (DESIGN: damage).
@@ -73,9 +75,33 @@ class EdgeScores:
         """Score of each edge: the mean over examples, accumulated in float64."""
         return self.values.mean(axis=0, dtype=np.float64)
 
+    def to_frame(self) -> "pd.DataFrame":
+        """Scores with a row per example (`example`, `template`) and a column per edge name."""
+        import pandas as pd
 
-@dataclass(frozen=True, eq=False)
-class Circuit:
+        names = self.graph.edge_names
+        columns = names if self.columns is None else [names[i] for i in self.columns]
+        index = pd.MultiIndex.from_arrays(
+            [range(len(self.values)), self.templates], names=["example", "template"]
+        )
+        return pd.DataFrame(self.values, index, pd.Index(columns, name="edge"))
+
+    def _facts(self) -> Mapping[str, object]:
+        examples, edges = self.values.shape
+        return {"method": self.method, "metric": self.metric, "examples": examples, "edges": edges}
+
+    def _details(self) -> Mapping[str, object]:
+        effect = number(float((self.metric_clean - self.metric_corrupt).mean()))
+        found = {"templates": len(set(self.templates)), "metric, clean minus corrupted": effect}
+        names = self.graph.edge_names
+        for column in np.argsort(-np.abs(self.mean), kind="stable")[:5]:
+            edge = column if self.columns is None else self.columns[column]
+            found[f"mean of {names[edge]}"] = number(float(self.mean[column]))
+        return found
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Circuit(Shown):
     """A set of edges and how it was chosen."""
 
     graph: Graph
@@ -95,6 +121,13 @@ class Circuit:
     @property
     def edge_names(self) -> tuple[str, ...]:
         return tuple(self.graph.edge_names[i] for i in np.flatnonzero(self.kept))
+
+    def _facts(self) -> Mapping[str, object]:
+        return {"edges": f"{self.size} of {self.graph.n_edges}", "rule": self.rule}
+
+    def _details(self) -> Mapping[str, object]:
+        shown = ", ".join(self.edge_names[:8]) + (", ..." if self.size > 8 else "")
+        return {"asked for": self.requested, "before pruning": self.selected, "first": shown}
 
 
 class ScoreFn(Protocol):
@@ -176,8 +209,8 @@ class Finder:
     citation: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Faithfulness:
+@dataclass(frozen=True, eq=False, repr=False)
+class Faithfulness(Shown):
     """A circuit run on held-out examples, one number per example."""
 
     circuit: Float[np.ndarray, " example"]
@@ -201,3 +234,28 @@ class Faithfulness:
         """Ratio of means: (m(C) - m(empty)) / (m(full) - m(empty))."""
         gap = self.full.mean() - self.empty.mean()
         return float((self.circuit.mean() - self.empty.mean()) / gap)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row per example: its template and every per-example field."""
+        import pandas as pd
+
+        columns = ("circuit", "full", "empty", "flipped", "correct", "kl")
+        return pd.DataFrame(
+            {"template": self.templates} | {name: getattr(self, name) for name in columns}
+        )
+
+    def _facts(self) -> Mapping[str, object]:
+        return {
+            "faithfulness": number(self.value),
+            "metric": self.metric,
+            "ablation": self.ablation,
+            "examples": len(self.circuit),
+        }
+
+    def _details(self) -> Mapping[str, object]:
+        means = {name: getattr(self, name).mean() for name in ("circuit", "full", "empty", "kl")}
+        return {
+            **{f"mean, {name}": number(float(mean)) for name, mean in means.items()},
+            "predictions flipped": f"{self.flipped.mean():.0%}",
+            "correct": f"{self.correct.mean():.0%}",
+        }

@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from circuitvar.tasks.shown import Shown
+
 
 @dataclass(frozen=True)
 class PromptPair:
@@ -50,8 +52,8 @@ class GaussianNoise:
         return "Blurs the marked tokens' embeddings: removes their identity by degrees."
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
+@dataclass(frozen=True, eq=False, repr=False)
+class Batch(Shown):
     """Tokenized examples. `tasks.tokens` builds, slices and pads them."""
 
     clean: Int[Tensor, "batch pos"]
@@ -74,6 +76,10 @@ class Batch:
 
     def __len__(self) -> int:
         return self.clean.shape[0]
+
+    def _facts(self) -> Mapping[str, object]:
+        templates, positions = len(set(self.templates)), self.clean.shape[1]
+        return {"examples": len(self), "positions": positions, "templates": templates}
 
 
 class MetricFn(Protocol):

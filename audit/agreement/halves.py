@@ -6,6 +6,7 @@ independent; their mean agreement is unbiased for fresh samples of half the size
 the unit that is split: templates where there are templates.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from circuitvar.audit.indices import jaccard, mean_chance
 from circuitvar.audit.intervals import below_one_swap, check_level, t_interval, unseen_swap
 from circuitvar.audit.resampling import RunSets, Selector, complementary_halves, replicate_sets
 from circuitvar.audit.types import Estimate
+from circuitvar.tasks.shown import Shown, number
 from circuitvar.tasks.units import Clusters, unit_of_example
 
 EXTRAPOLATED = "subsampling, extrapolated"
@@ -27,8 +29,8 @@ DF = SHARED_DF
 """Degrees of freedom of the interval."""
 
 
-@dataclass(frozen=True, eq=False)
-class Halves:
+@dataclass(frozen=True, eq=False, repr=False)
+class Halves(Shown):
     """Agreement of complementary halves."""
 
     phi: Estimate
@@ -40,6 +42,12 @@ class Halves:
     pair_phi: Float[np.ndarray, " pair"]
     pair_jaccard: Float[np.ndarray, " pair"]
     unit: str
+
+    def _facts(self) -> Mapping[str, object]:
+        return {"phi": self.phi.text, "Jaccard": self.jaccard.text, "unit": self.unit}
+
+    def _details(self) -> Mapping[str, object]:
+        return {"chance Jaccard": number(self.chance), "splits": len(self.pair_phi)}
 
 
 def pair_agreement(sets: RunSets) -> tuple[Float[np.ndarray, " pair"], Float[np.ndarray, " pair"]]:

@@ -7,6 +7,7 @@ fast path runs, and is built when it is first asked for.
 import copy
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,13 +17,14 @@ from torch import nn
 
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.model.architecture import Architecture
+from circuitvar.tasks.shown import Shown
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 DTYPES["float64"] = torch.float64
 
 
-@dataclass(frozen=True, eq=False)
-class Model:
+@dataclass(frozen=True, eq=False, repr=False)
+class Model(Shown):
     """A decoder ready to be scored. `hf` is in evaluation mode and is never changed."""
 
     name: str
@@ -34,6 +36,13 @@ class Model:
     device: str
     dtype: str
     revision: str | None = None
+
+    def _facts(self) -> Mapping[str, object]:
+        return {"name": self.name, "edges": self.graph.n_edges, "device": self.device}
+
+    def _details(self) -> Mapping[str, object]:
+        size = {"layers": self.graph.n_layers, "heads": self.graph.n_heads}
+        return size | {"class": type(self.hf).__name__, "dtype": self.dtype}
 
     @cached_property
     def bridge(self) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from circuitvar.audit.indices import classify
-from circuitvar.audit.types import Audit, Axis, Estimate
+from circuitvar.audit.types import Audit, Axis
 
 LABELS = ("model", "task", "method", "metric", "ablation")
 """Provenance entries that identify an audit, in the order tables show them."""
@@ -41,41 +41,15 @@ def fact(provenance: Mapping[str, object], key: str) -> object | None:
     return value
 
 
-def estimate_columns(prefix: str, estimate: Estimate) -> dict[str, object]:
-    """An estimate as flat columns: `phi, phi_se, phi_low, phi_high, phi_interval`, ..."""
-    return {
-        prefix: estimate.value,
-        f"{prefix}_se": estimate.se,
-        f"{prefix}_low": estimate.low,
-        f"{prefix}_high": estimate.high,
-        f"{prefix}_level": estimate.level,
-        f"{prefix}_n": estimate.n,
-        f"{prefix}_interval": estimate.interval,
-        f"{prefix}_estimand": estimate.estimand,
-    }
-
-
 def axis_row(axis: Axis) -> dict[str, object]:
     """One axis of stability as a flat row."""
-    classes = classify(axis.inclusion)
-    return {
-        "axis": axis.key,
-        "perturbation": axis.title,
-        "unit": axis.unit,
-        "runs": axis.runs,
-        **estimate_columns("phi", axis.phi),
-        **estimate_columns("jaccard", axis.jaccard),
-        "jaccard_cv": axis.jaccard_cv,
-        "chance": axis.chance,
-        "size_mean": float(np.mean(axis.sizes)),
-        "size_min": float(np.min(axis.sizes)),
-        "size_max": float(np.max(axis.sizes)),
-        "edges": axis.inclusion.size,
+    classes, row = classify(axis.inclusion), axis.row()
+    last = {name: row.pop(name) for name in ("tied", "note")}
+    return row | {
         "core": int((classes == "core").sum()),
         "contingent": int((classes == "contingent").sum()),
         "union": int((axis.inclusion > 0).sum()),
-        "tied": axis.tied,
-        "note": axis.note,
+        **last,
     }
 
 
@@ -93,7 +67,7 @@ def edges_frame(audit: Audit) -> pd.DataFrame:
 def estimates_frame(audit: Audit) -> pd.DataFrame:
     """One row per headline number: faithfulness, circuit error, rank correlation, ..."""
     labels = labels_of(audit)
-    rows = [{**labels, "name": e.name, **estimate_columns("value", e)} for e in audit.estimates]
+    rows = [{**labels, "name": e.name, **e.row()} for e in audit.estimates]
     return pd.DataFrame(rows)
 
 
@@ -118,7 +92,7 @@ def ledger_frame(audit: Audit) -> pd.DataFrame:
             "layer": component.layer,
             "component": component.name,
             "share": component.share,
-            **estimate_columns("variance", component.variance),
+            **component.variance.row("variance"),
         }
         for component in audit.components
     ]

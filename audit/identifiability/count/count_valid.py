@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import comb, log2
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,10 +18,14 @@ from circuitvar.audit.identifiability.nets import (
     count_topologies,
     in_space,
 )
+from circuitvar.tasks.shown import Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-@dataclass(frozen=True, eq=False)
-class ValidCounts:
+@dataclass(frozen=True, eq=False, repr=False)
+class ValidCounts(Shown):
     """Number of valid circuits by (active edges, active hidden nodes). All exact."""
 
     question: Question
@@ -63,6 +68,20 @@ class ValidCounts:
         n = self.count(space).value
         total = count_topologies(self.question.net.widths, space)
         return log2(n) / log2(total) if n > 0 and total > 1 else float("nan")
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row per space: count, bits, share_bits."""
+        import pandas as pd
+
+        rows = [(c.space, c.value, c.bits, self.share_bits(c.space)) for c in self.counts()]
+        return pd.DataFrame(rows, columns=["space", "count", "bits", "share_bits"])
+
+    def _facts(self) -> Mapping[str, object]:
+        return {f"valid, {count.space}": f"{count.value:,}" for count in self.counts()}
+
+    def _details(self) -> Mapping[str, object]:
+        asked = self.question
+        return {"criterion": asked.criterion.title, "ablation": asked.ablation}
 
 
 def count_valid(question: Question) -> ValidCounts:

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from circuitvar.tasks.shown import Shown
+
 Rows = Float[np.ndarray, "row _unit"]
 
 
-@dataclass(frozen=True, eq=False)
-class BooleanNet:
+@dataclass(frozen=True, eq=False, repr=False)
+class BooleanNet(Shown):
     """Weights of an MLP with LeakyReLU after every layer, the output included, as released."""
 
     weights: tuple[Float[np.ndarray, "_dst _src"], ...]
@@ -32,6 +34,9 @@ class BooleanNet:
     @property
     def n_edges(self) -> int:
         return sum(w.size for w in self.weights)
+
+    def _facts(self) -> Mapping[str, object]:
+        return {"widths": self.widths, "edges": self.n_edges, "slope": self.slope}
 
 
 def make_net(

@@ -5,7 +5,7 @@ satisfies low <= s <= high. Ablations differ only in what a removed edge carries
 interchange ablation has one row per (base, source) pair of inputs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,11 @@ from jaxtyping import Bool, Float, Int
 from circuitvar.audit.identifiability.nets.boolean_net import BooleanNet, activations, run_circuits
 from circuitvar.audit.identifiability.nets.types import NET_ABLATIONS, Criterion, NetAblation
 from circuitvar.tasks.language import input_rows, truth_table
+from circuitvar.tasks.shown import Shown
 
 
-@dataclass(frozen=True, eq=False)
-class Question:
+@dataclass(frozen=True, eq=False, repr=False)
+class Question(Shown):
     """Net, rows, what a removed edge carries, and the box that makes a circuit valid."""
 
     net: BooleanNet
@@ -30,6 +31,10 @@ class Question:
     high: Float[np.ndarray, " row"]
     criterion: Criterion
     ablation: NetAblation
+
+    def _facts(self) -> Mapping[str, object]:
+        facts = {"widths": self.net.widths, "rows": len(self.rows)}
+        return facts | {"criterion": self.criterion.title, "ablation": self.ablation}
 
 
 def pose(

@@ -5,9 +5,12 @@ of candidate circuits are fixed (Méloux et al. 2025, arXiv 2502.20914), so ever
 carries all four.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log2
 from typing import Literal
+
+from circuitvar.tasks.shown import Shown, number
 
 Known = Literal["exact", "estimate", "lower bound"]
 Space = Literal["whole", "node rule", "paper"]
@@ -22,8 +25,8 @@ ESTIMATORS: tuple[Estimator, ...] = ("auto", "exact", "monte-carlo", "splitting"
 """`auto`: exact where that is feasible, else Monte Carlo."""
 
 
-@dataclass(frozen=True)
-class Count:
+@dataclass(frozen=True, repr=False)
+class Count(Shown):
     """A number of explanations, and whether it was counted, estimated or only bounded."""
 
     name: str
@@ -43,6 +46,14 @@ class Count:
     def bits(self) -> float:
         """log2 of the count: 0 means unique, minus infinity that nothing fits."""
         return log2(self.value) if self.value > 0 else float("-inf")
+
+    def _facts(self) -> Mapping[str, object]:
+        exact = self.known == "exact"
+        value = f"{self.value:,}" if exact else number(self.value, self.low, self.high)
+        return {self.name: value, "space": self.space, "known": self.known}
+
+    def _details(self) -> Mapping[str, object]:
+        return {"bits": number(self.bits), "how": self.how}
 
     def __str__(self) -> str:
         if self.known == "exact":

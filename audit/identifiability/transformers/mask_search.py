@@ -5,7 +5,7 @@ on, low scores off) and every subset of the `m` edges nearest the cut is run. Wo
 that maps edge masks to behaviour values; knows nothing about models.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +14,15 @@ from jaxtyping import Bool, Float, Int
 from circuitvar.audit.identifiability.count import wilson
 from circuitvar.audit.identifiability.nets import Count
 from circuitvar.audit.types import Outcome
+from circuitvar.tasks.shown import Shown, number
 
 Behaviour = Callable[[Bool[np.ndarray, "mask edge"]], Float[np.ndarray, " mask"]]
 Canonical = Callable[[Bool[np.ndarray, "mask edge"]], Bool[np.ndarray, "mask edge"]]
 EXHAUSTIVE = 14
 
 
-@dataclass(frozen=True, eq=False)
-class MaskSearch:
+@dataclass(frozen=True, eq=False, repr=False)
+class MaskSearch(Shown):
     """Every mask that was run around a cut, and which behave like the target."""
 
     free: Int[np.ndarray, " free"]
@@ -42,6 +43,14 @@ class MaskSearch:
     outcome: Outcome
     """`no compression` where the circuit is the whole model, whatever the counts say; `fail` =
     more than one circuit fits; `pass` = exactly one, all masks tested; else `undecided`."""
+
+    def _facts(self) -> Mapping[str, object]:
+        fitting = f"{int(self.within.sum())} of {len(self.within)}"
+        return {"outcome": self.outcome, "masks that fit": fitting, "free edges": len(self.free)}
+
+    def _details(self) -> Mapping[str, object]:
+        target = f"{number(self.target)} within {number(self.epsilon)}"
+        return {"target": target, "distinct circuits": self.distinct, "count": str(self.count)}
 
     @property
     def share(self) -> float:

@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from circuitvar.tasks.shown import Shown
 
-@dataclass(frozen=True, eq=False)
-class ProbingSet:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ProbingSet(Shown):
     """Units, concepts and which samples belong together. Built by `probing_set`."""
 
     acts: Any
@@ -46,6 +48,10 @@ class ProbingSet:
     @property
     def n_groups(self) -> int:
         return int(self.strata.shape[0])
+
+    def _facts(self) -> Mapping[str, object]:
+        names = ("n_units", "n_concepts", "n_samples", "n_groups")
+        return {name.removeprefix("n_"): getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,8 +145,8 @@ class ConceptSets:
     """Population-best concept (finite-sample); None for metrics without such an interval."""
 
 
-@dataclass(frozen=True, eq=False)
-class NeuronAudit:
+@dataclass(frozen=True, eq=False, repr=False)
+class NeuronAudit(Shown):
     """Everything a report needs. Frames are tidy, one observation per row."""
 
     units: pd.DataFrame
@@ -155,3 +161,27 @@ class NeuronAudit:
     """Further frames: `bounds`, `linear`, `inclusion`, `ranges`, `perturbations`, `ledger`, ..."""
     options: Mapping[str, object] = field(default_factory=dict)
     format: int = 1
+
+    def to_frame(self, table: str = "units") -> pd.DataFrame:
+        """One table of the audit: `units`, `votes`, `aliases`, `metrics` or a key of `tables`.
+
+        Raises
+        ------
+        ValueError
+            The audit has no such table; names those it has.
+        """
+        own = {name: getattr(self, name) for name in ("units", "votes", "aliases", "metrics")}
+        if table not in own | self.tables:
+            known = ", ".join([*own, *self.tables])
+            raise ValueError(f"the audit has no table {table!r}; choose one of {known}")
+        return (own | self.tables)[table]
+
+    def _facts(self) -> Mapping[str, object]:
+        labels = self.units["verdict"].value_counts()
+        said = ", ".join(f"{n} {verdict}" for verdict, n in labels.items())
+        return {"units": len(self.units), "concepts": len(self.aliases), "labels": said}
+
+    def _details(self) -> Mapping[str, object]:
+        options = ("samples", "clusters", "strata")
+        known = {name: self.options[name] for name in options if name in self.options}
+        return known | {"tables": ", ".join(self.tables)}
