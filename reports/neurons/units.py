@@ -64,17 +64,23 @@ def unit_probing_set(
     metric: "Metric",
 ) -> ProbingSet:
     """Activations of one kind of units on a batch, beside its concepts."""
-    from circuitvar.audit.neurons.on_models import adapters
+    from circuitvar.audit.neurons.on_models import (
+        attention_probing_set,
+        edge_probing_set,
+        head_output_probing_set,
+        named_direction,
+        neuron_probing_set,
+    )
 
     if kind == "heads":
-        return adapters.attention_probing_set(model, batch, concepts)
+        return attention_probing_set(model, batch, concepts)
     if kind == "heads-output":
-        along = adapters.named_direction(model, batch, choice.direction)
-        return adapters.head_output_probing_set(model, batch, concepts, along)
+        along = named_direction(model, batch, choice.direction)
+        return head_output_probing_set(model, batch, concepts, along)
     if kind == "edges":
-        return adapters.edge_probing_set(model, batch, concepts, choice.edge_names, metric=metric)
+        return edge_probing_set(model, batch, concepts, choice.edge_names, metric=metric)
     point = "post" if kind == "neurons" else kind
-    return adapters.neuron_probing_set(model, batch, concepts, point=point)
+    return neuron_probing_set(model, batch, concepts, point=point)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,15 +6,13 @@ a word list changes it, and the shipped checkpoints must then be trained again (
 """
 
 import re
-from types import ModuleType
 from typing import TYPE_CHECKING
 
-from circuitvar.tasks.language import agreement, capital, greater_than, induction, ioi, pronoun
+from circuitvar.tasks.language import pocket_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-MODULES: tuple[ModuleType, ...] = (ioi, greater_than, agreement, pronoun, induction, capital)
 SPECIAL = ("<pad>", "<unk>", "<bos>")
 PIECE = r"\d\d|[A-Za-z']+|[^\sA-Za-z\d]"
 CONTEXT = 32
@@ -23,11 +21,11 @@ CONTEXT = 32
 
 def vocabulary() -> tuple[str, ...]:
     """Special tokens, then every piece of the pocket tasks in alphabetical order."""
-    words: set[str] = set()
-    for module in MODULES:
-        texts = [re.sub(r"\{[^}]+\}", " ", template.text) for template in module.TEMPLATES]
-        for text in (*texts, *module.LEXICON):
-            words.update(re.findall(PIECE, text))
+    words = {
+        word
+        for text in pocket_texts()
+        for word in re.findall(PIECE, re.sub(r"\{[^}]+\}", " ", text))
+    }
     return (*SPECIAL, *sorted(words))
 
 
