@@ -21,7 +21,7 @@ types: $(STAMP)
 	rm -rf build/types && mkdir -p build/types && cp -RL .src/circuitvar build/types/
 	$(BIN)/pyright
 
-contract: $(STAMP)  ## tasks <- circuits <- audit <- reports, one way
+contract: $(STAMP)  ## floors and rooms import one way only
 	$(BIN)/lint-imports
 
 wheel: $(STAMP)  ## the built wheel, alone in a fresh environment, must run
