@@ -110,7 +110,7 @@ def heldout_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
             ablation=labels.get("ablation", "patching"),
             templates=tuple(frame["template"].fillna("").astype(str)),
         )
-        found = function_estimates(run, level=read_settings(card).level)
+        found = function_estimates(run, level=read_settings(card).confidence)
         checks.append(_check("tables/heldout.csv", _estimate_differences(found, card, SINGLE)))
     if (tables / "random_circuits.csv").exists():
         frame = pd.read_csv(tables / "random_circuits.csv")
