@@ -16,6 +16,28 @@ from circuitvar.circuits.types import EdgeScores
 from circuitvar.tasks.shown import Shown, number
 
 Outcome = Literal["pass", "fail", "undecided", "no compression"]
+Kind = Literal[
+    "",
+    "t",
+    "jackknife",
+    "runs",
+    "choices",
+    "resamples",
+    "subsampling",
+    "bound",
+    "exact",
+    "bootstrap",
+    "sequence",
+    "components",
+]
+"""How an interval was made; empty: there is none.
+
+`t`: of means of independent units. `jackknife`: units left out. `runs`: independent runs left out.
+`choices`: the same for runs that were chosen by name, of which no more can be drawn. `resamples`:
+infinitesimal jackknife or jackknife after bootstrap. `subsampling`: halves or blocks of the data,
+extrapolated, worth few degrees of freedom. `bound`: all runs equal. `exact`: binomial.
+`bootstrap`: percentiles. `sequence`: valid at every look. `components`: of a variance component.
+"""  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,9 +53,15 @@ class Estimate(Shown):
     n: int = 0
     """Independent units the interval rests on (runs, prompts or templates)."""
     interval: str = ""
-    """Which interval: `row jackknife t`, `infinitesimal jackknife`, `percentile bootstrap`, ..."""
+    """Which interval, in words: `row jackknife t`, `infinitesimal jackknife`, ... For readers;
+    `kind` says the same to programs."""
     estimand: str = ""
     """What it estimates, in words, e.g. `stability over fresh samples of n/2 prompts`."""
+    kind: Kind = ""
+    unit: str = ""
+    """What `n` counts: prompt, template, run, pair, random circuit, ..."""
+    missing: str = ""
+    """Why there is no interval, as the end of a sentence: `no interval from fewer than 3 runs`."""
     draws: Float[np.ndarray, " draw"] | None = None
     """Replicates behind the number, where there are any."""
 

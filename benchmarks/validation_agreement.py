@@ -26,6 +26,7 @@ from circuitvar.audit.indices import (
 )
 from circuitvar.audit.intervals import t_interval
 from circuitvar.audit.resampling import bootstrap, top_k_masks
+from circuitvar.audit.types import Estimate
 
 
 def independent_runs(simulations, rng) -> Iterator[Line]:
@@ -38,9 +39,8 @@ def independent_runs(simulations, rng) -> Iterator[Line]:
         hit = np.zeros(3)
         for _ in range(simulations):
             masks = pool[rng.choice(len(pool), runs, replace=False)]
-            published = t_interval(
-                "phi", phi(masks), closed_form_variance(masks) ** 0.5, df=1e9, n=runs, interval="z"
-            )
+            z = Estimate("phi", phi(masks), closed_form_variance(masks) ** 0.5, n=runs)
+            published = t_interval(z, df=1e9)
             hit += [
                 covered(phi_of_runs(masks), truth),
                 covered(jaccard_of_runs(pairwise_jaccard(masks), size=SIZE), jaccard),

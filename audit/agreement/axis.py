@@ -71,6 +71,7 @@ def resample_axis(
         estimand=estimand,
     )  # fmt: skip
     jaccard = jaccard_of_resamples(pairs, resamples.counts, level=level, estimand=estimand)
+    phi, jaccard = (replace(estimate, unit=resamples.unit) for estimate in (phi, jaccard))
     size = float(sets.sizes.mean())
     phi, jaccard = least_of_resamples(phi, jaccard, pairs, size=size, n_edges=sets.n_edges)
     return Axis(
@@ -99,7 +100,7 @@ def runs_axis(
     chosen: bool = False,
 ) -> Axis:
     """Independent runs: fresh data sets, paraphrases, training seeds. Analytic choices are
-    `chosen`: their interval holds for choices like these and its name says so."""
+    `chosen`: their interval holds for choices like these and its name and kind say so."""
     sets = pack(masks)
     contested = sets.masks(sets.contested)
     pairs = pairwise_jaccard(contested, always=sets.always)
@@ -109,7 +110,9 @@ def runs_axis(
     )
     jaccard = jaccard_of_runs(pairs, size=float(sets.sizes.mean()), level=level, estimand=estimand)
     if chosen and sets.runs > 2:
-        phi, jaccard = (replace(e, interval=f"{e.interval}; {CHOICES}") for e in (phi, jaccard))
+        phi, jaccard = (
+            replace(e, interval=f"{e.interval}; {CHOICES}", kind="choices") for e in (phi, jaccard)
+        )
     return Axis(
         key=key,
         title=title,

@@ -75,16 +75,13 @@ def block_intervals(
     ends = zip(
         (phi, jaccard), (se, se * slope), (-1.0, 0.0), unseen_swap(kept, share, level), strict=True
     )
+    how = {"interval": EXTRAPOLATED, "kind": "subsampling", "n": n, "level": level}
     first, second = (
         below_one_swap(
-            t_interval(
-                old.name, old.value, spread, df=SHARED_DF, n=n, level=level, interval=EXTRAPOLATED,
-                estimand=old.estimand, bounds=(floor, 1.0), draws=old.draws,
-            ),
-            swap,
+            t_interval(replace(old, se=spread, **how), df=SHARED_DF, bounds=(floor, 1.0)), swap
         )
         for old, spread, floor, swap in ends
-    )  # fmt: skip
+    )
     return first, second
 
 

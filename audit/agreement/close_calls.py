@@ -68,8 +68,6 @@ def _at_least(estimate: Estimate, variance: float, swap: float, floor: float) ->
         se, name = float(np.sqrt(variance)), f"{estimate.interval}; {DECIDE}"
     if quantile * se < swap:
         se, name = swap / quantile, f"{estimate.interval}; {UNSEEN}"
-    wider = t_interval(
-        estimate.name, estimate.value, se, df=estimate.n - 1, n=estimate.n, level=estimate.level,
-        interval=name, estimand=estimate.estimand, bounds=(floor, 1.0),
-    )  # fmt: skip
-    return replace(wider, draws=estimate.draws)
+    return t_interval(
+        replace(estimate, se=se, interval=name), df=estimate.n - 1, bounds=(floor, 1.0)
+    )

@@ -15,9 +15,10 @@ from jaxtyping import Float
 from circuitvar.audit.agreement.block_variance import SHARED_DF, halves_variance
 from circuitvar.audit.agreement.close_calls import DECIDE
 from circuitvar.audit.indices import jaccard, mean_chance
-from circuitvar.audit.intervals import below_one_swap, check_level, t_interval, unseen_swap
+from circuitvar.audit.intervals import below_one_swap, t_interval, unseen_swap
 from circuitvar.audit.resampling import RunSets, Selector, complementary_halves, replicate_sets
 from circuitvar.audit.types import Estimate
+from circuitvar.circuits.confidence import check_confidence
 from circuitvar.tasks.shown import Shown, number
 from circuitvar.tasks.units import Clusters, unit_of_example
 
@@ -93,7 +94,7 @@ def halves_agreement(
     >>> halves_agreement(scores, size=6, rng=rng, pairs=5).phi.value
     1.0
     """
-    check_level(level)
+    check_confidence(level)
     resamples = complementary_halves(len(scores), pairs, rng=rng, clusters=clusters)
 
     def agreement(weights):
@@ -118,22 +119,23 @@ def halves_agreement(
         )
         if pairs > 1:
             variance += values.var(axis=1, ddof=1) / pairs
+    few, unit = units < LEAST_UNITS, resamples.unit
+    known = {
+        "level": level,
+        "n": units,
+        "estimand": f"agreement of fresh samples of {units / 2:g} {unit}s",
+        "kind": "" if few else "subsampling",
+        "unit": unit,
+        "missing": f"no interval from fewer than {LEAST_UNITS} {unit}s" if few else "",
+    }
     labels = [
-        f"none ({units} units)" if units < LEAST_UNITS else EXTRAPOLATED + f"; {DECIDE}" * bool(few)
-        for few in coarse
+        f"none ({units} units)" if few else EXTRAPOLATED + f"; {DECIDE}" * int(c) for c in coarse
     ]
     phi, jac = (
         t_interval(
-            name,
-            float(value.mean()),
-            float(np.sqrt(spread)),
+            Estimate(name, value.mean(), np.sqrt(spread), interval=label, draws=value, **known),
             df=DF,
-            n=units,
-            level=level,
-            interval=label,
-            estimand=f"agreement of fresh samples of {units / 2:g} {resamples.unit}s",
             bounds=(floor, 1.0),
-            draws=value,
         )
         for name, value, spread, floor, label in zip(
             ("phi", "jaccard"), values, variance, (-1.0, 0.0), labels, strict=True

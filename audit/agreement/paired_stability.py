@@ -207,9 +207,7 @@ def _unseen_swap(
 def _change(
     name, first, second, se, *, df: int, n: int, level: float, how: str, least: float = 0.0
 ) -> Change:
-    gap = t_interval(
-        "difference", float(second - first), float(se), df=df, n=n, level=level,
-        interval=f"paired: {how}",
-    )  # fmt: skip
+    gap = Estimate("difference", second - first, se, level=level, n=n, interval=f"paired: {how}")
+    gap = t_interval(gap, df=df)
     gap = with_unseen_swap(gap, least, bounds=(-2.0, 2.0))
     return Change(name, float(first), float(second), gap, df)

@@ -4,7 +4,7 @@ Circuits of small groups differ by sampling alone. What wording adds is the gap 
 and random groups: with it the instability is between templates, without it within.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -71,11 +71,16 @@ def wording(
     gap = random - own.value
     noise = float(random.var(ddof=1)) / GROUPINGS
     below, above = own.high - own.value, own.value - own.low
-    lost = Estimate(
-        LOST, float(gap.mean()), float(np.hypot(own.se, noise**0.5)),
-        float(gap.mean() - np.hypot(below, noise**0.5)),
-        float(gap.mean() + np.hypot(above, noise**0.5)), level, own.n, own.interval,
-        "phi of random groups of prompts minus phi of templates of the same sizes", draws=gap,
-    )  # fmt: skip
+    lost = replace(
+        own,
+        name=LOST,
+        value=float(gap.mean()),
+        se=float(np.hypot(own.se, noise**0.5)),
+        low=float(gap.mean() - np.hypot(below, noise**0.5)),
+        high=float(gap.mean() + np.hypot(above, noise**0.5)),
+        estimand="phi of random groups of prompts minus phi of templates of the same sizes",
+        unit="template",
+        draws=gap,
+    )
     jaccard = [mean_pairwise(pairwise_jaccard(masks)) for masks in groups]
     return Wording(lost, float(random.mean()), float(np.mean(jaccard)))

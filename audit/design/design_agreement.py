@@ -91,13 +91,11 @@ def _row(name, blocks, masks: Masks, filled, interval) -> dict[str, object]:
     if agreement is None and blocks:
         each = [phi(masks[rows]) for rows in blocks]
         value = float(np.nanmean(each)) if np.isfinite(each).any() else np.nan
-        agreement = Estimate("phi", value, interval="none: mean over blocks")
+        agreement = Estimate("phi", value, **_none("mean over blocks"))
     used = np.unique(np.concatenate(blocks)) if blocks else np.empty(0, dtype=int)
     used = used[filled[used]]
     jaccard = overlap or Estimate("jaccard", float(every.mean()) if len(every) else np.nan)
-    agreement = agreement or Estimate(
-        "phi", np.nan, interval="none: no two runs differ in it alone"
-    )
+    agreement = agreement or Estimate("phi", np.nan, **_none("no two runs differ in it alone"))
     sizes = masks[used].sum(axis=1)
     return {
         "facet": name,
@@ -114,6 +112,10 @@ def _row(name, blocks, masks: Masks, filled, interval) -> dict[str, object]:
         "size": float(sizes.mean()) if len(used) else np.nan,
         "empty": int((~filled[np.concatenate(blocks)]).sum()) if blocks else 0,
     }
+
+
+def _none(why: str) -> dict[str, str]:
+    return {"interval": f"none: {why}", "missing": f"no interval: {why}"}
 
 
 def _block_interval(

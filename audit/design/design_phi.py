@@ -44,7 +44,7 @@ def phi_of_design(
         label = f"infinitesimal jackknife over prompts{f'; {label}' if len(units) > 1 else ''}"
     if not units and design.crossing == "sampled":
         units, label = {"run": np.arange(len(keys))}, "row jackknife t"
-    variance, least = 0.0, np.inf
+    variance, least, missing = 0.0, np.inf, ""
     for name, code in units.items():
         if name == RESAMPLED:
             added, number = _of_resamples(design, keys, masks, weights)
@@ -56,16 +56,26 @@ def phi_of_design(
             added = row_jackknife_se(left_out) ** 2
         variance, least = variance + added, min(least, number)
     if not units:
-        label, variance, least = "none: no facet is a sample", np.nan, 0
+        missing, variance, least = "no facet is a sample", np.nan, 0
     elif not np.isfinite(variance):
-        label = "none: fewer than 3 levels of a random facet"
+        missing = "fewer than 3 levels of a random facet"
         if RESAMPLED in units:
-            label += f", or than {LEAST_RESAMPLES} resamples crossed with the rest"
-    return t_interval(
-        "phi", phi(masks), float(np.sqrt(variance)), df=least - 1, n=int(least),
-        level=level, interval=label, bounds=(-1.0, 1.0),
+            missing += f", or than {LEAST_RESAMPLES} resamples crossed with the rest"
+    if missing:
+        label, missing = f"none: {missing}", f"no interval: {missing}"
+    estimate = Estimate(
+        "phi",
+        phi(masks),
+        float(np.sqrt(variance)),
+        level=level,
+        n=int(least),
+        interval=label,
         estimand="agreement of two runs of the design",
-    )  # fmt: skip
+        kind="" if missing else "jackknife",
+        unit="level",
+        missing=missing,
+    )
+    return t_interval(estimate, df=least - 1, bounds=(-1.0, 1.0))
 
 
 def _of_resamples(design: Design, keys, masks: Masks, weights: Weights) -> tuple[float, int]:

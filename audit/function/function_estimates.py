@@ -30,6 +30,8 @@ def behaviour_estimates(behaviour: Behaviour) -> tuple[Estimate, ...]:
             level=behaviour.level,
             n=behaviour.n_units,
             interval=f"t over {behaviour.over}",
+            kind="t",
+            unit=behaviour.over.removesuffix("s"),
             estimand=f"damage of corrupting the whole prompt, {behaviour.unit}",
         ),
     )

@@ -124,7 +124,13 @@ def _kept(columns, level: float) -> Estimate:
         labels = tuple(label for names in templates for label in names)
     noise = bottom.std(ddof=1) / np.sqrt(len(bottom)) if len(bottom) > 1 else np.inf
     if not bottom.mean() > 2 * noise:
-        return Estimate(KEPT, np.nan, level=level, interval="none: own circuits near 0")
+        return Estimate(
+            KEPT,
+            np.nan,
+            level=level,
+            interval="none: own circuits near 0",
+            missing="no interval: own circuits near 0",
+        )
     return ratio_of_means(
         KEPT,
         top,

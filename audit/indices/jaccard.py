@@ -11,12 +11,15 @@ from scipy.stats import hypergeom
 from circuitvar.audit.indices.phi import column_blocks
 from circuitvar.audit.indices.set_indices import chance_jaccard, jaccard
 from circuitvar.audit.intervals import (
+    RESAMPLE_INTERVALS,
     OfShared,
     ResampleInterval,
+    all_runs_equal,
     interval_of_runs,
     resample_se,
     t_interval,
     unseen_swap,
+    without_interval,
 )
 from circuitvar.audit.types import Estimate
 
@@ -84,14 +87,10 @@ def jaccard_of_runs(
     """
     runs, value = len(pairs), mean_pairwise(pairs)
     if runs < 3 or not np.isfinite(value):
-        label = f"none ({runs} runs)" if runs < 3 else "row jackknife t"
-        return t_interval(
-            "jaccard", value, np.nan, df=0, n=runs, level=level, interval=label, estimand=estimand
-        )
+        return without_interval("jaccard", value, runs, level=level, estimand=estimand)
     each, rows = off_diagonal(pairs), pairs.sum(axis=1) - np.diag(pairs)
     if (each == 1).all():
-        floor, label = (1 - level) ** (2 / (runs - 1)), "all runs equal: zero-failure bound"
-        return Estimate("jaccard", 1.0, 0.0, floor, 1.0, level, runs, label, estimand)
+        return all_runs_equal("jaccard", runs, level=level, estimand=estimand)
     index = OfShared(
         "jaccard",
         shared=2 * value / (1 + value),
@@ -123,18 +122,17 @@ def jaccard_of_resamples(
         own = (pairs.sum(axis=1) - np.diag(pairs)) / (replicates - 1)
         left_out = mean_without_unit(pairs, counts) if method == "jab" else None
         se = resample_se(counts, 2 * (own - value), method=method, without_unit=left_out)
-    names = {"ij": "infinitesimal jackknife", "jab": "jackknife after bootstrap"}
-    return t_interval(
+    estimate = Estimate(
         "jaccard",
         value,
         se,
-        df=units - 1,
-        n=units,
         level=level,
-        interval=names[method],
+        n=units,
+        interval=RESAMPLE_INTERVALS[method],
         estimand=estimand,
-        bounds=(0.0, 1.0),
+        kind="resamples",
     )
+    return t_interval(estimate, df=units - 1, bounds=(0.0, 1.0))
 
 
 def mean_without_unit(

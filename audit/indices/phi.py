@@ -9,12 +9,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Real
 
 from circuitvar.audit.intervals import (
+    RESAMPLE_INTERVALS,
     OfShared,
     ResampleInterval,
+    all_runs_equal,
     interval_of_runs,
     resample_se,
     t_interval,
     unseen_swap,
+    without_interval,
 )
 from circuitvar.audit.types import Estimate
 
@@ -135,13 +138,9 @@ def phi_of_runs(
     runs, kept = len(masks), {"n_edges": n_edges, "always": always}
     value = phi(masks, **kept)
     if runs < 3 or not np.isfinite(value):
-        label = f"none ({runs} runs)" if runs < 3 else "row jackknife t"
-        return t_interval(
-            "phi", value, np.nan, df=0, n=runs, level=level, interval=label, estimand=estimand
-        )
+        return without_interval("phi", value, runs, level=level, estimand=estimand)
     if value == 1.0:
-        floor, label = (1 - level) ** (2 / (runs - 1)), "all runs equal: zero-failure bound"
-        return Estimate("phi", 1.0, 0.0, floor, 1.0, level, runs, label, estimand)
+        return all_runs_equal("phi", runs, level=level, estimand=estimand)
     size = float(masks.sum()) / runs + always
     share = size / (masks.shape[1] if n_edges is None else n_edges)
     index = OfShared(
@@ -186,18 +185,17 @@ def phi_of_resamples(
         if method == "jab":
             left_out = phi_without_unit(masks, counts, n_edges=n_edges, always=always)
         se = resample_se(counts, t, method=method, without_unit=left_out)
-    names = {"ij": "infinitesimal jackknife", "jab": "jackknife after bootstrap"}
-    return t_interval(
+    estimate = Estimate(
         "phi",
         value,
         se,
-        df=units - 1,
-        n=units,
         level=level,
-        interval=names[method],
+        n=units,
+        interval=RESAMPLE_INTERVALS[method],
         estimand=estimand,
-        bounds=(-1.0, 1.0),
+        kind="resamples",
     )
+    return t_interval(estimate, df=units - 1, bounds=(-1.0, 1.0))
 
 
 def phi_without_unit(

@@ -30,15 +30,14 @@ def phi_difference(
         return Estimate(
             "phi difference", gap, float(np.hypot(a.se, b.se)), max(low, -2.0), min(high, 2.0),
             level, min(len(masks_a), len(masks_b)), "independent groups, row jackknife",
+            kind="runs", unit="run",
         )  # fmt: skip
     t = 2 * (row_projections(masks_b) - row_projections(masks_a))
     finite = bool(np.isfinite(t).all())
     se = resample_se(counts, t - t.mean()) if finite else float("nan")
     df = counts.shape[1] - 1
-    return t_interval(
-        "phi difference", gap, se, df=df, n=df + 1, level=level,
-        interval="paired infinitesimal jackknife",
-    )  # fmt: skip
+    how = {"interval": "paired infinitesimal jackknife", "kind": "resamples"}
+    return t_interval(Estimate("phi difference", gap, se, level=level, n=df + 1, **how), df=df)
 
 
 def phi_test(

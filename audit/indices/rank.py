@@ -8,7 +8,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import kendalltau, rankdata, weightedtau
 
-from circuitvar.audit.intervals import row_jackknife_se, t_interval
+from circuitvar.audit.intervals import (
+    all_runs_equal,
+    row_jackknife_se,
+    t_interval,
+    without_interval,
+)
 from circuitvar.audit.types import Estimate
 
 Scores = Float[np.ndarray, " edge"]
@@ -63,23 +68,15 @@ def mean_spearman_of_runs(
     runs, unit = len(scores), _unit_ranks(scores)
     value = mean_spearman(scores)
     if runs > 2 and value > 1 - 1e-9:
-        floor, label = (1 - level) ** (2 / (runs - 1)), "all runs equal: zero-failure bound"
-        return Estimate("mean Spearman", 1.0, 0.0, floor, 1.0, level, runs, label)
+        return all_runs_equal("mean Spearman", runs, level=level)
+    if runs < 3:
+        return without_interval("mean Spearman", value, runs, level=level)
     total = unit.sum(axis=0)
-    left_out = np.full(runs, np.nan)
-    if runs > 2:
-        rest = total @ total - 2 * unit @ total + 1
-        left_out = (rest - (runs - 1)) / ((runs - 1) * (runs - 2))
-    return t_interval(
-        "mean Spearman",
-        value,
-        row_jackknife_se(left_out),
-        df=runs - 1 if runs > 2 else 0,
-        n=runs,
-        level=level,
-        interval="row jackknife t" if runs > 2 else f"none ({runs} runs)",
-        bounds=(-1.0, 1.0),
-    )
+    rest = total @ total - 2 * unit @ total + 1
+    left_out = (rest - (runs - 1)) / ((runs - 1) * (runs - 2))
+    se, how = row_jackknife_se(left_out), {"interval": "row jackknife t", "kind": "runs"}
+    estimate = Estimate("mean Spearman", value, se, level=level, n=runs, unit="run", **how)
+    return t_interval(estimate, df=runs - 1, bounds=(-1.0, 1.0))
 
 
 def kendall_w(scores: Float[np.ndarray, "run edge"]) -> float:

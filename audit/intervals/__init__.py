@@ -9,18 +9,20 @@ from circuitvar.audit.intervals.effective_df import (
 )
 from circuitvar.audit.intervals.group_jackknife import group_jackknife
 from circuitvar.audit.intervals.intervals import (
-    ResampleInterval, UNSEEN, below_one_swap, check_level, resample_se, row_jackknife_se,
+    RESAMPLE_INTERVALS, ResampleInterval, UNSEEN, below_one_swap, resample_se, row_jackknife_se,
     t_interval, unseen_swap, with_unseen_swap,
 )
 from circuitvar.audit.intervals.ratio import ratio_of_means, share_estimate
 from circuitvar.audit.intervals.runs_interval import (
-    CHOICES, OfShared, few_runs_se, interval_of_runs, tied_runs_se,
+    CHOICES, OfShared, all_runs_equal, few_runs_se, interval_of_runs, tied_runs_se,
+    without_interval,
 )
 
 __all__ = [
-    "CHOICES", "LEAST", "OfShared", "ResampleInterval", "UNSEEN", "asymptotic_sequence",
-    "bca_means", "below_one_swap", "between_df", "check_level", "crossed_df", "few_runs_se",
-    "group_jackknife", "interval_of_runs", "jackknife_df", "pooled", "ratio_of_means",
-    "resample_se", "row_jackknife_se", "share_estimate", "stop_when_decided", "summed_df",
-    "t_interval", "tied_runs_se", "unseen_swap", "with_unseen_swap", "within_df",
+    "CHOICES", "LEAST", "OfShared", "RESAMPLE_INTERVALS", "ResampleInterval", "UNSEEN",
+    "all_runs_equal", "asymptotic_sequence", "bca_means", "below_one_swap", "between_df",
+    "crossed_df", "few_runs_se", "group_jackknife", "interval_of_runs", "jackknife_df", "pooled",
+    "ratio_of_means", "resample_se", "row_jackknife_se", "share_estimate", "stop_when_decided",
+    "summed_df", "t_interval", "tied_runs_se", "unseen_swap", "with_unseen_swap", "within_df",
+    "without_interval",
 ]

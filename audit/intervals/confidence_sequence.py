@@ -137,7 +137,7 @@ def stop_when_decided(
     kind = "asymptotic" if bounds is None else "betting"
     return Estimate(
         name, value, se, float(low), float(high), 1 - alpha, len(draws),
-        f"{kind} confidence sequence", estimand, draws=draws,
+        f"{kind} confidence sequence", estimand, "sequence", draws=draws,
     )  # fmt: skip
 
 

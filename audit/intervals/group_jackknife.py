@@ -53,11 +53,17 @@ def group_jackknife(
             kept = from_counts((group != g)[None], units, scheme="", unit="").weights[0]
             left_out[g] = statistic(kept.astype(np.float64))
     se = np.sqrt((groups - 1) / groups * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0))
-    label = "delete-a-group jackknife" if groups >= 3 else f"none ({number} units)"
+    unit = "prompt" if clusters is None else "template"
+    how = (
+        {"interval": "delete-a-group jackknife", "kind": "jackknife"}
+        if groups >= 3
+        else {
+            "interval": f"none ({number} units)",
+            "missing": f"no interval from fewer than 3 {unit}s",
+        }
+    )
+    known = {"level": level, "n": number, "estimand": estimand, "unit": unit, **how}
     return tuple(
-        t_interval(
-            name, value, error, df=groups - 1, n=number, level=level, interval=label,
-            estimand=estimand, bounds=bounds,
-        )
+        t_interval(Estimate(name, value, error, **known), df=groups - 1, bounds=bounds)
         for name, value, error in zip(names, full, se, strict=True)
-    )  # fmt: skip
+    )

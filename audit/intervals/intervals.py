@@ -11,48 +11,38 @@ import numpy as np
 from jaxtyping import Float
 
 from circuitvar.audit.types import Estimate
+from circuitvar.circuits.confidence import check_confidence
 from circuitvar.circuits.t_interval import t_quantile
 
 ResampleInterval = Literal["ij", "jab"]
 
+RESAMPLE_INTERVALS = {"ij": "infinitesimal jackknife", "jab": "jackknife after bootstrap"}
 UNSEEN = "one swap unseen: conservative"
 """What the name of an interval says when only a swap that the data do not show keeps it from being
 narrower."""
 
 
-def check_level(level: float) -> None:
-    """Refuse a confidence level outside (0, 1)."""
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}; a confidence level lies between 0 and 1, e.g. 0.95")
-
-
 def t_interval(
-    name: str,
-    value: float,
-    se: float,
-    *,
-    df: float,
-    n: int,
-    level: float = 0.95,
-    interval: str,
-    estimand: str = "",
-    bounds: tuple[float, float] = (-np.inf, np.inf),
-    draws: Float[np.ndarray, " draw"] | None = None,
+    estimate: Estimate, *, df: float, bounds: tuple[float, float] = (-np.inf, np.inf)
 ) -> Estimate:
-    """value ± t(df) * se, clipped to the range the statistic can take.
+    """The estimate with limits value ± t(df) * se, clipped to the range the statistic can take.
 
-    >>> e = t_interval("mean", 1.0, 0.5, df=4, n=5, interval="t")
+    Raises
+    ------
+    ValueError
+        Its level is no confidence level.
+
+    >>> e = t_interval(Estimate("mean", 1.0, 0.5, n=5), df=4)
     >>> round(e.low, 4), round(e.high, 4)
     (-0.3882, 2.3882)
     """
-    check_level(level)
+    check_confidence(estimate.level)
+    value, se = float(estimate.value), float(estimate.se)
     low = high = float("nan")
     if df >= 1 and np.isfinite(se) and np.isfinite(value):
-        half = t_quantile(df, level) * se
-        low, high = max(float(value) - half, bounds[0]), min(float(value) + half, bounds[1])
-    return Estimate(
-        name, float(value), float(se), low, high, level, n, interval, estimand, draws=draws
-    )
+        half = t_quantile(df, estimate.level) * se
+        low, high = max(value - half, bounds[0]), min(value + half, bounds[1])
+    return replace(estimate, value=value, se=se, low=low, high=high)
 
 
 def row_jackknife_se(leave_one_out: Float[np.ndarray, " run"]) -> float:

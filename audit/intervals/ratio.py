@@ -33,25 +33,26 @@ def ratio_of_means(
     """
     top = np.asarray(numerator, dtype=np.float64)
     bottom = np.broadcast_to(np.asarray(denominator, dtype=np.float64), top.shape)
-    unit, kind = sampling_units(len(top), templates)
-    tops = np.bincount(unit, weights=top)
-    bottoms = np.bincount(unit, weights=bottom)
+    of_example, unit = sampling_units(len(top), templates)
+    tops = np.bincount(of_example, weights=top)
+    bottoms = np.bincount(of_example, weights=bottom)
     total = bottoms.sum()
     value = tops.sum() / total if total else float("nan")
     rest = total - bottoms
     left_out = np.full(len(tops), np.nan)
     np.divide(tops.sum() - tops, rest, out=left_out, where=rest != 0)
-    return t_interval(
+    estimate = Estimate(
         name,
         float(value),
         row_jackknife_se(left_out),
-        df=len(tops) - 1,
-        n=len(tops),
         level=level,
-        interval=f"delete-one-{kind} jackknife t",
+        n=len(tops),
+        interval=f"delete-one-{unit} jackknife t",
         estimand=estimand,
-        bounds=bounds,
+        kind="jackknife",
+        unit=unit,
     )
+    return t_interval(estimate, df=len(tops) - 1, bounds=bounds)
 
 
 def share_estimate(
@@ -91,4 +92,6 @@ def share_estimate(
         n=n,
         interval="Clopper-Pearson, prompts taken as independent",
         estimand=estimand,
+        kind="exact",
+        unit="prompt",
     )

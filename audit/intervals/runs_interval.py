@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from circuitvar.audit.intervals.intervals import row_jackknife_se, t_interval, with_unseen_swap
 from circuitvar.audit.types import Estimate
+from circuitvar.circuits.confidence import check_confidence
 from circuitvar.circuits.t_interval import t_quantile
 
 Pair = Float[np.ndarray, " pair"]
@@ -72,14 +73,59 @@ def interval_of_runs(
         count = _count_variance(index.shared, index.size) * index.slope**2
         se = float(np.hypot(se, rivals_se(pairs, runs, count)))
     bounds = (index.floor, 1.0)
-    estimate = t_interval(
-        index.name, value, se, df=runs - 1, n=runs, level=level, interval=label,
-        estimand=estimand, bounds=bounds,
-    )  # fmt: skip
+    estimate = Estimate(
+        index.name,
+        value,
+        se,
+        level=level,
+        n=runs,
+        interval=label,
+        estimand=estimand,
+        kind="runs",
+        unit="run",
+    )
+    estimate = t_interval(estimate, df=runs - 1, bounds=bounds)
     if runs >= MANY_RUNS and value < 1:
         low = lower_end_of_spread(value, t_quantile(runs - 1, level) * se)
         estimate = replace(estimate, low=max(low, index.floor))
     return with_unseen_swap(estimate, index.swap, bounds=bounds)
+
+
+def without_interval(
+    name: str, value: float, runs: int, *, level: float, estimand: str = ""
+) -> Estimate:
+    """An agreement of two runs, or one that is not defined."""
+    few = runs < 3
+    return Estimate(
+        name,
+        value,
+        level=check_confidence(level),
+        n=runs,
+        interval=f"none ({runs} runs)" if few else "row jackknife t",
+        estimand=estimand,
+        kind="" if few else "runs",
+        unit="run",
+        missing="no interval from fewer than 3 runs" if few else "",
+    )
+
+
+def all_runs_equal(name: str, runs: int, *, level: float, estimand: str = "") -> Estimate:
+    """Agreement 1 of M runs: the modal set has probability at least (1 - level)^(1/(M-1)), and a
+    pair that disagrees is taken to agree no better than by chance, so the lower end is the square
+    of that."""
+    return Estimate(
+        name,
+        1.0,
+        0.0,
+        (1 - check_confidence(level)) ** (2 / (runs - 1)),
+        1.0,
+        level,
+        runs,
+        "all runs equal: zero-failure bound",
+        estimand,
+        kind="bound",
+        unit="run",
+    )
 
 
 def tied_runs_se(pairs: Pair, runs: int) -> float:

@@ -45,46 +45,35 @@ def claims(
     numbers that a report shows go in, so that a reader can judge again.
     """
     found = {estimate.name: estimate for estimate in estimates}
-    verdicts = [verdict for axis in axes for verdict in stability_verdicts(axis, bars=bars)]
-    verdicts.append(
+    stability = {axis.key: stability_verdicts(axis, bars=bars) for axis in axes}
+    verdicts = [
         judge(
             "The circuit reproduces the behaviour on held-out prompts",
             found["faithfulness"],
             bars.faithfulness,
             bar_text=f"faithfulness > {bars.faithfulness:.2f}",
-            unit=_unit(found["faithfulness"]),
-        )
-    )
-    verdicts.append(random_verdict(own, random, null=NULL, bars=bars, level=level))
+        ),
+        random_verdict(own, random, null=NULL, bars=bars, level=level),
+    ]
     if KEPT in found:
-        function = function_verdict(
-            found[KEPT],
-            claim="Circuits of different templates do the same job",
-            bars=bars,
-            unit=_unit(found[KEPT]),
-        )
-        verdicts.append(function)
-        verdicts.append(reading_verdict(structure_verdict(tuple(verdicts), axes), function))
-    if LOST in found:
-        source = source_verdict(found[LOST], bars=bars)
-        tied = max((axis.tied for axis in axes if axis.key == "paraphrase"), default=0)
-        verdicts.append(_undecided(source, tied_reason(tied), UNTIE) if tied else source)
+        claim = "Circuits of different templates do the same job"
+        function = function_verdict(found[KEPT], claim=claim, bars=bars)
+        verdicts += [function, reading_verdict(structure_verdict(stability), function)]
+    tied = {axis.key: axis.tied for axis in axes if axis.tied}
+    if LOST in found and "paraphrase" not in tied:
+        verdicts.append(source_verdict(found[LOST], bars=bars))
     if size == 0:
-        verdicts = [v if v.needed == UNTIE else _undecided(v, EMPTY, LARGER) for v in verdicts]
+        verdicts = [_undecided(verdict, EMPTY, LARGER) for verdict in verdicts]
+        for key in stability.keys() - tied.keys():
+            stability[key] = tuple(_undecided(v, EMPTY, LARGER) for v in stability[key])
+    if LOST in found and "paraphrase" in tied:
+        source = source_verdict(found[LOST], bars=bars)
+        verdicts.append(_undecided(source, tied_reason(tied["paraphrase"]), UNTIE))
     exact = found.get("rank correlation with exact")
     if exact is not None and method != "exact":
-        verdicts.append(
-            agreement_verdict(
-                exact, first=method, second="exact patching", bars=bars, unit=_unit(exact)
-            )
-        )
-    return tuple(verdicts)
+        verdicts.append(agreement_verdict(exact, first=method, second="exact patching", bars=bars))
+    return (*(verdict for own in stability.values() for verdict in own), *verdicts)
 
 
 def _undecided(verdict: Verdict, reason: str, needed: str) -> Verdict:
     return replace(verdict, outcome="undecided", reason=reason, needed=needed)
-
-
-def _unit(estimate: Estimate) -> str:
-    """What an estimate's interval counts, for "about n more"."""
-    return "template" if "template" in estimate.interval else "prompt"

@@ -76,7 +76,9 @@ def chance_edges(axes: tuple[Axis, ...], size: int, *, pairs: int) -> Estimate |
         "chance edges among the stable ones, at most",
         bound,
         n=kept,
+        unit="edge",
         interval="none: an upper bound",
+        missing="no interval: an upper bound",
         estimand=f"expected number, among the {kept} edges kept in at least {THRESHOLD:.0%} of "
         "halves, of edges that are selected no more often than a random edge",
     )
@@ -147,6 +149,8 @@ def _cluster_estimates(found: PromptClusters, templates: tuple[str, ...]) -> tup
         float(found.number),
         n=len(found.labels),
         interval="none: a test of one cluster against more",
+        unit="prompt",
+        missing="no interval: a test of one cluster against more",
         estimand=f"groups of prompts whose scores differ in direction (p = {found.p_value:.3f})",
     )
     if found.number == 1:
@@ -156,6 +160,8 @@ def _cluster_estimates(found: PromptClusters, templates: tuple[str, ...]) -> tup
         adjusted_rand(found.labels, templates),
         n=len(found.labels),
         interval="none",
+        unit="prompt",
+        missing="no interval",
         estimand="adjusted Rand index: 1 when the clusters are the templates, 0 by chance",
     )
     return number, agreement

@@ -84,24 +84,28 @@ def agreement_estimates(
             0.0,
         ),
     }
-    unit, kind = sampling_units(len(method), templates)
+    of_example, unit = sampling_units(len(method), templates)
     means = [
         (left_a, left_b)
         for left_a, left_b in zip(
-            _leave_one_out(method, unit), _leave_one_out(exact, unit), strict=True
+            _leave_one_out(method, of_example), _leave_one_out(exact, of_example), strict=True
         )
     ]
     a, b = method.mean(axis=0, dtype=np.float64), exact.mean(axis=0, dtype=np.float64)
     return tuple(
         t_interval(
-            name,
-            statistic(a, b),
-            row_jackknife_se(np.array([statistic(*pair) for pair in means])),
+            Estimate(
+                name,
+                statistic(a, b),
+                row_jackknife_se(np.array([statistic(*pair) for pair in means])),
+                level=level,
+                n=len(means),
+                interval=f"delete-one-{unit} jackknife t",
+                estimand=estimand,
+                kind="jackknife",
+                unit=unit,
+            ),
             df=len(means) - 1,
-            n=len(means),
-            level=level,
-            interval=f"delete-one-{kind} jackknife t",
-            estimand=estimand,
             bounds=(floor, 1.0),
         )
         for name, (statistic, estimand, floor) in statistics.items()

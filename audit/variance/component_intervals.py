@@ -114,4 +114,5 @@ def component_estimate(
     return Estimate(
         name, float(components.values[row, edge]), np.nan, float(low[edge]), float(high[edge]),
         level, units, f"modified large sample{caution}", "variance of one effect",
+        kind="components", unit="level",
     )  # fmt: skip

@@ -221,6 +221,7 @@ def components_of(frame: pd.DataFrame, *, group: str = "all") -> tuple[Component
             Estimate(
                 row["source"], row["variance"], low=row["share_low"] * row["total"],
                 high=row["share_high"] * row["total"], interval=f"{row['interval']} (of the share)",
+                kind="jackknife" if np.isfinite(row["share_low"]) else "",
             ),
             row["share"],
             row["layer"],
@@ -263,8 +264,8 @@ def _share_interval(parts, i, inside, share, level) -> Estimate:
     negative."""
     own = parts[i].left_out
     if own is None or not np.isfinite(share):
-        why = f"none ({parts[i].why if own is None else 'no variance'})"
-        return Estimate(parts[i].source, float(share), level=level, interval=why)
+        why = parts[i].why if own is None else "no variance"
+        return _no_interval(parts[i].source, share, level, why)
     replicates = np.zeros((len(parts), len(own)))
     for j, part in enumerate(parts):
         other = part.left_out
@@ -275,12 +276,16 @@ def _share_interval(parts, i, inside, share, level) -> Estimate:
             replicates[j] = part.variance[inside].sum()
     totals = replicates.sum(axis=0)
     if (totals == 0).any():
-        return Estimate(parts[i].source, float(share), level=level, interval="none (no variance)")
+        return _no_interval(parts[i].source, share, level, "no variance")
     shares = replicates[i] / totals
-    return t_interval(
-        parts[i].source, share, row_jackknife_se(shares), df=jackknife_df(shares), n=len(own),
-        level=level, interval="delete-a-group jackknife",
-    )  # fmt: skip
+    how = {"interval": "delete-a-group jackknife", "kind": "jackknife", "n": len(own)}
+    estimate = Estimate(parts[i].source, share, row_jackknife_se(shares), level=level, **how)
+    return t_interval(estimate, df=jackknife_df(shares))
+
+
+def _no_interval(source: str, share: float, level: float, why: str) -> Estimate:
+    missing = f"no interval: {why}"
+    return Estimate(source, float(share), level=level, interval=f"none ({why})", missing=missing)
 
 
 def dominant(frame: pd.DataFrame, *, group: str = "all") -> str:

@@ -57,7 +57,7 @@ def plain(value: Any) -> Any:
 
 def estimate_entry(estimate: Estimate) -> dict[str, Any]:
     """An estimate without its draws."""
-    names = "name value se low high level n interval estimand".split()
+    names = "name value se low high level n interval estimand kind unit missing".split()
     return {name: plain(getattr(estimate, name)) for name in names}
 
 

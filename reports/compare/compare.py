@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.agreement import DF, EXTRAPOLATED, Change
+from circuitvar.audit.agreement import DF, Change
 from circuitvar.audit.indices import mean_chance, spearman
 from circuitvar.audit.intervals import group_jackknife, t_interval
 from circuitvar.audit.types import Estimate
@@ -116,27 +116,28 @@ def unpaired(a: Run, b: Run, first: Estimate, second: Estimate) -> Estimate:
     numbers = [(e.value, e.se, e.low, e.high) for e in (first, second)]
     if len(digests) == 1 and None not in digests and numbers[0] == numbers[1]:
         how = "identical numbers on the same data"
-        return Estimate("difference", 0.0, 0.0, 0.0, 0.0, first.level, first.n, how)
+        return Estimate("difference", 0.0, 0.0, 0.0, 0.0, first.level, first.n, how, kind="exact")
     return independent(first, second)
 
 
 def independent(a: Estimate, b: Estimate) -> Estimate:
     """b - a as if they rested on different data; t with the fewer degrees of freedom."""
     n = min((units_behind(e) for e in (a, b) if e.n > 1), default=2)
-    return t_interval(
+    difference = Estimate(
         "difference",
         b.value - a.value,
         math.hypot(a.se, b.se),
-        df=n - 1,
-        n=n,
         level=min(a.level, b.level),
+        n=n,
         interval="independent: root sum of squared SEs",
+        kind="t",
     )
+    return t_interval(difference, df=n - 1)
 
 
 def units_behind(estimate: Estimate) -> int:
     """Degrees of freedom of a standard error, plus one."""
-    return min(estimate.n, DF + 1) if estimate.interval.startswith(EXTRAPOLATED) else estimate.n
+    return min(estimate.n, DF + 1) if estimate.kind == "subsampling" else estimate.n
 
 
 def paired(a: Run, b: Run, name: str, level: float) -> Estimate | None:

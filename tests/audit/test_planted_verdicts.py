@@ -6,12 +6,7 @@ import pytest
 from circuitvar.audit.agreement.wording import LOST, wording
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.audit import audit_circuit
-from circuitvar.audit.verdicts.verdict import (
-    Verdict,
-    reading_verdict,
-    source_verdict,
-    structure_verdict,
-)
+from circuitvar.audit.verdicts import Verdict, reading_verdict, source_verdict, structure_verdict
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.planted.two_route import phi_of_top_four
@@ -92,7 +87,7 @@ def test_every_reading(structure, function, outcome, words):
 
 
 def test_no_axis_of_data_is_undecided():
-    assert structure_verdict((), ()).outcome == "undecided"
+    assert structure_verdict({}).outcome == "undecided"
 
 
 def test_random_templates_lose_nothing():

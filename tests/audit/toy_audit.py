@@ -10,7 +10,7 @@ import pandas as pd
 from circuitvar.audit.indices.jaccard import mean_chance
 from circuitvar.audit.single.claims import claims
 from circuitvar.audit.types import Audit, Axis, Component, Estimate
-from circuitvar.audit.verdicts.verdict import Bars
+from circuitvar.audit.verdicts import Bars
 from circuitvar.circuits.graph import Graph
 
 POCKET = Graph(n_layers=4, n_heads=4)

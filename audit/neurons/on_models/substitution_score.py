@@ -34,7 +34,14 @@ def substitution_score(
         raise ValueError("outputs contain NaN or infinity; check the ablated runs.")
     n = len(effect)
     if effect.sum() <= 1e-9 * max(np.abs(intact).sum(), 1e-12):
-        return Estimate("substitution score", float("nan"), n=n, estimand="unit has no effect")
+        return Estimate(
+            "substitution score",
+            float("nan"),
+            n=n,
+            estimand="unit has no effect",
+            unit="prompt",
+            missing="no interval: unit has no effect",
+        )
     draws = rng.multinomial(n, np.full(n, 1 / n), size=replicates)
     below = draws @ effect
     values = np.where(below > 0, 1 - (draws @ lost) / np.where(below > 0, below, 1), np.nan)
@@ -49,6 +56,8 @@ def substitution_score(
         level=level,
         n=n,
         interval="percentile bootstrap over prompts",
+        kind="bootstrap",
+        unit="prompt",
         estimand="share of the unit's effect on the output restored by its simulation",
         draws=values,
     )

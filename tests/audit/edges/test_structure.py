@@ -18,11 +18,7 @@ from circuitvar.audit.resampling.weights import bootstrap
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.structure_checks import null_table
 from circuitvar.audit.variance.ledger import dominant, ledger, sampling_parts
-from circuitvar.audit.verdicts.verdict import (
-    function_verdict,
-    stability_verdicts,
-    structure_and_function,
-)
+from circuitvar.audit.verdicts import function_verdict, stability_verdicts, structure_and_function
 from circuitvar.circuits.types import Faithfulness
 from tests.audit.toy_scores import planted
 

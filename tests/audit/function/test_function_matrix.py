@@ -9,7 +9,7 @@ from circuitvar.audit.agreement.axis import runs_axis
 from circuitvar.audit.function.function_matrix import NOISE, Found, function_matrix, function_row
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.audit import audit_circuit
-from circuitvar.audit.verdicts.verdict import Bars
+from circuitvar.audit.verdicts import Bars
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.types import Faithfulness
 from circuitvar.tasks.catalog import get_task

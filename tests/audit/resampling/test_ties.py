@@ -12,7 +12,7 @@ from circuitvar.audit.single.audit import audit_circuit
 from circuitvar.audit.single.claims import EMPTY, claims
 from circuitvar.audit.single.collect import collect
 from circuitvar.audit.single.perturb import matrix_axes
-from circuitvar.audit.verdicts.verdict import UNTIE, Bars
+from circuitvar.audit.verdicts import UNTIE, Bars
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.scores.score_files import write_scores

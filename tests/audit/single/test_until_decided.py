@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.verdicts.verdict import Bars
+from circuitvar.audit.verdicts import Bars
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.reports.commands.cli import app
 from circuitvar.tasks.catalog import get_task

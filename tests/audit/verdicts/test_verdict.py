@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from circuitvar.audit.agreement.axis import runs_axis
+from circuitvar.audit import verdicts as vd
+from circuitvar.audit.agreement.axis import halves_axis, runs_axis
 from circuitvar.audit.types import Axis, Estimate
-from circuitvar.audit.verdicts import verdict as vd
+from circuitvar.audit.verdicts.sentences import needed_units
 
 
 def _estimate(value, low, high, n=20):
@@ -28,18 +31,40 @@ def test_outcome_follows_the_interval(low, value, high, outcome):
 
 
 @pytest.mark.parametrize(
-    ("interval", "reason"),
+    ("missing", "reason"),
     [
-        ("none (4 units)", "phi = 0.884; no interval from fewer than 8 templates."),
-        ("none (2 runs)", "phi = 0.884; no interval from fewer than 3 runs."),
-        ("", "phi = 0.884; no interval."),
+        ("no interval from fewer than 8 templates", "no interval from fewer than 8 templates."),
+        ("", "no interval."),
     ],
 )
-def test_a_missing_interval_says_what_is_missing(interval, reason):
-    estimate = Estimate("phi", 0.884, n=4, interval=interval)
-    found = vd.judge("stable", estimate, 0.75, bar_text="phi > 0.75", unit="template")
-    assert (found.outcome, found.reason) == ("undecided", reason)
+def test_a_missing_interval_says_what_is_missing(missing, reason):
+    estimate = Estimate("phi", 0.884, n=4, unit="template", missing=missing)
+    found = vd.judge("stable", estimate, 0.75, bar_text="phi > 0.75")
+    assert (found.outcome, found.reason) == ("undecided", f"phi = 0.884; {reason}")
     assert found.needed == "more templates"
+
+
+def test_few_units_and_few_runs_say_so():
+    rng = np.random.default_rng(0)
+    scores, names = rng.normal(size=(40, 30)), [str(i % 4) for i in range(40)]
+    few = halves_axis(scores, rng=rng, size=6, clusters=names, pairs=4)
+    found = vd.stability_verdicts(few)[0]
+    assert found.reason.endswith("; no interval from fewer than 8 templates.")
+    assert found.needed == "more templates"
+    two = runs_axis(rng.random((2, 40)) < 0.2, key="seed", title="Seeds", unit="training seed")
+    found = vd.stability_verdicts(two)[0]
+    assert found.reason.endswith("; no interval from fewer than 3 runs.")
+    assert found.needed == "more training seeds"
+
+
+def test_verdicts_do_not_read_the_names_of_intervals():
+    masks = np.random.default_rng(0).random((6, 40)) < 0.3
+    names = {"key": "fresh-data", "title": "Fresh data sets", "unit": "data set"}
+    axis = runs_axis(masks, **names)
+    renamed = replace(
+        axis, phi=replace(axis.phi, interval="x"), jaccard=replace(axis.jaccard, interval="x")
+    )
+    assert vd.stability_verdicts(axis) == vd.stability_verdicts(renamed)
 
 
 def test_an_undefined_number_names_no_interval():
@@ -57,11 +82,11 @@ def test_bars_may_point_down():
 
 
 def test_needed_units_scale_with_the_square():
-    assert vd.needed_units(_estimate(0.85, 0.65, 0.95, n=25), 0.75, unit="template") == (
+    assert needed_units(_estimate(0.85, 0.65, 0.95, n=25), 0.75, unit="template") == (
         "about 100 templates"
     )
-    assert "out of reach" in vd.needed_units(_estimate(0.75, 0.6, 0.9), 0.75)
-    assert "out of reach" in vd.needed_units(_estimate(0.7501, 0.6, 0.9), 0.75)
+    assert "out of reach" in needed_units(_estimate(0.75, 0.6, 0.9), 0.75)
+    assert "out of reach" in needed_units(_estimate(0.7501, 0.6, 0.9), 0.75)
 
 
 def _axis(jaccard, runs, share=0.1, key="bootstrap"):

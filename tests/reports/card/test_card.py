@@ -11,10 +11,12 @@ import pytest
 
 from circuitvar.audit.types import Audit, Estimate
 from circuitvar.reports.card.badge import badge_svg, overall_outcome
+from circuitvar.reports.card.card_numbers import read_estimate
 from circuitvar.reports.card.document import (
     SCHEMA_FILE,
     card_text,
     check_schema,
+    estimate_entry,
     make_card,
     plain,
     read_card,
@@ -123,3 +125,23 @@ def test_badge_is_escaped_xml(card):
     svg = badge_svg({**card, "title": "<script>&"})
     assert parseString(svg).getElementsByTagName("script") == []
     assert "fail" in svg
+
+
+@pytest.mark.parametrize(
+    ("interval", "unit", "found"),
+    [
+        ("none (4 units)", "template", ("", "template", "no interval from fewer than 8 templates")),
+        ("none (2 runs)", "training seed", ("", "run", "no interval from fewer than 3 runs")),
+        ("row jackknife t; 3 runs: conservative", "data set", ("runs", "run", "")),
+        ("row jackknife t; fixed choices taken as a sample", "method", ("choices", "run", "")),
+        ("subsampling, extrapolated; a few close calls decide", "", ("subsampling", "prompt", "")),
+        ("delete-one-template jackknife t", "", ("jackknife", "template", "")),
+    ],
+)
+def test_older_cards_say_kind_unit_and_what_is_missing_in_words(interval, unit, found):
+    new = "kind unit missing".split()
+    entry = estimate_entry(Estimate("phi", 0.9, n=4, interval=interval))
+    older = {key: value for key, value in entry.items() if key not in new}
+    again = read_estimate(older, unit=unit)
+    assert tuple(getattr(again, name) for name in new) == found
+    assert all(getattr(read_estimate(entry, unit=unit), name) == "" for name in new)
