@@ -6,7 +6,8 @@ import pytest
 from circuitvar.audit.agreement.wording import LOST, wording
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.audit import audit_circuit
-from circuitvar.audit.verdicts import Verdict, reading_verdict, source_verdict, structure_verdict
+from circuitvar.audit.types import Verdict
+from circuitvar.audit.verdicts import reading_verdict, source_verdict, structure_verdict
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.planted.two_route import phi_of_top_four
