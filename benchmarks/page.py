@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from circuitvar.reports.page import write_report
-from tests.audit.toy_audit import GPT2_SMALL, POCKET, toy_audit
+from tests.reports.toy_audit import GPT2_SMALL, POCKET, toy_audit
 from tests.reports.toy_browser import Browser
 
 READY = "document.documentElement?.dataset.ready === 'yes'"

@@ -14,7 +14,6 @@ from circuitvar.audit.edges.decision_study import mean_se
 from circuitvar.audit.edges.stability_selection import worst_case
 from circuitvar.audit.indices import fagin
 from circuitvar.audit.indices import set_indices as si
-from circuitvar.audit.indices.phi import closed_form_variance, phi
 from circuitvar.audit.variance.variance_components import design_effect, nested, within_between
 from circuitvar.circuits.evaluate.equivalence import equivalence_test, non_equivalence_p, tost_p
 from circuitvar.circuits.evaluate.hypothesis import lowest_rejected_count
@@ -24,21 +23,6 @@ from circuitvar.circuits.graph import Graph
 rbo = import_module("circuitvar.audit.indices.rbo")
 
 EXACT = 1e-6
-
-
-@pytest.mark.parametrize(
-    ("rows", "value", "variance"),
-    [
-        ([[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0]], 1 / 3, 8 / 243),
-        ([[1, 1, 1, 0, 0], [1, 1, 0, 0, 0], [1, 0, 0, 1, 0]], 11 / 56, 0.0160811495),
-        (np.eye(3), -1 / 2, 0.0),
-        ([[1, 1, 0, 0], [0, 0, 1, 1]], -1.0, 0.0),
-    ],
-)
-def test_phi_and_its_published_variance(rows, value, variance):
-    masks = np.array(rows, dtype=bool)
-    assert phi(masks) == pytest.approx(value, abs=EXACT)
-    assert closed_form_variance(masks) == pytest.approx(variance, abs=EXACT)
 
 
 @pytest.mark.parametrize(

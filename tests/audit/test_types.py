@@ -9,7 +9,7 @@ from circuitvar.audit.identifiability.nets import Count, pose
 from circuitvar.audit.identifiability.nets.boolean_net import make_net
 from circuitvar.audit.neurons.data import NeuronAudit
 from circuitvar.audit.types import Estimate, Verdict
-from tests.audit.toy_audit import toy_audit
+from tests.reports.toy_audit import toy_audit
 
 
 def test_an_estimate_shows_its_interval_only_where_it_has_one():

@@ -26,8 +26,8 @@ from circuitvar.tasks.planted.gated import GATES, true_effects
 from circuitvar.tasks.tokens.metrics import get_metric
 from circuitvar.tasks.tokens.tokens import tokenize
 from circuitvar.tasks.types import Batch, PromptPair
-from tests.circuits.toy_planted import patched_logit_diff
 from tests.oracles import reference
+from tests.tasks.planted.toy_planted import patched_logit_diff
 
 LOGIT_DIFF = get_metric("logit_diff")
 OPTIONS = ScoreOptions()

@@ -3,7 +3,7 @@
 import pytest
 
 from circuitvar.reports.page.render import report_page
-from tests.audit.toy_audit import GPT2_SMALL, toy_audit
+from tests.reports.toy_audit import GPT2_SMALL, toy_audit
 from tests.reports.toy_browser import CHROMIUM, Browser
 
 pytestmark = pytest.mark.skipif(

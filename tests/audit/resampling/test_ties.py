@@ -26,7 +26,7 @@ from circuitvar.reports.page.write import write_report
 from circuitvar.reports.verify.checks import verify_card, verify_report
 from circuitvar.reports.verify.scores import SCORES, score_checks
 from circuitvar.tasks.catalog import get_task
-from tests.audit.toy_audit import toy_audit
+from tests.reports.toy_audit import toy_audit
 
 SMALL = Settings(
     n=48, heldout=32, bootstrap=20, pairs=8, exact=0, fresh=0, random=10, size=4, other_methods=()

@@ -23,7 +23,7 @@ from circuitvar.reports.card.document import (
     sealed,
 )
 from circuitvar.reports.card.markdown import card_markdown
-from tests.audit.toy_audit import toy_audit
+from tests.reports.toy_audit import toy_audit
 
 
 @pytest.fixture(scope="module")

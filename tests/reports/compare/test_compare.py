@@ -22,7 +22,7 @@ from circuitvar.reports.compare.paired_scores import score_changes
 from circuitvar.reports.page import write
 from circuitvar.reports.page.write import write_report
 from circuitvar.tasks.planted.catalog import get_planted
-from tests.audit.toy_audit import POCKET, simulate_scores, toy_audit
+from tests.reports.toy_audit import POCKET, simulate_scores, toy_audit
 
 
 def heldout_frame(shift=0.0, n=120, seed=0):

@@ -33,7 +33,7 @@ from circuitvar.reports.figures.variance import (
 )
 from circuitvar.reports.page.marks import page_marks, place_marks
 from circuitvar.reports.tables.frames import stability_frame
-from tests.audit.toy_audit import GPT2_SMALL, toy_audit
+from tests.reports.toy_audit import GPT2_SMALL, toy_audit
 
 DRAW = [
     forest_plot,

@@ -10,9 +10,9 @@ from circuitvar.reports.page.join import MAX_BYTES, join_sections
 from circuitvar.reports.page.section_file import SectionFigure, SectionTable, write_section
 from circuitvar.reports.page.write import write_report
 from circuitvar.reports.verify.checks import verify_report
-from tests.audit.toy_audit import toy_audit
 from tests.reports.page.test_page import ATTACK, Tags
 from tests.reports.test_browser import READY
+from tests.reports.toy_audit import toy_audit
 from tests.reports.toy_browser import CHROMIUM, Browser
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="9" height="9"/></svg>'

@@ -15,7 +15,7 @@ from circuitvar.reports.page.methods_text import methods_paragraph
 from circuitvar.reports.page.records import TABLES
 from circuitvar.reports.page.render import report_page
 from circuitvar.reports.page.tables import further_tables
-from tests.audit.toy_audit import GPT2_SMALL, toy_audit
+from tests.reports.toy_audit import GPT2_SMALL, toy_audit
 
 ATTACK = '</script><img src=x onerror="window.owned=1"><script>window.owned=1</script>{{7*7}}'
 

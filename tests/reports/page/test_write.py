@@ -5,7 +5,7 @@ import pytest
 from circuitvar.reports.card.document import read_card
 from circuitvar.reports.page import write
 from circuitvar.reports.page.write import FIGURE_SUFFIXES, check_writable, write_report
-from tests.audit.toy_audit import toy_audit
+from tests.reports.toy_audit import toy_audit
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from circuitvar.reports.page.write import write_report
 from circuitvar.reports.paper.edge_frames import _ends
 from circuitvar.reports.paper.frames import _median_circuit, prompts_needed
 from circuitvar.reports.paper.tables import LAYOUTS, paper_table
-from tests.audit.toy_audit import toy_audit
 from tests.reports.compare.test_compare import save_scored
+from tests.reports.toy_audit import toy_audit
 
 
 @pytest.fixture(scope="module")

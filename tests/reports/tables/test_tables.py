@@ -35,7 +35,7 @@ from circuitvar.reports.tables.text import (
     to_latex,
     to_markdown,
 )
-from tests.audit.toy_audit import toy_audit
+from tests.reports.toy_audit import toy_audit
 
 HOSTILE = 'a_b & 50% $x^2$ {#1} \\input{/etc/passwd} ~ <i> | "q" φ–'
 

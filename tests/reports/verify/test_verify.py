@@ -17,7 +17,7 @@ from circuitvar.reports.tables.frames import edges_frame, stability_frame
 from circuitvar.reports.tables.text import to_csv
 from circuitvar.reports.verify.checks import verify_card, verify_report
 from circuitvar.tasks.catalog import get_task
-from tests.audit.toy_audit import toy_audit
+from tests.reports.toy_audit import toy_audit
 
 run_audit = import_module("circuitvar.reports.audit.run_audit")
 

@@ -14,7 +14,7 @@ from circuitvar.tasks.planted.gpt2 import build_gpt2, word_tokenizer
 from circuitvar.tasks.planted.types import SPECIAL, Planted
 from circuitvar.tasks.tokens.tokens import tokenize
 from circuitvar.tasks.types import PromptPair
-from tests.circuits.toy_planted import (
+from tests.tasks.planted.toy_planted import (
     forward,
     ids_of,
     logit_diff,
