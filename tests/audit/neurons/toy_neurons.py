@@ -4,6 +4,16 @@ import numpy as np
 
 from circuitvar.audit.neurons.data.probing_set import probing_set
 from circuitvar.audit.neurons.data.types import ProbingSet
+from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions
+from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
+
+LEAN = NeuronOptions(
+    concepts=ConceptOptions(replicates=300, new_replicates=100, held_replicates=100, null_draws=20),
+    linear=None,
+    perturbations=None,
+    self_check=False,
+    range_units=0,
+)
 
 
 def role_columns(prompts: int, length: int, extra: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,7 +1,5 @@
 """Several runs in one table."""
 
-import shutil
-import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +15,7 @@ from circuitvar.reports.paper.frames import _median_circuit, prompts_needed
 from circuitvar.reports.paper.tables import LAYOUTS, paper_table
 from tests.reports.compare.test_compare import save_scored
 from tests.reports.toy_audit import toy_audit
+from tests.reports.toy_latex import compile_latex, needs_latex
 
 
 @pytest.fixture(scope="module")
@@ -80,22 +79,10 @@ def test_mistakes_are_one_sentence(folders, tmp_path):
         read_run(folders[0]).frame("absent")
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX installation on this machine")
+@needs_latex
 def test_latex_compiles(folders, tmp_path):
     body = "".join(paper_table(folders, layout=layout.key).texts()["tex"] for layout in LAYOUTS)
-    document = (
-        "\\documentclass{article}\\usepackage[utf8]{inputenc}\\usepackage{booktabs}"
-        "\\extrafloats{20}"
-        f"\\usepackage{{siunitx}}\\begin{{document}}\n{body}\\end{{document}}"
-    )
-    (tmp_path / "t.tex").write_text(document, encoding="utf-8")
-    done = subprocess.run(
-        ["pdflatex", "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
-        cwd=tmp_path,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-2000:]
+    compile_latex(body, tmp_path, preamble="\\extrafloats{20}")
 
 
 @pytest.fixture(scope="module")

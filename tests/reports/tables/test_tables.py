@@ -1,8 +1,6 @@
 """Frames and their text: complete, unrounded where exported, escaped where shown."""
 
 import io
-import shutil
-import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -36,6 +34,7 @@ from circuitvar.reports.tables.text import (
     to_markdown,
 )
 from tests.reports.toy_audit import toy_audit
+from tests.reports.toy_latex import compile_latex, needs_latex
 
 HOSTILE = 'a_b & 50% $x^2$ {#1} \\input{/etc/passwd} ~ <i> | "q" φ–'
 
@@ -137,21 +136,9 @@ def test_sentence_list():
     assert sentence_list(["a", "b"]) == "a and b"
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX installation on this machine")
+@needs_latex
 def test_latex_compiles(audit, tmp_path):
     hostile = replace(
         audit, title=HOSTILE, axes=(replace(audit.axes[0], title=HOSTILE, unit=HOSTILE),)
     )
-    body = stability_latex(audit) + stability_latex(hostile)
-    document = (
-        "\\documentclass{article}\\usepackage[utf8]{inputenc}\\usepackage{booktabs}"
-        f"\\usepackage{{siunitx}}\\begin{{document}}\n{body}\\end{{document}}"
-    )
-    (tmp_path / "t.tex").write_text(document, encoding="utf-8")
-    done = subprocess.run(
-        ["pdflatex", "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
-        cwd=tmp_path,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-2000:]
+    compile_latex(stability_latex(audit) + stability_latex(hostile), tmp_path)

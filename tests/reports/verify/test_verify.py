@@ -120,10 +120,8 @@ def test_tables_beside_the_card_must_agree(card, tmp_path):
     assert checks["stability.csv"].detail == "differs in phi of bootstrap"
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A whole run folder with its scores, of a planted model."""
-    folder = tmp_path_factory.mktemp("verify") / "run"
+def audit_into(folder):
+    """Audit a planted model into a folder, without pictures."""
     settings = Settings(
         n=24, heldout=12, bootstrap=20, pairs=4, exact=0, fresh=0, random=10, size=6
     )
@@ -132,6 +130,13 @@ def run(tmp_path_factory):
         patch.setattr(run_audit, "circuit_figure", lambda audit: None)
         task = get_task("planted-gated")
         run_audit.run_audit(task, settings, model="planted:gated", out=folder, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A whole run folder with its scores, of a planted model."""
+    folder = tmp_path_factory.mktemp("verify") / "run"
+    audit_into(folder)
     return folder
 
 
@@ -193,14 +198,7 @@ def test_scores_read_back_have_no_speed(run, tmp_path):
     assert "scoring" in first
     folder = tmp_path / "copy"
     shutil.copytree(run, folder)
-    settings = Settings(
-        n=24, heldout=12, bootstrap=20, pairs=4, exact=0, fresh=0, random=10, size=6
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write, "make_figures", lambda audit: [])
-        patch.setattr(run_audit, "circuit_figure", lambda audit: None)
-        task = get_task("planted-gated")
-        run_audit.run_audit(task, settings, model="planted:gated", out=folder, quiet=True)
+    audit_into(folder)
     again = json.loads((folder / "card.json").read_text())["time"]["seconds"]
     assert "scoring" not in again and "stored scores" in again
     assert "speed ratio" not in set(check_runs(folder, run).frame()["measure"])

@@ -10,20 +10,11 @@ import pytest
 from circuitvar.audit.neurons.data.probing_set import probing_set, take_samples
 from circuitvar.audit.neurons.resampling.bootstrap_votes import bootstrap_votes
 from circuitvar.audit.neurons.resampling.weight_rows import weight_rows
-from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
+from circuitvar.audit.neurons.run.audit_neurons import audit_neurons
 from circuitvar.audit.neurons.sets.concept_audit import audit_units
 from circuitvar.audit.neurons.sets.null_concepts import null_best, null_concepts
 from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
-from tests.audit.neurons.toy_neurons import planted_units
-
-LEAN = NeuronOptions(
-    concepts=ConceptOptions(replicates=300, new_replicates=100, held_replicates=100, null_draws=20),
-    linear=None,
-    perturbations=None,
-    self_check=False,
-    range_units=0,
-)
+from tests.audit.neurons.toy_neurons import LEAN, planted_units
 
 
 def test_workers_change_no_number(monkeypatch, tmp_path):

@@ -30,16 +30,9 @@ from circuitvar.audit.neurons.similarity.cluster_resampling import (
 from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
 from circuitvar.audit.neurons.similarity.similarity import similarity
 from circuitvar.audit.neurons.views.perturbations import winning_classes
-from tests.audit.neurons.toy_neurons import flipped_concepts, planted_units
+from tests.audit.neurons.toy_neurons import LEAN, flipped_concepts, planted_units
 
 NINE = ["pearson", "iou", "f1", "auprc", "phi", "cosine", "accuracy", "balanced_accuracy", "mad"]
-LEAN = NeuronOptions(
-    concepts=ConceptOptions(replicates=300, new_replicates=100, held_replicates=100, null_draws=20),
-    linear=None,
-    perturbations=None,
-    self_check=False,
-    range_units=0,
-)
 
 
 def test_replicates_equal_recomputation_on_resampled_rows():
