@@ -5,14 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from circuitvar.audit.settings import Settings
-from circuitvar.audit.single import audit_circuit
-from circuitvar.circuits.loading import load_model
-from circuitvar.tasks.catalog import get_task
-from circuitvar.tasks.own import task_from_file
+import circuitvar as cv
 
 # Any source of prompt pairs will do; here they come from a shipped task.
-pairs = get_task("pronoun").sample(80, rng=np.random.default_rng(0))
+pairs = cv.get_task("pronoun").sample(80, rng=np.random.default_rng(0))
 with Path("prompts.csv").open("w", newline="") as file:
     writer = csv.writer(file)
     writer.writerow(["clean", "corrupt", "answer", "wrong_answer", "template"])
@@ -21,9 +17,9 @@ with Path("prompts.csv").open("w", newline="") as file:
             [pair.clean, pair.corrupt, pair.answers[0], pair.wrong_answers[0], pair.template]
         )
 
-task = task_from_file("prompts.csv")
-settings = Settings(n=40, heldout=20, bootstrap=50, pairs=10, exact=0, fresh=0, random=10)
-audit = audit_circuit(task, load_model("pocket:0"), settings)
+task = cv.task_from_file("prompts.csv")
+settings = cv.Settings(n=40, heldout=20, bootstrap=50, pairs=10, exact=0, fresh=0, random=10)
+audit = cv.audit_circuit(task, cv.load_model("pocket:0"), settings)
 print(task.source)
 for axis in audit.axes:
     print(f"{axis.title}: phi {axis.phi.value:.2f} [{axis.phi.low:.2f}, {axis.phi.high:.2f}]")

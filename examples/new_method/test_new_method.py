@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from new_method import midpoint_ig
 
-from circuitvar.reports.compare import planted_cases
+import circuitvar as cv
 
 
 def test_new_method(circuitvar_assert_method_ok):
@@ -12,7 +12,7 @@ def test_new_method(circuitvar_assert_method_ok):
 
 
 def test_no_worse_on_planted_circuits(circuitvar_assert_method_ok):
-    circuitvar_assert_method_ok(midpoint_ig, cases=planted_cases(), strict=True)
+    circuitvar_assert_method_ok(midpoint_ig, cases=cv.testing.planted_cases(), strict=True)
 
 
 def random_scores(model, batch, *, metric, options):
