@@ -39,8 +39,3 @@ def test_a_copy_without_links_imports_from_itself(tmp_path):
         env={"PYTHONPATH": str(tree.parent)}, cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert done.stdout.split() == ["ioi", str(tree / "__init__.py")], done.stderr
-
-
-def test_no_link_is_kept_in_git():
-    listed = subprocess.run(["git", "ls-files", "-s"], cwd=ROOT, capture_output=True, text=True)
-    assert "120000" not in {line.split()[0] for line in listed.stdout.splitlines()}

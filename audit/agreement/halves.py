@@ -70,7 +70,7 @@ def pair_agreement(sets: RunSets) -> tuple[Float[np.ndarray, " pair"], Float[np.
 def halves_agreement(
     scores: Float[np.ndarray, "example edge"],
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     size: int | None = None,
     signed: bool = False,
     select: Selector | None = None,
@@ -82,12 +82,13 @@ def halves_agreement(
 ) -> Halves:
     """phi and Jaccard of complementary halves, averaged over `pairs` random splits.
 
-    `clusters`: template of each example; the split is then over templates. `size`, `signed`,
-    `select` as in `replicate_sets`. Interval, from 8 units on, from `interval_splits` further
-    splits of the data (most of the cost; 0 skips it): see `block_variance.halves_variance`; t with
-    7 degrees of freedom, about what that variance is worth; the lower end stays below what one
-    unseen swap of an edge would give. Nominal 95 % covers .93 to .98 on noise, many weak effects,
-    heavy tails and where a few close calls decide; it is conservative, .98 to 1, on a clear gap.
+    `rng`: a generator, or the seed of one. `clusters`: template of each example; the split is then
+    over templates. `size`, `signed`, `select` as in `replicate_sets`. Interval, from 8 units on,
+    from `interval_splits` further splits of the data (most of the cost; 0 skips it): see
+    `block_variance.halves_variance`; t with 7 degrees of freedom, about what that variance is
+    worth; the lower end stays below what one unseen swap of an edge would give. Nominal 95 % covers
+    .93 to .98 on noise, many weak effects, heavy tails and where a few close calls decide; it is
+    conservative, .98 to 1, on a clear gap.
 
     >>> rng = np.random.default_rng(0)
     >>> scores = rng.normal(size=(40, 30)) + 5 * (np.arange(30) < 6)
@@ -95,6 +96,7 @@ def halves_agreement(
     1.0
     """
     check_confidence(level)
+    rng = np.random.default_rng(rng)
     resamples = complementary_halves(len(scores), pairs, rng=rng, clusters=clusters)
 
     def agreement(weights):

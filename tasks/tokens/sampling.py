@@ -22,7 +22,7 @@ def sample_batch(
     n: int,
     tokenizer: "PreTrainedTokenizerBase | None",
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     templates: tuple[str, ...] | None = None,
     corruption: str | None = None,
     pool: str = "all",
@@ -34,14 +34,15 @@ def sample_batch(
     """Exactly `n` usable examples of a task, and their pairs in the order of the batch.
 
     Draws `n` pairs; while the tokenizer drops some, draws `n` more, `ROUNDS` times at most. The
-    table of dropped pairs covers every draw. `unlike`: clean prompts that must not come up; then
-    none comes up twice either.
+    table of dropped pairs covers every draw. `rng`: a generator, or the seed of one. `unlike`:
+    clean prompts that must not come up; then none comes up twice either.
 
     Raises
     ------
     ValueError
         Fewer than `n` pairs are usable; says how many, and why the others are not.
     """
+    rng = np.random.default_rng(rng)
     options: dict[str, Any] = {"templates": templates, "corruption": corruption, "pool": pool}
     keep: dict[str, Any] = {
         "padding_side": padding_side,
