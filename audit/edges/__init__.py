@@ -4,7 +4,7 @@ from circuitvar.audit.edges.certificates import certified_circuit
 from circuitvar.audit.edges.decision_study import decision_table, mean_se
 from circuitvar.audit.edges.edge_summary import edge_summary, sign_test
 from circuitvar.audit.edges.edge_table import edge_table
-from circuitvar.audit.edges.edge_tests import false_discovery, max_t, t_test
+from circuitvar.audit.edges.edge_tests import max_t, t_test
 from circuitvar.audit.edges.forecast import forecast, observed_points
 from circuitvar.audit.edges.influence import phi_influence
 from circuitvar.audit.edges.inner_outer import inner_outer
@@ -14,6 +14,7 @@ from circuitvar.audit.edges.null_models import (
 )
 from circuitvar.audit.edges.prompt_clusters import PromptClusters, adjusted_rand, cluster_prompts
 from circuitvar.audit.edges.stability_selection import r_concave, unimodal, worst_case
+from circuitvar.circuits.multiplicity import false_discovery
 
 __all__ = [
     "PromptClusters", "SIGNAL_DESTROYING", "adjusted_rand", "centred_bootstrap",

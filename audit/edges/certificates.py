@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import beta
 
 from circuitvar.audit.resampling import Selector, deletions, replicate_sets
+from circuitvar.circuits.binomial import clopper_pearson
 from circuitvar.tasks.units import Clusters
 
 
@@ -58,8 +58,7 @@ def certify(
         raise ValueError(f"p_delete is {p_delete}; it is a probability between 0 and 1")
     counts = np.asarray(counts)
     level = alpha / len(counts) if simultaneous else alpha
-    low = _lower(counts, replicates, level)
-    high = 1 - _lower(replicates - counts, replicates, level)
+    low, high = clopper_pearson(counts, replicates, alpha=2 * level)
     inside, outside = low > 0.5, high < 0.5
     bound = np.where(inside, low, np.where(outside, 1 - high, 1.0))
     radius = np.floor(np.log(1.5 - bound) / np.log(p_delete)).astype(np.int64)
@@ -100,10 +99,3 @@ def certified_circuit(
     return certify(
         sets.counts, replicates, p_delete=p_delete, alpha=alpha, simultaneous=simultaneous
     )
-
-
-def _lower(counts, replicates: int, level: float):
-    """One-sided Clopper-Pearson lower bound."""
-    low, some = np.zeros(len(counts)), counts > 0
-    low[some] = beta.ppf(level, counts[some], replicates - counts[some] + 1)
-    return low

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import false_discovery_control
 from scipy.stats import t as student_t
 
 from circuitvar.audit.edges.edge_summary import EdgeSummary
@@ -44,15 +43,6 @@ def t_test(summary: EdgeSummary, *, minimum_effect: float = 0.0) -> Edge:
     t = _statistic(summary, minimum_effect)
     tail = student_t.sf(t, max(summary.df, 1.0))
     return np.where(np.isnan(t), np.nan, tail * (2 if minimum_effect == 0 else 1))
-
-
-def false_discovery(p_values: Edge, *, dependent: bool = False) -> Edge:
-    """Benjamini-Hochberg adjusted p (Benjamini-Yekutieli when `dependent`); NaN stays NaN."""
-    adjusted, known = np.full(len(p_values), np.nan), ~np.isnan(p_values)
-    if known.any():
-        method = "by" if dependent else "bh"
-        adjusted[known] = false_discovery_control(p_values[known], method=method)
-    return adjusted
 
 
 def max_t(

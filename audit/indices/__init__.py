@@ -1,11 +1,14 @@
 """Indices of agreement between sets and rankings: phi, Jaccard, RBO, rank correlation."""
 
-from circuitvar.audit.indices.inclusion import CLASSES, CORE, NOISE, classify, clopper_pearson
+from circuitvar.audit.indices.inclusion import CLASSES, CORE, NOISE, classify
 from circuitvar.audit.indices.jaccard import (
     jaccard_of_resamples, jaccard_of_runs, jaccard_to, mean_chance, mean_pairwise, off_diagonal,
-    overlaps, pairwise_cv, pairwise_jaccard, size_matched_jaccard, stratified_chance,
+    overlaps, pairwise_cv, pairwise_jaccard, size_matched_jaccard,
 )
-from circuitvar.audit.indices.median_circuit import to_median
+from circuitvar.audit.indices.medoid import medoid, to_medoid
+from circuitvar.audit.indices.midranks import (
+    midranks, tie_ranks, unit_ranks, weighted_auroc, weighted_average_precision,
+)
 from circuitvar.audit.indices.phi import (
     closed_form_variance, leave_one_run_out, pair_phi, phi, phi_from_counts, phi_of_resamples,
     phi_of_runs, row_projections,
@@ -16,14 +19,17 @@ from circuitvar.audit.indices.rank import (
 )
 from circuitvar.audit.indices.rbo import rbo
 from circuitvar.audit.indices.recovery import auroc, average_precision
-from circuitvar.audit.indices.set_indices import jaccard, overlap_coefficient, overlap_p_value
+from circuitvar.circuits.overlap import (
+    chance_jaccard, jaccard, kuncheva, overlap_coefficient, overlap_p_value, stratified_chance,
+)
 
 __all__ = [
-    "CLASSES", "CORE", "NOISE", "auroc", "average_precision", "classify", "clopper_pearson",
+    "CLASSES", "CORE", "NOISE", "auroc", "average_precision", "chance_jaccard", "classify",
     "closed_form_variance", "jaccard", "jaccard_of_resamples", "jaccard_of_runs", "jaccard_to",
-    "leave_one_run_out", "mean_chance", "mean_pairwise", "mean_spearman", "mean_spearman_of_runs",
-    "off_diagonal", "overlap_coefficient", "overlap_p_value", "overlaps", "pair_phi", "pairwise_cv",
-    "pairwise_jaccard", "phi", "phi_difference", "phi_from_counts", "phi_of_resamples",
-    "phi_of_runs", "phi_test", "rbo", "row_projections", "size_matched_jaccard", "spearman",
-    "stratified_chance", "to_median", "weighted_tau",
+    "kuncheva", "leave_one_run_out", "mean_chance", "mean_pairwise", "mean_spearman",
+    "mean_spearman_of_runs", "medoid", "midranks", "off_diagonal", "overlap_coefficient",
+    "overlap_p_value", "overlaps", "pair_phi", "pairwise_cv", "pairwise_jaccard", "phi",
+    "phi_difference", "phi_from_counts", "phi_of_resamples", "phi_of_runs", "phi_test", "rbo",
+    "row_projections", "size_matched_jaccard", "spearman", "stratified_chance", "tie_ranks",
+    "to_medoid", "unit_ranks", "weighted_auroc", "weighted_average_precision", "weighted_tau",
 ]

@@ -6,10 +6,8 @@ without `mean_chance`. M runs give M(M-1)/2 dependent pairs: intervals resample 
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import hypergeom
 
 from circuitvar.audit.indices.phi import column_blocks
-from circuitvar.audit.indices.set_indices import chance_jaccard, jaccard
 from circuitvar.audit.intervals import (
     RESAMPLE_INTERVALS,
     OfShared,
@@ -22,6 +20,7 @@ from circuitvar.audit.intervals import (
     without_interval,
 )
 from circuitvar.audit.types import Estimate
+from circuitvar.circuits.overlap import chance_jaccard, jaccard
 
 Pairs = Float[np.ndarray, "run run"]
 
@@ -165,29 +164,10 @@ def mean_chance(sizes: Int[np.ndarray, " run"], n_edges: int) -> float:
     return float(total / weight) if weight else float("nan")
 
 
-def stratified_chance(
-    first: Bool[np.ndarray, " edge"],
-    second: Bool[np.ndarray, " edge"],
-    strata: Int[np.ndarray, " edge"],
-) -> tuple[float, float]:
-    """(expected Jaccard, P(overlap >= observed)) when edges are exchangeable within strata only,
-    e.g. edge type x layer pair. Independent hypergeometric overlaps, added by convolution."""
-    pmf = np.ones(1)
-    for stratum in np.unique(strata):
-        inside = strata == stratum
-        k1, k2, width = int(first[inside].sum()), int(second[inside].sum()), int(inside.sum())
-        if k1 and k2:
-            pmf = np.convolve(pmf, hypergeom.pmf(np.arange(min(k1, k2) + 1), width, k1, k2))
-    k1, k2, observed = int(first.sum()), int(second.sum()), int((first & second).sum())
-    o = np.arange(len(pmf))
-    tail = float(min(pmf[observed:].sum(), 1.0))
-    return float(pmf @ np.nan_to_num(jaccard(k1, k2, o))), tail
-
-
 def jaccard_to(
     masks: Bool[np.ndarray, "run edge"], reference: Bool[np.ndarray, " edge"]
 ) -> Float[np.ndarray, " run"]:
-    """Jaccard of each run to one circuit, e.g. the median circuit."""
+    """Jaccard of each run to one circuit, e.g. the medoid."""
     return jaccard(masks.sum(axis=1), reference.sum(), (masks & reference).sum(axis=1))
 
 

@@ -6,8 +6,9 @@ or RBO on |score|, or Spearman on the union of the circuits, and say signed or a
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import kendalltau, rankdata, weightedtau
+from scipy.stats import kendalltau, weightedtau
 
+from circuitvar.audit.indices.midranks import unit_ranks
 from circuitvar.audit.intervals import (
     all_runs_equal,
     row_jackknife_se,
@@ -27,8 +28,8 @@ def spearman(a: Scores, b: Scores, *, only: Bool[np.ndarray, " edge"] | None = N
     """
     if only is not None:
         a, b = a[only], b[only]
-    unit = _unit_ranks(np.stack([a, b]))
-    return float(unit[0] @ unit[1])
+    first, second = _unit_ranks(np.stack([a, b]))
+    return float(first @ second)
 
 
 def kendall(a: Scores, b: Scores) -> float:
@@ -95,7 +96,4 @@ def spearman_brown(half: float) -> float:
 
 
 def _unit_ranks(scores: Float[np.ndarray, "run edge"]) -> Float[np.ndarray, "run edge"]:
-    ranks = rankdata(scores, axis=1)
-    ranks -= ranks.mean(axis=1, keepdims=True)
-    norm = np.sqrt((ranks**2).sum(axis=1, keepdims=True))
-    return np.divide(ranks, norm, out=np.full(ranks.shape, np.nan), where=norm > 0)
+    return unit_ranks(scores.T, np.ones(scores.shape[1])).T

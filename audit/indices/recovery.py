@@ -6,7 +6,8 @@ so methods on different scales can be compared.
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import rankdata
+
+from circuitvar.audit.indices.midranks import weighted_auroc, weighted_average_precision
 
 
 def _check(scores: np.ndarray, truth: np.ndarray) -> None:
@@ -29,9 +30,7 @@ def auroc(scores: Float[np.ndarray, " edge"], truth: Bool[np.ndarray, " edge"]) 
         Shapes differ, or no edge or every edge is true.
     """
     _check(scores, truth)
-    positives, negatives = int(truth.sum()), int((~truth).sum())
-    ranks = rankdata(scores)[truth].sum()
-    return float((ranks - positives * (positives + 1) / 2) / (positives * negatives))
+    return float(weighted_auroc(scores, truth[:, None].astype(float), np.ones(len(scores)))[0])
 
 
 def average_precision(
@@ -50,7 +49,6 @@ def average_precision(
         Shapes differ, or no edge or every edge is true.
     """
     _check(scores, truth)
-    order = np.argsort(-scores, kind="stable")
-    hits, last = truth[order].cumsum(), np.r_[np.diff(scores[order]) != 0, True]
-    precision, recall = (hits / np.arange(1, len(hits) + 1))[last], (hits / hits[-1])[last]
-    return float((np.diff(np.r_[0.0, recall]) * precision).sum())
+    return float(
+        weighted_average_precision(scores, truth[:, None].astype(float), np.ones(len(scores)))[0]
+    )

@@ -17,12 +17,13 @@ from circuitvar.audit.intervals.runs_interval import (
     CHOICES, OfShared, all_runs_equal, few_runs_se, interval_of_runs, tied_runs_se,
     without_interval,
 )
+from circuitvar.circuits.binomial import clopper_pearson
 
 __all__ = [
     "CHOICES", "LEAST", "OfShared", "RESAMPLE_INTERVALS", "ResampleInterval", "UNSEEN",
     "all_runs_equal", "asymptotic_sequence", "bca_means", "below_one_swap", "between_df",
-    "crossed_df", "few_runs_se", "group_jackknife", "interval_of_runs", "jackknife_df", "pooled",
-    "ratio_of_means", "resample_se", "row_jackknife_se", "share_estimate", "stop_when_decided",
-    "summed_df", "t_interval", "tied_runs_se", "unseen_swap", "with_unseen_swap", "within_df",
-    "without_interval",
+    "clopper_pearson", "crossed_df", "few_runs_se", "group_jackknife", "interval_of_runs",
+    "jackknife_df", "pooled", "ratio_of_means", "resample_se", "row_jackknife_se", "share_estimate",
+    "stop_when_decided", "summed_df", "t_interval", "tied_runs_se", "unseen_swap",
+    "with_unseen_swap", "within_df", "without_interval",
 ]

@@ -6,10 +6,10 @@ that is left out is the template where there are enough templates, else the prom
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import binomtest
 
 from circuitvar.audit.intervals.intervals import row_jackknife_se, t_interval
 from circuitvar.audit.types import Estimate
+from circuitvar.circuits.binomial import clopper_pearson
 from circuitvar.tasks.units import sampling_units
 
 
@@ -82,12 +82,12 @@ def share_estimate(
             bounds=(0.0, 1.0),
             estimand=estimand,
         )
-    exact = binomtest(count, n).proportion_ci(level, "exact")
+    low, high = clopper_pearson(count, n, alpha=1 - level)
     return Estimate(
         name,
         count / n,
-        low=float(exact.low),
-        high=float(exact.high),
+        low=float(low),
+        high=float(high),
         level=level,
         n=n,
         interval="Clopper-Pearson, prompts taken as independent",

@@ -17,7 +17,7 @@ from circuitvar.audit.indices import (
     rbo,
     size_matched_jaccard,
     stratified_chance,
-    to_median,
+    to_medoid,
     weighted_tau,
 )
 from circuitvar.audit.resampling import template_means
@@ -70,10 +70,10 @@ def agreement_table(
 
     spearman (all edges), weighted_tau and rbo (p = 1 - 1/size) of the ranks of |score|; of the
     circuits without dangling edges, whose sizes differ: overlap_coefficient, size_matched_jaccard
-    (both cut to the smaller size) and jaccard_to_median circuit; chance_stratified: Jaccard of
-    random sets with as many edges of each layer and type; jaccard and phi _same_error over the
-    `same_error` runs whose circuit error is within `CLOSE` of the axis's median. `runs`: the table
-    with the circuit error of every run.
+    (both cut to the smaller size) and jaccard_to_medoid (the run closest to the others);
+    chance_stratified: Jaccard of random sets with as many edges of each layer and type; jaccard
+    and phi _same_error over the `same_error` runs whose circuit error is within `CLOSE` of the
+    axis's median. `runs`: the table with the circuit error of every run.
     """
     rows, strata = [], edge_strata(graph)
     for axis, scored in means.items():
@@ -92,7 +92,7 @@ def agreement_table(
                 "rbo": _mean([rbo(scored[a], scored[b], depth=size) for a, b in pairs]),
                 "overlap_coefficient": _mean(overlap_coefficient(sizes[i], sizes[j], both)),
                 "size_matched_jaccard": _mean(size_matched_jaccard(scored, sizes)[i, j]),
-                "jaccard_to_median": _mean(to_median(jaccards)),
+                "jaccard_to_medoid": _mean(to_medoid(jaccards)),
                 "chance_stratified": _mean(
                     [stratified_chance(masks[a], masks[b], strata)[0] for a, b in pairs[:FEW]]
                 ),

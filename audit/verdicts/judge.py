@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.audit.indices import clopper_pearson
 from circuitvar.audit.types import Axis, Estimate, Outcome, Verdict
 from circuitvar.audit.verdicts.bars import Bars, is_no_compression
 from circuitvar.audit.verdicts.sentences import (
@@ -21,6 +20,7 @@ from circuitvar.audit.verdicts.sentences import (
     structure_and_function,
     tied_reason,
 )
+from circuitvar.circuits.binomial import clopper_pearson
 from circuitvar.circuits.confidence import check_confidence
 
 DATA_AXES = ("halves-template", "halves-prompt", "paraphrase", "fresh-data")
@@ -113,7 +113,7 @@ def random_verdict(
     beaten, draws = int((random < observed).sum()), len(random)
     if draws == 0:
         raise ValueError("no random circuits to compare with; draw 100, say")
-    low, high = clopper_pearson(np.array([beaten]), draws, level=check_confidence(level))
+    low, high = clopper_pearson(np.array([beaten]), draws, alpha=1 - check_confidence(level))
     estimate = Estimate(
         "share of random circuits beaten",
         beaten / draws,

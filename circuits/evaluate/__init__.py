@@ -1,7 +1,7 @@
 """Faithfulness, curves, null circuits and hypothesis tests of a circuit."""
 
 from circuitvar.circuits.evaluate.circuit_tests import TEST_FAMILIES, run_circuit_tests
-from circuitvar.circuits.evaluate.compare import circuit_nodes, size_matched_jaccard
+from circuitvar.circuits.evaluate.compare import circuit_nodes, compare
 from circuitvar.circuits.evaluate.crossed import Tail, crossed_tail
 from circuitvar.circuits.evaluate.curves import curve_areas, faithfulness_curve
 from circuitvar.circuits.evaluate.equivalence import count_wins, equivalence_test, tost, tost_p
@@ -10,16 +10,15 @@ from circuitvar.circuits.evaluate.evaluate import (
 )
 from circuitvar.circuits.evaluate.hypothesis import share_interval
 from circuitvar.circuits.evaluate.independence import independence_test
-from circuitvar.circuits.evaluate.minimality import holm, minimality_test
+from circuitvar.circuits.evaluate.minimality import minimality_test
 from circuitvar.circuits.evaluate.null_circuits import random_connected
 from circuitvar.circuits.evaluate.optimal_ablation import evaluate_optimal
 from circuitvar.circuits.evaluate.sufficiency import partial_necessity_test, sufficiency_test
 
 __all__ = [
-    "TEST_FAMILIES", "Tail", "circuit_nodes", "complement", "completeness", "count_wins",
+    "TEST_FAMILIES", "Tail", "circuit_nodes", "compare", "complement", "completeness", "count_wins",
     "crossed_tail", "curve_areas", "equivalence_test", "evaluate", "evaluate_circuits",
-    "evaluate_masks", "evaluate_optimal", "faithfulness_curve", "holm", "independence_test",
+    "evaluate_masks", "evaluate_optimal", "faithfulness_curve", "independence_test",
     "minimality_test", "partial_necessity_test", "per_example", "random_connected",
-    "run_circuit_tests", "share_interval", "size_matched_jaccard", "sufficiency_test", "summarize",
-    "tost", "tost_p",
+    "run_circuit_tests", "share_interval", "sufficiency_test", "summarize", "tost", "tost_p",
 ]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Real
-from scipy.stats import beta, binom
+from scipy.stats import binom
 
+from circuitvar.circuits.binomial import clopper_pearson
 from circuitvar.circuits.confidence import check_alpha
 
 
@@ -73,12 +74,9 @@ def share_intervals(
     """`share_interval` of many counts out of the same n."""
     if n < 1:
         raise ValueError(f"an interval of a share needs n >= 1, got {n}")
-    tail = (1 - confidence) / 2
-    down, up = np.floor(successes), np.ceil(successes)
-    # The beta distributions at the ends are degenerate; their values are replaced.
-    low = beta.ppf(tail, np.maximum(down, 1), n - np.maximum(down, 1) + 1)
-    high = beta.ppf(1 - tail, np.minimum(up, n - 1) + 1, n - np.minimum(up, n - 1))
-    return np.where(down == 0, 0.0, low), np.where(up == n, 1.0, high)
+    low, _ = clopper_pearson(np.floor(successes), n, alpha=1 - confidence)
+    _, high = clopper_pearson(np.ceil(successes), n, alpha=1 - confidence)
+    return low, high
 
 
 def lowest_rejected_count(n: int, share: float, alpha: float) -> int:

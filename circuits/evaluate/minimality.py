@@ -11,22 +11,7 @@ from scipy.stats import binom
 
 from circuitvar.circuits.confidence import check_alpha
 from circuitvar.circuits.evaluate.hypothesis import highest_rejected_count, share_intervals
-
-
-def holm(p: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
-    """Holm's step-down adjusted p-values: reject where <= alpha to control family-wise error.
-
-    NaN stays NaN and is not counted as a test.
-
-    >>> holm(np.array([0.01, 0.04, 0.03]))
-    array([0.03, 0.06, 0.06])
-    """
-    p = np.asarray(p, dtype=float)
-    order = np.argsort(p, kind="stable")[: int((~np.isnan(p)).sum())]
-    factors = len(order) - np.arange(len(order))
-    adjusted = np.full(p.shape, np.nan)
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1.0)
-    return adjusted
+from circuitvar.circuits.multiplicity import holm
 
 
 def minimality_test(

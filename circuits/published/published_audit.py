@@ -12,14 +12,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from circuitvar.circuits.evaluate import (
-    completeness,
-    evaluate,
-    evaluate_masks,
-    size_matched_jaccard,
-    summarize,
-)
-from circuitvar.circuits.find import top_n
+from circuitvar.circuits.evaluate import compare, completeness, evaluate, evaluate_masks, summarize
+from circuitvar.circuits.find import top_n, top_n_masks
 from circuitvar.circuits.published.published import Published
 from circuitvar.circuits.types import Ablation, Circuit
 from circuitvar.tasks.types import Batch, Metric
@@ -73,7 +67,8 @@ def rediscovery_table(
     """
     rows = []
     for method, values in scores.items():
-        row = {"method": method, **asdict(size_matched_jaccard(model.graph, circuit.kept, values))}
+        largest = top_n_masks(values[None], int(circuit.kept.sum()))[0]
+        row = {"method": method, **asdict(compare(model.graph, circuit.kept, largest))}
         if heldout is not None:
             found = top_n(model.graph, values, circuit.size)
             masks = np.stack([circuit.kept, found.kept])

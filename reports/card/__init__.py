@@ -13,6 +13,6 @@ from circuitvar.reports.card.run_folder import Run, read_run
 __all__ = [
     "Check", "Run", "TIME_FIELDS", "TOLERANCE", "axis_entry", "badge_svg", "card_markdown",
     "card_text", "cautions", "check_schema", "edges_entry", "estimate_entry", "make_card",
-    "overall_outcome", "plain", "random_entry", "read_card", "read_estimate",
-    "read_run", "same", "sealed", "verdict_entry",
+    "overall_outcome", "plain", "random_entry", "read_card", "read_estimate", "read_run", "same",
+    "sealed", "verdict_entry",
 ]

@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from circuitvar.circuits.confidence import check_alpha
-from circuitvar.circuits.evaluate import holm
+from circuitvar.circuits.multiplicity import holm
 
 Outcome = Literal["no worse", "worse", "cannot tell", "reported"]
 EXIT_CODES: Mapping[Outcome, int] = {"no worse": 0, "worse": 1, "cannot tell": 2}

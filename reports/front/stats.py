@@ -12,14 +12,14 @@ from circuitvar.audit.edges import (
     structure_preserving, t_test, unimodal, worst_case,
 )
 from circuitvar.audit.indices import (
-    auroc, average_precision, classify, clopper_pearson, jaccard, jaccard_of_runs, mean_chance,
+    auroc, average_precision, classify, jaccard, jaccard_of_runs, mean_chance,
     mean_spearman, mean_spearman_of_runs, overlap_coefficient, overlap_p_value, pairwise_jaccard,
     phi, phi_difference, phi_of_runs, phi_test, rbo, size_matched_jaccard, spearman,
     stratified_chance, weighted_tau,
 )
 from circuitvar.audit.intervals import (
-    ResampleInterval, asymptotic_sequence, bca_means, group_jackknife, interval_of_runs,
-    ratio_of_means, share_estimate, stop_when_decided, t_interval,
+    ResampleInterval, asymptotic_sequence, bca_means, clopper_pearson, group_jackknife,
+    interval_of_runs, ratio_of_means, share_estimate, stop_when_decided, t_interval,
 )
 from circuitvar.audit.resampling import (
     Resamples, RunSets, bootstrap, complementary_halves, deletions, disjoint_blocks, replicate_sets,

@@ -208,7 +208,8 @@ TABLES: tuple[TableRecord, ...] = (
         "Mean over pairs of runs. Rank measures see the order of all edges, weighted tau and RBO "
         "mostly that of the strongest; the overlap coefficient and the size-matched Jaccard are "
         "fair to circuits of different size. Chance by layer and type: Jaccard of random sets with "
-        "as many edges of each kind. Equal error: the runs within .05 of the median circuit error.",
+        "as many edges of each kind. Equal error: the runs within .05 of the median circuit error. "
+        "The medoid is the run closest to the others: our reading of the “median circuit”.",
         renamed(
             {
                 "axis": "Perturbation",
@@ -218,7 +219,7 @@ TABLES: tuple[TableRecord, ...] = (
                 "rbo": "RBO",
                 "overlap_coefficient": "Overlap coefficient",
                 "size_matched_jaccard": "Jaccard, size-matched",
-                "jaccard_to_median": "Jaccard to the median circuit",
+                "jaccard_to_medoid": "Jaccard to the medoid",
                 "chance_stratified": "Chance by layer and type",
                 "jaccard_same_error": "Jaccard at equal error",
                 "phi_same_error": "φ at equal error",

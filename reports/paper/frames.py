@@ -5,6 +5,7 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from circuitvar.audit.indices import medoid, pairwise_jaccard
 from circuitvar.circuits.evaluate import count_wins, tost_p
 from circuitvar.reports.card import Run
 from circuitvar.reports.paper.scores import decision_rows, rank_overlap
@@ -136,13 +137,13 @@ def _over_runs(run: Run, axis: str) -> dict[str, float]:
 
 
 def method_frame(runs: Sequence[Run]) -> pd.DataFrame:
-    """One row per run: size, error, KL, agreement with the median circuit and with exact."""
+    """One row per run: size, error, KL, agreement with the medoid and with exact."""
     rows = []
     for run in runs:
         kept = _kept(run)
         group = [_kept(other) for other in runs if _same_question(run, other)]
-        median = _median_circuit(group)
-        shared, union = len(kept & median), len(kept | median)
+        middle = _medoid(group)
+        shared, union = len(kept & middle), len(kept | middle)
         provenance = run.card["provenance"]
         rows.append(
             {
@@ -152,8 +153,8 @@ def method_frame(runs: Sequence[Run]) -> pd.DataFrame:
                 "size": len(kept),
                 **headline(run, ERROR, "circuit_error"),
                 **headline(run, KL, "kl"),
-                "jaccard_to_median": shared / union if union else np.nan,
-                "overlap_to_median": _share(shared, min(len(kept), len(median))),
+                "jaccard_to_medoid": shared / union if union else np.nan,
+                "overlap_to_medoid": _share(shared, min(len(kept), len(middle))),
                 **headline(run, SPEARMAN, "spearman"),
             }
         )
@@ -174,13 +175,11 @@ def _same_question(a: Run, b: Run) -> bool:
     return [a.labels.get(key) for key in keys] == [b.labels.get(key) for key in keys]
 
 
-def _median_circuit(circuits: Sequence[frozenset[str]]) -> frozenset[str]:
-    """Edges kept by at least half of the circuits: the set of least total distance to them."""
-    counts: dict[str, int] = {}
-    for circuit in circuits:
-        for edge in circuit:
-            counts[edge] = counts.get(edge, 0) + 1
-    return frozenset(edge for edge, count in counts.items() if 2 * count >= len(circuits))
+def _medoid(circuits: Sequence[frozenset[str]]) -> frozenset[str]:
+    """The circuit with the highest mean Jaccard to the others, the first of them on ties."""
+    names = sorted(frozenset().union(*circuits))
+    masks = np.array([[name in circuit for name in names] for circuit in circuits], dtype=bool)
+    return circuits[medoid(pairwise_jaccard(masks))]
 
 
 def noise_frame(runs: Sequence[Run]) -> pd.DataFrame:

@@ -80,12 +80,12 @@ LAYOUTS: tuple[Layout, ...] = (
             Column("size", "Size", "number", digits=0),
             *_estimate("circuit_error", "Circuit error"),
             *_estimate("kl", "KL"),
-            Column("jaccard_to_median", "J to median", "number"),
-            Column("overlap_to_median", "Overlap", "number"),
+            Column("jaccard_to_medoid", "J to medoid", "number"),
+            Column("overlap_to_medoid", "Overlap", "number"),
             *_estimate("spearman", "ρ to exact"),
         ),
-        "The median circuit holds the edges kept by at least half of the rows of the same model "
-        "and task; overlap is the shared edges over the smaller circuit.",
+        "The medoid is the circuit closest to those of the other rows of the same model and task "
+        "(our reading of “median circuit”); overlap is the shared edges over the smaller circuit.",
     ),
     Layout(
         "edges-by-class",

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
-from scipy.stats import false_discovery_control, trim_mean
 from scipy.stats import t as student
+from scipy.stats import trim_mean
 
 from circuitvar.audit.edges import certified_circuit, edge_summary, mean_se
 from circuitvar.audit.indices import rbo
@@ -18,6 +18,7 @@ from circuitvar.audit.intervals import bca_means
 from circuitvar.audit.resampling import bootstrap, complementary_halves
 from circuitvar.audit.streams import stream
 from circuitvar.audit.variance import moment_components
+from circuitvar.circuits.multiplicity import false_discovery
 from circuitvar.reports.card import Run
 from circuitvar.reports.compare import Side, scored_side
 from circuitvar.tasks.units import use_templates
@@ -61,7 +62,7 @@ def edge_details(run: Run, rows: Int[np.ndarray, " edge"]) -> pd.DataFrame:
     found = {
         "low": low,
         "high": high,
-        "q": false_discovery_control(np.clip(p, 0, 1))[rows],
+        "q": false_discovery(np.clip(p, 0, 1))[rows],
         "robust": trim_mean(values[:, rows].astype(np.float64), TRIMMED, axis=0),
         "radius": _radius(side)[rows],
     }

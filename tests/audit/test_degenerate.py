@@ -16,7 +16,6 @@ from circuitvar.audit.edges.inner_outer import inner_outer
 from circuitvar.audit.edges.prompt_clusters import cluster_prompts
 from circuitvar.audit.edges.stability_selection import r_concave
 from circuitvar.audit.indices import rank
-from circuitvar.audit.indices.median_circuit import majority
 from circuitvar.audit.indices.phi_tests import phi_test
 from circuitvar.audit.intervals.group_jackknife import group_jackknife
 from circuitvar.audit.intervals.ratio import ratio_of_means, share_estimate
@@ -81,8 +80,6 @@ def test_selection_matrices(case, phi, jaccard, interval):
         assert resampled.value == pytest.approx(found.value, nan_ok=True)
         jaccard_again = jc.jaccard_of_resamples(pairs, counts)
         assert jaccard_again.value == pytest.approx(other.value, nan_ok=True)
-    if len(masks) > 1:
-        assert majority(masks).shape == (E,)
 
 
 @pytest.mark.parametrize("clusters", [None, np.arange(N) % 8])

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from circuitvar.audit.indices import midranks
 from circuitvar.audit.neurons.data import ProbingSet, Votes
 from circuitvar.audit.neurons.resampling.unit_blocks import map_unit_blocks
 from circuitvar.audit.neurons.similarity import (
@@ -21,7 +22,6 @@ from circuitvar.audit.neurons.similarity import (
     cluster_sums,
     concept_columns,
     get_similarity,
-    midranks,
     pearson,
     require_binary,
     weighted_moments,

@@ -1,8 +1,7 @@
 """Similarity of a unit and a concept, its bounds and its resampled values."""
 
 from circuitvar.audit.neurons.similarity.bounds import (
-    clopper_pearson, clustered_ratio_half_width, denominators, hoeffding_half_width,
-    similarity_interval,
+    clustered_ratio_half_width, denominators, hoeffding_half_width, similarity_interval,
 )
 from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights, concept_prompts
 from circuitvar.audit.neurons.similarity.cluster_sums import (
@@ -11,7 +10,7 @@ from circuitvar.audit.neurons.similarity.cluster_sums import (
 )
 from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions, powered_concepts
 from circuitvar.audit.neurons.similarity.metric_self_check import metric_self_check
-from circuitvar.audit.neurons.similarity.rank_metrics import auroc_influence, midranks
+from circuitvar.audit.neurons.similarity.rank_metrics import auroc_influence
 from circuitvar.audit.neurons.similarity.similarity import rank_scores, require_binary, similarity
 from circuitvar.audit.neurons.similarity.similarity_metrics import (
     get_similarity, pearson, similarity_table,
@@ -19,9 +18,9 @@ from circuitvar.audit.neurons.similarity.similarity_metrics import (
 
 __all__ = [
     "ClusterSums", "Columns", "ConceptOptions", "REPLICATE_BLOCK", "active_rows", "activity",
-    "auroc_influence", "chunk_size", "clopper_pearson", "cluster_sums", "cluster_weights",
+    "auroc_influence", "chunk_size", "cluster_sums", "cluster_weights",
     "clustered_ratio_half_width", "concept_columns", "concept_prompts", "denominators",
-    "get_similarity", "hoeffding_half_width", "metric_self_check", "midranks", "pearson",
-    "powered_concepts", "rank_scores", "require_binary", "sample_moments", "similarity",
-    "similarity_interval", "similarity_table", "weighted_moments",
+    "get_similarity", "hoeffding_half_width", "metric_self_check", "pearson", "powered_concepts",
+    "rank_scores", "require_binary", "sample_moments", "similarity", "similarity_interval",
+    "similarity_table", "weighted_moments",
 ]

@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 from jaxtyping import Real
-from scipy import stats
+
+from circuitvar.circuits.binomial import clopper_pearson
 
 Counts = float | np.number | Real[np.ndarray, "..."]
 """Shapes are broadcast against each other."""
@@ -25,24 +26,6 @@ EXACT_METRICS = (
     "balanced_accuracy",
     "inverse_balanced_accuracy",
 )
-
-
-def clopper_pearson(hits: Counts, trials: Counts, *, delta: float = 0.05) -> tuple[Values, Values]:
-    """Exact binomial interval at level 1 - delta; [0, 1] without trials.
-
-    >>> low, high = clopper_pearson(np.array([0]), np.array([10]))
-    >>> low.tolist(), high.round(4).tolist()
-    ([0.0], [0.3085])
-    """
-    hits, trials = np.asarray(hits, float), np.asarray(trials, float)
-    if (hits < 0).any() or (hits > trials + 1e-9).any():
-        raise ValueError("hits must lie between 0 and trials; check the counts passed.")
-    with np.errstate(invalid="ignore"):
-        low = stats.beta.ppf(delta / 2, hits, trials - hits + 1)
-        high = stats.beta.ppf(1 - delta / 2, hits + 1, trials - hits)
-    low = np.where(hits <= 0, 0.0, low)
-    high = np.where(hits >= trials, 1.0, high)
-    return low, high
 
 
 def hoeffding_half_width(trials: Counts, *, delta: float = 0.05) -> Values:
@@ -97,18 +80,18 @@ def similarity_interval(
     """
     true_negative = n - active - concept + both
     if metric == "accuracy":
-        return clopper_pearson(both + true_negative, n, delta=delta)
+        return clopper_pearson(both + true_negative, n, alpha=delta)
     if metric == "p_concept_given_active":
-        return clopper_pearson(both, active, delta=delta)
+        return clopper_pearson(both, active, alpha=delta)
     if metric == "p_active_given_concept":
-        return clopper_pearson(both, concept, delta=delta)
+        return clopper_pearson(both, concept, alpha=delta)
     if metric in ("iou", "f1"):
-        low, high = clopper_pearson(both, active + concept - both, delta=delta)
+        low, high = clopper_pearson(both, active + concept - both, alpha=delta)
         return (low, high) if metric == "iou" else (2 * low / (1 + low), 2 * high / (1 + high))
     if metric in ("balanced_accuracy", "inverse_balanced_accuracy"):
         given = active if metric == "balanced_accuracy" else concept
-        one = clopper_pearson(both, given, delta=delta / 2)
-        zero = clopper_pearson(true_negative, n - given, delta=delta / 2)
+        one = clopper_pearson(both, given, alpha=delta / 2)
+        zero = clopper_pearson(true_negative, n - given, alpha=delta / 2)
         return (one[0] + zero[0]) / 2, (one[1] + zero[1]) / 2
     raise ValueError(
         f"{metric} has no finite-sample interval; use one of {', '.join(EXACT_METRICS)} or the "

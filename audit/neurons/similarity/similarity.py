@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
+from circuitvar.audit.indices import unit_ranks, weighted_auroc, weighted_average_precision
 from circuitvar.audit.neurons.data import ProbingSet, unit_chunks
-from circuitvar.audit.neurons.similarity import rank_metrics
 from circuitvar.audit.neurons.similarity.cluster_sums import active_rows, chunk_size, sample_moments
 from circuitvar.audit.neurons.similarity.similarity_metrics import DEFAULT_RANKING, get_similarity
 
@@ -57,11 +57,9 @@ def rank_scores(
     labels = concepts.astype(np.float64)
     constant = block.min(axis=0) == block.max(axis=0)
     if key == "spearman":
-        out = rank_metrics.spearman(block, labels, weights)
+        out = unit_ranks(block, weights).T @ unit_ranks(labels, weights)
     else:
-        function = {"auroc": rank_metrics.auroc, "inverse_auprc": rank_metrics.average_precision}[
-            key
-        ]
+        function = weighted_auroc if key == "auroc" else weighted_average_precision
         columns = block.T.astype(np.float64)
         out = np.stack([function(column, labels, weights) for column in columns])
     out[constant] = np.nan

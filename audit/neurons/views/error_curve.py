@@ -13,7 +13,6 @@ from jaxtyping import Float
 from circuitvar.audit.neurons.data import ProbingSet, as_numpy
 from circuitvar.audit.neurons.similarity import (
     activity,
-    clopper_pearson,
     cluster_sums,
     cluster_weights,
     clustered_ratio_half_width,
@@ -23,6 +22,7 @@ from circuitvar.audit.neurons.similarity import (
     hoeffding_half_width,
     weighted_moments,
 )
+from circuitvar.circuits.binomial import clopper_pearson
 
 SHARE_METRICS = ("accuracy", "p_concept_given_active", "p_active_given_concept", "iou")
 
@@ -80,9 +80,7 @@ def error_curve(
             error = error[np.isfinite(error)]
             given = float(denominators(metric, *counts).mean())
             centre = float(np.nanmean(fn(*counts)))
-            low, high = clopper_pearson(
-                np.array(centre * given), np.array(given), delta=delta / concepts
-            )
+            low, high = clopper_pearson(centre * given, given, alpha=delta / concepts)
             rows.append(
                 {
                     "unit": data.units[unit],

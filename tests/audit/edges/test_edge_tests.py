@@ -6,8 +6,9 @@ from scipy import stats
 
 from circuitvar.audit.edges import edge_tests as et
 from circuitvar.audit.edges.inner_outer import bonferroni, inner_outer
-from circuitvar.audit.indices.inclusion import classify, clopper_pearson, gaussian_inclusion
-from circuitvar.audit.resampling.weights import bootstrap
+from circuitvar.audit.indices.inclusion import classify
+from circuitvar.circuits.binomial import clopper_pearson
+from circuitvar.circuits.multiplicity import false_discovery
 from circuitvar.tasks.units import sampling_units
 from tests.audit.toy_scores import planted
 
@@ -206,10 +207,10 @@ def test_minimum_effect_rejects_less():
 
 def test_false_discovery_keeps_nan():
     p = np.array([0.01, np.nan, 0.04])
-    np.testing.assert_allclose(et.false_discovery(p), [0.02, np.nan, 0.04])
-    by = et.false_discovery(p, dependent=True)
+    np.testing.assert_allclose(false_discovery(p), [0.02, np.nan, 0.04])
+    by = false_discovery(p, dependent=True)
     np.testing.assert_allclose(by, [0.03, np.nan, 0.06])
-    assert np.isnan(et.false_discovery(np.full(2, np.nan))).all()
+    assert np.isnan(false_discovery(np.full(2, np.nan))).all()
 
 
 def test_inner_outer_equals_its_definition():
@@ -247,17 +248,6 @@ def test_classes_and_binomial_interval():
     for k in range(11):
         ci = stats.binomtest(k, 10).proportion_ci()
         np.testing.assert_allclose([low[k], high[k]], [ci.low, ci.high])
-
-
-def test_gaussian_inclusion_is_close_to_the_bootstrap():
-    rng = np.random.default_rng(0)
-    scores = rng.normal(size=(80, 30)) + rng.normal(size=30)
-    s = es.edge_summary(scores)
-    means = np.abs(bootstrap(80, 2000, rng=rng).weights @ scores)
-    frequency = (means > 0.8).mean(axis=0)
-    np.testing.assert_allclose(gaussian_inclusion(s.mean, s.se, 0.8), frequency, atol=0.06)
-    edge = gaussian_inclusion(np.array([1.0, 0.5, 0.8]), np.zeros(3), 0.8)
-    np.testing.assert_array_equal(edge, [1, 0, 0.5])
 
 
 def test_five_equal_units_have_too_few_flips_for_many_edges():

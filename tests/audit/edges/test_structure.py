@@ -10,7 +10,7 @@ from circuitvar.audit.edges import null_models as nm
 from circuitvar.audit.edges import prompt_clusters as pc
 from circuitvar.audit.function.cross_faithfulness import cross_faithfulness
 from circuitvar.audit.indices.jaccard import pairwise_jaccard
-from circuitvar.audit.indices.median_circuit import majority, medoid, to_median
+from circuitvar.audit.indices.medoid import medoid, to_medoid
 from circuitvar.audit.indices.phi import row_projections
 from circuitvar.audit.intervals.intervals import unit_influence
 from circuitvar.audit.resampling.replicate_sets import replicate_sets, top_k_masks
@@ -89,12 +89,11 @@ def test_leave_one_out_sets_equal_deleting():
         inf.leave_one_out_sets(scores[:1], size=3)
 
 
-def test_medoid_and_majority():
+def test_medoid():
     masks = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1]], dtype=bool)
     pairs = pairwise_jaccard(masks)
     assert medoid(pairs) == 1
-    np.testing.assert_allclose(to_median(pairs), [2 / 3, 1, 0.5])
-    assert majority(masks).tolist() == [True, True, True, False]
+    np.testing.assert_allclose(to_medoid(pairs), [2 / 3, 1, 0.5])
     assert medoid(np.full((2, 2), np.nan)) == 0
     with pytest.raises(ValueError, match="no runs"):
         medoid(np.empty((0, 0)))

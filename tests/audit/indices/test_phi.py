@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from circuitvar.audit.indices.phi_tests import phi_difference, phi_test
-from circuitvar.audit.indices.set_indices import kuncheva
+from circuitvar.circuits.overlap import kuncheva
 from tests.shape_check import wrong_shapes
 
 ng = import_module("circuitvar.audit.indices.phi")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from circuitvar.audit.indices import weighted_auroc as auroc
 from circuitvar.audit.neurons.data.probing_set import probing_set
 from circuitvar.audit.neurons.linear.elastic_net import elastic_net
 from circuitvar.audit.neurons.linear.linear_gram import Gram
@@ -38,7 +39,6 @@ from circuitvar.audit.neurons.similarity.metric_self_check import (
     missing_labels,
     perfect_unit_scores,
 )
-from circuitvar.audit.neurons.similarity.rank_metrics import auroc
 from circuitvar.audit.neurons.similarity.similarity import similarity
 from circuitvar.audit.neurons.similarity.similarity_metrics import pearson
 from tests.audit.neurons.toy_neurons import planted_units

@@ -116,7 +116,7 @@ def test_agreement_of_equal_and_of_unrelated_runs():
     frame = agreement_table(GRAPH, {"a": same, "b": other}, BASE, 12, runs=runs).set_index("axis")
     for name in (
         "spearman", "weighted_tau", "rbo", "overlap_coefficient", "size_matched_jaccard",
-        "jaccard_to_median", "jaccard_same_error",
+        "jaccard_to_medoid", "jaccard_same_error",
     ):  # fmt: skip
         assert frame.loc["a", name] == pytest.approx(1)
     assert frame.loc["a", "same_error"] == 3

@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from circuitvar.circuits.evaluate.compare import (
-    chance_jaccard,
-    circuit_nodes,
-    compare,
-    size_matched_jaccard,
-    stratified_overlap_p,
-)
+from circuitvar.circuits.evaluate.compare import circuit_nodes, compare
 from circuitvar.circuits.evaluate.equivalence import (
     count_wins,
     equivalence_test,
@@ -23,7 +17,7 @@ from circuitvar.circuits.evaluate.equivalence import (
 )
 from circuitvar.circuits.evaluate.hypothesis import lowest_rejected_count, share_interval
 from circuitvar.circuits.evaluate.independence import hsic, independence_test
-from circuitvar.circuits.evaluate.minimality import holm, minimality_test
+from circuitvar.circuits.evaluate.minimality import minimality_test
 from circuitvar.circuits.evaluate.null_circuits import (
     null_circuits,
     random_connected,
@@ -36,7 +30,10 @@ from circuitvar.circuits.evaluate.sufficiency import (
     squared_error,
     sufficiency_test,
 )
+from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.graph import Graph
+from circuitvar.circuits.multiplicity import holm
+from circuitvar.circuits.overlap import chance_jaccard, stratified_chance
 from circuitvar.circuits.prune import prune_masks
 from circuitvar.circuits.strata import edge_strata
 from tests.shape_check import wrong_shapes
@@ -266,13 +263,13 @@ def test_a_random_path_runs_from_the_logits_to_the_input():
 
 
 def test_overlap_of_the_reference_sets():
-    assert chance_jaccard(10, 3, 3) == pytest.approx(0.2008333, abs=5e-8)
     a = np.zeros(TOY.n_edges, bool)
     a[[1, 2, 3]] = True
     b = np.zeros(TOY.n_edges, bool)
     b[[2, 3, 4]] = True
     result = compare(TOY, a, b)
     assert (result.edges_shared, result.edge_jaccard) == (2, 0.5)
+    assert result.chance_jaccard == chance_jaccard(3, 3, TOY.n_edges)
     assert result.edge_coefficient == pytest.approx(2 / 3)
 
 
@@ -280,12 +277,12 @@ def test_stratified_p_equals_simulation_and_is_one_for_disjoint_strata():
     rng = np.random.default_rng(0)
     a = random_connected(GRAPH, 60, 1, rng=rng)[0]
     b = random_connected(GRAPH, 60, 1, rng=rng)[0]
-    exact = stratified_overlap_p(GRAPH, a, b)
+    exact = stratified_chance(a, b, edge_strata(GRAPH))[1]
     draws = random_in_strata(GRAPH, b, 1500, rng=rng)
     simulated = ((draws & a).sum(axis=1) >= (a & b).sum()).mean()
     assert exact == pytest.approx(simulated, abs=0.05)
     empty = np.zeros(GRAPH.n_edges, bool)
-    assert stratified_overlap_p(GRAPH, empty, b) == 1.0
+    assert stratified_chance(empty, b, edge_strata(GRAPH))[1] == 1.0
     assert np.isnan(compare(GRAPH, empty, empty).edge_jaccard)
 
 
@@ -294,7 +291,7 @@ def test_nodes_of_a_circuit_and_overlap_at_matched_size():
     names = {TOY.sources[i].name for i in np.flatnonzero(circuit_nodes(TOY, kept))}
     assert names == {"input", "a0.h1", "m1"}
     scores = np.where(kept, 2.0, 0.0)
-    assert size_matched_jaccard(TOY, kept, scores).edge_jaccard == 1.0
+    assert compare(TOY, kept, top_n_masks(scores[None], 3)[0]).edge_jaccard == 1.0
 
 
 def test_squared_error_is_the_mean_over_examples():

@@ -11,7 +11,7 @@ from circuitvar.reports.card.run_folder import read_run
 from circuitvar.reports.page import write
 from circuitvar.reports.page.write import write_report
 from circuitvar.reports.paper.edge_frames import _ends
-from circuitvar.reports.paper.frames import _median_circuit, prompts_needed
+from circuitvar.reports.paper.frames import _medoid, prompts_needed
 from circuitvar.reports.paper.tables import LAYOUTS, paper_table
 from tests.reports.compare.test_compare import save_scored
 from tests.reports.toy_audit import toy_audit
@@ -56,16 +56,17 @@ def test_error_has_a_cv_where_every_run_was_evaluated(folders):
     assert pd.isna(frame.loc[("eap", "bootstrap"), "circuit_error_cv"])
 
 
-def test_median_circuit_is_the_majority():
-    sets = [frozenset(text) for text in ("ab", "bc", "bd")]
-    assert _median_circuit(sets) == frozenset("b")
-    assert _median_circuit(sets[:2]) == frozenset("abc")
+def test_the_circuit_in_the_middle_is_the_medoid():
+    sets = [frozenset(text) for text in ("ab", "abc", "bcd")]
+    assert _medoid(sets) == frozenset("abc")
+    assert _medoid(sets[:2]) == frozenset("ab")
+    assert _medoid([frozenset(), frozenset()]) == frozenset()
 
 
-def test_a_single_run_is_its_own_median(folders):
+def test_a_single_run_is_its_own_medoid(folders):
     frame = paper_table(folders[:1], layout="methods").frame
-    assert frame.loc[0, "jaccard_to_median"] == 1.0
-    assert frame.loc[0, "overlap_to_median"] == 1.0
+    assert frame.loc[0, "jaccard_to_medoid"] == 1.0
+    assert frame.loc[0, "overlap_to_medoid"] == 1.0
 
 
 def test_mistakes_are_one_sentence(folders, tmp_path):

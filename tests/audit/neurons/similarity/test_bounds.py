@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from circuitvar.audit.indices import weighted_auroc as auroc
 from circuitvar.audit.neurons.sets.certificate import identification_certificate
 from circuitvar.audit.neurons.similarity.bounds import (
     EXACT_METRICS,
     auroc_half_width,
     auroc_mcdiarmid_half_width,
-    clopper_pearson,
     clustered_ratio_half_width,
     denominators,
     dkw_term,
@@ -17,7 +17,7 @@ from circuitvar.audit.neurons.similarity.bounds import (
     required_n,
     similarity_interval,
 )
-from circuitvar.audit.neurons.similarity.rank_metrics import auroc
+from circuitvar.circuits.binomial import clopper_pearson
 
 TABLE = [(1, 0.1, 185), (1, 0.05, 738), (1, 0.02, 4612), (50, 0.1, 381), (50, 0.05, 1521)]
 TABLE += [(50, 0.02, 9502), (1000, 0.1, 530), (1000, 0.05, 2120), (1000, 0.02, 13246)]
@@ -133,7 +133,7 @@ def test_certificate_is_wrong_at_most_delta_of_the_time():
     wrong = identified = 0
     for _ in range(2000):
         hits = rng.binomial(400, truth)
-        low, high = clopper_pearson(hits, np.full(3, 400), delta=0.05 / 3)
+        low, high = clopper_pearson(hits, np.full(3, 400), alpha=0.05 / 3)
         found = identification_certificate(hits / 400, low, high)
         wrong += found.identified and found.best != 0
         wrong += truth[found.best] < found.faithful_at_least

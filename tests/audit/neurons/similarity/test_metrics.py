@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from circuitvar.audit.indices import weighted_auroc, weighted_average_precision
 from circuitvar.audit.neurons.data.probing_set import probing_set, take_samples
 from circuitvar.audit.neurons.similarity.metric_self_check import (
     FREQUENCIES,
@@ -15,11 +16,7 @@ from circuitvar.audit.neurons.similarity.metric_self_check import (
     missing_labels,
     perfect_unit_scores,
 )
-from circuitvar.audit.neurons.similarity.rank_metrics import (
-    auroc,
-    auroc_influence,
-    average_precision,
-)
+from circuitvar.audit.neurons.similarity.rank_metrics import auroc_influence
 from circuitvar.audit.neurons.similarity.similarity import similarity
 from circuitvar.audit.neurons.similarity.similarity_metrics import (
     SIMILARITIES,
@@ -127,13 +124,16 @@ def test_auroc_influence_sums_to_zero_and_predicts_reweighting():
     area, psi = auroc_influence(f, c.astype(float), ones, groups, 200)
     np.testing.assert_allclose(psi.sum(axis=0), 0, atol=1e-12)
     w = rng.multinomial(200, np.full(200, 1 / 200))
-    exact = auroc(f, c.astype(float), w[groups].astype(float))
+    exact = weighted_auroc(f, c.astype(float), w[groups].astype(float))
     np.testing.assert_allclose(area + w @ psi, exact, atol=0.003)
     assert np.abs(exact - area).max() > 0.003
 
 
 def test_average_precision_counts_ties_as_one_threshold():
-    assert average_precision(np.array([1.0, 1.0]), np.array([[1.0], [0.0]]), np.ones(2))[0] == 0.5
+    assert (
+        weighted_average_precision(np.array([1.0, 1.0]), np.array([[1.0], [0.0]]), np.ones(2))[0]
+        == 0.5
+    )
 
 
 @pytest.mark.parametrize("gamma", [0.499, 0.1, 0.01])

@@ -1,11 +1,12 @@
-"""One circuit to stand for many runs, and how far each run is from it.
+"""The circuit in the middle of many runs, and how far each run is from it.
 
 "Jaccard to the median circuit" (Méloux et al., arXiv 2510.00845) is not defined in what we could
-read; the medoid is used for it here and is an actual run, unlike the majority circuit.
+read; ours is to the medoid, which is one of the runs. A majority circuit need not be: it can have
+a size that no run has, or be empty.
 """
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 
 def medoid(pairs: Float[np.ndarray, "run run"]) -> int:
@@ -13,19 +14,17 @@ def medoid(pairs: Float[np.ndarray, "run run"]) -> int:
 
     >>> medoid(np.array([[1, 0.5, 0.1], [0.5, 1, 0.4], [0.1, 0.4, 1]]))
     1
+
+    Raises
+    ------
+    ValueError
+        There is no run.
     """
     if not len(pairs):
         raise ValueError("no runs, so no medoid; pass at least one")
     return int(np.argmax(np.nan_to_num(pairs, nan=0.0).sum(axis=1)))
 
 
-def to_median(pairs: Float[np.ndarray, "run run"]) -> Float[np.ndarray, " run"]:
+def to_medoid(pairs: Float[np.ndarray, "run run"]) -> Float[np.ndarray, " run"]:
     """Jaccard of every run to the medoid (1 for the medoid itself)."""
     return pairs[medoid(pairs)]
-
-
-def majority(
-    masks: Bool[np.ndarray, "run edge"], *, share: float = 0.5
-) -> Bool[np.ndarray, " edge"]:
-    """Edges kept by more than `share` of the runs; may have a size that no run has."""
-    return masks.mean(axis=0) > share
