@@ -11,13 +11,13 @@ from circuitvar.circuits.types import Faithfulness
 
 def behaviour_estimates(behaviour: Behaviour) -> tuple[Estimate, ...]:
     """Does the full model do the task? Held-out accuracy and the clean-corrupt metric gap."""
-    right = np.arange(behaviour.n) < round(behaviour.accuracy * behaviour.n)
     half = (behaviour.high - behaviour.low) / 2
     quantile = t_quantile(max(behaviour.n_units - 1, 1), behaviour.level)
     return (
         share_estimate(
             "accuracy of the full model",
-            right,
+            behaviour.right,
+            templates=behaviour.templates,
             level=behaviour.level,
             estimand="share of held-out prompts where the right answer beats the wrong one",
         ),
@@ -29,9 +29,9 @@ def behaviour_estimates(behaviour: Behaviour) -> tuple[Estimate, ...]:
             high=behaviour.high,
             level=behaviour.level,
             n=behaviour.n_units,
-            interval=f"t over {behaviour.over}",
+            interval=f"t over {behaviour.over}s",
             kind="t",
-            unit=behaviour.over.removesuffix("s"),
+            unit=behaviour.over,
             estimand=f"damage of corrupting the whole prompt, {behaviour.unit}",
         ),
     )

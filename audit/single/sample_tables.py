@@ -15,6 +15,7 @@ from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis
 from circuitvar.audit.variance import within_between
+from circuitvar.tasks.units import use_templates
 
 DELETED = (0.5, 0.9)
 """Shares of prompts deleted in certificates; at .5 no edge can be certified against an edit."""
@@ -32,9 +33,9 @@ def decision_study(
 
     Empty where templates or prompts within them cannot tell the two components apart.
     """
-    number = len(set(templates))
+    number = len(set(use_templates(templates) or ()))
     columns = ["templates", "prompts_per_template", "prompts", "se", "sentence"]
-    if number < 2 or number == len(templates) or not kept.any():
+    if number in (0, len(templates)) or not kept.any():
         return pd.DataFrame(columns=columns)
     between, within = within_between(values[:, kept], templates)[0].values
     each = max(1, round(len(templates) / number))

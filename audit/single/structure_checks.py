@@ -25,7 +25,7 @@ from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis, Estimate
 from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.types import EdgeScores
-from circuitvar.tasks.units import Clusters
+from circuitvar.tasks.units import Clusters, use_templates
 
 THRESHOLD = 0.9
 """Share of halves that a stable edge is kept in."""
@@ -93,11 +93,11 @@ def null_table(
 ) -> pd.DataFrame:
     """Columns null, kind, observed, expected, margin, p: agreement of halves against null data.
 
-    The null that keeps every edge's noise and removes only the effects is the one to beat. With
-    two templates or more the unit is the template: prompts of one template may agree on edges that
-    have no effect in another. Data and null data are cut in the same halves.
+    The null that keeps every edge's noise and removes only the effects is the one to beat. Where
+    templates are the sampling unit they stay together: prompts of one template may agree on edges
+    that have no effect in another. Data and null data are cut in the same halves.
     """
-    clusters = templates if len(set(templates)) > 1 else None
+    clusters = use_templates(templates)
 
     def agreement(scores: np.ndarray, rng: np.random.Generator) -> float:
         same = stream(settings.seed, "null", "halves")

@@ -122,8 +122,8 @@ def sampling_table(
     The design effect is the variance of a mean score over that of as many independent prompts.
     None where templates cannot be told from prompts.
     """
-    number = len(set(templates))
-    if number < 2 or number == len(templates):
+    number = len(set(use_templates(templates) or ()))
+    if number in (0, len(templates)):
         return None
     found, c_between, c_within = within_between(scores, templates)
     effect = design_effect(found, c_between, c_within)

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from circuitvar.circuits.scores.score import chunk_size, clean_and_corrupt
 from circuitvar.circuits.t_interval import mean_interval
 from circuitvar.tasks.tokens import damage, get_metric, take, to_device
+from circuitvar.tasks.units import sampling_units
 
 if TYPE_CHECKING:
     from circuitvar.circuits.model import Model
@@ -22,8 +23,6 @@ MIN_ACCURACY = 0.6
 class Behaviour:
     """How well a model does a task, and what corruption does to it."""
 
-    accuracy: float
-    """Share of clean prompts whose best answer beats the best wrong answer."""
     gap: float
     """Mean damage of corrupting the whole prompt, in units of the metric."""
     low: float
@@ -31,14 +30,25 @@ class Behaviour:
     """t interval of the gap."""
     level: float
     unit: str
-    n: int
-    """Examples."""
     n_units: int
-    """Independent units the interval rests on: templates when there are several, else examples."""
+    """Independent units the interval rests on."""
     over: str
-    """`templates` or `examples`."""
+    """What these are: `template` or `prompt`."""
+    right: Bool[np.ndarray, " example"]
+    """Whether the right answer beats the wrong one, prompt by prompt."""
+    templates: tuple[str, ...]
     metric_clean: Float[np.ndarray, " example"]
     metric_corrupt: Float[np.ndarray, " example"]
+
+    @property
+    def n(self) -> int:
+        """Prompts."""
+        return len(self.right)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of clean prompts whose best answer beats the best wrong answer."""
+        return float(self.right.mean())
 
     @property
     def weak(self) -> bool:
@@ -51,7 +61,7 @@ class Behaviour:
         return (
             f"accuracy {self.accuracy:.0%} on {self.n} prompts, clean-corrupt gap "
             f"{self.gap:.3g} {self.unit} [{self.low:.3g}, {self.high:.3g}] "
-            f"({self.level:.0%} t interval over {self.n_units} {self.over})"
+            f"({self.level:.0%} t interval over {self.n_units} {self.over}s)"
         )
 
 
@@ -65,8 +75,8 @@ def measure_behaviour(
 ) -> Behaviour:
     """Task accuracy and the clean-corrupt gap of the metric with its t interval.
 
-    The interval is over template means when the examples come from several templates, because
-    prompts of one template are not independent; the gap is then the mean of those means.
+    The interval is over template means where templates are the sampling unit, because prompts of
+    one template are not independent; the gap is then the mean of those means.
     """
     batch = to_device(batch, model.device)
     accuracy = get_metric("accuracy")
@@ -78,21 +88,19 @@ def measure_behaviour(
         values.append(clean_and_corrupt(model, part, metric))
     clean, corrupt = np.concatenate(values, axis=1)
     drop = np.asarray(damage(metric, clean, corrupt), dtype=float)
-    templates = np.array(batch.templates)
-    names = np.unique(templates)
-    several = len(names) > 1
-    units = np.array([drop[templates == name].mean() for name in names]) if several else drop
+    of_example, over = sampling_units(len(batch), batch.templates)
+    units = np.bincount(of_example, weights=drop) / np.bincount(of_example)
     gap, low, high = mean_interval(units, level)
     return Behaviour(
-        accuracy=float(np.concatenate(right).mean()),
         gap=gap,
         low=low,
         high=high,
         level=level,
         unit=metric.unit,
-        n=len(batch),
         n_units=len(units),
-        over="templates" if several else "examples",
+        over=over,
+        right=np.concatenate(right).astype(bool),
+        templates=batch.templates,
         metric_clean=clean,
         metric_corrupt=corrupt,
     )

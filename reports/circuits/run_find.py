@@ -31,6 +31,7 @@ from circuitvar.reports.named import discovery_and_heldout
 from circuitvar.reports.page import check_writable
 from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Batch, Metric, Task
+from circuitvar.tasks.units import use_templates
 
 ERRORS = ("circuit-error", "faithfulness", "kl")
 """What `smallest-faithful` bounds: share of changed predictions, |1 - faithfulness|, KL in nats."""
@@ -157,7 +158,7 @@ def _whole(amount: float) -> int:
 def select_by_rule(
     model: Model, scores: EdgeScores, heldout: Batch, metric: Metric, options: FindOptions
 ) -> Circuit:
-    """Apply the rule to scores; significance rules test over templates where there are several."""
+    """Apply the rule to scores; significance rules test over the sampling unit."""
     graph, mean, signed = model.graph, scores.mean, options.signed
     amount = _amount(options, graph.n_edges)
     if options.rule not in MORE_RULES:
@@ -165,7 +166,7 @@ def select_by_rule(
     if options.rule == "smallest-faithful":
         judge = partial(_error, model, heldout, metric, options.error)
         return smallest_faithful(graph, mean, judge, epsilon=options.epsilon, signed=signed)
-    clusters = scores.templates if len(set(scores.templates)) > 1 else None
+    clusters = use_templates(scores.templates)
     summary = edge_summary(scores.values, clusters=clusters)
     tests = max_t(
         scores.values,

@@ -8,6 +8,7 @@ estimates move together, and the difference is then steadier than the interval s
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from circuitvar.audit.types import Estimate
 from circuitvar.reports.card import Run, read_estimate, read_run
 from circuitvar.reports.compare.paired_scores import score_changes
 from circuitvar.reports.tables import fact
+from circuitvar.tasks.units import use_templates
 
 HELDOUT = "circuit full empty flipped correct kl".split()
 """Columns of `tables/heldout.csv`, one row per held-out prompt."""
@@ -143,7 +145,7 @@ def units_behind(estimate: Estimate) -> int:
 def paired(a: Run, b: Run, name: str, level: float) -> Estimate | None:
     """b - a on the same held-out prompts; None where there are no such prompts.
 
-    Delete-a-group jackknife over templates, or prompts where there are fewer than 5 templates.
+    Delete-a-group jackknife over the sampling unit, templates or prompts.
     """
     frames = [run.frames.get("heldout") for run in (a, b)]
     digests = {fact(run.card["provenance"], "data_digest") for run in (a, b)}
@@ -153,7 +155,7 @@ def paired(a: Run, b: Run, name: str, level: float) -> Estimate | None:
     if not same_prompts(mine, theirs):
         return None
     statistic, templates = PAIRED[name], tuple(mine["template"].astype(str))
-    clusters = templates if len(set(templates)) >= 5 else None
+    clusters = use_templates(templates)
     (found,) = group_jackknife(
         lambda w: np.array([statistic(theirs, w) - statistic(mine, w)]),
         len(mine),
@@ -162,8 +164,7 @@ def paired(a: Run, b: Run, name: str, level: float) -> Estimate | None:
         clusters=clusters,
         level=level,
     )
-    unit = "templates" if clusters else "prompts"
-    return Estimate(**{**vars(found), "interval": f"paired: jackknife over {unit}"})
+    return replace(found, interval=f"paired: jackknife over {found.unit}s")
 
 
 def same_prompts(a: pd.DataFrame, b: pd.DataFrame) -> bool:

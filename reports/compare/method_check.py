@@ -29,6 +29,7 @@ from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.planted import get_planted
 from circuitvar.tasks.tokens import get_metric, take, tokenize
 from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.units import use_templates
 
 PLANTED = ("induction", "two-route", "gated")
 """Planted models every method is tried on: a copying circuit, redundancy, and a nonlinearity."""
@@ -168,7 +169,7 @@ Statistic = Callable[[np.ndarray, np.ndarray], float]
 def _recovery_rows(
     case: Case, new: EdgeScores, base: EdgeScores, tolerance: float, seed: int
 ) -> list[Row]:
-    """Differences of recovery and accuracy, jackknifed over prompts (templates where there are)."""
+    """Differences of recovery and accuracy, jackknifed over templates or prompts."""
     statistics: dict[str, Statistic] = {
         f"AUROC of the {case.circuit} circuit": lambda scores, _: auroc(np.abs(scores), case.truth),
         f"average precision of the {case.circuit} circuit": lambda scores, _: average_precision(
@@ -181,13 +182,12 @@ def _recovery_rows(
         exact, mine, theirs = (weights @ v for v in (case.exact, new.values, base.values))
         return np.array([f(mine, exact) - f(theirs, exact) for f in statistics.values()])
 
-    clusters = case.batch.templates if len(set(case.batch.templates)) >= 5 else None
     found = group_jackknife(
         differences,
         len(case.batch),
         names=tuple(statistics),
         rng=np.random.default_rng(seed),
-        clusters=clusters,
+        clusters=use_templates(case.batch.templates),
     )
     exact = case.exact.mean(axis=0)
     return [

@@ -101,7 +101,7 @@ def stability_changes(a: Side, b: Side) -> list[Change]:
 
 
 def accuracy_changes(a: Side, b: Side) -> list[Change]:
-    """Agreement with exact effects and recovery of the known circuit; jackknife over templates.
+    """Agreement with exact effects and recovery of the known circuit, jackknifed.
 
     The exact effects are those of each run's edge table, held fixed.
     """
@@ -110,23 +110,25 @@ def accuracy_changes(a: Side, b: Side) -> list[Change]:
     if not names:
         return []
     templates = a.scores.templates
-    clusters = templates if len(set(templates)) >= 5 else None
 
     def differences(weights: np.ndarray) -> np.ndarray:
         first, second = (weights @ side.scores.values for side in (a, b))
         return np.array([theirs[name](second) - mine[name](first) for name in names])
 
     found = group_jackknife(
-        differences, len(templates), names=names, rng=np.random.default_rng(0), clusters=clusters,
+        differences,
+        len(templates),
+        names=names,
+        rng=np.random.default_rng(0),
+        clusters=use_templates(templates),
         level=a.settings.confidence,
-    )  # fmt: skip
-    how = f"paired: jackknife over {'templates' if clusters else 'prompts'}"
+    )
     return [
         Change(
             name,
             mine[name](a.scores.mean),
             theirs[name](b.scores.mean),
-            replace(gap, name="difference", interval=how),
+            replace(gap, name="difference", interval=f"paired: jackknife over {gap.unit}s"),
             max(gap.n - 1, 1),
         )
         for name, gap in zip(names, found, strict=True)
