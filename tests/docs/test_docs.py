@@ -192,3 +192,10 @@ def test_example_scripts_run(path, tmp_path, monkeypatch, capsys):
 def test_examples_exist():
     assert len(NOTEBOOKS) >= 2
     assert len(SCRIPTS) >= 3
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/design.md", "CONTRIBUTING.md"])
+def test_pages_about_the_code_name_files_that_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:tasks|circuits|audit|reports|tests|docs|benchmarks)/[\w./]*)`", text)
+    assert named and [path for path in named if not (ROOT / path).exists()] == []
