@@ -15,7 +15,6 @@ from circuitvar.audit.indices import (
     jaccard_of_resamples,
     jaccard_of_runs,
     mean_chance,
-    off_diagonal,
     pairwise_cv,
     pairwise_jaccard,
     phi_of_resamples,
@@ -141,8 +140,3 @@ def bootstrap_axis(
     sets = replicate_sets(scores, resamples.weights, size=size, signed=signed, select=select)
     key = "bootstrap" if resamples.unit == "prompt" else f"bootstrap-{resamples.unit}"
     return resample_axis(sets, resamples, key=key, level=level), sets
-
-
-def similarity(sets: RunSets) -> Float[np.ndarray, " pair"]:
-    """All pairwise Jaccard values of a set of runs, for histograms and multi-modality checks."""
-    return off_diagonal(pairwise_jaccard(sets.masks(sets.contested), always=sets.always))

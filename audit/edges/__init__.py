@@ -7,7 +7,7 @@ from circuitvar.audit.edges.edge_table import edge_table
 from circuitvar.audit.edges.edge_tests import max_t, t_test
 from circuitvar.audit.edges.forecast import forecast, observed_points
 from circuitvar.audit.edges.influence import phi_influence
-from circuitvar.audit.edges.inner_outer import inner_outer
+from circuitvar.audit.edges.inner_outer import bonferroni, inner_outer
 from circuitvar.audit.edges.null_models import (
     SIGNAL_DESTROYING, centred_bootstrap, compare_with_null, shuffled_edges, shuffled_within,
     sign_flipped, structure_preserving,
@@ -17,7 +17,7 @@ from circuitvar.audit.edges.stability_selection import r_concave, unimodal, wors
 from circuitvar.circuits.multiplicity import false_discovery
 
 __all__ = [
-    "PromptClusters", "SIGNAL_DESTROYING", "adjusted_rand", "centred_bootstrap",
+    "PromptClusters", "SIGNAL_DESTROYING", "adjusted_rand", "bonferroni", "centred_bootstrap",
     "certified_circuit", "cluster_prompts", "compare_with_null", "decision_table", "edge_summary",
     "edge_table", "false_discovery", "forecast", "inner_outer", "max_t", "mean_se",
     "observed_points", "phi_influence", "r_concave", "shuffled_edges", "shuffled_within",

@@ -29,11 +29,6 @@ def mean_se(
     return np.sqrt(parts[0] / t + parts[1] / (t * p) + parts[2] / (t * p * r))
 
 
-def reliability(edge: float, error: float, n: float) -> float:
-    """E rho² = var_edge / (var_edge + var_error / n): how well n units rank edges."""
-    return edge / (edge + error / n)
-
-
 def decision_table(
     template: Component,
     prompt: Component,

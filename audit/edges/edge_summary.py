@@ -7,7 +7,7 @@ not a summary of an edge: it explodes near 0, so it is given only where |mean| >
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.stats import binom
 
 from circuitvar.tasks.units import Clusters, unit_of_example
@@ -137,41 +137,6 @@ def sign_test(summary: EdgeSummary) -> Edge:
     agree = np.floor(share * n + 1e-9)
     p = np.minimum(1.0, 2 * binom.sf(agree - 1, n, 0.5))
     return np.where(summary.mean == 0, np.nan, p)
-
-
-def magnitude_without_direction(
-    summary: EdgeSummary, *, top: int, below: float = 0.6
-) -> Bool[np.ndarray, " edge"]:
-    """Edges among the `top` largest mean |score| whose sign consistency is under `below`."""
-    order = np.argsort(-np.abs(summary.mean), kind="stable")
-    ranked = np.zeros(len(order), dtype=bool)
-    ranked[order[:top]] = True
-    return ranked & (summary.sign_consistency < below)
-
-
-def log_cv_se(values: Float[np.ndarray, " example"]) -> float:
-    """SE of log(CV): sqrt([(kurtosis - 1)/4 + CV² - skewness CV] / n), raw kurtosis (3 for a
-    normal law); delta method."""
-    values = np.asarray(values, dtype=np.float64)
-    centred = values - values.mean()
-    variance = (centred**2).mean()
-    if variance == 0 or values.mean() == 0:
-        return float("nan")
-    skewness = (centred**3).mean() / variance**1.5
-    kurtosis = (centred**4).mean() / variance**2
-    cv = np.sqrt(variance) / abs(values.mean())
-    skewness *= np.sign(values.mean())
-    inside = (kurtosis - 1) / 4 + cv**2 - skewness * cv
-    return float(np.sqrt(max(inside, 0.0) / len(values)))
-
-
-def median_of_means(
-    scores: Float[np.ndarray, "example edge"], *, blocks: int = 20, rng: np.random.Generator
-) -> Edge:
-    """Median over random blocks of block means: a location that heavy tails cannot move."""
-    order = rng.permutation(len(scores))
-    parts = np.array_split(order, min(blocks, len(scores)))
-    return np.median([scores[part].mean(axis=0, dtype=np.float64) for part in parts], axis=0)
 
 
 def _ratio(top: Edge, bottom: Edge) -> Edge:

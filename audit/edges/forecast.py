@@ -227,24 +227,3 @@ def observed_points(
         low, high = float(values.min()), float(values.max())
         rows.append((int(block), float(values.mean()), low, high, "observed"))
     return pd.DataFrame(rows, columns=["units", "phi", "low", "high", "kind"])
-
-
-def units_for(forecasted: pd.DataFrame, target: float) -> float:
-    """Units at which the forecast first reaches `target`, log-linear between points; inf if it
-    never does, NaN without points.
-
-    >>> units_for(pd.DataFrame({"units": [100, 400], "phi": [0.5, 0.9]}), 0.7)
-    200.0
-    """
-    frame = forecasted.sort_values("units")
-    n, value = frame["units"].to_numpy(dtype=float), frame["phi"].to_numpy(dtype=float)
-    if not len(n):
-        return float("nan")
-    reached = np.flatnonzero(value >= target)
-    if not len(reached):
-        return float("inf")
-    i = int(reached[0])
-    if i == 0:
-        return float(n[0])
-    share = (target - value[i - 1]) / (value[i] - value[i - 1])
-    return float(np.round(n[i - 1] * (n[i] / n[i - 1]) ** share, 6))

@@ -6,13 +6,11 @@ Influence on phi is a derivative that costs a few products; leave-one-out circui
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from circuitvar.audit.edges.edge_summary import edge_summary
-from circuitvar.audit.indices import jaccard_to
-from circuitvar.audit.resampling import RunSets, Selector, replicate_sets
 
 _FAR = 8.0
 """Edges further from the cut than this many SEs are kept always or never."""
@@ -132,30 +130,3 @@ def _kept_by_prompt(
 def _density(z: Float[np.ndarray, " edge"]) -> Float[np.ndarray, " edge"]:
     """Normal density; 0 far out, without overflow."""
     return np.exp(-0.5 * np.clip(z, -40, 40) ** 2) / np.sqrt(2 * np.pi)
-
-
-def mean_influence(scores: Float[np.ndarray, "example edge"], edge: int) -> np.ndarray:
-    """(s_ie - mean_e)/n: share of each example in the deviation of one edge's mean."""
-    column = scores[:, edge].astype(np.float64)
-    return (column - column.mean()) / len(column)
-
-
-def leave_one_out_sets(
-    scores: Float[np.ndarray, "example edge"],
-    *,
-    size: int | None = None,
-    select: Selector | None = None,
-) -> RunSets:
-    """The circuit without prompt i, for every i."""
-    n = len(scores)
-    if n < 2:
-        raise ValueError("one prompt cannot be left out of one; pass at least 2")
-    weights = (1 - np.eye(n, dtype=np.float32)) / np.float32(n - 1)
-    return replicate_sets(scores, weights, size=size, select=select)
-
-
-def membership_influence(
-    scores: Float[np.ndarray, "example edge"], circuit: Bool[np.ndarray, " edge"], *, size: int
-) -> Float[np.ndarray, " example"]:
-    """1 - Jaccard of the circuit without prompt i to the circuit of all prompts."""
-    return 1 - jaccard_to(leave_one_out_sets(scores, size=size).masks(), circuit)

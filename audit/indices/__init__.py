@@ -1,5 +1,6 @@
 """Indices of agreement between sets and rankings: phi, Jaccard, RBO, rank correlation."""
 
+from circuitvar.audit.indices.fagin import footrule_distance, kendall_distance
 from circuitvar.audit.indices.inclusion import CLASSES, CORE, NOISE, classify
 from circuitvar.audit.indices.jaccard import (
     jaccard_of_resamples, jaccard_of_runs, jaccard_to, mean_chance, mean_pairwise, off_diagonal,
@@ -15,7 +16,7 @@ from circuitvar.audit.indices.phi import (
 )
 from circuitvar.audit.indices.phi_tests import phi_difference, phi_test
 from circuitvar.audit.indices.rank import (
-    mean_spearman, mean_spearman_of_runs, spearman, weighted_tau,
+    kendall_w, mean_spearman, mean_spearman_of_runs, spearman, weighted_tau,
 )
 from circuitvar.audit.indices.rbo import rbo
 from circuitvar.audit.indices.recovery import auroc, average_precision
@@ -25,11 +26,12 @@ from circuitvar.circuits.overlap import (
 
 __all__ = [
     "CLASSES", "CORE", "NOISE", "auroc", "average_precision", "chance_jaccard", "classify",
-    "closed_form_variance", "jaccard", "jaccard_of_resamples", "jaccard_of_runs", "jaccard_to",
-    "kuncheva", "leave_one_run_out", "mean_chance", "mean_pairwise", "mean_spearman",
-    "mean_spearman_of_runs", "medoid", "midranks", "off_diagonal", "overlap_coefficient",
-    "overlap_p_value", "overlaps", "pair_phi", "pairwise_cv", "pairwise_jaccard", "phi",
-    "phi_difference", "phi_from_counts", "phi_of_resamples", "phi_of_runs", "phi_test", "rbo",
-    "row_projections", "size_matched_jaccard", "spearman", "stratified_chance", "tie_ranks",
-    "to_medoid", "unit_ranks", "weighted_auroc", "weighted_average_precision", "weighted_tau",
+    "closed_form_variance", "footrule_distance", "jaccard", "jaccard_of_resamples",
+    "jaccard_of_runs", "jaccard_to", "kendall_distance", "kendall_w", "kuncheva",
+    "leave_one_run_out", "mean_chance", "mean_pairwise", "mean_spearman", "mean_spearman_of_runs",
+    "medoid", "midranks", "off_diagonal", "overlap_coefficient", "overlap_p_value", "overlaps",
+    "pair_phi", "pairwise_cv", "pairwise_jaccard", "phi", "phi_difference", "phi_from_counts",
+    "phi_of_resamples", "phi_of_runs", "phi_test", "rbo", "row_projections", "size_matched_jaccard",
+    "spearman", "stratified_chance", "tie_ranks", "to_medoid", "unit_ranks", "weighted_auroc",
+    "weighted_average_precision", "weighted_tau",
 ]

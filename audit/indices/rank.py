@@ -6,7 +6,7 @@ or RBO on |score|, or Spearman on the union of the circuits, and say signed or a
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import kendalltau, weightedtau
+from scipy.stats import weightedtau
 
 from circuitvar.audit.indices.midranks import unit_ranks
 from circuitvar.audit.intervals import (
@@ -30,11 +30,6 @@ def spearman(a: Scores, b: Scores, *, only: Bool[np.ndarray, " edge"] | None = N
         a, b = a[only], b[only]
     first, second = _unit_ranks(np.stack([a, b]))
     return float(first @ second)
-
-
-def kendall(a: Scores, b: Scores) -> float:
-    """Kendall tau-b. NaN for constant scores."""
-    return float(kendalltau(a, b)[0])  # pyright: ignore[reportArgumentType]
 
 
 def weighted_tau(a: Scores, b: Scores) -> float:
@@ -84,15 +79,6 @@ def kendall_w(scores: Float[np.ndarray, "run edge"]) -> float:
     """Kendall's coefficient of concordance, from rho = (B W - 1) / (B - 1)."""
     runs = len(scores)
     return float((mean_spearman(scores) * (runs - 1) + 1) / runs)
-
-
-def spearman_brown(half: float) -> float:
-    """Reliability of the whole from the correlation of two halves: 2 r / (1 + r).
-
-    >>> round(spearman_brown(0.5), 4)
-    0.6667
-    """
-    return 2 * half / (1 + half)
 
 
 def _unit_ranks(scores: Float[np.ndarray, "run edge"]) -> Float[np.ndarray, "run edge"]:

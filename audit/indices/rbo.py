@@ -55,16 +55,3 @@ def rbo_of_ranks(
     agreement = overlap / d
     total = agreement[-1] * p**k + (1 - p) * (agreement @ p ** (d - 1))
     return min(float(total), 1.0)  # equal rankings may round above it
-
-
-def weight_on_top(d: int, p: float) -> float:
-    """Share of the weight that falls on the first d ranks.
-
-    W(d) = 1 - p^(d-1) + (1-p)/p d (ln(1/(1-p)) - sum_{i<d} p^i / i).
-
-    >>> round(weight_on_top(1000, 0.999), 4)
-    0.8515
-    """
-    i = np.arange(1, d)
-    rest = np.log(1 / (1 - p)) - (p**i / i).sum()
-    return float(1 - p ** (d - 1) + (1 - p) / p * d * rest)

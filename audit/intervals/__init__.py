@@ -1,8 +1,9 @@
 """Intervals of any statistic: t, BCa, jackknife, betting, confidence sequences, runs."""
 
 from circuitvar.audit.intervals.bca import bca_means
+from circuitvar.audit.intervals.betting import betting_sequence
 from circuitvar.audit.intervals.confidence_sequence import (
-    LEAST, asymptotic_sequence, stop_when_decided,
+    LEAST, asymptotic_sequence, bernoulli_sequence, stop_when_decided,
 )
 from circuitvar.audit.intervals.effective_df import (
     between_df, crossed_df, jackknife_df, pooled, summed_df, within_df,
@@ -21,9 +22,10 @@ from circuitvar.circuits.binomial import clopper_pearson
 
 __all__ = [
     "CHOICES", "LEAST", "OfShared", "RESAMPLE_INTERVALS", "ResampleInterval", "UNSEEN",
-    "all_runs_equal", "asymptotic_sequence", "bca_means", "below_one_swap", "between_df",
-    "clopper_pearson", "crossed_df", "few_runs_se", "group_jackknife", "interval_of_runs",
-    "jackknife_df", "pooled", "ratio_of_means", "resample_se", "row_jackknife_se", "share_estimate",
-    "stop_when_decided", "summed_df", "t_interval", "tied_runs_se", "unseen_swap",
-    "with_unseen_swap", "within_df", "without_interval",
+    "all_runs_equal", "asymptotic_sequence", "bca_means", "below_one_swap", "bernoulli_sequence",
+    "betting_sequence", "between_df", "clopper_pearson", "crossed_df", "few_runs_se",
+    "group_jackknife", "interval_of_runs", "jackknife_df", "pooled", "ratio_of_means",
+    "resample_se", "row_jackknife_se", "share_estimate", "stop_when_decided", "summed_df",
+    "t_interval", "tied_runs_se", "unseen_swap", "with_unseen_swap", "within_df",
+    "without_interval",
 ]

@@ -5,12 +5,13 @@ from circuitvar.audit.resampling.replicate_sets import (
 )
 from circuitvar.audit.resampling.ties import require_scores, tied_at_cut, with_ties
 from circuitvar.audit.resampling.weights import (
-    Resamples, bootstrap, complementary_halves, deletions, disjoint_blocks, from_counts,
-    template_means,
+    Resamples, bayesian, bootstrap, complementary_halves, deletions, disjoint_blocks, from_counts,
+    half_samples, poisson, stratified_bootstrap, template_means,
 )
 
 __all__ = [
-    "Resamples", "RunSets", "Selector", "bootstrap", "complementary_halves", "deletions",
-    "disjoint_blocks", "from_counts", "pack", "replicate_sets", "require_scores", "template_means",
-    "tied_at_cut", "top_k_masks", "with_ties",
+    "Resamples", "RunSets", "Selector", "bayesian", "bootstrap", "complementary_halves",
+    "deletions", "disjoint_blocks", "from_counts", "half_samples", "pack", "poisson",
+    "replicate_sets", "require_scores", "stratified_bootstrap", "template_means", "tied_at_cut",
+    "top_k_masks", "with_ties",
 ]

@@ -140,15 +140,6 @@ def complementary_halves(
     return from_counts(counts, units, scheme="complementary halves", unit=unit, size=number / 2)
 
 
-def subsamples(
-    n: int, replicates: int, m: int, *, rng: np.random.Generator, clusters: Clusters = None
-) -> Resamples:
-    """m units out of n without replacement."""
-    units, number, unit = _start(n, replicates, clusters, m, f"subsamples of {m}")
-    kept = subset_counts(number, replicates, m, rng=rng)
-    return from_counts(kept, units, scheme=f"{m} of {number}", unit=unit, size=m)
-
-
 def disjoint_blocks(
     n: int, size: int, *, rng: np.random.Generator, clusters: Clusters = None
 ) -> Resamples:

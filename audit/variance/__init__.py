@@ -4,7 +4,9 @@ from circuitvar.audit.variance.against_exact import (
     agreement_estimates, sign_agreement, top_overlap,
 )
 from circuitvar.audit.variance.approximation import agreement_with_exact
-from circuitvar.audit.variance.component_intervals import FEW, component_interval, mls_interval
+from circuitvar.audit.variance.component_intervals import (
+    FEW, component_estimate, component_interval, mls_interval,
+)
 from circuitvar.audit.variance.functional_anova import FunctionalAnova, functional_anova
 from circuitvar.audit.variance.ledger import (
     Part, choice_part, components_of, ledger, sampling_parts, selection_ledger,
@@ -17,8 +19,8 @@ from circuitvar.audit.variance.variance_components import (
 
 __all__ = [
     "Components", "FEW", "FunctionalAnova", "OnExact", "Part", "agreement_estimates",
-    "agreement_with_exact", "choice_part", "component_interval", "components_of", "cross",
-    "design_effect", "functional_anova", "ledger", "methods_table", "mls_interval",
-    "moment_components", "nested", "sampling_parts", "selection_ledger", "sign_agreement",
-    "top_overlap", "two_way", "within_between",
+    "agreement_with_exact", "choice_part", "component_estimate", "component_interval",
+    "components_of", "cross", "design_effect", "functional_anova", "ledger", "methods_table",
+    "mls_interval", "moment_components", "nested", "sampling_parts", "selection_ledger",
+    "sign_agreement", "top_overlap", "two_way", "within_between",
 ]

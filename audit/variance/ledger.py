@@ -286,12 +286,3 @@ def _share_interval(parts, i, inside, share, level) -> Estimate:
 def _no_interval(source: str, share: float, level: float, why: str) -> Estimate:
     missing = f"no interval: {why}"
     return Estimate(source, float(share), level=level, interval=f"none ({why})", missing=missing)
-
-
-def dominant(frame: pd.DataFrame, *, group: str = "all") -> str:
-    """The source with the largest share of an edge group: where to spend effort."""
-    chosen = pd.DataFrame(frame[frame["group"] == group])
-    shares = chosen["share"].to_numpy(dtype=float)
-    if not np.isfinite(shares).any():
-        return "undefined"
-    return str(chosen["source"].iloc[int(np.nanargmax(shares))])

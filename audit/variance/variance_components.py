@@ -83,37 +83,6 @@ def two_way(
     return _from_squares((*names, "residual"), squares, df, (2, 2, -1), (b, a, 1), worth)
 
 
-def two_way_replicated(
-    values: Float[np.ndarray, "row column replicate edge"],
-    *,
-    names: tuple[str, str] = ("row", "column"),
-) -> Components:
-    """Two crossed random factors with r replicates per cell: interaction and noise separate.
-
-    var_AB = (MS_AB - MS_e)/r, var_A = (MS_A - MS_AB)/(b r), var_B = (MS_B - MS_AB)/(a r).
-    """
-    a, b, r, n_edges = _shape(values, 4, (2, 2, 2))
-    squares = np.empty((4, n_edges))
-    for part, block in _blocks(values):
-        cells = block.mean(axis=2)
-        rows, columns = cells.mean(axis=1), cells.mean(axis=0)
-        grand = rows.mean(axis=0)
-        squares[0, part] = b * r * ((rows - grand) ** 2).sum(axis=0)
-        squares[1, part] = a * r * ((columns - grand) ** 2).sum(axis=0)
-        both = cells - rows[:, None] - columns[None] + grand
-        squares[2, part] = r * (both**2).sum(axis=(0, 1))
-        squares[3, part] = ((block - cells[:, :, None]) ** 2).sum(axis=(0, 1, 2))
-    df = (a - 1, b - 1, (a - 1) * (b - 1), a * b * (r - 1))
-    labels = (*names, f"{names[0]} x {names[1]}", "residual")
-    few = pooled(values).astype(np.float64)
-    cells = few.mean(axis=2)
-    rows, columns = cells.mean(axis=1), cells.mean(axis=0)
-    both = crossed_df(cells - rows[:, None] - columns[None] + rows.mean(axis=0))
-    rest = ((few - cells[:, :, None]) ** 2).sum(axis=(1, 2))
-    worth = (between_df(rows), between_df(columns), both, within_df(rest, b * (r - 1)))
-    return _from_squares(labels, squares, df, (2, 2, 3, -1), (b * r, a * r, r, 1), worth)
-
-
 def nested(
     values: Float[np.ndarray, "template prompt draw edge"],
     *,

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float, Real
 from scipy.stats import binom
 
-from circuitvar.circuits.confidence import check_alpha
 from circuitvar.circuits.evaluate.hypothesis import HypothesisTest, share_interval
 
 TIE = 1e-5
@@ -157,16 +156,3 @@ def tost(
         if_rejected=f"the win share is within {epsilon:g} of 1/2",
         note=f"{ties} of {n} examples tied, counted one half each",
     )
-
-
-def smallest_margin(wins: float, n: int, *, alpha: float = 0.05) -> float:
-    """The smallest epsilon at which equivalence is not rejected: the test inverted.
-
-    >>> round(smallest_margin(130, 200), 2)
-    0.09
-    """
-    check_alpha(alpha)
-    grid = np.linspace(0.0, 0.499, 500)
-    p = np.array([non_equivalence_p(wins, n, epsilon) for epsilon in grid])
-    passing = np.flatnonzero(p > alpha)
-    return float(grid[passing[0]]) if passing.size else 0.5

@@ -83,7 +83,6 @@ def test_top_k_lists():
     swapped = rbo.rbo_of_ranks(np.arange(3), np.array([0, 2, 1]), p=0.9)
     assert swapped == pytest.approx(0.955, abs=EXACT)
     assert rbo.rbo_of_ranks(order, order, p=0.9) == pytest.approx(1, abs=EXACT)
-    assert f"{rbo.weight_on_top(1000, 0.999):.4f}" == "0.8515"
 
 
 def test_standard_errors_of_other_designs():

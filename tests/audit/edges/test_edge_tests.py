@@ -45,25 +45,6 @@ def test_degenerate_summaries():
     np.testing.assert_array_equal(es.edge_summary(np.array([[1.0], [-1.0], [0.1]])).cv, [np.nan])
 
 
-def test_log_cv_se_of_a_gamma_law():
-    values = np.random.default_rng(0).gamma(4, size=200_000)
-    assert 0.5 * es.log_cv_se(values) * np.sqrt(1000) == pytest.approx(0.0280, abs=5e-4)
-    assert np.isnan(es.log_cv_se(np.ones(5)))
-
-
-def test_median_of_means_resists_an_outlier():
-    scores = np.ones((40, 1))
-    scores[3] = 1e6
-    value = es.median_of_means(scores, rng=np.random.default_rng(0))
-    np.testing.assert_allclose(value, [1.0])
-
-
-def test_magnitude_without_direction():
-    scores = np.array([[5.0, 1], [-4, 1], [5, 1], [-4, 1]])
-    flag = es.magnitude_without_direction(es.edge_summary(scores), top=2)
-    assert flag.tolist() == [True, False]
-
-
 def _slow_max_t(scores, summary, signs):
     """Step-down p and critical value, one flipped data set at a time, with real t statistics."""
     t = np.abs(summary.mean) / summary.se

@@ -1,7 +1,6 @@
 from importlib import import_module
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
@@ -120,14 +119,6 @@ def test_constant_edges_stay_where_they_are():
     scores = np.concatenate([np.full((20, 3), 9.0), rng.normal(size=(20, 10))], axis=1)
     frame = fc.forecast(edge_summary(scores), size=3, units=[20], rng=rng, draws=3)
     assert frame["phi"].tolist() == [1.0]
-
-
-def test_units_for_a_target():
-    frame = pd.DataFrame({"units": [400, 100], "phi": [0.9, 0.5]})
-    assert fc.units_for(frame, 0.7) == 200
-    assert fc.units_for(frame, 0.4) == 100
-    assert fc.units_for(frame, 0.95) == float("inf")
-    assert np.isnan(fc.units_for(frame.iloc[:0], 0.5))
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,7 @@ def test_rbo_equals_its_definition():
         assert rbo.rbo(a, b, depth=k, p=p) == pytest.approx(slow, abs=1e-12)
 
 
-def test_rbo_weights():
-    assert rbo.weight_on_top(1000, 0.999) == pytest.approx(0.8515, abs=5e-5)
-    assert rbo.weight_on_top(30, 0.9) > 0.985
+def test_rbo_bounds():
     assert rbo.rbo(np.array([1.0, 2]), np.array([1.0, 2]), depth=1) == 1.0
     with pytest.raises(ValueError, match="depth is 3"):
         rbo.rbo(np.ones(2), np.ones(2), depth=3)
@@ -92,13 +90,11 @@ def test_mean_spearman_without_pairs():
 def test_rank_agreement_degenerate():
     a = np.arange(5.0)
     assert rank.spearman(a, -a) == pytest.approx(-1)
-    assert rank.kendall(a, -a) == pytest.approx(-1)
     assert rank.weighted_tau(a, -a) == pytest.approx(1)
     assert np.isnan(rank.spearman(a, np.ones(5)))
     assert np.isnan(rank.weighted_tau(a, np.ones(5)))
     assert np.isnan(rank.mean_spearman(a[None]))
     assert np.isnan(rank.mean_spearman_of_runs(np.stack([a, a])).low)
-    assert rank.spearman_brown(0.5) == pytest.approx(2 / 3)
     only = np.array([True, True, True, False, False])
     assert rank.spearman(np.array([1.0, 2, 3, 9, 0]), a, only=only) == pytest.approx(1)
 

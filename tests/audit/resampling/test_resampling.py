@@ -3,7 +3,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from circuitvar.audit.agreement.axis import bootstrap_axis, halves_axis, runs_axis, similarity
+from circuitvar.audit.agreement.axis import bootstrap_axis, halves_axis, runs_axis
 from circuitvar.audit.agreement.halves import halves_agreement, pair_agreement
 from circuitvar.audit.indices.jaccard import pairwise_jaccard
 from circuitvar.audit.indices.phi import phi
@@ -21,7 +21,6 @@ SCHEMES = [
     lambda rng, c: wt.bayesian(8, 30, rng=rng, clusters=c),
     lambda rng, c: wt.half_samples(8, 30, rng=rng, clusters=c),
     lambda rng, c: wt.complementary_halves(8, 15, rng=rng, clusters=c),
-    lambda rng, c: wt.subsamples(8, 30, 3, rng=rng, clusters=c),
     lambda rng, c: wt.disjoint_blocks(8, 2, rng=rng, clusters=c),
 ]
 
@@ -101,7 +100,6 @@ def test_deletion_keeps_rows_that_lost_everything_at_zero():
             "at least 2 templates",
         ),
         (lambda g: wt.complementary_halves(1, 1, rng=g), "add prompts"),
-        (lambda g: wt.subsamples(3, 1, 4, rng=g), "at least 4 prompts and got 3"),
         (lambda g: wt.disjoint_blocks(5, 3, rng=g), "at least 6 prompts and got 5"),
         (lambda g: wt.deletions(5, 3, 1.0, rng=g), "between 0 and 1"),
         (lambda g: wt.subset_counts(3, 1, 0, rng=g), "cannot take 0 of 3"),
@@ -267,6 +265,5 @@ def test_axis_of_runs_holds_everything_a_report_needs():
     np.testing.assert_array_equal(axis.sizes, masks.sum(axis=1))
     assert axis.phi.value == pytest.approx(phi(masks))
     assert 0 < axis.chance < 1
-    assert len(similarity(pack(masks))) == 66
     single = runs_axis(masks[:1], key="seed", title="One", unit="training seed")
     assert np.isnan(single.phi.value)

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from circuitvar.audit.edges.decision_study import decision_table, mean_se, reliability
+from circuitvar.audit.edges.decision_study import decision_table, mean_se
 from circuitvar.audit.intervals.effective_df import jackknife_df
 from circuitvar.audit.variance import component_intervals as ci
 from circuitvar.audit.variance import variance_components as vc
@@ -49,11 +49,6 @@ def _nested(rng, t=9, p=6, r=3, edges=4):
 
 def test_moment_estimator_equals_anova_on_balanced_designs():
     rng = np.random.default_rng(0)
-    y = rng.normal(size=(5, 7, 2, 6))
-    a, b, _ = (index.ravel() for index in np.indices((5, 7, 2)))
-    rows = y.reshape(-1, 6)
-    m = moment_components(rows, {"row": a, "column": b, "both": cross(a, b)})
-    np.testing.assert_allclose(m.values, vc.two_way_replicated(y).values, atol=1e-10)
     y = _nested(rng)
     t, p, _ = (index.ravel() for index in np.indices((9, 6, 3)))
     m = moment_components(y.reshape(-1, 4), {"template": t, "prompt": cross(t, p)})
@@ -153,12 +148,7 @@ def test_component_intervals_hold_under_heavy_tails(templates, law):
 def test_effective_degrees_of_freedom_never_exceed_the_nominal_ones():
     rng = np.random.default_rng(0)
     y = rng.uniform(-1, 1, size=(9, 6, 2, 40))
-    for c in (
-        vc.nested(y),
-        vc.nested(y[:, :, :1]),
-        vc.two_way(y[:, :, 0]),
-        vc.two_way_replicated(y),
-    ):
+    for c in (vc.nested(y), vc.nested(y[:, :, :1]), vc.two_way(y[:, :, 0])):
         assert len(c.effective_df) == len(c.names) == len(c.df)
         assert all(
             0 < worth <= nominal + 1e-9 for worth, nominal in zip(c.effective_df, c.df, strict=True)
@@ -209,7 +199,6 @@ def test_component_estimate_and_errors():
 def test_decision_study_known_answers():
     assert float(mean_se(0.5, 1, 2, sizes=(12, 100, 2))) == pytest.approx(0.208, abs=5e-4)
     assert float(mean_se(0.5, 1, 2, sizes=(48, 10, 2))) == pytest.approx(0.121, abs=5e-4)
-    assert reliability(1.0, 1.0, 4) == pytest.approx(0.8)
     table = decision_table(0.5, 1.0, 2.0, designs=[(12, 100), (48, 10)], draws=2)
     assert table["prompts"].tolist() == [1200, 480]
     assert table["se"][1] < table["se"][0]

@@ -11,7 +11,6 @@ from circuitvar.circuits.evaluate.equivalence import (
     count_wins,
     equivalence_test,
     non_equivalence_p,
-    smallest_margin,
     tost,
     tost_p,
 )
@@ -111,12 +110,6 @@ def test_a_non_rejection_prints_its_power():
     assert "not rejected" in text
     assert "power" in text
     assert "win share of 0.7" in text
-
-
-def test_smallest_margin_is_where_the_test_stops_rejecting():
-    margin = smallest_margin(150, 200)
-    assert non_equivalence_p(150, 200, margin) > 0.05
-    assert non_equivalence_p(150, 200, margin - 0.002) <= 0.05
 
 
 def test_scores_must_match_and_be_numbers():

@@ -2,6 +2,7 @@
 
 import heapq
 
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -49,6 +50,45 @@ def prune_slowly(graph, kept):
         if left == names:
             return np.array([n in names for n in graph.edge_names])
         names = left
+
+
+def as_networkx(graph, kept):
+    """Kept edges between nodes; an edge into a shared k or v reaches every head of its group."""
+    drawn = nx.MultiDiGraph()
+    drawn.add_nodes_from(["input", "logits"])
+    for column in np.flatnonzero(kept):
+        edge = graph.edges[column]
+        drawn.add_edges_from(
+            (edge.src.name, name, {"column": int(column)})
+            for name in nodes_read_by(graph, edge.dst)
+        )
+    return drawn
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=str)
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.6])
+def test_edges_that_stay_lie_on_a_path_of_networkx(graph, share):
+    rng = np.random.default_rng(4)
+    for kept in rng.random((20, graph.n_edges)) < share:
+        drawn = as_networkx(graph, kept)
+        reached = nx.descendants(drawn, "input") | {"input"}
+        wanted = nx.ancestors(drawn, "logits") | {"logits"}
+        on_path = np.zeros(graph.n_edges, dtype=bool)
+        on_path[[c for s, d, c in drawn.edges(data="column") if s in reached and d in wanted]] = (
+            True
+        )
+        np.testing.assert_array_equal(prune_dangling(graph, kept), on_path)
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=str)
+def test_the_smallest_connected_circuit_is_the_first_with_a_path_of_networkx(graph):
+    scores = np.random.default_rng(5).normal(size=(6, graph.n_edges))
+    for row, n in zip(scores, smallest_connected_n(graph, scores), strict=True):
+        found = [
+            nx.has_path(as_networkx(graph, top_n_masks(row[None], size)[0]), "input", "logits")
+            for size in (n - 1, n)
+        ]
+        assert found == [False, True]
 
 
 @pytest.mark.parametrize("graph", GRAPHS, ids=str)
