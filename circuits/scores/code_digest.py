@@ -156,6 +156,7 @@ class _Walk:
             # Their first value is in the file; later ones are counters and caches of runs.
             found = [value for value in found if not isinstance(value, list | dict | set)]
         yield from found
+        yield from _through_doors(found, used)
         for code in _nested(function.__code__):
             for step in dis.get_instructions(code):
                 if step.opname == "IMPORT_NAME":
@@ -224,6 +225,18 @@ def _nested(code: CodeType) -> Iterator[CodeType]:
     for const in code.co_consts:
         if isinstance(const, CodeType):
             yield from _nested(const)
+
+
+def _through_doors(found: list[Any], used: list[str]) -> Iterator[Any]:
+    """What a function names as attributes of this package's modules, e.g. `cv.methods.eap`."""
+    doors = [v for v in found if isinstance(v, ModuleType) and _top(v) == PACKAGE]
+    for door in doors:  # Grows: a door may hold others.
+        for name in (n for n in used if n in dir(door)):
+            value = getattr(door, name)
+            if not isinstance(value, ModuleType):
+                yield value
+            elif _top(value) == PACKAGE and value not in doors:
+                doors.append(value)
 
 
 def _content(cell: Any) -> Any:

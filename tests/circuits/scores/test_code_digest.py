@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+import circuitvar as cv
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.scores.code_digest import code_digest
 from circuitvar.circuits.scores.score import score_edges
@@ -248,3 +249,20 @@ def test_tensors_of_every_layout_have_a_digest():
     dense = torch.eye(3)
     kinds = [dense.to_sparse(), torch.conj(dense.to(torch.complex64)), dense.to("meta")]
     assert len({code_digest(partial(print, kind)) for kind in kinds}) == 3
+
+
+def test_what_is_named_through_the_front_door_counts(monkeypatch):
+    module = importlib.import_module("circuitvar.circuits.scores.code_digest")
+    text = module._text
+
+    def own(model, batch, *, metric, options):
+        return cv.methods.eap(model, batch, metric=metric, options=options)
+
+    def digest_without(name):
+        monkeypatch.setattr(module, "_text", lambda m: b"" if m.__name__ == name else text(m))
+        return code_digest(own)
+
+    gradient = "circuitvar.circuits.methods.gradient"
+    before = digest_without("")
+    assert digest_without(f"{gradient}.relp") == before
+    assert digest_without(f"{gradient}.eap") != before
