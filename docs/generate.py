@@ -3,6 +3,8 @@
 `python docs/generate.py` rewrites them; a test fails when a committed page is out of date.
 """
 
+import inspect
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ DOCS = Path(__file__).resolve().parent
 MARK = "<!-- Written by docs/generate.py; edit the code or docs/method_notes.yaml instead. -->\n"
 FOLDERS = ("tasks", "circuits", "audit", "reports")
 ROOT = DOCS.parent
+PARAGRAPH = "\n\n"
+BLANK = re.compile(r"\n\s*\n")
 
 
 def cell(text: object) -> str:
@@ -202,11 +206,14 @@ def leaderboard_page() -> str:
     return "\n".join(parts)
 
 
-def modules(folder: str) -> list[str]:
-    """Import names of the modules of one folder."""
-    paths = sorted((ROOT / folder).rglob("*.py"))
-    names = [path.relative_to(ROOT).with_suffix("").parts for path in paths]
-    return [".".join(("circuitvar", *parts)) for parts in names if parts[-1] != "__init__"]
+def rooms() -> dict[str, list[str]]:
+    """Import names of the modules of each folder, by the folder's path, without the doors."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py")):
+        if path.stem != "__init__" and path.parent.name != "front":
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found.setdefault("/".join(parts[:-1]), []).append(".".join(("circuitvar", *parts)))
+    return found
 
 
 def pages() -> dict[str, str]:
@@ -214,14 +221,45 @@ def pages() -> dict[str, str]:
     return {"commands.md": commands_page(), "methods.md": methods_page(), "tasks.md": tasks_page()}
 
 
+def public_names(module: Any, prefix: str) -> str:
+    """A table of the public names of a module, each with the first sentence of its docstring."""
+    rows = []
+    for name in module.__all__:
+        value = getattr(module, name)
+        home = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
+        shown, text = f"`{prefix}.{name}`", ""
+        if home.startswith("circuitvar."):
+            shown, text = f"[{shown}][{home}]", inspect.getdoc(value) or ""
+        elif inspect.ismodule(value):
+            shown, text = f"[{shown}](#cv{name})", inspect.getdoc(value) or ""
+        rows.append(f"| {shown} | {cell(text.split(PARAGRAPH)[0])} |")
+    return "\n".join(["| name | what it is |", "| --- | --- |", *rows])
+
+
+def public_page() -> str:
+    """Everything that `import circuitvar as cv` gives."""
+    import circuitvar as cv
+    from circuitvar.reports import front
+
+    parts = ["# The public API", "", "`import circuitvar as cv` gives these names, loaded when "]
+    parts[-1] += "they are first used. What is not listed here may move between versions.\n"
+    parts.append(public_names(front, "cv"))
+    for name in (n for n in front.__all__ if inspect.ismodule(getattr(cv, n))):
+        module = getattr(cv, name)
+        parts += [f"\n## cv.{name}\n", inspect.getdoc(module) or "", ""]
+        parts.append(public_names(module, f"cv.{name}"))
+    return "\n".join(parts)
+
+
 def api_pages() -> dict[str, str]:
-    """One page per folder, one section per module; written by the site build only."""
-    return {
-        f"api/{folder}.md": f"# `circuitvar.{folder}`\n\n"
-        + "\n\n".join(f"::: {name}" for name in modules(folder))
+    """The public names, then one page per room; written by the site build only."""
+    inside = {
+        f"api/{room.replace('/', '-')}.md": f"# `circuitvar.{room.replace('/', '.')}`\n\n"
+        + "\n\n".join(f"::: {name}" for name in names)
         + "\n"
-        for folder in FOLDERS
+        for room, names in rooms().items()
     }
+    return {"api/index.md": public_page(), **inside}
 
 
 def write() -> list[Path]:
@@ -234,6 +272,15 @@ def write() -> list[Path]:
     return written
 
 
+def on_config(config: Any) -> Any:
+    """MkDocs hook: a line of the navigation for each room."""
+    (api,) = (entry["API"] for entry in config["nav"] if "API" in entry)
+    for folder in FOLDERS:
+        inside = [room for room in rooms() if room.split("/")[0] == folder]
+        api.append({folder: [{room: f"api/{room.replace('/', '-')}.md"} for room in inside]})
+    return config
+
+
 def on_files(files: Any, config: Any) -> Any:
     """MkDocs hook: add the API pages, which need no copy in the repository."""
     from mkdocs.structure.files import File
@@ -241,6 +288,11 @@ def on_files(files: Any, config: Any) -> Any:
     for name, text in api_pages().items():
         files.append(File.generated(config, name, content=text))
     return files
+
+
+def on_post_page(output: str, page: Any, **_: Any) -> str:
+    """MkDocs hook: API pages without the blank lines of their templates, a tenth of their size."""
+    return BLANK.sub("\n", output) if page.file.src_uri.startswith("api/") else output
 
 
 if __name__ == "__main__":
