@@ -38,7 +38,7 @@ def main() -> None:
     model = load_model("pocket:0")
     rng = np.random.default_rng(0)
     task, metric = get_task("ioi"), get_metric("logit_diff")
-    batch = sample_batch(task, options.prompts, model.tokenizer, rng=rng)[0].batch
+    batch = sample_batch(task, options.prompts, model, rng=rng)[0].batch
     scored = score_edges(model, batch, get_method("eap"), metric=metric).mean
     rows = {"edges": model.graph.n_edges, "prompts": len(batch), "pos": batch.clean.shape[1]}
     ids = {"input_ids": batch.clean, "attention_mask": batch.mask.long()}

@@ -41,6 +41,7 @@ class Edge:
 
     @property
     def name(self) -> str:
+        """`source->destination`, as the field writes it."""
         return f"{self.src.name}->{self.dst.name}"
 
 
@@ -63,10 +64,12 @@ class Graph:
 
     @property
     def kv_heads(self) -> int:
+        """Key and value heads: as many as heads unless they are grouped."""
         return self.n_heads if self.n_kv_heads is None else self.n_kv_heads
 
     @cached_property
     def sources(self) -> tuple[Node, ...]:
+        """What can be patched, in the order of the residual stream."""
         nodes = [Node("input")]
         for layer in range(self.n_layers):
             nodes += [Node("attn", layer, head) for head in range(self.n_heads)]
@@ -75,6 +78,7 @@ class Graph:
 
     @cached_property
     def destinations(self) -> tuple[Node, ...]:
+        """What reads the residual stream, in its order."""
         nodes: list[Node] = []
         for layer in range(self.n_layers):
             for slot, heads in (("q", self.n_heads), ("k", self.kv_heads), ("v", self.kv_heads)):
@@ -92,19 +96,23 @@ class Graph:
 
     @cached_property
     def exists(self) -> Bool[np.ndarray, "src dst"]:
+        """Which sources come before which destinations."""
         first = np.array([self.n_sources_before(dst) for dst in self.destinations])
         return np.arange(len(self.sources))[:, None] < first[None, :]
 
     @cached_property
     def edge_src(self) -> Int[np.ndarray, " edge"]:
+        """Row in `sources` of every edge."""
         return np.nonzero(self.exists)[0]
 
     @cached_property
     def edge_dst(self) -> Int[np.ndarray, " edge"]:
+        """Row in `destinations` of every edge."""
         return np.nonzero(self.exists)[1]
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
+        """All edges, source by source: the column order of every score matrix."""
         src, dst = self.sources, self.destinations
         return tuple(
             Edge(src[s], dst[d]) for s, d in zip(self.edge_src, self.edge_dst, strict=True)
@@ -112,6 +120,7 @@ class Graph:
 
     @cached_property
     def edge_names(self) -> tuple[str, ...]:
+        """Names of the columns of a score matrix."""
         return tuple(edge.name for edge in self.edges)
 
     @cached_property
@@ -121,14 +130,17 @@ class Graph:
 
     @property
     def n_edges(self) -> int:
+        """Number of edges."""
         return int(self.exists.sum())
 
     @cached_property
     def source_index(self) -> dict[str, int]:
+        """Source name -> row."""
         return {node.name: i for i, node in enumerate(self.sources)}
 
     @cached_property
     def destination_index(self) -> dict[str, int]:
+        """Destination name -> row."""
         return {node.name: i for i, node in enumerate(self.destinations)}
 
     def columns(self, names: Collection[str]) -> Int[np.ndarray, " n"]:

@@ -120,6 +120,7 @@ class Circuit(Shown):
 
     @property
     def edge_names(self) -> tuple[str, ...]:
+        """Names of the kept edges."""
         return tuple(self.graph.edge_names[i] for i in np.flatnonzero(self.kept))
 
     def _facts(self) -> Mapping[str, object]:

@@ -45,10 +45,12 @@ class GaussianNoise:
 
     @property
     def key(self) -> str:
+        """Amplitude, roles and seed in one word."""
         return f"gaussian-noise:{self.amplitude:g}:{'+'.join(self.roles)}:{self.seed}"
 
     @property
     def rationale(self) -> str:
+        """What the noise removes."""
         return "Blurs the marked tokens' embeddings: removes their identity by degrees."
 
 
@@ -90,7 +92,9 @@ class MetricFn(Protocol):
         logits: Float[Tensor, "batch vocab"],
         batch: Batch,
         reference: Float[Tensor, "batch vocab"] | None = None,
-    ) -> Float[Tensor, " batch"]: ...
+    ) -> Float[Tensor, " batch"]:
+        """One number per example."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,9 @@ class Sample(Protocol):
         templates: tuple[str, ...] | None = None,
         corruption: str | None = None,
         pool: str = "all",
-    ) -> tuple[PromptPair, ...]: ...
+    ) -> tuple[PromptPair, ...]:
+        """Exactly `n` pairs."""
+        ...
 
 
 @dataclass(frozen=True)

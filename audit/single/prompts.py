@@ -100,13 +100,11 @@ def _draw(
     return sample_batch(
         task,
         n,
-        model.tokenizer,
+        model,
         rng=stream(settings.seed, task.key, *name),
         corruption=settings.corruption,
         pool=pool,
         unlike=unlike,
-        max_length=model.context,
-        vocab_size=model.vocab_size,
     )
 
 

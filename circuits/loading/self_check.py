@@ -43,6 +43,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
+        """Whether the residual is within the bar."""
         return self.residual <= self.bar
 
 

@@ -62,10 +62,12 @@ class Architecture:
 
     @property
     def has_mlp(self) -> bool:
+        """Whether any layer has an MLP."""
         return not all(isinstance(layer.mlp, NoMLP) for layer in self.layers)
 
     @property
     def graph(self) -> Graph:
+        """Every edge of a model of this shape."""
         return Graph(
             n_layers=len(self.layers),
             n_heads=self.n_heads,

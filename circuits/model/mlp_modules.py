@@ -16,6 +16,7 @@ class NoMLP(nn.Module):
         self.c_fc, self.c_proj = nn.Identity(), nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Zeros."""
         return torch.zeros_like(x)
 
 
@@ -30,4 +31,5 @@ class TanhGeluMLP(nn.Module):
         self.c_fc, self.c_proj = mlp.c_fc, mlp.c_proj
 
     def forward(self, x: Tensor) -> Tensor:
+        """`c_proj(gelu(c_fc(x)))`."""
         return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))

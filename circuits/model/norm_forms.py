@@ -27,6 +27,7 @@ class NormForm:
 
     @property
     def centred(self) -> bool:
+        """Whether the mean is subtracted."""
         return self.kind == "layer"
 
 
@@ -38,6 +39,7 @@ class FrozenNorm(nn.Module):
         self.inner = inner
 
     def forward(self, x: Tensor) -> Tensor:
+        """The norm of `x`, its scale held constant."""
         form = norm_form(self.inner, x.shape[-1], x)
         if form.kind == "identity":
             return x

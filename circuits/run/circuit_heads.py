@@ -15,11 +15,12 @@ from circuitvar.circuits.model import (
     rotated_key,
     rotated_query,
 )
-from circuitvar.circuits.run.ablated_run import Backdrop, LayerBase, rms_gain
+from circuitvar.circuits.run.ablated_run import Backdrop, rms_gain
 from circuitvar.circuits.run.circuit_state import Run, Signature, at_read_out, inputs, tail_sum
 
 
 def run_heads(architecture: Architecture, backdrop: Backdrop, run: Run, index: int) -> None:
+    """Run the needed heads of one layer and add what they write to the run."""
     graph, base, layer = run.graph, backdrop.layers[index], architecture.layers[index]
     group = graph.n_heads // graph.kv_heads
     columns = [
@@ -82,7 +83,7 @@ def _head_deltas(
     layer, base = architecture.layers[index], backdrop.layers[index]
     last = index == len(architecture.layers) - 1
     q, k, v = _projected(architecture, backdrop, run, index, heads, columns, last=last)
-    z = attend_heads(layer, base, backdrop, index, heads, q, k, v, last=last)
+    z = attend_heads(layer, backdrop, index, heads, q, k, v, last=last)
     here = slice(backdrop.first, None)
     everything = len(heads) == architecture.n_heads  # then views, not copies
     chosen = slice(None) if everything else heads
@@ -173,7 +174,6 @@ def _stacked(weights: Float[Tensor, "dst d_head ..."], rows: list[int]) -> Tenso
 
 def attend_heads(
     layer: Layer,
-    base: LayerBase,
     backdrop: Backdrop,
     index: int,
     heads: list[int],
@@ -184,7 +184,8 @@ def attend_heads(
     last: bool,
 ) -> Float[Tensor, "batch pos head d_head"]:
     """Per-head results at the positions of q; keys before the first difference are the base's."""
-    start, group = backdrop.first, base.q.shape[2] // base.k.shape[2]
+    base, start = backdrop.layers[index], backdrop.first
+    group = base.q.shape[2] // base.k.shape[2]
     everything = group == 1 and len(heads) == base.k.shape[2]  # then views, not copies
     shared = slice(None) if everything else [h // group for h in heads]
     rotary, mask = _context_at(backdrop.context, index, backdrop, last=last)

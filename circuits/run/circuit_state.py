@@ -28,15 +28,18 @@ class Memo:
     size: int = 0
 
     def id(self, key: tuple) -> int:
+        """Number of a state, the same for equal keys."""
         return self.ids.setdefault(key, len(self.ids) + 1)
 
     def get(self, key: int) -> Tensor | None:
+        """The value kept for a state, if it still is."""
         if key in self.values:
             self.values.move_to_end(key)
             return self.values[key]
         return None
 
     def put(self, key: int, value: Tensor) -> None:
+        """Keep a value; the oldest go when memory is short."""
         self.size += value.nbytes - (self.values[key].nbytes if key in self.values else 0)
         self.values[key] = value
         while self.size > MEMO_BYTES and len(self.values) > 1:
@@ -64,6 +67,7 @@ class Run:
     """Destination -> how many live sources are summed already, and their sum."""
 
     def signature(self, destination: int) -> Signature:
+        """States of the sources that `destination` reads."""
         kept = self.kept[:, destination]
         return tuple(i for source, i in zip(self.live, self.ids, strict=True) if kept[source])
 
@@ -72,6 +76,7 @@ class Run:
         return self.stack[len(self.live) : len(self.live) + n] if self.alone else None
 
     def add(self, source: int, key: int, value: Tensor, tail: Tensor) -> None:
+        """Record what a source writes, in the stack and at the last position."""
         if value.numel() == self.stack.shape[1]:  # not so in the last layer, read at one place
             row = self.stack[len(self.live)]
             if value.data_ptr() != row.data_ptr():
@@ -87,6 +92,7 @@ def at_read_out(backdrop: Backdrop, x: Float[Tensor, "batch pos ..."]) -> Tensor
 
 
 def tail_sum(run: Run, destination: int) -> Tensor | float:
+    """What the live sources that are kept for `destination` write at the last position."""
     kept = [t for s, t in zip(run.live, run.tail, strict=True) if run.kept[s, destination]]
     return torch.stack(kept).sum(dim=0) if kept else 0.0
 

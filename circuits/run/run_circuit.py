@@ -98,6 +98,7 @@ def _stream(model: "Model", backdrop: Backdrop, run: Run) -> Float[Tensor, "batc
 
 
 def run_mlp_delta(architecture: Architecture, backdrop: Backdrop, run: Run, index: int) -> None:
+    """Run one MLP, if anything needs it, and add what it writes to the run."""
     base, layer = backdrop.layers[index], architecture.layers[index]
     source, destination = (
         where[f"m{index}"] for where in (run.graph.source_index, run.graph.destination_index)

@@ -31,8 +31,10 @@ def edge_matrix(graph: Graph, weights: Float[Tensor, " edge"]) -> Float[Tensor, 
 def soft_final_stream(
     model: "Model", backdrop: Backdrop, weights: Float[Tensor, " edge"]
 ) -> Float[Tensor, "batch d_model"]:
-    """Stream that the logits read at the read-out position, differentiable in the weights (and in
-    the backdrop's constants, where it has any that require a gradient)."""
+    """Stream that the logits read at the read-out position.
+
+    Differentiable in the weights, and in the backdrop's constants that require a gradient.
+    """
     graph, architecture = model.graph, model.architecture
     matrix = edge_matrix(graph, weights)
     deltas = [backdrop.input_delta[None]]
@@ -79,7 +81,6 @@ def _heads(
     heads = list(range(n))
     z = attend_heads(
         layer,
-        base,
         backdrop,
         index,
         heads,

@@ -40,10 +40,9 @@ FOUND_ON, HELD_OUT = "names of list a", "held-out names (list b)"
 def condition_batches(task: Task, model: Model, n: int, seed: int) -> dict[str, Batch]:
     """The same task with other names, under other corruptions and in single templates."""
 
-    def draw(label: str, **options: Any) -> Batch:
+    def draw(label: str, **which: Any) -> Batch:
         rng = stream(seed, task.key, "published", label)
-        options["max_length"] = model.context
-        return sample_batch(task, n, model.tokenizer, rng=rng, **options)[0].batch
+        return sample_batch(task, n, model, rng=rng, **which)[0].batch
 
     batches = {AS_PUBLISHED: draw("all")}
     if {"a", "b"} <= set(task.pools):

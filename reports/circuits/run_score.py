@@ -65,13 +65,7 @@ def run_score(
     measure = get_metric(metric or task.metric)
     loaded = load_model(model, device=device, dtype=dtype, revision=revision)
     tokenized, _ = sample_batch(
-        task,
-        n,
-        loaded.tokenizer,
-        rng=stream(options.seed, task.key, "discovery"),
-        corruption=corruption,
-        max_length=loaded.context,
-        vocab_size=loaded.vocab_size,
+        task, n, loaded, rng=stream(options.seed, task.key, "discovery"), corruption=corruption
     )
     if edges is not None:
         kept = read_edges(edges, loaded.graph).circuit.kept

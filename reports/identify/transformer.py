@@ -139,7 +139,7 @@ def run_identify_model(
 
 def _prompts(model: Model, task: Task, n: int, options: ModelOptions, *names: str) -> Batch:
     rng = stream(options.seed, "identify", *names)
-    return sample_batch(task, n, model.tokenizer, rng=rng)[0].batch
+    return sample_batch(task, n, model, rng=rng)[0].batch
 
 
 def _score(model: Model, batch: Batch, task: Task, options: ModelOptions) -> EdgeScores:

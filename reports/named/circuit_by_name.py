@@ -134,22 +134,17 @@ def discovery_and_heldout(
     ValueError
         The task cannot make that many different prompts.
     """
-    options = {
-        "corruption": corruption,
-        "max_length": model.context,
-        "vocab_size": model.vocab_size,
-    }
     first, pairs = sample_batch(
-        task, n, model.tokenizer, rng=stream(seed, task.key, "discovery"), **options
+        task, n, model, rng=stream(seed, task.key, "discovery"), corruption=corruption
     )
     try:
         second, _ = sample_batch(
             task,
             n,
-            model.tokenizer,
+            model,
             rng=stream(seed, task.key, "heldout"),
             unlike={pair.clean for pair in pairs},
-            **options,
+            corruption=corruption,
         )
     except TooFewUsable as few:
         raise ValueError(f"held-out prompts: {few}; lower --n") from None

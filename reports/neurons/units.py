@@ -113,7 +113,7 @@ def other_samples(
     pools = {}
     for name in task.pools:
         if name != "all":
-            found, pairs = sample_batch(task, n, model.tokenizer, rng=rng, pool=name)
+            found, pairs = sample_batch(task, n, model, rng=rng, pool=name)
             pools[name] = (found.batch, every_concept(model, found.batch, pairs))
     models = {}
     for name in other_models:

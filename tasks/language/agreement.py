@@ -8,7 +8,7 @@ answer away. Roles: SUBJECT, ATTRACTOR, END. Attribute `match`: same number or n
 import numpy as np
 
 from circuitvar.tasks.language.corruptions import RANDOM_TOKEN, random_token
-from circuitvar.tasks.language.templates import Template, draw_pairs, families, half, pick, render
+from circuitvar.tasks.language.templates import Sampler, Template, families, half, pick, render
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 
 TEMPLATES = families(
@@ -73,26 +73,8 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     )
 
 
-def sample(
-    n: int,
-    *,
-    rng: np.random.Generator,
-    templates: tuple[str, ...] | None = None,
-    corruption: str | None = None,
-    pool: str = "all",
-) -> tuple[PromptPair, ...]:
-    """Draw `n` prompts; subject and attractor are different nouns of independent number."""
-    return draw_pairs(
-        n,
-        _pair,
-        rng=rng,
-        task="agreement",
-        all_templates=TEMPLATES,
-        templates=templates,
-        corruptions=CORRUPTIONS,
-        corruption=corruption,
-        pool=pool,
-    )
+sample = Sampler("agreement", _pair, TEMPLATES, CORRUPTIONS)
+"""Draw `n` prompts; subject and attractor are different nouns of independent number."""
 
 
 AGREEMENT = Task(

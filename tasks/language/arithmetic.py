@@ -10,8 +10,8 @@ from functools import partial
 import numpy as np
 
 from circuitvar.tasks.language.corruptions import RANDOM_TOKEN, random_token
-from circuitvar.tasks.language.templates import Template, draw_pairs, families, render
-from circuitvar.tasks.types import Corruption, PromptPair, Sample, Task
+from circuitvar.tasks.language.templates import Sampler, Template, families, render
+from circuitvar.tasks.types import Corruption, PromptPair, Task
 
 _ADDITION = families(
     "addition",
@@ -85,35 +85,11 @@ def _pair(
     )
 
 
-def _sample(
-    n: int,
-    *,
-    rng: np.random.Generator,
-    templates: tuple[str, ...] | None = None,
-    corruption: str | None = None,
-    pool: str = "all",
-    task: str,
-    sign: int,
-) -> tuple[PromptPair, ...]:
-    return draw_pairs(
-        n,
-        partial(_pair, sign=sign),
-        rng=rng,
-        task=task,
-        all_templates=_ADDITION if sign > 0 else _SUBTRACTION,
-        templates=templates,
-        corruptions=CORRUPTIONS,
-        corruption=corruption,
-        pool=pool,
-    )
-
-
 def _task(key: str, title: str, sign: int, templates: tuple[Template, ...]) -> Task:
-    sample: Sample = partial(_sample, task=key, sign=sign)
     return Task(
         key=key,
         title=title,
-        sample=sample,
+        sample=Sampler(key, partial(_pair, sign=sign), templates, CORRUPTIONS),
         templates=tuple(template.id for template in templates),
         corruptions=CORRUPTIONS,
         source="after MIB, arXiv 2504.13151; prompts made for this project",

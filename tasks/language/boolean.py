@@ -31,11 +31,13 @@ GATES: Mapping[str, tuple[int, ...]] = MappingProxyType(
 def truth_table(gate: str | Sequence[int]) -> Int[np.ndarray, " row"]:
     """Truth table of a named gate, or of a user's own table of 2^n zeros and ones.
 
-    Raises:
-        ValueError: unknown name, a length that is not 2^n with n >= 1, entries other than 0 and 1.
-
     >>> truth_table("xor").tolist(), truth_table([1, 0]).tolist()
     ([0, 1, 1, 0], [1, 0])
+
+    Raises
+    ------
+    ValueError
+        Unknown name, a length that is not 2^n with n >= 1, entries other than 0 and 1.
     """
     if isinstance(gate, str):
         if gate.lower() not in GATES:

@@ -8,7 +8,7 @@ is one. Roles: COUNTRY, END.
 import numpy as np
 
 from circuitvar.tasks.language.corruptions import RANDOM_TOKEN, random_token
-from circuitvar.tasks.language.templates import Template, draw_pairs, families, half, pick, render
+from circuitvar.tasks.language.templates import Sampler, Template, families, half, pick, render
 from circuitvar.tasks.language.words import NAMES, PLACES
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 
@@ -67,26 +67,8 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     )
 
 
-def sample(
-    n: int,
-    *,
-    rng: np.random.Generator,
-    templates: tuple[str, ...] | None = None,
-    corruption: str | None = None,
-    pool: str = "all",
-) -> tuple[PromptPair, ...]:
-    """Draw `n` prompts; pools differ in countries."""
-    return draw_pairs(
-        n,
-        _pair,
-        rng=rng,
-        task="capital",
-        all_templates=TEMPLATES,
-        templates=templates,
-        corruptions=CORRUPTIONS,
-        corruption=corruption,
-        pool=pool,
-    )
+sample = Sampler("capital", _pair, TEMPLATES, CORRUPTIONS)
+"""Draw `n` prompts; pools differ in countries."""
 
 
 CAPITAL = Task(

@@ -9,7 +9,7 @@ QUERY), letters L1 to L3 where there are any, END.
 import numpy as np
 
 from circuitvar.tasks.language.corruptions import RANDOM_TOKEN, random_token
-from circuitvar.tasks.language.templates import Template, draw_pairs, families, half, pick, render
+from circuitvar.tasks.language.templates import Sampler, Template, families, half, pick, render
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 
 COLOURS = ("red", "blue", "green", "yellow", "black", "white", "brown", "pink", "purple", "grey")
@@ -134,48 +134,12 @@ def _letter_pair(
     )
 
 
-def sample_colours(
-    n: int,
-    *,
-    rng: np.random.Generator,
-    templates: tuple[str, ...] | None = None,
-    corruption: str | None = None,
-    pool: str = "all",
-) -> tuple[PromptPair, ...]:
-    """Draw `n` scenes of three coloured objects, one of which is asked about."""
-    return draw_pairs(
-        n,
-        _colour_pair,
-        rng=rng,
-        task="coloured-objects",
-        all_templates=_IN_WORDS,
-        templates=templates,
-        corruptions=WORD_CORRUPTIONS,
-        corruption=corruption,
-        pool=pool,
-    )
+sample_colours = Sampler("coloured-objects", _colour_pair, _IN_WORDS, WORD_CORRUPTIONS)
+"""Draw `n` scenes of three coloured objects, one of which is asked about."""
 
 
-def sample_choices(
-    n: int,
-    *,
-    rng: np.random.Generator,
-    templates: tuple[str, ...] | None = None,
-    corruption: str | None = None,
-    pool: str = "all",
-) -> tuple[PromptPair, ...]:
-    """Draw `n` questions with three lettered colours."""
-    return draw_pairs(
-        n,
-        _letter_pair,
-        rng=rng,
-        task="multiple-choice",
-        all_templates=_BY_LETTER,
-        templates=templates,
-        corruptions=LETTER_CORRUPTIONS,
-        corruption=corruption,
-        pool=pool,
-    )
+sample_choices = Sampler("multiple-choice", _letter_pair, _BY_LETTER, LETTER_CORRUPTIONS)
+"""Draw `n` questions with three lettered colours."""
 
 
 COLOURED_OBJECTS = Task(

@@ -8,7 +8,7 @@ docstring, END. Wrong answers are the other arguments. Templates vary the docume
 import numpy as np
 
 from circuitvar.tasks.language.corruptions import RANDOM_TOKEN, random_token
-from circuitvar.tasks.language.templates import Template, draw_pairs, families, half, pick, render
+from circuitvar.tasks.language.templates import Sampler, Template, families, half, pick, render
 from circuitvar.tasks.language.words import NOUNS
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 
@@ -65,26 +65,8 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     )
 
 
-def sample(
-    n: int,
-    *,
-    rng: np.random.Generator,
-    templates: tuple[str, ...] | None = None,
-    corruption: str | None = None,
-    pool: str = "all",
-) -> tuple[PromptPair, ...]:
-    """Draw `n` function heads with half-written docstrings; all words of a prompt differ."""
-    return draw_pairs(
-        n,
-        _pair,
-        rng=rng,
-        task="docstring",
-        all_templates=TEMPLATES,
-        templates=templates,
-        corruptions=CORRUPTIONS,
-        corruption=corruption,
-        pool=pool,
-    )
+sample = Sampler("docstring", _pair, TEMPLATES, CORRUPTIONS)
+"""Draw `n` function heads with half-written docstrings; all words of a prompt differ."""
 
 
 DOCSTRING = Task(

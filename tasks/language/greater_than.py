@@ -9,7 +9,7 @@ tokenizer for all); with others the pairs are dropped and the table of reasons s
 import numpy as np
 
 from circuitvar.tasks.language.corruptions import RANDOM_TOKEN, random_token
-from circuitvar.tasks.language.templates import Template, draw_pairs, families, half, pick, render
+from circuitvar.tasks.language.templates import Sampler, Template, families, half, pick, render
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 
 TEMPLATES = families(
@@ -61,26 +61,8 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     )
 
 
-def sample(
-    n: int,
-    *,
-    rng: np.random.Generator,
-    templates: tuple[str, ...] | None = None,
-    corruption: str | None = None,
-    pool: str = "all",
-) -> tuple[PromptPair, ...]:
-    """Draw `n` prompts with start years XX02 to XX98; pools differ in events and centuries."""
-    return draw_pairs(
-        n,
-        _pair,
-        rng=rng,
-        task="greater-than",
-        all_templates=TEMPLATES,
-        templates=templates,
-        corruptions=CORRUPTIONS,
-        corruption=corruption,
-        pool=pool,
-    )
+sample = Sampler("greater-than", _pair, TEMPLATES, CORRUPTIONS)
+"""Draw `n` prompts with start years XX02 to XX98; pools differ in events and centuries."""
 
 
 GREATER_THAN = Task(

@@ -9,7 +9,7 @@ Words are never the first of the text, where BPE tokens have no space.
 import numpy as np
 
 from circuitvar.tasks.language.corruptions import RANDOM_TOKEN, random_token
-from circuitvar.tasks.language.templates import Span, Template, draw_pairs, families, half, pick
+from circuitvar.tasks.language.templates import Sampler, Span, Template, families, half, pick
 from circuitvar.tasks.language.words import NOUNS
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 
@@ -103,26 +103,8 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     )
 
 
-def sample(
-    n: int,
-    *,
-    rng: np.random.Generator,
-    templates: tuple[str, ...] | None = None,
-    corruption: str | None = None,
-    pool: str = "all",
-) -> tuple[PromptPair, ...]:
-    """Draw `n` prompts; all nouns of a prompt differ except the repeated one."""
-    return draw_pairs(
-        n,
-        _pair,
-        rng=rng,
-        task="induction",
-        all_templates=TEMPLATES,
-        templates=templates,
-        corruptions=CORRUPTIONS,
-        corruption=corruption,
-        pool=pool,
-    )
+sample = Sampler("induction", _pair, TEMPLATES, CORRUPTIONS)
+"""Draw `n` prompts; all nouns of a prompt differ except the repeated one."""
 
 
 INDUCTION = Task(

@@ -9,8 +9,8 @@ import numpy as np
 
 from circuitvar.tasks.language.corruptions import RANDOM_TOKEN, random_token
 from circuitvar.tasks.language.templates import (
+    Sampler,
     Template,
-    draw_pairs,
     families,
     half,
     next_word,
@@ -97,26 +97,8 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     )
 
 
-def sample(
-    n: int,
-    *,
-    rng: np.random.Generator,
-    templates: tuple[str, ...] | None = None,
-    corruption: str | None = None,
-    pool: str = "all",
-) -> tuple[PromptPair, ...]:
-    """Draw `n` prompts, half of them (in expectation) in each order of names."""
-    return draw_pairs(
-        n,
-        _pair,
-        rng=rng,
-        task="ioi",
-        all_templates=TEMPLATES,
-        templates=templates,
-        corruptions=CORRUPTIONS,
-        corruption=corruption,
-        pool=pool,
-    )
+sample = Sampler("ioi", _pair, TEMPLATES, CORRUPTIONS)
+"""Draw `n` prompts, half of them (in expectation) in each order of names."""
 
 
 IOI = Task(

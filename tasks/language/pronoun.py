@@ -7,7 +7,7 @@ GPT-2 small"). The gender of a name is the majority usage in US counts. Roles: N
 import numpy as np
 
 from circuitvar.tasks.language.corruptions import RANDOM_TOKEN, random_token
-from circuitvar.tasks.language.templates import Template, draw_pairs, families, half, pick, render
+from circuitvar.tasks.language.templates import Sampler, Template, families, half, pick, render
 from circuitvar.tasks.language.words import FEMALE_NAMES, MALE_NAMES, NAMES, PLACES
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 
@@ -59,26 +59,8 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     )
 
 
-def sample(
-    n: int,
-    *,
-    rng: np.random.Generator,
-    templates: tuple[str, ...] | None = None,
-    corruption: str | None = None,
-    pool: str = "all",
-) -> tuple[PromptPair, ...]:
-    """Draw `n` prompts, each gender with probability one half."""
-    return draw_pairs(
-        n,
-        _pair,
-        rng=rng,
-        task="pronoun",
-        all_templates=TEMPLATES,
-        templates=templates,
-        corruptions=CORRUPTIONS,
-        corruption=corruption,
-        pool=pool,
-    )
+sample = Sampler("pronoun", _pair, TEMPLATES, CORRUPTIONS)
+"""Draw `n` prompts, each gender with probability one half."""
 
 
 PRONOUN = Task(

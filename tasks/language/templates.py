@@ -80,46 +80,56 @@ def check_choice(what: str, received: str, allowed: Sequence[str], task: str) ->
         )
 
 
-def draw_pairs(
-    n: int,
-    make: MakePair,
-    *,
-    rng: np.random.Generator,
-    task: str,
-    all_templates: Sequence[Template],
-    templates: Sequence[str] | None,
-    corruptions: Sequence[Corruption],
-    corruption: str | None,
-    pool: str,
-    pools: Sequence[str] = ("all", "a", "b"),
-) -> tuple[PromptPair, ...]:
-    """`n` pairs whose template counts differ by at most one; clean prompts depend on `rng` alone.
+@dataclass(frozen=True)
+class Sampler:
+    """`Task.sample` of a task that makes its pairs one by one from templates."""
 
-    Raises
-    ------
-    ValueError
-        Negative `n`, or a template, corruption or pool that the task does not have.
-    """
-    if n < 0:
-        raise ValueError(f"cannot draw {n} examples of task {task!r}: n must be 0 or more")
-    by_id = {template.id: template for template in all_templates}
-    wanted = tuple(by_id) if templates is None else tuple(templates)
-    if not wanted:
-        raise ValueError(
-            f"no template of task {task!r} is selected: name at least one or pass None"
-        )
-    for name in wanted:
-        check_choice("template", name, tuple(by_id), task)
-    keys = tuple(c.key for c in corruptions)
-    key = keys[0] if corruption is None else corruption
-    check_choice("corruption", key, keys, task)
-    check_choice("pool", pool, pools, task)
-    pairs: list[PromptPair] = []
-    while len(pairs) < n:
-        for i in rng.permutation(len(wanted))[: n - len(pairs)]:
-            # The stream moves on as under the default corruption, so that another corruption
-            # changes the corrupted twins and never the clean prompts.
-            before = copy.deepcopy(rng)
-            pair = make(by_id[wanted[i]], keys[0], pool, rng)
-            pairs.append(pair if key == keys[0] else make(by_id[wanted[i]], key, pool, before))
-    return tuple(pairs)
+    task: str
+    make: MakePair
+    all_templates: Sequence[Template]
+    corruptions: Sequence[Corruption]
+    pools: Sequence[str] = ("all", "a", "b")
+
+    def __call__(
+        self,
+        n: int,
+        *,
+        rng: np.random.Generator,
+        templates: Sequence[str] | None = None,
+        corruption: str | None = None,
+        pool: str = "all",
+    ) -> tuple[PromptPair, ...]:
+        """`n` pairs whose template counts differ by at most one.
+
+        Clean prompts depend on `rng` alone.
+
+        Raises
+        ------
+        ValueError
+            Negative `n`, or a template, corruption or pool that the task does not have.
+        """
+        if n < 0:
+            raise ValueError(f"cannot draw {n} examples of task {self.task!r}: n must be 0 or more")
+        by_id = {template.id: template for template in self.all_templates}
+        wanted = tuple(by_id) if templates is None else tuple(templates)
+        if not wanted:
+            raise ValueError(
+                f"no template of task {self.task!r} is selected: name at least one or pass None"
+            )
+        for name in wanted:
+            check_choice("template", name, tuple(by_id), self.task)
+        keys = tuple(c.key for c in self.corruptions)
+        key = keys[0] if corruption is None else corruption
+        check_choice("corruption", key, keys, self.task)
+        check_choice("pool", pool, self.pools, self.task)
+        pairs: list[PromptPair] = []
+        while len(pairs) < n:
+            for i in rng.permutation(len(wanted))[: n - len(pairs)]:
+                # The stream moves on as under the default corruption, so that another corruption
+                # changes the corrupted twins and never the clean prompts.
+                before = copy.deepcopy(rng)
+                pair = self.make(by_id[wanted[i]], keys[0], pool, rng)
+                pairs.append(
+                    pair if key == keys[0] else self.make(by_id[wanted[i]], key, pool, before)
+                )
+        return tuple(pairs)

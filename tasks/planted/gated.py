@@ -9,7 +9,7 @@ into a part of the stream that no logit reads.
 
 import numpy as np
 
-from circuitvar.tasks.language import Template, draw_pairs, half, pick, render
+from circuitvar.tasks.language import Sampler, Template, half, pick, render
 from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer, blocks
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 
@@ -110,26 +110,8 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     )
 
 
-def sample(
-    n: int,
-    *,
-    rng: np.random.Generator,
-    templates: tuple[str, ...] | None = None,
-    corruption: str | None = None,
-    pool: str = "all",
-) -> tuple[PromptPair, ...]:
-    """Draw prompts that ask for a word or for its opposite."""
-    return draw_pairs(
-        n,
-        _pair,
-        rng=rng,
-        task="planted-gated",
-        all_templates=TEMPLATES,
-        templates=templates,
-        corruptions=CORRUPTIONS,
-        corruption=corruption,
-        pool=pool,
-    )
+sample = Sampler("planted-gated", _pair, TEMPLATES, CORRUPTIONS)
+"""Draw prompts that ask for a word or for its opposite."""
 
 
 def true_effects(gate: str, corruption: str) -> dict[str, float]:

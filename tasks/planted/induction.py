@@ -11,7 +11,7 @@ from string import ascii_lowercase
 
 import numpy as np
 
-from circuitvar.tasks.language import Template, draw_pairs, half, pick, render
+from circuitvar.tasks.language import Sampler, Template, half, pick, render
 from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer, blocks
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 
@@ -110,26 +110,8 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     )
 
 
-def sample(
-    n: int,
-    *,
-    rng: np.random.Generator,
-    templates: tuple[str, ...] | None = None,
-    corruption: str | None = None,
-    pool: str = "all",
-) -> tuple[PromptPair, ...]:
-    """Draw prompts in which a pair of letters starts again: `... a b ... a`, answer `b`."""
-    return draw_pairs(
-        n,
-        _pair,
-        rng=rng,
-        task="planted-induction",
-        all_templates=TEMPLATES,
-        templates=templates,
-        corruptions=CORRUPTIONS,
-        corruption=corruption,
-        pool=pool,
-    )
+sample = Sampler("planted-induction", _pair, TEMPLATES, CORRUPTIONS)
+"""Draw prompts in which a pair of letters starts again: `... a b ... a`, answer `b`."""
 
 
 def effects(pair: PromptPair) -> dict[str, float]:

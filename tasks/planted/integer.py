@@ -11,7 +11,7 @@ and logit_diff is the second number minus the first of x + a0 + m0 + a1 + m1.
 
 import numpy as np
 
-from circuitvar.tasks.language import Template, draw_pairs, half, pick, render
+from circuitvar.tasks.language import Sampler, Template, half, pick, render
 from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 
@@ -59,26 +59,8 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     return PromptPair(clean, corrupt, (" yes",), (" no",), template.id, roles, labels)
 
 
-def sample(
-    n: int,
-    *,
-    rng: np.random.Generator,
-    templates: tuple[str, ...] | None = None,
-    corruption: str | None = None,
-    pool: str = "all",
-) -> tuple[PromptPair, ...]:
-    """Draw one-word prompts."""
-    return draw_pairs(
-        n,
-        _pair,
-        rng=rng,
-        task="planted-integer",
-        all_templates=TEMPLATES,
-        templates=templates,
-        corruptions=CORRUPTIONS,
-        corruption=corruption,
-        pool=pool,
-    )
+sample = Sampler("planted-integer", _pair, TEMPLATES, CORRUPTIONS)
+"""Draw one-word prompts."""
 
 
 def effects(pair: PromptPair) -> dict[str, float]:

@@ -17,7 +17,7 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.tasks.language import Template, draw_pairs, half, render
+from circuitvar.tasks.language import Sampler, Template, half, render
 from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 
@@ -110,31 +110,15 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     return PromptPair(text, "_ _ _", (" yes",), (" no",), template.id, roles)
 
 
-def sample(
-    n: int,
-    *,
-    rng: np.random.Generator,
-    templates: tuple[str, ...] | None = None,
-    corruption: str | None = None,
-    pool: str = "all",
-) -> tuple[PromptPair, ...]:
-    """Draw prompts: templates balanced, words independent and with replacement."""
-    return draw_pairs(
-        n,
-        _pair,
-        rng=rng,
-        task="planted-noise",
-        all_templates=TEMPLATES,
-        templates=templates,
-        corruptions=CORRUPTIONS,
-        corruption=corruption,
-        pool=pool,
-    )
+sample = Sampler("planted-noise", _pair, TEMPLATES, CORRUPTIONS)
+"""Draw prompts: templates balanced, words independent and with replacement."""
 
 
 def draw_effects(n: int, *, rng: np.random.Generator) -> Float[np.ndarray, "example channel"]:
-    """Effects of the sixteen channels on n prompts of a random topic and two random words, as
-    `effects` has them but without making the prompts: for simulations."""
+    """Effects of the sixteen channels on n prompts of a random topic and two random words.
+
+    As `effects` has them but without making the prompts: for simulations.
+    """
     value = values()
     topics, words = (np.array([value[name] for name in names]) for names in (TOPICS, WORDS))
     found = topics[rng.integers(len(topics), size=n)]

@@ -15,7 +15,7 @@ are 0 on both routes, because the read-out is saturated.
 
 import numpy as np
 
-from circuitvar.tasks.language import Template, draw_pairs, families, render
+from circuitvar.tasks.language import Sampler, Template, families, render
 from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer, blocks
 from circuitvar.tasks.types import Corruption, PromptPair, Task
 
@@ -87,27 +87,8 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     return PromptPair(text, corrupt, (" yes",), (" no",), template.id, roles, labels)
 
 
-def sample(
-    n: int,
-    *,
-    rng: np.random.Generator,
-    templates: tuple[str, ...] | None = None,
-    corruption: str | None = None,
-    pool: str = "all",
-) -> tuple[PromptPair, ...]:
-    """Draw prompts with a left and a right word of independent strengths."""
-    return draw_pairs(
-        n,
-        _pair,
-        rng=rng,
-        task="planted-two-route",
-        all_templates=TEMPLATES,
-        templates=templates,
-        corruptions=CORRUPTIONS,
-        corruption=corruption,
-        pool=pool,
-        pools=("all",),
-    )
+sample = Sampler("planted-two-route", _pair, TEMPLATES, CORRUPTIONS, pools=("all",))
+"""Draw prompts with a left and a right word of independent strengths."""
 
 
 def effects(pair: PromptPair) -> dict[str, float]:

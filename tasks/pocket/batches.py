@@ -36,6 +36,8 @@ POLISH_SHARES = {
 
 @dataclass(frozen=True)
 class Example:
+    """One training prompt and the tokens that may follow it."""
+
     ids: list[int]
     answers: list[int]
 
@@ -43,6 +45,7 @@ class Example:
 def examples(
     task: Task, n: int, tokenizer: "PreTrainedTokenizerFast", rng: np.random.Generator
 ) -> list[Example]:
+    """`n` training examples of a task."""
     pairs: tuple[PromptPair, ...] = draw_split(task, n, rng=rng, held_out=False)
     encoded: Any = tokenizer([pair.clean for pair in pairs])["input_ids"]
     vocabulary = tokenizer.get_vocab()
@@ -82,5 +85,6 @@ def batches(
 
 
 def pocket_tasks() -> tuple[Task, ...]:
+    """The tasks that pocket models are trained on."""
     by_key = {task.key: task for task in TASKS}
     return tuple(by_key[key] for key in SHARES)

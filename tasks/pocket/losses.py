@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def prompt_loss(
     model: "GPT2LMHeadModel", examples: Sequence[Example], total: int, prompt_weight: float
 ) -> Tensor:
-    """This piece's share of the batch loss (a sum over examples divided by `total`)."""
+    """The piece's share of the batch loss (a sum over examples divided by `total`)."""
     device, n = model.device, len(examples)
     width = max(len(e.ids) for e in examples)
     ids = torch.zeros(n, width, dtype=torch.long)

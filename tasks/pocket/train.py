@@ -207,6 +207,7 @@ def save(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Train one pocket model from the command line."""
     parser = argparse.ArgumentParser(description="Train one pocket model.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=Recipe.steps)

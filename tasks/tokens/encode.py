@@ -24,11 +24,14 @@ class Rules:
 
 @dataclass(frozen=True)
 class Bos:
+    """The token that starts every prompt, if there is one."""
+
     id: int | None
     text: str | None
 
 
 def find_bos(tokenizer: "PreTrainedTokenizerBase", prepend_bos: bool | None) -> Bos:
+    """The tokenizer's BOS, unless it has none or it is not wanted."""
     if prepend_bos is False:
         return Bos(None, None)
     found: Any = tokenizer.bos_token_id
@@ -77,6 +80,7 @@ class Read:
 
 
 def read_pair(pair: PromptPair, index: int, ids: Mapping[str, list[int]], rules: Rules) -> Read:
+    """One pair as token ids, or `Unusable` with the reason."""
     given = dict(pair.attributes)
     right, wrong = (
         tuple(map(int, given.get(name, "").split())) for name in ("answer_ids", "wrong_answer_ids")

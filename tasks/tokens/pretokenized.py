@@ -32,6 +32,7 @@ def pair_of_ids(
 
 
 def is_pretokenized(pair: PromptPair) -> bool:
+    """Whether a pair gives its own token ids."""
     return any(name == "clean_ids" for name, _ in pair.attributes)
 
 

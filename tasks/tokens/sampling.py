@@ -1,12 +1,11 @@
 """Draw from a task until enough prompts are usable with a model's tokenizer."""
 
 from collections.abc import Collection
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from circuitvar.tasks.tokens.batching import PaddingSide
 from circuitvar.tasks.tokens.tokens import Tokenized, TooFewUsable, take, tokenize
 from circuitvar.tasks.types import PromptPair, Task
 
@@ -17,19 +16,44 @@ ROUNDS = 20
 """Draws of `n` pairs before too few are called an error."""
 
 
+class Reads(Protocol):
+    """What reads prompts: a model, or a `Reader` where there is none."""
+
+    @property
+    def tokenizer(self) -> "PreTrainedTokenizerBase | None":
+        """None where only pre-tokenized prompts can be read."""
+        ...
+
+    @property
+    def context(self) -> int | None:
+        """Longest prompt in tokens."""
+        ...
+
+    @property
+    def vocab_size(self) -> int | None:
+        """Number of token ids."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A tokenizer without a model."""
+
+    tokenizer: "PreTrainedTokenizerBase | None"
+    context: int | None = None
+    vocab_size: int | None = None
+
+
 def sample_batch(
     task: Task,
     n: int,
-    tokenizer: "PreTrainedTokenizerBase | None",
+    reader: Reads,
     *,
     rng: np.random.Generator | int,
     templates: tuple[str, ...] | None = None,
     corruption: str | None = None,
     pool: str = "all",
     unlike: Collection[str] | None = None,
-    padding_side: PaddingSide = "right",
-    max_length: int | None = None,
-    vocab_size: int | None = None,
 ) -> tuple[Tokenized, tuple[PromptPair, ...]]:
     """Exactly `n` usable examples of a task, and their pairs in the order of the batch.
 
@@ -44,11 +68,6 @@ def sample_batch(
     """
     rng = np.random.default_rng(rng)
     options: dict[str, Any] = {"templates": templates, "corruption": corruption, "pool": pool}
-    keep: dict[str, Any] = {
-        "padding_side": padding_side,
-        "max_length": max_length,
-        "vocab_size": vocab_size,
-    }
     if n == 0:
         task.sample(0, rng=rng, **options)
         raise ValueError("no prompt pairs to tokenize: ask for at least one")
@@ -66,7 +85,13 @@ def sample_batch(
         try:
             if not pairs:
                 raise TooFewUsable(f"none is left, {n} are needed", 0)
-            done = tokenize(pairs, tokenizer, minimum=n, **keep)
+            done = tokenize(
+                pairs,
+                reader.tokenizer,
+                minimum=n,
+                max_length=reader.context,
+                vocab_size=reader.vocab_size,
+            )
         except TooFewUsable as few:
             if turn == ROUNDS:
                 raise TooFewUsable(_why(task, few, unlike), few.usable) from None

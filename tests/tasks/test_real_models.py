@@ -7,7 +7,7 @@ import pytest
 
 from circuitvar.tasks.catalog import TASKS, get_task
 from circuitvar.tasks.own.readers import task_from_file
-from circuitvar.tasks.tokens.sampling import sample_batch
+from circuitvar.tasks.tokens.sampling import Reader, sample_batch
 from circuitvar.tasks.tokens.tokens import tokenize
 from circuitvar.tasks.types import PromptPair
 from tests.tasks.toy_tokenizers import byte_tokenizer, word_tokenizer
@@ -97,18 +97,20 @@ def test_a_file_gives_each_row_once_however_often_it_is_drawn(tmp_path):
     words = word_tokenizer(
         "the cat sat ran a bb cc " + " ".join(w for r in rows for w in r.split())
     )
-    done, pairs = sample_batch(task, 9, words, rng=np.random.default_rng(0))
+    done, pairs = sample_batch(task, 9, Reader(words), rng=np.random.default_rng(0))
     assert len(done.batch) == 9
     assert len({pair.clean for pair in pairs}) == 9
     with pytest.raises(ValueError, match=r"only 9 of 10 prompt pairs are usable.*lengths differ"):
-        sample_batch(task, 10, words, rng=np.random.default_rng(0))
+        sample_batch(task, 10, Reader(words), rng=np.random.default_rng(0))
 
 
 def test_sample_batch_makes_up_for_dropped_pairs():
-    done, pairs = sample_batch(get_task("docstring"), 30, tokenizer(), rng=np.random.default_rng(5))
+    done, pairs = sample_batch(
+        get_task("docstring"), 30, Reader(tokenizer()), rng=np.random.default_rng(5)
+    )
     assert len(done.batch) == len(pairs) == 30
     assert done.batch.templates == tuple(pair.template for pair in pairs)
     with pytest.raises(ValueError, match=r"only 0 of 80 prompt pairs are usable.*longer than"):
         sample_batch(
-            get_task("docstring"), 4, tokenizer(), rng=np.random.default_rng(5), max_length=5
+            get_task("docstring"), 4, Reader(tokenizer(), context=5), rng=np.random.default_rng(5)
         )

@@ -28,6 +28,7 @@ class RuleMLP(nn.Module):
         self.parts = parts
 
     def forward(self, x: Tensor) -> Tensor:
+        """The MLP, with relevance shared equally between gate and input."""
         into = self.parts.into(x)
         if self.parts.gate is None:
             return self.parts.out(self._activate(into))

@@ -46,10 +46,12 @@ class CleanRun:
 
     @property
     def batch(self) -> int:
+        """Number of examples."""
         return len(self.last)
 
     @property
     def n_layers(self) -> int:
+        """Number of layers."""
         return len(self.architecture.layers)
 
 

@@ -32,7 +32,7 @@ def model():
 @pytest.fixture(scope="module")
 def batch(model):
     task = get_planted("gated").task
-    return sample_batch(task, 24, model.tokenizer, rng=np.random.default_rng(0))[0].batch
+    return sample_batch(task, 24, model, rng=np.random.default_rng(0))[0].batch
 
 
 def test_a_resample_is_the_one_that_scoring_methods_use(batch):

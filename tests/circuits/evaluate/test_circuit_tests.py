@@ -110,7 +110,7 @@ def test_random_weight_model_keeps_every_matrix_up_to_order_and_changes_the_logi
 def planted_induction():
     planted = get_planted("induction")
     model = load_model("planted:induction")
-    batch = sample_batch(planted.task, 120, model.tokenizer, rng=np.random.default_rng(0))[0].batch
+    batch = sample_batch(planted.task, 120, model, rng=np.random.default_rng(0))[0].batch
     return model, batch, np.isin(model.graph.edge_names, list(planted.task.known_edges))
 
 
@@ -127,7 +127,7 @@ PASSED = {
 
 def planted_case(key):
     model, task = load_model(f"planted:{key}"), get_planted(key).task
-    batch = sample_batch(task, 80, model.tokenizer, rng=np.random.default_rng(0))[0].batch
+    batch = sample_batch(task, 80, model, rng=np.random.default_rng(0))[0].batch
     return model, batch, np.isin(model.graph.edge_names, list(task.known_edges))
 
 

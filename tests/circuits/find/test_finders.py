@@ -31,7 +31,7 @@ def planted(key, n=24, seed=0):
     record = get_planted(key)
     model = load_model(f"planted:{key}")
     rng = np.random.default_rng(seed)
-    batch = sample_batch(record.task, n, model.tokenizer, rng=rng)[0].batch
+    batch = sample_batch(record.task, n, model, rng=rng)[0].batch
     return model, batch, np.isin(model.graph.edge_names, list(record.task.known_edges))
 
 

@@ -31,8 +31,7 @@ def test_a_planted_circuit_holds_everywhere_and_is_found_again():
     circuit = planted_circuit("induction", model.graph)
     rng = np.random.default_rng(0)
     batches = {
-        pool: sample_batch(task, 12, model.tokenizer, rng=rng, pool=pool)[0].batch
-        for pool in ("a", "b")
+        pool: sample_batch(task, 12, model, rng=rng, pool=pool)[0].batch for pool in ("a", "b")
     }
     table = conditions_table(
         model, circuit, batches, metric="logit_diff", ablations=("patching", "zero")
@@ -96,7 +95,7 @@ def test_shipped_circuits_fit_and_run_on_models_of_their_shape():
 def test_rediscovery_is_judged_on_held_out_prompts():
     model, task = load_model("planted:gated"), get_planted("gated").task
     circuit = planted_circuit("gated", model.graph)
-    batch = sample_batch(task, 12, model.tokenizer, rng=np.random.default_rng(0), pool="b")[0].batch
+    batch = sample_batch(task, 12, model, rng=np.random.default_rng(0), pool="b")[0].batch
     truth = circuit.kept.astype(float)
     table = rediscovery_table(
         model, circuit, {"true": truth, "wrong": 1 - truth}, heldout=batch
