@@ -30,13 +30,15 @@ def net_options(
     `iia` is the label criterion plus an interchange agreement of 1; its ablations are zero and
     mean, since interchange ablation has pairs of inputs for rows already.
 
+    Raises
+    ------
+    ValueError
+        An unknown name, or delta without its criterion or the other way round.
+
     >>> net_options() == NetOptions()
     True
     >>> net_options(criterion="delta", delta=0.05, ablations=["mean"]).title
     'within 0.05 of the net (pre-activation)'
-
-    Raises:
-        ValueError: an unknown name, or delta without its criterion or the other way round.
     """
     default = NetOptions()
     key = criterion or "label"

@@ -64,11 +64,13 @@ EXPERIMENTS: tuple[Experiment, ...] = (
 def experiments_called(keys: Sequence[str]) -> tuple[Experiment, ...]:
     """The experiments with these keys, in the paper's order; all for no keys.
 
+    Raises
+    ------
+    ValueError
+        An unknown key.
+
     >>> [e.key for e in experiments_called(["loss", "width"])]
     ['width', 'loss']
-
-    Raises:
-        ValueError: an unknown key.
     """
     known = [e.key for e in EXPERIMENTS]
     for key in keys:
@@ -94,8 +96,10 @@ def run_identify(
     computes on separate outputs (each output is audited by itself). Finished nets are kept in
     `out/nets` under a hash of everything that decides their numbers, and are not counted again.
 
-    Raises:
-        ValueError: unknown gate, no seeds, or no net that learnt the task.
+    Raises
+    ------
+    ValueError
+        Unknown gate, no seeds, or no net that learnt the task.
     """
     gates = (gates,) if isinstance(gates, str) else tuple(gates)
     frames = _all_nets(gates, widths, seeds, Path(out), recipe, options, seed, progress)

@@ -96,9 +96,11 @@ def run_identify_model(
     graph. A circuit that is the whole model is reported as "no compression". `seed_models` are
     the same architecture trained from other seeds, one source of re-runs more.
 
-    Raises:
-        ValueError: unknown names, too few usable prompts, a size outside the graph, a seed model
-            of another architecture or given twice.
+    Raises
+    ------
+    ValueError
+        Unknown names, too few usable prompts, a size outside the graph, a seed model of another
+        architecture or given twice.
     """
     options = options or ModelOptions()
     model = load_model(model) if isinstance(model, str) else model

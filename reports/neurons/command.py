@@ -53,18 +53,28 @@ def run_neurons(
 ) -> NeuronRun:
     """Label every MLP neuron and head of `model` on `task`; write a report folder to `out`.
 
-    Args:
-        task: key, or a user's own `module:attribute`.
-        prompts: prompts of the probing set; `held_out` more for substitution scores.
-        substituted: best-explained neurons whose explanation is put in their place.
-        units: other units than neurons and heads, such as the edges of a circuit.
-        other_models: models of other training seeds, with the same tokenizer; by default those of
-            the pocket model. Units are matched; edges are not compared across seeds.
-        out: folder to write; None writes nothing.
-        workers: threads that share the units; they change no number.
+    Parameters
+    ----------
+    task
+        Key, or a user's own `module:attribute`.
+    prompts
+        Prompts of the probing set; `held_out` more for substitution scores.
+    substituted
+        best-explained neurons whose explanation is put in their place.
+    units
+        Other units than neurons and heads, such as the edges of a circuit.
+    other_models
+        Models of other training seeds, with the same tokenizer; by default those of the pocket
+        model. Units are matched; edges are not compared across seeds.
+    out
+        Folder to write; None writes nothing.
+    workers
+        Threads that share the units; they change no number.
 
-    Raises:
-        ValueError: unknown task, model or units, or too few usable prompts.
+    Raises
+    ------
+    ValueError
+        Unknown task, model or units, or too few usable prompts.
     """
     from circuitvar.circuits.loading import load_model
     from circuitvar.reports.named import resolve_circuit

@@ -54,8 +54,10 @@ class Cylinders:
 def hidden_prefixes(question: Question) -> tuple[Prefixes, ...]:
     """All edge choices before the last hidden layer, grouped by number of active parents.
 
-    Raises:
-        ValueError: more than 2^18 of them; use an estimator there.
+    Raises
+    ------
+    ValueError
+        More than 2^18 of them; use an estimator there.
     """
     net, widths = question.net, question.net.widths
     kept = np.zeros((1, 0), dtype=bool)
@@ -116,8 +118,10 @@ def valid_cylinders(
     `closed=False` lists them one by one (no free neurons). `max_edges` keeps only circuits with
     at most that many edges and implies `closed=False`.
 
-    Raises:
-        ValueError: too many edge choices before the last hidden layer; packed choices over 62 bits.
+    Raises
+    ------
+    ValueError
+        Too many edge choices before the last hidden layer; packed choices over 62 bits.
     """
     closed = closed and max_edges is None
     parents, neurons = question.net.widths[-3:-1]

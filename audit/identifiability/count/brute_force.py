@@ -21,8 +21,10 @@ def all_topologies(widths: Sequence[int]) -> Bool[np.ndarray, "circuit edge"]:
     Kept are the edge masks where each input has an out-edge, the output an in-edge, and each
     hidden node an in-edge exactly when it has an out-edge.
 
-    Raises:
-        ValueError: more than 20 edges.
+    Raises
+    ------
+    ValueError
+        More than 20 edges.
 
     >>> len(all_topologies((2, 2, 2, 1)))
     69

@@ -53,8 +53,10 @@ class ValidCounts(Shown):
     def smallest(self, space: Space = "whole") -> tuple[int, Count]:
         """Fewest edges a valid circuit has, and how many valid circuits have that few.
 
-        Raises:
-            ValueError: no circuit is valid.
+        Raises
+        ------
+        ValueError
+            No circuit is valid.
         """
         sizes = self.by_size(space)
         if not sizes:
@@ -91,8 +93,10 @@ def count_valid(question: Question) -> ValidCounts:
     F(u, a, m) = sum_t (-1)^t C(u, t) 2^((a-t) m) circuits; by size and active nodes the same sum
     runs over polynomials with f_M(z, w) = 1 + w z ((1+z)^M - 1) per free neuron.
 
-    Raises:
-        ValueError: too many edge choices before the last hidden layer (use `estimate_valid`).
+    Raises
+    ------
+    ValueError
+        Too many edge choices before the last hidden layer (use `estimate_valid`).
 
     >>> from circuitvar.audit.identifiability.nets.boolean_net import make_net
     >>> from circuitvar.audit.identifiability.nets import pose

@@ -39,8 +39,10 @@ def estimate_valid(
     circuits, e.g. agreement under interventions. Zero hits give an interval that starts at 0, not
     a proof that nothing fits.
 
-    Raises:
-        ValueError: fewer than one draw, a level outside (0, 1).
+    Raises
+    ------
+    ValueError
+        Fewer than one draw, a level outside (0, 1).
     """
     if n < 1 or not 0 < level < 1:
         raise ValueError(f"need n >= 1 draws and a level between 0 and 1; got {n} and {level}")

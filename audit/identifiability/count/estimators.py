@@ -46,8 +46,10 @@ def counts_exactly(widths: Sequence[int]) -> bool:
 def resolve(estimator: Estimator, widths: Sequence[int]) -> Estimator:
     """The estimator that is used for a net of these widths: what `auto` means there.
 
-    Raises:
-        ValueError: unknown estimator, or exact counts of a net too large for them.
+    Raises
+    ------
+    ValueError
+        Unknown estimator, or exact counts of a net too large for them.
     """
     if estimator not in ESTIMATORS:
         raise ValueError(f"unknown estimator {estimator!r}; use one of {', '.join(ESTIMATORS)}")
@@ -75,9 +77,10 @@ def count_by(
     `draws` is the number of Monte Carlo draws per space; splitting takes 8 runs of a 200th of it
     (at least 100 circuits). `strata` adds a row `valid circuits, at least` (lower bound) per space.
 
-    Raises:
-        ValueError: unknown estimator, or a net too large for exact counts or for listing its
-            sparse circuits.
+    Raises
+    ------
+    ValueError
+        Unknown estimator, or a net too large for exact counts or for listing its sparse circuits.
 
     >>> from circuitvar.audit.identifiability.nets.boolean_net import make_net
     >>> from circuitvar.audit.identifiability.nets import pose

@@ -27,8 +27,10 @@ def interchange_agreement(
     Base and source differ; every hidden node counts, active in the circuit or not. 1 is the
     criterion "causally faithful, exclusions included"; the net itself has 1. Zero or mean ablation.
 
-    Raises:
-        ValueError: interchange ablation, where rows are already pairs.
+    Raises
+    ------
+    ValueError
+        Interchange ablation, where rows are already pairs.
     """
     if question.ablation == "interchange":
         raise ValueError("agreement builds its own pairs; use zero or mean ablation")

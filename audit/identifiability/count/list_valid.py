@@ -16,8 +16,10 @@ def list_valid(
 
     `max_edges` lists only those with at most that many edges, output edges included.
 
-    Raises:
-        ValueError: more than `limit` of them.
+    Raises
+    ------
+    ValueError
+        More than `limit` of them.
     """
     parts, n = [], 0
     for families in valid_cylinders(question, closed=False, max_edges=max_edges):

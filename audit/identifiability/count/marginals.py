@@ -36,8 +36,10 @@ def edge_marginals(question: Question) -> Marginals:
     In a cylinder with m free neurons, an edge from a parent already used is on in half of the
     completions; from an unused parent in F(u-1, a, m) / 2 of them (F: see `count_valid`).
 
-    Raises:
-        ValueError: no circuit is valid.
+    Raises
+    ------
+    ValueError
+        No circuit is valid.
     """
     net = question.net
     before = sum(w.size for w in net.weights[:-2])

@@ -37,9 +37,11 @@ class NetOptions:
 def check_options(options: NetOptions, widths: Sequence[int]) -> None:
     """Refuse what is not defined before any net is trained.
 
-    Raises:
-        ValueError: a negative delta, no or unknown ablations, draws below 1, exact counts of a
-            large net, or IIA with interchange ablation, splitting or strata.
+    Raises
+    ------
+    ValueError
+        A negative delta, no or unknown ablations, draws below 1, exact counts of a large net, or
+        IIA with interchange ablation, splitting or strata.
     """
     criterion = options.criterion
     if criterion.key == "delta" and not criterion.delta >= 0:

@@ -24,8 +24,10 @@ def sample_valid(
     neurons are filled in uniformly given that every unused parent gets used. No Markov chain, no
     rejection.
 
-    Raises:
-        ValueError: no circuit is valid.
+    Raises
+    ------
+    ValueError
+        No circuit is valid.
     """
     sizes = [float(family_weights(f).sum()) for f in valid_cylinders(question)]
     total = sum(sizes)
@@ -84,8 +86,10 @@ def pairwise_jaccard(kept: Bool[np.ndarray, "circuit edge"]) -> Overlap:
 
     The standard error treats circuits, not pairs, as the independent units (jackknife over rows).
 
-    Raises:
-        ValueError: fewer than two circuits.
+    Raises
+    ------
+    ValueError
+        Fewer than two circuits.
 
     >>> round(pairwise_jaccard(np.array([[1, 1, 0], [1, 0, 0]], bool)).mean, 3)
     0.5
@@ -96,8 +100,10 @@ def pairwise_jaccard(kept: Bool[np.ndarray, "circuit edge"]) -> Overlap:
 def overlap_of(jaccard: Float[np.ndarray, "circuit circuit"]) -> Overlap:
     """The same from a symmetric matrix of overlaps with ones on the diagonal.
 
-    Raises:
-        ValueError: fewer than two circuits.
+    Raises
+    ------
+    ValueError
+        Fewer than two circuits.
     """
     n = len(jaccard)
     if n < 2:

@@ -40,8 +40,10 @@ def valid_by_size(
     of a size, times its exact number of topologies, with a Wilson interval. A size without a draw
     gets NaN and the interval 0 to all.
 
-    Raises:
-        ValueError: too many valid circuits up to `exact_up_to`.
+    Raises
+    ------
+    ValueError
+        Too many valid circuits up to `exact_up_to`.
     """
     widths = question.net.widths
     total: dict[int, int] = {}

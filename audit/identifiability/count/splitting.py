@@ -45,8 +45,10 @@ def split_spaces(
     The circuits a run ends with are valid and spread over the whole space; the share of them
     inside a smaller space scales the run's estimate.
 
-    Raises:
-        ValueError: fewer than two repeats, or `keep` outside (0, 1).
+    Raises
+    ------
+    ValueError
+        Fewer than two repeats, or `keep` outside (0, 1).
     """
     if repeats < 2 or not 0 < keep < 1:
         raise ValueError(f"need at least 2 repeats and 0 < keep < 1; got {repeats} and {keep}")

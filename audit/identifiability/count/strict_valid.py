@@ -22,8 +22,10 @@ def is_strict(
 ) -> Bool[np.ndarray, " circuit"]:
     """Whether each circuit is valid and has an interchange agreement of 1.
 
-    Raises:
-        ValueError: interchange ablation, where rows are already pairs.
+    Raises
+    ------
+    ValueError
+        Interchange ablation, where rows are already pairs.
     """
     good = is_valid(question, kept)
     where = np.flatnonzero(good)
@@ -38,8 +40,10 @@ def list_strict(
 ) -> Bool[np.ndarray, "circuit edge"] | None:
     """All such circuits of the whole space; None where more than `limit` valid ones are to run.
 
-    Raises:
-        ValueError: interchange ablation, or a net too large to count.
+    Raises
+    ------
+    ValueError
+        Interchange ablation, or a net too large to count.
     """
     if count_valid(question).count().value > limit:
         return None

@@ -46,8 +46,10 @@ def list_algorithms(
     pair of unequal heights only if the taller operand's text sorts first, as the released
     generator does (XOR: 56 of 132); `"complete"` keeps all.
 
-    Raises:
-        ValueError: unknown variant, a height below 0, more than 200,000 trees.
+    Raises
+    ------
+    ValueError
+        Unknown variant, a height below 0, more than 200,000 trees.
 
     >>> len(list_algorithms("xor", variant="paper"))
     56

@@ -41,8 +41,10 @@ def count_interpretations(
     A two-parent gate after the first hidden layer may not be XOR or XNOR (an XOR net is not
     explained by an "XOR neuron"); gates with three or more parents are not barred.
 
-    Raises:
-        ValueError: interchange ablation or repeated inputs, where rows are not plain inputs.
+    Raises
+    ------
+    ValueError
+        Interchange ablation or repeated inputs, where rows are not plain inputs.
     """
     if question.ablation == "interchange":
         raise ValueError("interpretations read one run per input; use zero or mean ablation")

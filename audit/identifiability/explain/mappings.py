@@ -99,8 +99,10 @@ def valid_mappings(
     with a source each; `single` leaves out the joint test; `paper` is the released code's test:
     each unordered pair in one direction only (lower row as source), single nodes.
 
-    Raises:
-        ValueError: unknown variant, or an algorithm over another number of inputs.
+    Raises
+    ------
+    ValueError
+        Unknown variant, or an algorithm over another number of inputs.
     """
     if variant not in ("all pairs", "single", "paper"):
         raise ValueError(f"unknown variant {variant!r}; use all pairs, single or paper")

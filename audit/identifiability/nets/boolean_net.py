@@ -44,8 +44,10 @@ def make_net(
 ) -> BooleanNet:
     """Check shapes and values and build a net.
 
-    Raises:
-        ValueError: layers that do not fit together, NaN or infinite weights.
+    Raises
+    ------
+    ValueError
+        Layers that do not fit together, NaN or infinite weights.
     """
     w = tuple(np.asarray(a, dtype=np.float64) for a in weights)
     b = tuple(np.asarray(a, dtype=np.float64) for a in biases)

@@ -21,8 +21,10 @@ def draw_topologies(
     topologies that have it, then which nodes, then their edges (rows drawn non-empty, redrawn
     until no column is empty).
 
-    Raises:
-        ValueError: more than one output, or a layer wider than 62.
+    Raises
+    ------
+    ValueError
+        More than one output, or a layer wider than 62.
     """
     count_topologies(widths)  # Says what is wrong with the widths.
     if max(widths) > 62:

@@ -52,8 +52,10 @@ def pose(
     Repeated rows are merged first. Definitions: arXiv 2502.20914 and its released code (`label`
     rule, zero ablation); mean and interchange ablation and `delta` are additions.
 
-    Raises:
-        ValueError: wrong number of rows, more than one output, unknown ablation, negative delta.
+    Raises
+    ------
+    ValueError
+        Wrong number of rows, more than one output, unknown ablation, negative delta.
 
     >>> net = BooleanNet((np.eye(1), np.eye(1)), (np.zeros(1), np.zeros(1)))
     >>> pose(net, [0, 1]).high.tolist()[0]

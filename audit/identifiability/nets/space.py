@@ -83,8 +83,10 @@ def topologies_by_size(widths: Sequence[int]) -> Distribution:
 def count_topologies(widths: Sequence[int], space: Space = "whole") -> int:
     """Number of topologies of a net with one output, exact for any width.
 
-    Raises:
-        ValueError: more than one output, a layer without units, an unknown space.
+    Raises
+    ------
+    ValueError
+        More than one output, a layer without units, an unknown space.
 
     >>> count_topologies((2, 3, 3, 1)), count_topologies((2, 3, 3, 1), "paper")
     (9625, 3000)

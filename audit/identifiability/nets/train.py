@@ -67,8 +67,10 @@ def train_nets(
     Each seed has its own random stream (initial weights, draws, batch order), so the nets do not
     depend on which other seeds are trained with them, up to rounding in batched products.
 
-    Raises:
-        ValueError: no gates or seeds, gates with different numbers of inputs, a bad recipe.
+    Raises
+    ------
+    ValueError
+        No gates or seeds, gates with different numbers of inputs, a bad recipe.
     """
     recipe = recipe or Recipe()
     tables = _tables(gates, recipe)

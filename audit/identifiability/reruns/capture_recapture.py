@@ -34,8 +34,10 @@ def chao1(kept: Bool[np.ndarray, "run edge"], *, level: float = 0.95) -> Richnes
     (Chao 1984), with Chao's (1987) log-normal interval. If every run returned a new circuit the
     data bound the number only from below.
 
-    Raises:
-        ValueError: fewer than two runs.
+    Raises
+    ------
+    ValueError
+        Fewer than two runs.
 
     >>> r = chao1(np.array([[1, 0], [1, 0], [0, 1]], bool))
     >>> r.seen, r.once, r.twice, round(r.chao1.value, 3)

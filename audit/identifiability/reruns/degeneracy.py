@@ -47,8 +47,10 @@ def compare_degeneracy(
     Sizes are reported because Jaccard depends on them: found circuits are usually sparser than a
     uniform valid one; compare within a size or against smallest circuits where that matters.
 
-    Raises:
-        ValueError: different numbers of edges, or fewer than two circuits on a side.
+    Raises
+    ------
+    ValueError
+        Different numbers of edges, or fewer than two circuits on a side.
     """
     if found.shape[1] != valid.shape[1]:
         raise ValueError(

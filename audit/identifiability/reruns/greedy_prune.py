@@ -16,8 +16,10 @@ def prune_greedily(
 ) -> Bool[np.ndarray, "run edge"]:
     """`n` runs from the full net; each tries every edge once, in its own random order.
 
-    Raises:
-        ValueError: the full net itself does not meet the criterion.
+    Raises
+    ------
+    ValueError
+        The full net itself does not meet the criterion.
     """
     orders = rng.permuted(np.tile(np.arange(question.net.n_edges), (n, 1)), axis=1)
     return prune_in_order(question, orders)
@@ -28,8 +30,10 @@ def prune_in_order(
 ) -> Bool[np.ndarray, "run edge"]:
     """From the full net, one run per row of `orders`: drop each edge if the rest stays valid.
 
-    Raises:
-        ValueError: the full net itself does not meet the criterion.
+    Raises
+    ------
+    ValueError
+        The full net itself does not meet the criterion.
     """
     n, edges = orders.shape
     kept = np.ones((n, edges), dtype=bool)

@@ -35,8 +35,10 @@ def compare_seeds(
 ) -> SeedOverlap:
     """Overlap of circuits, one per net; all nets have the same widths.
 
-    Raises:
-        ValueError: fewer than two nets.
+    Raises
+    ------
+    ValueError
+        Fewer than two nets.
 
     >>> one = np.array([[1, 0, 1, 0], [0, 1, 0, 1]], bool)
     >>> both = compare_seeds(one, (1, 2, 1), rng=np.random.default_rng(0))

@@ -28,8 +28,10 @@ def noise_table(
     between nets, all others within a net; their interval is from the jackknife over nets. The
     row with source `all` is the mean over sources, matched units standing for training seeds.
 
-    Raises:
-        ValueError: no overlaps to summarise.
+    Raises
+    ------
+    ValueError
+        No overlaps to summarise.
     """
     if overlap.empty:
         raise ValueError("no net has overlaps; none met the criterion with all its edges")

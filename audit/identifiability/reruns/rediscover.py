@@ -28,9 +28,11 @@ def rediscover(
     no) circuits may come back. The last two try edges from the output backwards, as ACDC does
     (arXiv 2304.14997), so that nothing but the data varies.
 
-    Raises:
-        ValueError: an unknown source, a question not about the truth table, or a full net that
-            does not meet the criterion.
+    Raises
+    ------
+    ValueError
+        An unknown source, a question not about the truth table, or a full net that does not meet
+        the criterion.
     """
     if source not in SOURCES:
         raise ValueError(f"unknown source {source!r}; use one of {', '.join(SOURCES)}")

@@ -95,8 +95,10 @@ def search_masks(
     `canonical` maps masks to what they amount to (e.g. dangling edges removed), so that masks
     that only differ in edges without effect are not reported as different circuits.
 
-    Raises:
-        ValueError: NaN scores or behaviour, a size or m outside the number of edges, bad epsilon.
+    Raises
+    ------
+    ValueError
+        NaN scores or behaviour, a size or m outside the number of edges, bad epsilon.
 
     >>> found = search_masks(lambda k: k[:, 0] * 1.0, np.array([3.0, 2.0, 1.0]), size=2,
     ...                      epsilon=0.1, m=2, rng=np.random.default_rng(0))

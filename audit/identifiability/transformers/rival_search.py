@@ -44,8 +44,10 @@ def find_rivals(
 
     Not finding a rival is no proof of uniqueness: the search is greedy.
 
-    Raises:
-        ValueError: penalties outside [0, 1], an empty circuit.
+    Raises
+    ------
+    ValueError
+        Penalties outside [0, 1], an empty circuit.
     """
     scores, circuit = np.abs(np.asarray(scores, dtype=np.float64)), np.asarray(circuit, dtype=bool)
     if not circuit.any():

@@ -17,9 +17,11 @@ def open_array(path: str | Path, *, key: str | None = None) -> np.ndarray:
 
     A file with a single tensor needs no key.
 
-    Raises:
-        ValueError: no such file, another format, an array of Python objects, an unknown key, or
-            a tensor type numpy does not have (bfloat16).
+    Raises
+    ------
+    ValueError
+        No such file, another format, an array of Python objects, an unknown key, or a tensor type
+        numpy does not have (bfloat16).
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

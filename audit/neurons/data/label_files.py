@@ -91,10 +91,12 @@ def read_openai_explanations(path: str | Path) -> pd.DataFrame:
 def read_delphi(path: str | Path, *, scores: str | Path | None = None) -> pd.DataFrame:
     """delphi explanations: files `<module>_latent<k>.txt` or `.json`, each one JSON value.
 
-    Args:
-        scores: folder of score files with the same names: JSON lists of examples with
-            `activating` and `prediction`; the score is their balanced accuracy. Examples without
-            a prediction are left out.
+    Parameters
+    ----------
+    scores
+        Folder of score files with the same names: JSON lists of examples with `activating` and
+        `prediction`; the score is their balanced accuracy. Examples without a prediction are left
+        out.
     """
     rows = []
     for file in _files(path, "*latent*"):

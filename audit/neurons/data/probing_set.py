@@ -41,17 +41,25 @@ def probing_set(
 ) -> ProbingSet:
     """Check and label the arrays of a neuron audit.
 
-    Args:
-        acts: `[sample, unit]` activations, finite.
-        concepts: `[sample, concept]` presence in [0, 1] (labels or probabilities).
-        groups: `[sample]` cluster label (prompt, image); each row its own cluster by default.
-        strata: `[sample]` stratum label (template), constant within a cluster.
-        weights: `[sample]` non-negative weights; equal to repeating rows when integer.
-
     Each array may be the path of a `.npy` or one-tensor `.safetensors` file (see `open_array`).
 
-    Raises:
-        ValueError: shapes disagree, concepts leave [0, 1], or a cluster spans two strata.
+    Parameters
+    ----------
+    acts
+        `[sample, unit]` activations, finite.
+    concepts
+        `[sample, concept]` presence in [0, 1] (labels or probabilities).
+    groups
+        `[sample]` cluster label (prompt, image); each row its own cluster by default.
+    strata
+        `[sample]` stratum label (template), constant within a cluster.
+    weights
+        `[sample]` non-negative weights; equal to repeating rows when integer.
+
+    Raises
+    ------
+    ValueError
+        Shapes disagree, concepts leave [0, 1], or a cluster spans two strata.
 
     >>> probing_set([[0.0], [1.0]], [[0], [1]]).n_groups
     2

@@ -40,10 +40,13 @@ def token_concepts(
 
     Columns that hold at every token are left out too, unless `min_prompts` is 0.
 
-    Args:
-        pairs: the prompt pairs the batch was made from (`batch.index` points into them); their
-            attributes become concepts at the read-out position, where all of the prompt is known.
-        n_tokens: how many of the most frequent tokens get an identity column.
+    Parameters
+    ----------
+    pairs
+        The prompt pairs the batch was made from (`batch.index` points into them); their attributes
+        become concepts at the read-out position, where all of the prompt is known.
+    n_tokens
+        How many of the most frequent tokens get an identity column.
     """
     tokens = batch.clean.cpu().numpy()
     real = batch.mask.cpu().numpy().copy()

@@ -28,8 +28,10 @@ def elastic_net(
     sweep, or after `max_sweeps` when none moves by `FLAT`: between columns that coincide on
     these samples only the small ridge term decides, the fit itself has settled long before.
 
-    Raises:
-        ValueError: coefficients still move by `FLAT` per sweep.
+    Raises
+    ------
+    ValueError
+        Coefficients still move by `FLAT` per sweep.
     """
     if penalty < 0 or not 0 <= l1_ratio <= 1:
         raise ValueError(f"penalty {penalty} must be >= 0 and l1_ratio {l1_ratio} in [0, 1].")

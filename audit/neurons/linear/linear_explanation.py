@@ -136,8 +136,10 @@ def linear_explanations(
 
     Give one concept column per alias class; identical columns make the elastic net ambiguous.
 
-    Args:
-        held_out: strata (templates) kept out of all three splits, for `transfer`.
+    Parameters
+    ----------
+    held_out
+        Strata (templates) kept out of all three splits, for `transfer`.
 
     >>> from circuitvar.audit.neurons.data import probing_set
     >>> rng = np.random.default_rng(0)

@@ -100,8 +100,10 @@ def named_direction(
 ) -> "Float[Tensor, 'batch_or_1 d_model']":
     """One of `DIRECTIONS`, or the vector in a `.npy` or one-tensor `.safetensors` file.
 
-    Raises:
-        ValueError: neither a known name nor a file, or the file holds another shape.
+    Raises
+    ------
+    ValueError
+        Neither a known name nor a file, or the file holds another shape.
     """
     import torch
 
@@ -192,13 +194,16 @@ def substitution_scores(
 ) -> tuple[dict[str, Estimate], Estimate]:
     """Substitution score of each MLP neuron, and of all of them replaced together.
 
-    Args:
-        batch: held-out prompts; `concepts` are its tokens and `columns` the concept values in
-            the order of `found.names`.
-        found: explanations fitted on other prompts.
-
     Neurons are replaced at real tokens only (not BOS, not padding), by the explanation's
     prediction and, for the reference, by their mean activation in the fit.
+
+    Parameters
+    ----------
+    batch
+        held-out prompts; `concepts` are its tokens and `columns` the concept values in the order of
+        `found.names`.
+    found
+        Explanations fitted on other prompts.
     """
     shape = tuple(batch.clean.shape)
     place = np.zeros(shape, dtype=bool)

@@ -42,10 +42,14 @@ def bootstrap_votes(
 ) -> dict[str, Votes]:
     """Vote for the best concept class of every unit under every metric.
 
-    Args:
-        weights: from `cluster_weights`; the same rows serve all units and metrics (paired).
-        members: concept columns of each class; each column its own class by default.
-        workers: threads that share the blocks of units; see `map_unit_blocks`.
+    Parameters
+    ----------
+    weights
+        From `cluster_weights`; the same rows serve all units and metrics (paired).
+    members
+        Concept columns of each class; each column its own class by default.
+    workers
+        Threads that share the blocks of units; see `map_unit_blocks`.
 
     >>> from circuitvar.audit.neurons.data import probing_set
     >>> from circuitvar.audit.neurons.similarity import cluster_weights

@@ -25,8 +25,10 @@ def map_unit_blocks(
     Set OMP_NUM_THREADS=1 when `workers` is above 1: a product that starts threads of its own
     competes with the other workers.
 
-    Raises:
-        ValueError: fewer than 1 worker, or a block with NaN or infinite activations.
+    Raises
+    ------
+    ValueError
+        Fewer than 1 worker, or a block with NaN or infinite activations.
 
     >>> from circuitvar.audit.neurons.data import probing_set
     >>> data = probing_set(np.eye(4), np.eye(4))

@@ -38,20 +38,29 @@ def audit_labels(
 ) -> pd.DataFrame:
     """One row per unit that the file labels: the imported label, ours, and what supports it.
 
-    Args:
-        audit: result of `audit_neurons` on the same probing set.
-        labels: frame of a reader in `label_files`.
-        units: the file's unit number of every unit of the probing set, in order.
-        layer: layer of the file, where it has several.
+    Parameters
+    ----------
+    audit
+        Result of `audit_neurons` on the same probing set.
+    labels
+        Frame of a reader in `label_files`.
+    units
+        The file's unit number of every unit of the probing set, in order.
+    layer
+        Layer of the file, where it has several.
 
-    Returns:
+    Returns
+    -------
+    pandas.DataFrame
         Columns unit, label (rank 0), concept (its alias class), support (one of `SUPPORT`), vote
         (share of resamples its class wins; 0 also stands for below .01), ours, verdict, reported
         (the file's score), concepts_found (share of the explanation's concepts with a column) and
         simulation: correlation of sum_k w_k P_k over those concepts with the unit, on all samples.
 
-    Raises:
-        ValueError: `units` does not match the probing set, or no unit of it has a label.
+    Raises
+    ------
+    ValueError
+        `units` does not match the probing set, or no unit of it has a label.
 
     >>> from circuitvar.audit.neurons.run.audit_neurons import audit_neurons
     >>> from circuitvar.audit.neurons.data import COLUMNS

@@ -66,8 +66,10 @@ def audit_units(
 ) -> list[UnitResult]:
     """Results of every unit, in order; `workers` threads share the blocks of units.
 
-    Raises:
-        ValueError: a metric that needs 0/1 concepts was asked for on graded ones.
+    Raises
+    ------
+    ValueError
+        A metric that needs 0/1 concepts was asked for on graded ones.
     """
     require_binary(data.concepts, options.metrics)
     columns = concept_columns(data, with_log="wpmi" in options.metrics)

@@ -75,8 +75,10 @@ def similarity_interval(
     IoU: given the union U, TP is Binomial(U, IoU). F1 is its monotone image 2x / (1 + x).
     Balanced accuracies average two independent shares at delta / 2 each.
 
-    Raises:
-        ValueError: the metric has no finite-sample interval; use the cluster bootstrap.
+    Raises
+    ------
+    ValueError
+        The metric has no finite-sample interval; use the cluster bootstrap.
     """
     true_negative = n - active - concept + both
     if metric == "accuracy":

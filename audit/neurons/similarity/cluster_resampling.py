@@ -19,11 +19,15 @@ def cluster_weights(
 ) -> Float[np.ndarray, "replicate cluster"]:
     """Draw replicates within strata.
 
-    Args:
-        strata: stratum code per cluster; each stratum keeps its number of clusters.
-        scheme: `multinomial` draws with replacement; `bayesian` draws Dirichlet weights, which
-            never empty a concept; `subsample` draws without replacement.
-        fraction: draws per replicate as a share of the clusters (0.5 for the replication set).
+    Parameters
+    ----------
+    strata
+        Stratum code per cluster; each stratum keeps its number of clusters.
+    scheme
+        `multinomial` draws with replacement; `bayesian` draws Dirichlet weights, which never empty
+        a concept; `subsample` draws without replacement.
+    fraction
+        Draws per replicate as a share of the clusters (0.5 for the replication set).
 
     >>> w = cluster_weights(np.zeros(4, int), 2, rng=np.random.default_rng(0))
     >>> w.sum(axis=1).tolist()

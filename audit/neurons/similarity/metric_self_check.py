@@ -82,11 +82,16 @@ def metric_self_check(
 ) -> pd.DataFrame:
     """Run both tests on labelled units and list which metrics may rank.
 
-    Args:
-        labels: concept column believed true for each unit, -1 to leave the unit out.
-        max_units: units drawn for the check when more are labelled.
+    Parameters
+    ----------
+    labels
+        Concept column believed true for each unit, -1 to leave the unit out.
+    max_units
+        Units drawn for the check when more are labelled.
 
-    Returns:
+    Returns
+    -------
+    pandas.DataFrame
         One row per metric: share of units whose score falls (missing, extra), the same share for
         perfect units over `FREQUENCIES` (theory), and `may_rank`, true when all exceed 90%.
         Spearman's theory column is for binary units, where it equals phi; it fails on graded ones.

@@ -20,9 +20,12 @@ def similarity(
 ) -> dict[str, Float[np.ndarray, "unit concept"]]:
     """Score all units against all concepts; NaN where a metric is undefined.
 
-    Args:
-        quantile: share of samples on which a unit counts as active (thresholded metrics).
-        threshold: activation above which a unit is active when `quantile` is None.
+    Parameters
+    ----------
+    quantile
+        Share of samples on which a unit counts as active (thresholded metrics).
+    threshold
+        Activation above which a unit is active when `quantile` is None.
 
     >>> from circuitvar.audit.neurons.data import probing_set
     >>> data = probing_set([[0.0], [2.0], [2.0], [0.0]], [[0], [1], [1], [1]])
@@ -71,8 +74,10 @@ def require_binary(
 ) -> Bool[np.ndarray, " concept"]:
     """Which concept columns are 0/1; AUPRC's closed form and inverse AUPRC need all of them to be.
 
-    Raises:
-        ValueError: a metric that needs labels was asked for on graded concepts.
+    Raises
+    ------
+    ValueError
+        A metric that needs labels was asked for on graded concepts.
     """
     binary = ((concepts == 0) | (concepts == 1)).all(axis=0)
     strict = sorted({"auprc", "inverse_auprc"} & set(metrics))

@@ -145,8 +145,10 @@ DEFAULT_RANKING = ("pearson", "iou", "auprc")
 def get_similarity(key: str) -> Similarity:
     """The record of one metric.
 
-    Raises:
-        ValueError: another name; where other papers or tools use it, the message says for what.
+    Raises
+    ------
+    ValueError
+        Another name; where other papers or tools use it, the message says for what.
 
     >>> get_similarity("iou").family
     'iou'

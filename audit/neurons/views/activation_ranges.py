@@ -46,14 +46,21 @@ def range_map(
 ) -> pd.DataFrame:
     """One row per bin: samples, top concept with its share and phi, bootstrap support, entropy.
 
-    Args:
-        values: activations of one unit.
-        weights: cluster resamples, for the support of each bin's top concept.
-        impact: effect of each sample (signed); adds each bin's share of the total |impact|.
-        min_clusters: bins seen in fewer prompts get no concept.
+    Parameters
+    ----------
+    values
+        Activations of one unit.
+    weights
+        Cluster resamples, for the support of each bin's top concept.
+    impact
+        Effect of each sample (signed); adds each bin's share of the total |impact|.
+    min_clusters
+        Bins seen in fewer prompts get no concept.
 
-    Raises:
-        ValueError: the unit is constant.
+    Raises
+    ------
+    ValueError
+        The unit is constant.
     """
     if not values.max() > values.min():
         raise ValueError("the unit is constant, so it has no activation ranges.")

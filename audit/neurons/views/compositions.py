@@ -36,10 +36,14 @@ def composition_search(
 ) -> list[Formula]:
     """The best formulas for one binarised unit, best first, equivalent ones listed once.
 
-    Args:
-        length: most atoms in a formula (1 to 3); left-nested, as in (a AND NOT b) OR c.
-        atoms: how many of the best single concepts (or their negations) are combined.
-        measure: `iou` or `phi`.
+    Parameters
+    ----------
+    length
+        Most atoms in a formula (1 to 3); left-nested, as in (a AND NOT b) OR c.
+    atoms
+        How many of the best single concepts (or their negations) are combined.
+    measure
+        `iou` or `phi`.
 
     >>> a = np.array([1, 1, 0, 0], bool); b = np.array([1, 0, 1, 0], bool)
     >>> composition_search(a & b, np.stack([a, b], 1), ["a", "b"])[0].name

@@ -43,16 +43,22 @@ def error_curve(
 ) -> pd.DataFrame:
     """One row per metric and size: measured error and half-widths at level 1 - delta.
 
-    Raises:
-        ValueError: the samples are weighted, or a metric is not a share.
+    Parameters
+    ----------
+    concepts
+        How many concepts the bound must hold for at once (delta / concepts).
 
-    Args:
-        concepts: how many concepts the bound must hold for at once (delta / concepts).
-
-    Returns:
+    Returns
+    -------
+    pandas.DataFrame
         Columns metric, prompts, error (1 - delta quantile), exact (Clopper-Pearson half-width,
         independent rows), distribution_free (Hoeffding, independent rows), clustered
         (distribution-free, dependent rows within prompts), at the mean counts of that size.
+
+    Raises
+    ------
+    ValueError
+        The samples are weighted, or a metric is not a share.
     """
     unknown = sorted(set(metrics) - set(SHARE_METRICS))
     if unknown:

@@ -26,8 +26,10 @@ def match_units(
     (Hungarian method). Constant units correlate 0 with everything. The layer of `m0.n12` is m0;
     units whose names say no layer share one.
 
-    Raises:
-        ValueError: the samples differ, or a layer of `other` has too few units.
+    Raises
+    ------
+    ValueError
+        The samples differ, or a layer of `other` has too few units.
 
     >>> from circuitvar.audit.neurons.data import probing_set
     >>> data = probing_set([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0]], [[0], [1], [0]])
@@ -64,14 +66,17 @@ def seed_agreement(
 ) -> pd.DataFrame:
     """How much labels of other models agree with the reference's, matched and unmatched.
 
-    Args:
-        labels: class code per unit of the reference model, -1 without label.
-        others: per model its probing set, the class code of every unit of it, and `match_units`.
-
     One row per model: `matched_correlation` (mean over units), `matched_agreement` (share of
     labelled units whose match has the same label), `random_agreement` (its expectation when units
     of a layer are paired at random) and `label_overlap` (1 - total variation distance between the
     shares of labels of all labelled units; 1 = the same concepts are represented as often).
+
+    Parameters
+    ----------
+    labels
+        Class code per unit of the reference model, -1 without label.
+    others
+        Per model its probing set, the class code of every unit of it, and `match_units`.
     """
     layers = unit_layers(units)
     kept = labels >= 0

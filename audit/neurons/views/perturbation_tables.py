@@ -39,14 +39,20 @@ def perturbation_tables(
 ) -> dict[str, pd.DataFrame]:
     """`ledger` (a row per axis), `perturbations` (a row per level), `seeds` (a row per model).
 
-    Args:
-        reference: class code of each unit on `data`, -1 without label.
-        other_data: further axes, such as name pools.
-        other_models: other trained models on the samples of `data`; their units need no common
-            names, see `match_units`.
+    Parameters
+    ----------
+    reference
+        Class code of each unit on `data`, -1 without label.
+    other_data
+        Further axes, such as name pools.
+    other_models
+        Other trained models on the samples of `data`; their units need no common names, see
+        `match_units`.
 
-    Raises:
-        ValueError: units or concepts of another probing set are not those of `data`.
+    Raises
+    ------
+    ValueError
+        Units or concepts of another probing set are not those of `data`.
     """
     runs, levels = perturbed_labels(
         data, metric, rng=rng, members=members, options=options, quantile=quantile,
