@@ -132,7 +132,7 @@ def test_reads_clip_dissect(tmp_path):
     assert found.concept.tolist() == ["red", "dog"] and found.score[0] == 0.25
     assert label_columns(found, [0, 1, 2], ["Dog ", "red"]).tolist() == [1, -1, 0]
     path.write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match="lacks the columns layer, unit, description"):
+    with pytest.raises(ValueError, match="lacks the columns unit, description"):
         read_clip_dissect(path)
 
 
