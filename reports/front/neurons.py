@@ -17,7 +17,8 @@ from circuitvar.audit.neurons.sets import (
     alias_classes, conformal_set, interval_set, maxt_set, null_best, vote_set,
 )
 from circuitvar.audit.neurons.similarity import (
-    ConceptOptions, cluster_weights, clustered_ratio_half_width, hoeffding_half_width,
+    ConceptOptions, auroc_half_width, cluster_weights, clustered_ratio_half_width, dkw_term,
+    hoeffding_half_width,
     metric_self_check, similarity, similarity_interval, similarity_table,
 )
 from circuitvar.audit.neurons.views import (
@@ -29,12 +30,12 @@ from circuitvar.reports.neurons import UnitChoice, run_neurons
 __all__ = [
     "ConceptOptions", "LinearExplanations", "LinearOptions", "NeuronAudit", "NeuronOptions",
     "OtherData", "PerturbationOptions", "ProbingSet", "TokenConcepts", "UnitChoice", "Votes",
-    "alias_classes", "audit_labels", "audit_neurons", "bootstrap_votes", "cluster_weights",
-    "clustered_ratio_half_width", "composition_table", "conformal_set", "distinct_concepts",
-    "effective_concepts", "elastic_net", "error_curve", "explanation_text", "greedy_refit",
-    "hoeffding_half_width", "inclusion_frequency", "interval_set", "linear_explanations",
-    "linear_table", "live_units", "maxt_set", "metric_self_check", "neuron_probing_set",
-    "null_best", "perturbation_tables", "polysemantic", "probing_set", "range_map", "run_neurons",
-    "similarity", "similarity_interval", "similarity_table", "simulate", "take_samples",
-    "take_units", "token_concepts", "vote_set",
+    "alias_classes", "audit_labels", "audit_neurons", "auroc_half_width", "bootstrap_votes",
+    "cluster_weights", "clustered_ratio_half_width", "composition_table", "conformal_set",
+    "distinct_concepts", "dkw_term", "effective_concepts", "elastic_net", "error_curve",
+    "explanation_text", "greedy_refit", "hoeffding_half_width", "inclusion_frequency",
+    "interval_set", "linear_explanations", "linear_table", "live_units", "maxt_set",
+    "metric_self_check", "neuron_probing_set", "null_best", "perturbation_tables", "polysemantic",
+    "probing_set", "range_map", "run_neurons", "similarity", "similarity_interval",
+    "similarity_table", "simulate", "take_samples", "take_units", "token_concepts", "vote_set",
 ]

@@ -8,8 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2",
-          "I8": "|i1", "U8": "|u1", "BOOL": "|b1"}  # fmt: skip
+DTYPES = dict(
+    zip(
+        "F64 F32 F16 I64 I32 I16 I8 U8 BOOL".split(),
+        "<f8 <f4 <f2 <i8 <i4 <i2 |i1 |u1 |b1".split(),
+        strict=True,
+    )
+)
 
 
 def open_array(path: str | Path, *, key: str | None = None) -> np.ndarray:

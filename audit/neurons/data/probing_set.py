@@ -5,6 +5,7 @@ units at a time. Clusters are the independent draws: prompts, templates or image
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,30 +126,26 @@ def unit_chunks(
 def take_samples(data: ProbingSet, rows: Int[np.ndarray, " row"]) -> ProbingSet:
     """The probing set of some rows; clusters are renumbered, empty ones dropped."""
     kept, codes = np.unique(data.groups[rows], return_inverse=True)
-    return ProbingSet(
+    return replace(
+        data,
         acts=as_numpy(data.acts)[rows],
         concepts=data.concepts[rows],
         groups=codes,
         strata=data.strata[kept],
         weights=data.weights[rows],
-        units=data.units,
-        names=data.names,
-        strata_names=data.strata_names,
     )
 
 
 def take_units(data: ProbingSet, units: Int[np.ndarray, " unit"]) -> ProbingSet:
     """The probing set of some units."""
-    return ProbingSet(
-        acts=as_numpy(data.acts)[:, units],
-        concepts=data.concepts,
-        groups=data.groups,
-        strata=data.strata,
-        weights=data.weights,
-        units=tuple(data.units[int(i)] for i in units),
-        names=data.names,
-        strata_names=data.strata_names,
-    )
+    names = tuple(data.units[int(i)] for i in units)
+    return replace(data, acts=as_numpy(data.acts)[:, units], units=names)
+
+
+def take_concepts(data: ProbingSet, columns: Sequence[int]) -> ProbingSet:
+    """The probing set of some concept columns."""
+    concepts = np.ascontiguousarray(data.concepts[:, columns])
+    return replace(data, concepts=concepts, names=tuple(data.names[c] for c in columns))
 
 
 def _shape(acts: Any) -> tuple[int, int]:

@@ -7,7 +7,7 @@ audited the same way as language-model neurons.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,18 +35,22 @@ class ProbingSet(Shown):
 
     @property
     def n_samples(self) -> int:
+        """Rows of the arrays."""
         return int(self.concepts.shape[0])
 
     @property
     def n_concepts(self) -> int:
+        """Columns of `concepts`."""
         return int(self.concepts.shape[1])
 
     @property
     def n_units(self) -> int:
+        """Columns of `acts`."""
         return len(self.units)
 
     @property
     def n_groups(self) -> int:
+        """Clusters, the independent draws."""
         return int(self.strata.shape[0])
 
     def _facts(self) -> Mapping[str, object]:
@@ -86,20 +90,24 @@ class Similarity:
 
     key: str
     title: str
-    reads: Literal["moments", "ranks"]
-    """`moments`: a function of weighted sums; `ranks`: needs the sorted activations."""
     fn: Callable[[Moments], Float[np.ndarray, "replicate concept unit"]] | None
+    """As a function of weighted sums; None where the sorted activations are needed."""
     low: float
     high: float
     """Range of the metric; NaN where it has none."""
-    thresholded: bool
+    thresholded: bool = True
     """True when the unit is binarised first."""
-    ranking: bool
+    ranking: bool = False
     """True when the metric passes the missing- and extra-labels tests, so that it may rank."""
     aliases: tuple[str, ...] = ()
     """Names other papers use for it."""
-    family: str = ""
-    """Metrics of one family have the same best concept (IoU and F1) and count as one voter."""
+    same_best_as: str = ""
+    """Key of a metric that always has the same best concept (IoU for F1)."""
+
+    @property
+    def family(self) -> str:
+        """Metrics of one family count as one voter."""
+        return self.same_best_as or self.key
 
 
 @dataclass(frozen=True, eq=False)

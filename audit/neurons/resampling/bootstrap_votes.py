@@ -5,6 +5,7 @@ Ties are split evenly between the tied classes instead of being broken by noise 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -93,11 +94,10 @@ def replicate_scores(
     AUROC uses its influence values and Spearman the mid-ranks of the whole probing set: both are
     linear approximations to re-sorting each replicate.
     """
-    rank_keys = [key for key in metrics if get_similarity(key).reads == "ranks"]
+    functions = {key: fn for key in metrics if (fn := get_similarity(key).fn) is not None}
+    rank_keys = [key for key in metrics if key not in functions]
     ranked = {key: _rank_replicates(key, data, block, weights) for key in rank_keys}
-    moment_keys = [key for key in metrics if key not in ranked]
-    functions = {key: get_similarity(key).fn for key in moment_keys}
-    if not moment_keys:
+    if not functions:
         for start in range(0, len(weights), REPLICATE_BLOCK):
             rows = slice(start, min(start + REPLICATE_BLOCK, len(weights)))
             yield rows, {key: values[rows] for key, values in ranked.items()}
@@ -105,7 +105,7 @@ def replicate_scores(
     sums = cluster_sums(columns, block, active) if sums is None else sums
     for rows, moments in weighted_moments(sums, weights):
         with np.errstate(divide="ignore", invalid="ignore"):
-            scores = {key: fn(moments) for key, fn in functions.items() if fn is not None}
+            scores = {key: fn(moments) for key, fn in functions.items()}
         yield rows, scores | {key: values[rows] for key, values in ranked.items()}
 
 
@@ -115,10 +115,7 @@ def _rank_replicates(
     if key == "spearman":
         ranks = midranks(block, data.weights).astype(np.float32)
         concepts = midranks(data.concepts, data.weights).astype(np.float32)
-        ranked = ProbingSet(
-            ranks, concepts, data.groups, data.strata, data.weights, data.units, data.names
-        )
-        sums = cluster_sums(concept_columns(ranked), ranks, None)
+        sums = cluster_sums(concept_columns(replace(data, concepts=concepts)), ranks, None)
         return np.concatenate([pearson(m) for _, m in weighted_moments(sums, weights)])
     if key != "auroc":
         raise ValueError(
@@ -169,13 +166,13 @@ class VoteCount:
         self.tied: list[np.ndarray] = []
 
     def add(self, rows: slice, scores: Float[np.ndarray, "replicate class unit"]) -> None:
+        """Count the replicates `rows`."""
         best = best_classes(scores)
         flags = best.view(np.int8)
         count = flags.sum(axis=1, dtype=np.int16)
         codes = np.arange(1, best.shape[1] + 1, dtype=np.int16)
         self.winners.append((flags * codes[:, None]).max(axis=1) - np.int16(1))
-        share = flags.sum(axis=0, dtype=np.int32).astype(np.float64)
-        self.shares.append(share)
+        self.shares.append(share := flags.sum(axis=0, dtype=np.int32).astype(np.float64))
         if count.max() <= 1:
             return
         replicates, units = np.nonzero(count > 1)
@@ -186,6 +183,7 @@ class VoteCount:
         self.tied.append(np.stack([replicates[pair] + rows.start, code, units[pair]], axis=1))
 
     def votes(self) -> Votes:
+        """What was counted so far."""
         empty = np.zeros((0, 3), dtype=np.int64)
         return Votes(
             metric=self.metric,

@@ -5,11 +5,15 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
 
-from circuitvar.audit.neurons.data import NeuronAudit, ProbingSet, as_numpy, take_units
+from circuitvar.audit.neurons.data import (
+    NeuronAudit,
+    ProbingSet,
+    as_numpy,
+    take_concepts,
+    take_units,
+)
 from circuitvar.audit.neurons.linear import (
-    LinearExplanations,
     LinearOptions,
     explanation_text,
     inclusion_frequency,
@@ -48,22 +52,28 @@ VERDICTS = ("stable", "ambiguous", "unidentified")
 
 @dataclass(frozen=True)
 class NeuronOptions:
-    """What the audit runs; None leaves a part out. The self-check uses stable labels if any."""
+    """What the audit runs; None leaves a part out."""
 
     concepts: ConceptOptions = field(default_factory=ConceptOptions)
+    """How concepts are scored, resampled and judged."""
     linear: LinearOptions | None = field(default_factory=LinearOptions)
+    """How linear explanations are fitted."""
     inclusion_replicates: int = 50
+    """Resamples of the prompts on which linear explanations are refitted; 0: none."""
     inclusion_units: int = 64
     """Units whose linear explanation is refitted on resamples: the best-simulated ones."""
     perturbations: PerturbationOptions | None = field(default_factory=PerturbationOptions)
+    """What is perturbed to see how labels change."""
     self_check: bool = True
+    """Whether every metric is tested on the labels found, the stable ones if there are any."""
     compositions: int = 0
-    """Longest AND/OR/NOT formula searched (2 or 3); 0 searches none. Adds a table."""
+    """Longest AND/OR/NOT formula searched (2 or 3), judged on other prompts; 0: none."""
     composition_units: int = 8
     """Units whose formulas are searched: the best-explained ones."""
     range_units: int = 8
     """Units with a range map: the best-explained ones."""
     seed: int = 0
+    """Seed of every random draw."""
 
 
 def audit_neurons(
@@ -110,7 +120,12 @@ def audit_neurons(
     names = [classes.names[classes.of[group[0]]] for group in members]
     rows = weight_rows(data, concept, rng=streams[0])
     results = audit_units(data, members, rows, concept, workers=workers)
-    null = _null(data, rows.score_half, eligible, concept, rng=streams[1], workers=workers)
+    null = np.full(data.n_units, np.inf)
+    if rows.score_half.any():  # with one cluster no half scores labels
+        half = np.flatnonzero(rows.score_half[data.groups])
+        null = null_best(
+            data, concept, rng=streams[1], eligible=eligible, rows=half, workers=workers
+        )
     units = unit_frame(data, results, names, null, concept)
     best = np.array([np.nan_to_num(r.score, nan=-np.inf).argmax() for r in results])
     defined = np.array([np.isfinite(r.score).any() for r in results])
@@ -125,29 +140,32 @@ def audit_neurons(
             quantile=concept.quantile,
             threshold=concept.threshold,
         )
+    order = np.argsort(-units["held_out"].fillna(-np.inf).to_numpy(), kind="stable").tolist()
     tables: dict[str, pd.DataFrame] = {}
     if options.linear is not None:
         tables |= _linear_tables(data, members, options, units, rngs=streams[3:5])
-    tables["ranges"] = _range_tables(data, units, options, rng=streams[5])
+    tables["ranges"] = _range_tables(data, units, order[: options.range_units], rng=streams[5])
     if options.compositions:
-        order = np.argsort(-units["held_out"].fillna(-np.inf).to_numpy(), kind="stable")
         tables["compositions"] = composition_table(
             data,
-            order[: options.composition_units].tolist(),
+            order[: options.composition_units],
             [group[0] for group in members],
             rows.score_half,
             rng=streams[7],
             length=options.compositions,
-            alpha=concept.alpha,
-            quantile=concept.quantile,
-            threshold=concept.threshold,
+            options=concept,
         )
     if options.perturbations is not None and defined.any():
         tables |= perturbation_tables(
-            data, np.where(defined, best, -1), concept.metrics[0], rng=streams[6],
-            members=members, options=options.perturbations, quantile=concept.quantile,
-            threshold=concept.threshold, other_data=other_data, other_models=other_models,
-        )  # fmt: skip
+            data,
+            np.where(defined, best, -1),
+            concept,
+            rng=streams[6],
+            members=members,
+            options=options.perturbations,
+            other_data=other_data,
+            other_models=other_models,
+        )
     return NeuronAudit(
         units=units,
         votes=vote_frame(data, results, names, units),
@@ -159,53 +177,14 @@ def audit_neurons(
     )
 
 
-def _null(
-    data: ProbingSet,
-    half: Bool[np.ndarray, " cluster"],
-    eligible: Bool[np.ndarray, " concept"],
-    options: ConceptOptions,
-    *,
-    rng: np.random.Generator,
-    workers: int,
-) -> Float[np.ndarray, " unit"]:
-    """Null maxima on the half that scores labels; with one cluster there is no such half."""
-    if not half.any():
-        return np.full(data.n_units, np.inf)
-    return null_best(
-        data,
-        options.metrics[0],
-        rng=rng,
-        draws=options.null_draws,
-        eligible=eligible,
-        quantile=options.quantile,
-        threshold=options.threshold,
-        rows=np.flatnonzero(half[data.groups]),
-        workers=workers,
-    )
-
-
-def representative_columns(data: ProbingSet, members: Sequence[Sequence[int]]) -> ProbingSet:
-    """One column per alias class, its first eligible member, so that linear fits are identified."""
-    first = [group[0] for group in members]
-    return ProbingSet(
-        acts=data.acts,
-        concepts=np.ascontiguousarray(data.concepts[:, first]),
-        groups=data.groups,
-        strata=data.strata,
-        weights=data.weights,
-        units=data.units,
-        names=tuple(data.names[column] for column in first),
-        strata_names=data.strata_names,
-    )
-
-
 def distinct_concepts(data: ProbingSet, options: ConceptOptions) -> ProbingSet:
     """The probing set with one column per eligible alias class."""
     eligible = powered_concepts(concept_prompts(data.concepts, data.groups, data.weights), options)
     classes = alias_classes(
         data.concepts, data.names, weights=data.weights, threshold=options.alias_threshold
     )
-    return representative_columns(data, class_members(classes.members, eligible))
+    first = [group[0] for group in class_members(classes.members, eligible)]
+    return take_concepts(data, first)
 
 
 def _linear_tables(
@@ -217,12 +196,11 @@ def _linear_tables(
     rngs: Sequence[np.random.Generator],
 ) -> dict[str, pd.DataFrame]:
     """Explanations, inclusion frequencies; adds `linear_*` columns to the unit frame."""
-    distinct = representative_columns(data, members)
+    # One column per alias class, its first eligible member, so that linear fits are identified.
+    distinct = take_concepts(data, [group[0] for group in members])
     strata = len(np.unique(data.strata))
     held_out = max(1, round(0.2 * strata)) if strata >= 3 else 0
-    found: LinearExplanations = linear_explanations(
-        distinct, rng=rngs[0], options=options.linear, held_out=held_out
-    )
+    found = linear_explanations(distinct, rng=rngs[0], options=options.linear, held_out=held_out)
     units["linear"] = [explanation_text(found, u) for u in range(data.n_units)]
     units["linear_length"] = found.length
     units["linear_validation"] = found.validation
@@ -240,14 +218,13 @@ def _linear_tables(
 
 
 def _range_tables(
-    data: ProbingSet, units: pd.DataFrame, options: NeuronOptions, *, rng: np.random.Generator
+    data: ProbingSet, units: pd.DataFrame, chosen: Sequence[int], *, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Range maps of the units with the highest held-out score; marks them in the unit frame."""
-    order = np.argsort(-units["held_out"].fillna(-np.inf).to_numpy(), kind="stable")
+    """Range maps of the chosen units; marks them in the unit frame."""
     weights = cluster_weights(data.strata, 200, rng=rng)
     flags: list[bool | None] = [None] * data.n_units
     frames = []
-    for unit in order[: options.range_units].tolist():
+    for unit in chosen:
         values = np.asarray(as_numpy(data.acts[:, unit]), dtype=np.float64)
         if values.max() > values.min():
             table = range_map(data, values, weights)

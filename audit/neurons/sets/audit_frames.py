@@ -19,6 +19,7 @@ def unit_frame(
     null: Float[np.ndarray, " unit"],
     options: ConceptOptions,
 ) -> pd.DataFrame:
+    """One row per unit; the columns of `NeuronAudit.units` before linear explanations join."""
     error = vote_share_error(options.replicates, len(names))
     rows = []
     for unit, r in enumerate(results):

@@ -213,9 +213,9 @@ def _held_out(
 
 def _families(winners: dict[str, int], primary: str) -> list[int]:
     """One vote per metric family other than the primary's."""
-    own = get_similarity(primary).family
-    return list({get_similarity(k).family: w for k, w in winners.items()
-                 if get_similarity(k).family != own}.values())  # fmt: skip
+    by_family = {get_similarity(key).family: winner for key, winner in winners.items()}
+    by_family.pop(get_similarity(primary).family, None)
+    return list(by_family.values())
 
 
 def _share(found: Sequence[int], winner: int) -> float:

@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float, Int
 from circuitvar.audit.neurons.data import ProbingSet, take_samples
 from circuitvar.audit.neurons.resampling import map_unit_blocks
 from circuitvar.audit.neurons.similarity import (
-    active_rows,
+    ConceptOptions,
+    activity,
     chunk_size,
     get_similarity,
     rank_scores,
@@ -30,7 +31,8 @@ def null_concepts(
     order = np.argsort(data.groups, kind="stable")
     groups = data.groups[order]
     first = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
-    constant = _constant_in_clusters(data.concepts[order], first)
+    low, high = (f.reduceat(data.concepts[order], first) for f in (np.minimum, np.maximum))
+    constant = (low == high).all(axis=0)
     across = rng.permutation(data.n_groups)
     clusters = data.concepts[order][first]
     out[:, constant] = clusters[across][data.groups][:, constant]
@@ -43,26 +45,26 @@ def null_concepts(
 
 def null_best(
     data: ProbingSet,
-    metric: str,
+    options: ConceptOptions,
     *,
     rng: np.random.Generator,
-    draws: int = 40,
     level: float = 0.95,
     eligible: Bool[np.ndarray, " concept"] | None = None,
-    quantile: float | None = 0.05,
-    threshold: float = 0.0,
     rows: Int[np.ndarray, " row"] | None = None,
     workers: int = 1,
 ) -> Float[np.ndarray, " unit"]:
     """The `level` quantile, per unit, of the best similarity over a full set of null concepts.
 
-    `rows` restricts the null to some samples; `workers` threads share the blocks of units.
+    The similarity is the first metric of `options`, whose `null_draws` sets are drawn. `rows`
+    restricts the null to some samples; `workers` threads share the blocks of units.
     """
-    similarity = get_similarity(metric)
-    fn = similarity.fn
+    metric, draws = options.metrics[0], options.null_draws
+    fn = get_similarity(metric).fn
     keep = np.ones(data.n_concepts, dtype=bool) if eligible is None else eligible
     columns = int(keep.sum())
-    part = _without_units(data, np.arange(data.n_samples) if rows is None else rows)
+    # The concepts and clusters of some rows, without copying any activations.
+    bare = replace(data, acts=np.zeros((data.n_samples, 0)))
+    part = take_samples(bare, np.arange(data.n_samples) if rows is None else rows)
     nulls = np.concatenate([null_concepts(part, rng=rng)[:, keep] for _ in range(draws)], axis=1)
 
     def best_of_draws(scores: Float[np.ndarray, "column unit"]) -> Float[np.ndarray, "draw unit"]:
@@ -72,9 +74,13 @@ def null_best(
         block = block if rows is None else block[rows]
         if fn is None:
             return best_of_draws(rank_scores(metric, block, nulls, part.weights).T)
-        on = None
-        if similarity.thresholded:
-            on = active_rows(block, quantile=quantile, threshold=threshold, weights=part.weights)
+        on = activity(
+            block,
+            [metric],
+            quantile=options.quantile,
+            threshold=options.threshold,
+            weights=part.weights,
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
             scores = fn(sample_moments(block, on, nulls, part.weights, with_log=metric == "wpmi"))
         return best_of_draws(scores[0])
@@ -87,16 +93,3 @@ def null_best(
     defined = ~np.isnan(best).any(axis=0)
     out[defined] = np.quantile(best[:, defined], level, axis=0, method="higher")
     return out
-
-
-def _without_units(data: ProbingSet, rows: Int[np.ndarray, " row"]) -> ProbingSet:
-    """The concepts and clusters of some rows, without copying any activations."""
-    return take_samples(replace(data, acts=np.zeros((data.n_samples, 0))), rows)
-
-
-def _constant_in_clusters(
-    ordered: Float[np.ndarray, "sample concept"], first: np.ndarray
-) -> Bool[np.ndarray, " concept"]:
-    low = np.minimum.reduceat(ordered, first, axis=0)
-    high = np.maximum.reduceat(ordered, first, axis=0)
-    return (low == high).all(axis=0)

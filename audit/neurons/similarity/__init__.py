@@ -1,7 +1,8 @@
 """Similarity of a unit and a concept, its bounds and its resampled values."""
 
 from circuitvar.audit.neurons.similarity.bounds import (
-    clustered_ratio_half_width, denominators, hoeffding_half_width, similarity_interval,
+    auroc_half_width, clustered_ratio_half_width, denominators, dkw_term, hoeffding_half_width,
+    similarity_interval,
 )
 from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights, concept_prompts
 from circuitvar.audit.neurons.similarity.cluster_sums import (
@@ -18,8 +19,8 @@ from circuitvar.audit.neurons.similarity.similarity_metrics import (
 
 __all__ = [
     "ClusterSums", "Columns", "ConceptOptions", "REPLICATE_BLOCK", "active_rows", "activity",
-    "auroc_influence", "chunk_size", "cluster_sums", "cluster_weights",
-    "clustered_ratio_half_width", "concept_columns", "concept_prompts", "denominators",
+    "auroc_half_width", "auroc_influence", "chunk_size", "cluster_sums", "cluster_weights",
+    "clustered_ratio_half_width", "concept_columns", "concept_prompts", "denominators", "dkw_term",
     "get_similarity", "hoeffding_half_width", "metric_self_check", "pearson", "powered_concepts",
     "rank_scores", "require_binary", "sample_moments", "similarity", "similarity_interval",
     "similarity_table", "weighted_moments",

@@ -39,15 +39,6 @@ def auroc_half_width(positives: Counts, negatives: Counts, *, delta: float = 0.0
     return hoeffding_half_width(np.minimum(positives, negatives), delta=delta)
 
 
-def auroc_mcdiarmid_half_width(
-    positives: Counts, negatives: Counts, *, delta: float = 0.05
-) -> Values:
-    """McDiarmid: sqrt(ln(2/delta) (1/n_1 + 1/n_0) / 2); never tighter than `auroc_half_width`."""
-    with np.errstate(divide="ignore"):
-        rate = 1 / np.asarray(positives, float) + 1 / np.asarray(negatives, float)
-    return np.asarray(np.sqrt(math.log(2 / delta) * rate / 2))
-
-
 def clustered_ratio_half_width(
     denominators: Counts, n_clusters: int, largest: float, *, delta: float = 0.05
 ) -> Values:
@@ -112,21 +103,3 @@ def denominators(metric: str, n: Counts, active: Counts, concept: Counts, both: 
     if metric not in table:
         raise ValueError(f"{metric} is not a single share; use one of {', '.join(table)}.")
     return np.broadcast_to(np.asarray(table[metric], float), np.shape(both))
-
-
-def required_n(
-    half_width: float, *, concepts: int = 1, units: int = 1, frequency: float = 1.0,
-    delta: float = 0.05,
-) -> int:  # fmt: skip
-    """Prompts needed for a distribution-free half-width, uniform over concepts and units.
-
-    `frequency` is the share of prompts in the metric's denominator: 1 for accuracy, the concept
-    frequency for P(active | concept), the rarer class for AUROC.
-
-    >>> required_n(0.1), required_n(0.05, concepts=50)
-    (185, 1521)
-    """
-    if not 0 < half_width < 1 or not 0 < frequency <= 1 or not 0 < delta < 1:
-        raise ValueError("half_width, delta must lie in (0, 1) and frequency in (0, 1].")
-    exact = math.log(2 * concepts * units / delta) / (2 * half_width**2)
-    return math.ceil(math.ceil(exact) / frequency)

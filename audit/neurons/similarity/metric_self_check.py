@@ -6,12 +6,13 @@ extra labels, precision and AUROC (for rare concepts) to missing ones.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from circuitvar.audit.neurons.data import ProbingSet, as_numpy
+from circuitvar.audit.neurons.data import ProbingSet, take_units
 from circuitvar.audit.neurons.similarity.similarity import similarity
 from circuitvar.audit.neurons.similarity.similarity_metrics import SIMILARITIES, get_similarity
 
@@ -105,7 +106,7 @@ def metric_self_check(
     concepts = data.concepts[:, concept_ids]
     binary = ((concepts == 0) | (concepts == 1)).all()
     metrics = [key for key in metrics if binary or key not in ("auprc", "inverse_auprc")]
-    acts = np.ascontiguousarray(as_numpy(data.acts)[:, chosen])
+    probed = take_units(data, chosen)
     variants = {
         "intact": concepts,
         "missing": missing_labels(concepts, rng=rng),
@@ -113,7 +114,10 @@ def metric_self_check(
     }
     scores = {
         name: similarity(
-            _with_arrays(data, acts, variant), metrics, quantile=quantile, threshold=threshold
+            replace(probed, concepts=np.ascontiguousarray(variant, dtype=np.float32)),
+            metrics,
+            quantile=quantile,
+            threshold=threshold,
         )
         for name, variant in variants.items()
     }
@@ -140,15 +144,3 @@ def _row(key: str, scores: dict[str, dict[str, np.ndarray]], columns: np.ndarray
     shares = np.array([row[k] for k in ("missing", "extra", "missing_theory", "extra_theory")])
     row["may_rank"] = bool((shares[np.isfinite(shares)] > PASS_SHARE).all())
     return row
-
-
-def _with_arrays(data: ProbingSet, acts: np.ndarray, concepts: np.ndarray) -> ProbingSet:
-    return ProbingSet(
-        acts=acts,
-        concepts=np.ascontiguousarray(concepts, dtype=np.float32),
-        groups=data.groups,
-        strata=data.strata,
-        weights=data.weights,
-        units=tuple(f"u{i}" for i in range(acts.shape[1])),
-        names=tuple(f"c{i}" for i in range(concepts.shape[1])),
-    )

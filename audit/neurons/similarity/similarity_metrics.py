@@ -107,36 +107,29 @@ def _inverse_root(sum_of_squares: np.ndarray) -> np.ndarray:
         return np.where(sum_of_squares > 1e-5, 1 / np.sqrt(sum_of_squares), np.nan)
 
 
-def _metric(key, title, fn, low, high, *, thresholded=True, ranking=False, aliases=(), family=""):
-    reads = "ranks" if fn is None else "moments"
-    return Similarity(
-        key, title, reads, fn, low, high, thresholded, ranking, tuple(aliases), family or key
-    )
-
-
 SIMILARITIES: tuple[Similarity, ...] = (
-    _metric("pearson", "Pearson", pearson, -1, 1, thresholded=False, ranking=True,
+    Similarity("pearson", "Pearson", pearson, -1, 1, thresholded=False, ranking=True,
             aliases=("correlation",)),
-    _metric("iou", "IoU", iou, 0, 1, ranking=True, aliases=("jaccard",)),
-    _metric("auprc", "AUPRC (concept as score)", auprc, 0, 1, ranking=True),
-    _metric("f1", "F1", f1, 0, 1, ranking=True, aliases=("dice",), family="iou"),
-    _metric("cosine", "Cosine", cosine, -1, 1, thresholded=False, ranking=True),
-    _metric("phi", "Phi", phi, -1, 1, ranking=True, aliases=("mcc",)),
-    _metric("accuracy", "Accuracy", accuracy, 0, 1),
-    _metric("balanced_accuracy", "Balanced accuracy", balanced_accuracy, 0, 1,
+    Similarity("iou", "IoU", iou, 0, 1, ranking=True, aliases=("jaccard",)),
+    Similarity("auprc", "AUPRC (concept as score)", auprc, 0, 1, ranking=True),
+    Similarity("f1", "F1", f1, 0, 1, ranking=True, aliases=("dice",), same_best_as="iou"),
+    Similarity("cosine", "Cosine", cosine, -1, 1, thresholded=False, ranking=True),
+    Similarity("phi", "Phi", phi, -1, 1, ranking=True, aliases=("mcc",)),
+    Similarity("accuracy", "Accuracy", accuracy, 0, 1),
+    Similarity("balanced_accuracy", "Balanced accuracy", balanced_accuracy, 0, 1,
             aliases=("AUC (NeuronEval)",)),
-    _metric("inverse_balanced_accuracy", "Inverse balanced accuracy", inverse_balanced_accuracy,
+    Similarity("inverse_balanced_accuracy", "Inverse balanced accuracy", inverse_balanced_accuracy,
             0, 1, aliases=("inverse AUC of a binary unit",)),
-    _metric("p_concept_given_active", "P(concept | active)", p_concept_given_active, 0, 1,
+    Similarity("p_concept_given_active", "P(concept | active)", p_concept_given_active, 0, 1,
             aliases=("recall (NeuronEval)", "precision (INVERT, sklearn)")),
-    _metric("p_active_given_concept", "P(active | concept)", p_active_given_concept, 0, 1,
+    Similarity("p_active_given_concept", "P(active | concept)", p_active_given_concept, 0, 1,
             aliases=("precision (NeuronEval)", "recall (INVERT, sklearn)")),
-    _metric("mad", "Mean activation difference", mad, np.nan, np.nan, thresholded=False),
-    _metric("wpmi", "WPMI", wpmi, np.nan, np.nan),
-    _metric("auroc", "AUROC (unit as score)", None, 0, 1, thresholded=False,
+    Similarity("mad", "Mean activation difference", mad, np.nan, np.nan, thresholded=False),
+    Similarity("wpmi", "WPMI", wpmi, np.nan, np.nan),
+    Similarity("auroc", "AUROC (unit as score)", None, 0, 1, thresholded=False,
             aliases=("inverse AUC", "AUC (CoSy)")),
-    _metric("spearman", "Spearman", None, -1, 1, thresholded=False),
-    _metric("inverse_auprc", "AUPRC (unit as score)", None, 0, 1, thresholded=False,
+    Similarity("spearman", "Spearman", None, -1, 1, thresholded=False),
+    Similarity("inverse_auprc", "AUPRC (unit as score)", None, 0, 1, thresholded=False,
             aliases=("IoU probe (NeuroX)",)),
 )  # fmt: skip
 DEFAULT_RANKING = ("pearson", "iou", "auprc")

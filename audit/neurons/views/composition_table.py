@@ -12,8 +12,11 @@ import pandas as pd
 from jaxtyping import Bool, Int
 
 from circuitvar.audit.neurons.data import ProbingSet, as_numpy
-from circuitvar.audit.neurons.similarity import cluster_weights
+from circuitvar.audit.neurons.similarity import ConceptOptions, cluster_weights
 from circuitvar.audit.neurons.views.compositions import composition_search
+
+REPLICATES = 1000
+"""Resamples of the held-out half."""
 
 
 def composition_table(
@@ -24,31 +27,34 @@ def composition_table(
     *,
     rng: np.random.Generator,
     length: int = 3,
-    alpha: float = 0.05,
-    quantile: float | None = 0.05,
-    threshold: float = 0.0,
-    replicates: int = 1000,
+    options: ConceptOptions | None = None,
 ) -> pd.DataFrame:
     """One row per unit: best formula and concept on one half, their IoU on the other.
 
     `gain` is formula minus concept on the held-out half with percentile limits at
-    alpha / units; `supported` says that the lower limit is above 0. Sample weights are ignored.
+    alpha / units; `supported` says that the lower limit is above 0. Of `options` only alpha and
+    the activity threshold count; sample weights are ignored.
+
+    Raises
+    ------
+    ValueError
+        One of the halves has no cluster.
     """
+    options = options or ConceptOptions()
     held = score_half[data.groups]
     if held.all() or not held.any():
         raise ValueError("compositions need at least two clusters, one for each half.")
     atoms = data.concepts[:, list(columns)] > 0.5
     names = [data.names[c] for c in columns]
-    codes = data.groups[held]
-    present, codes = np.unique(codes, return_inverse=True)
-    draws = cluster_weights(data.strata[present], replicates, rng=rng)
-    level = alpha / max(len(units), 1)
+    present, codes = np.unique(data.groups[held], return_inverse=True)
+    draws = cluster_weights(data.strata[present], REPLICATES, rng=rng)
+    alpha = options.alpha / max(len(units), 1)
     rows = []
     for unit in units:
         values = as_numpy(data.acts[:, unit])
-        limit = threshold
-        if quantile is not None:
-            limit = np.quantile(values[~held], 1 - quantile, method="inverted_cdf")
+        limit = options.threshold
+        if options.quantile is not None:
+            limit = np.quantile(values[~held], 1 - options.quantile, method="inverted_cdf")
         on = values > limit
         found = composition_search(on[~held], atoms[~held], names, length=length, top=1)
         single = composition_search(on[~held], atoms[~held], names, length=1, top=1)
@@ -57,15 +63,22 @@ def composition_table(
         masks = [evaluate_formula(part.name, atoms[held], names) for part in (found[0], single[0])]
         ratios = [_resampled_iou(on[held], mask, codes, draws) for mask in masks]
         gain = ratios[0] - ratios[1]
-        low, high = np.nanquantile(gain[1:], [level / 2, 1 - level / 2])
+        low, high = np.nanquantile(gain[1:], [alpha / 2, 1 - alpha / 2])
         rows.append(
             {
-                "unit": data.units[unit], "formula": found[0].name, "length": found[0].length,
-                "searched_iou": found[0].score, "held_out_iou": ratios[0][0],
-                "concept": single[0].name, "concept_iou": ratios[1][0], "gain": gain[0],
-                "low": low, "high": high, "supported": bool(low > 0),
+                "unit": data.units[unit],
+                "formula": found[0].name,
+                "length": found[0].length,
+                "searched_iou": found[0].score,
+                "held_out_iou": ratios[0][0],
+                "concept": single[0].name,
+                "concept_iou": ratios[1][0],
+                "gain": gain[0],
+                "low": low,
+                "high": high,
+                "supported": bool(low > 0),
             }
-        )  # fmt: skip
+        )
     return pd.DataFrame(rows)
 
 

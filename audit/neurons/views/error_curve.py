@@ -10,21 +10,25 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from circuitvar.audit.neurons.data import ProbingSet, as_numpy
+from circuitvar.audit.neurons.data import ProbingSet, take_concepts, take_units
 from circuitvar.audit.neurons.similarity import (
+    ClusterSums,
+    ConceptOptions,
     activity,
     cluster_sums,
     cluster_weights,
     clustered_ratio_half_width,
     concept_columns,
     denominators,
-    get_similarity,
     hoeffding_half_width,
     weighted_moments,
 )
 from circuitvar.circuits.binomial import clopper_pearson
 
 SHARE_METRICS = ("accuracy", "p_concept_given_active", "p_active_given_concept", "iou")
+DRAWS = 200
+"""Smaller probing sets drawn per size."""
+DELTA = 0.05
 
 
 def error_curve(
@@ -35,23 +39,22 @@ def error_curve(
     rng: np.random.Generator,
     metrics: Sequence[str] = ("iou", "p_active_given_concept", "accuracy"),
     shares: Sequence[float] = (0.05, 0.1, 0.2, 0.3, 0.5),
-    draws: int = 200,
     concepts: int = 1,
-    quantile: float | None = 0.05,
-    threshold: float = 0.0,
-    delta: float = 0.05,
+    options: ConceptOptions | None = None,
 ) -> pd.DataFrame:
-    """One row per metric and size: measured error and half-widths at level 1 - delta.
+    """One row per metric and size: measured error and half-widths at level 95%.
+
+    `options` say when a unit is active; of the samples, each counts once.
 
     Parameters
     ----------
     concepts
-        How many concepts the bound must hold for at once (delta / concepts).
+        How many concepts the bound must hold for at once (.05 / concepts).
 
     Returns
     -------
     pandas.DataFrame
-        Columns metric, prompts, error (1 - delta quantile), exact (Clopper-Pearson half-width,
+        Columns metric, prompts, error (95% quantile), exact (Clopper-Pearson half-width,
         independent rows), distribution_free (Hoeffding, independent rows), clustered
         (distribution-free, dependent rows within prompts), at the mean counts of that size.
 
@@ -70,57 +73,41 @@ def error_curve(
             "the samples are weighted, and the bounds count samples; pass a probing set without "
             "weights."
         )
-    one = _one_pair(data, unit, concept)
+    options = options or ConceptOptions()
+    one = take_concepts(take_units(data, np.array([unit])), [concept])
     block = np.asarray(one.acts, dtype=np.float32)
-    on = activity(block, metrics, quantile=quantile, threshold=threshold)
+    on = activity(block, metrics, quantile=options.quantile, threshold=options.threshold)
     sums = cluster_sums(concept_columns(one), block, on)
     largest = float(np.bincount(data.groups).max())
     whole = _counts(sums, np.ones((1, data.n_groups)))
+    delta = DELTA / concepts
     rows = []
     for share in shares:
-        w = cluster_weights(data.strata, draws, rng=rng, scheme="subsample", fraction=share)
+        w = cluster_weights(data.strata, DRAWS, rng=rng, scheme="subsample", fraction=share)
         counts = _counts(sums, w)
         for metric in metrics:
-            fn = _value(metric)
-            error = np.abs(fn(*counts) - fn(*whole))
+            values = _score(metric, *counts)
+            error = np.abs(values - _score(metric, *whole))
             error = error[np.isfinite(error)]
             given = float(denominators(metric, *counts).mean())
-            centre = float(np.nanmean(fn(*counts)))
-            low, high = clopper_pearson(centre * given, given, alpha=delta / concepts)
+            low, high = clopper_pearson(float(np.nanmean(values)) * given, given, alpha=delta)
+            clustered = clustered_ratio_half_width(given, int(w[0].sum()), largest, delta=delta)
             rows.append(
                 {
                     "unit": data.units[unit],
                     "concept": data.names[concept],
                     "metric": metric,
                     "prompts": round(float(w[0].sum())),
-                    "error": float(np.quantile(error, 1 - delta)) if len(error) else np.nan,
+                    "error": float(np.quantile(error, 1 - DELTA)) if len(error) else np.nan,
                     "exact": float(high - low) / 2,
-                    "distribution_free": float(
-                        hoeffding_half_width(np.array(given), delta=delta / concepts)
-                    ),
-                    "clustered": float(
-                        clustered_ratio_half_width(
-                            np.array(given), int(w[0].sum()), largest, delta=delta / concepts
-                        )
-                    ),
+                    "distribution_free": float(hoeffding_half_width(given, delta=delta)),
+                    "clustered": float(clustered),
                 }
             )
     return pd.DataFrame(rows)
 
 
-def _one_pair(data: ProbingSet, unit: int, concept: int) -> ProbingSet:
-    return ProbingSet(
-        acts=np.array(as_numpy(data.acts[:, unit : unit + 1]), dtype=np.float32),
-        concepts=np.ascontiguousarray(data.concepts[:, concept : concept + 1]),
-        groups=data.groups,
-        strata=data.strata,
-        weights=data.weights,
-        units=data.units[unit : unit + 1],
-        names=data.names[concept : concept + 1],
-    )
-
-
-def _counts(sums, w: np.ndarray) -> tuple[Float[np.ndarray, " draw"], ...]:
+def _counts(sums: ClusterSums, w: np.ndarray) -> tuple[Float[np.ndarray, " draw"], ...]:
     """n, active, concept and both, per draw."""
     parts = [
         [m.n[:, 0, 0], m.active[:, 0, 0], m.concept[:, 0, 0], m.both[:, 0, 0]]
@@ -129,13 +116,7 @@ def _counts(sums, w: np.ndarray) -> tuple[Float[np.ndarray, " draw"], ...]:
     return tuple(np.concatenate(columns).astype(np.float64) for columns in zip(*parts, strict=True))
 
 
-def _value(metric: str):
-    """The metric as a function of the four counts."""
-    get_similarity(metric)
-
-    def value(n, active, concept, both):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            top = n - active - concept + 2 * both if metric == "accuracy" else both
-            return top / denominators(metric, n, active, concept, both)
-
-    return value
+def _score(metric: str, n, active, concept, both) -> Float[np.ndarray, " draw"]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        top = n - active - concept + 2 * both if metric == "accuracy" else both
+        return top / denominators(metric, n, active, concept, both)

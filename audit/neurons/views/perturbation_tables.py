@@ -9,6 +9,7 @@ from jaxtyping import Int
 from circuitvar.audit.neurons.data import ProbingSet
 from circuitvar.audit.neurons.resampling import Members
 from circuitvar.audit.neurons.sets import flip_frame
+from circuitvar.audit.neurons.similarity import ConceptOptions
 from circuitvar.audit.neurons.views.label_agreement import label_ledger
 from circuitvar.audit.neurons.views.match_units import match_units, seed_agreement
 from circuitvar.audit.neurons.views.perturbations import (
@@ -27,13 +28,11 @@ OtherData = Mapping[str, Mapping[str, ProbingSet]]
 def perturbation_tables(
     data: ProbingSet,
     reference: Int[np.ndarray, " unit"],
-    metric: str,
+    concepts: ConceptOptions,
     *,
     rng: np.random.Generator,
     members: Members,
     options: PerturbationOptions,
-    quantile: float | None = 0.05,
-    threshold: float = 0.0,
     other_data: OtherData | None = None,
     other_models: Mapping[str, ProbingSet] | None = None,
 ) -> dict[str, pd.DataFrame]:
@@ -41,6 +40,8 @@ def perturbation_tables(
 
     Parameters
     ----------
+    concepts
+        Names the metric, the first one, and the activity threshold.
     reference
         Class code of each unit on `data`, -1 without label.
     other_data
@@ -54,16 +55,15 @@ def perturbation_tables(
     ValueError
         Units or concepts of another probing set are not those of `data`.
     """
+    metric = concepts.metrics[0]
+    activity = {"quantile": concepts.quantile, "threshold": concepts.threshold}
     runs, levels = perturbed_labels(
-        data, metric, rng=rng, members=members, options=options, quantile=quantile,
-        threshold=threshold,
-    )  # fmt: skip
+        data, metric, rng=rng, members=members, options=options, **activity
+    )
 
     def relabel(other: ProbingSet) -> np.ndarray:
         every = np.ones((1, other.n_groups))
-        return winning_classes(
-            other, every, metric, members=members, quantile=quantile, threshold=threshold
-        )[0]
+        return winning_classes(other, every, metric, members=members, **activity)[0]
 
     for axis, found in (other_data or {}).items():
         for level, other in found.items():

@@ -6,7 +6,7 @@ arrays: `perturbation_tables` takes them and joins all axes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,6 +18,7 @@ from circuitvar.audit.neurons.similarity import (
     chunk_size,
     cluster_weights,
     concept_columns,
+    get_similarity,
 )
 
 
@@ -92,22 +93,20 @@ def perturbed_labels(
         labels = relabel(cluster_weights(data.strata, options.resamples, rng=rng))
         add("prompts", {f"resample {i}": row for i, row in enumerate(labels)})
     add("templates", _leave_out(data, relabel))
-    add("size", {
-        f"{share:g}": relabel(
-            cluster_weights(data.strata, 1, rng=rng, scheme="subsample", fraction=share)
-        )
-        for share in options.sizes
-    })  # fmt: skip
-    add("label noise", {
-        f"{kind} {rate:g}": relabel(every, changed=noisy_labels(data, rate, kind=kind, rng=rng))
+    shares = options.sizes
+    fewer = (
+        cluster_weights(data.strata, 1, rng=rng, scheme="subsample", fraction=f) for f in shares
+    )
+    add("size", {f"{f:g}": relabel(w) for f, w in zip(shares, fewer, strict=True)})
+    mislabelled = {
+        f"{kind} {rate:g}": relabel(every, noisy_labels(data, rate, kind=kind, rng=rng))
         for kind in ("missing", "extra")
         for rate in options.label_noise
-    })  # fmt: skip
-    add("activation noise", {
-        f"{rate:g}": relabel(every, changed=noisy_activations(data, rate, rng=rng))
-        for rate in options.activation_noise
-    })  # fmt: skip
-    if metric not in ("pearson", "cosine", "mad", "auroc", "spearman"):
+    }
+    add("label noise", mislabelled)
+    noisy = ((f, noisy_activations(data, f, rng=rng)) for f in options.activation_noise)
+    add("activation noise", {f"{f:g}": relabel(every, one) for f, one in noisy})
+    if get_similarity(metric).thresholded:
         add("threshold", {f"{q:g}": relabel(every, quantile=q) for q in options.quantiles})
     add("metric", {k: relabel(every, metric=k) for k in options.metrics if k != metric})
     return runs, levels
@@ -135,29 +134,14 @@ def noisy_labels(
         frequency = data.concepts.mean(axis=0)
         flip = draw < rate * frequency / np.maximum(1 - frequency, 1e-9)
         concepts = np.where(flip, 1.0, data.concepts)
-    return _replace(data, concepts=np.ascontiguousarray(concepts, dtype=np.float32))
+    return replace(data, concepts=np.ascontiguousarray(concepts, dtype=np.float32))
 
 
 def noisy_activations(data: ProbingSet, rate: float, *, rng: np.random.Generator) -> ProbingSet:
     """Add Gaussian noise with sd `rate` times each unit's own sd."""
     acts = np.array(as_numpy(data.acts), dtype=np.float32)
     noise = rng.standard_normal(acts.shape, dtype=np.float32)
-    return _replace(data, acts=acts + rate * acts.std(axis=0) * noise)
-
-
-def _replace(
-    data: ProbingSet, *, acts: np.ndarray | None = None, concepts: np.ndarray | None = None
-) -> ProbingSet:
-    return ProbingSet(
-        acts=data.acts if acts is None else acts,
-        concepts=data.concepts if concepts is None else concepts,
-        groups=data.groups,
-        strata=data.strata,
-        weights=data.weights,
-        units=data.units,
-        names=data.names,
-        strata_names=data.strata_names,
-    )
+    return replace(data, acts=acts + rate * acts.std(axis=0) * noise)
 
 
 def class_members(classes: Sequence[Sequence[int]], eligible: np.ndarray) -> list[list[int]]:

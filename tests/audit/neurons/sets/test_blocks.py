@@ -60,8 +60,9 @@ def test_null_bar_of_some_rows_is_the_null_bar_of_their_probing_set():
     data, _ = planted_units(50, 4, 5, 3, beta=0.0, seed=1)
     rows = np.flatnonzero(data.groups % 2 == 0)
     for metric in ("pearson", "iou"):
-        whole = null_best(data, metric, rng=np.random.default_rng(2), draws=5, rows=rows)
-        part = null_best(take_samples(data, rows), metric, rng=np.random.default_rng(2), draws=5)
+        few = ConceptOptions(metrics=(metric,), null_draws=5)
+        whole = null_best(data, few, rng=np.random.default_rng(2), rows=rows)
+        part = null_best(take_samples(data, rows), few, rng=np.random.default_rng(2))
         np.testing.assert_array_equal(whole, part)
         assert (whole > 0).all()
 

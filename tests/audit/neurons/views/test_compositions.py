@@ -36,6 +36,8 @@ def test_formulas_of_noise_look_good_where_searched_and_are_not_supported():
     rng = np.random.default_rng(2)
     data = probing_set(rng.normal(size=(400, 40)), rng.integers(0, 2, (400, 8)))
     half = np.arange(400) % 2 == 0
-    table = composition_table(data, range(40), range(8), half, rng=rng, quantile=0.2)
+    table = composition_table(
+        data, range(40), range(8), half, rng=rng, options=ConceptOptions(quantile=0.2)
+    )
     assert (table["searched_iou"] - table["held_out_iou"]).mean() > 0.03
     assert table["supported"].sum() <= 2

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from circuitvar.audit.neurons.data.probing_set import probing_set, take_samples, take_units
 from circuitvar.audit.neurons.data.types import ProbingSet
+from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
 from circuitvar.audit.neurons.views.match_units import match_units, seed_agreement, unit_layers
 from circuitvar.audit.neurons.views.perturbation_tables import SEED_AXIS, perturbation_tables
 from circuitvar.audit.neurons.views.perturbations import PerturbationOptions
@@ -87,7 +88,7 @@ def test_a_permuted_model_keeps_its_labels_and_an_unrelated_one_does_not():
     )  # fmt: skip
     members = [[c] for c in range(data.n_concepts)]
     tables = perturbation_tables(
-        data, truth, "pearson", rng=rng, members=members, options=FEW,
+        data, truth, ConceptOptions(), rng=rng, members=members, options=FEW,
         other_models={"twin": twin, "noise": noise},
     )  # fmt: skip
     seeds = tables["seeds"].set_index("model")
@@ -111,7 +112,7 @@ def test_other_samples_of_the_same_units_are_an_axis():
     without = probing_set(other.acts, concepts, groups=other.groups)
     members = [[c] for c in range(10)]
     tables = perturbation_tables(
-        data, truth, "pearson", rng=np.random.default_rng(0), members=members, options=FEW,
+        data, truth, ConceptOptions(), rng=np.random.default_rng(0), members=members, options=FEW,
         other_data={"name pool": {"fresh": other, "without": without}},
     )  # fmt: skip
     rate = tables["perturbations"].set_index(["axis", "level"]).flip_rate
@@ -123,7 +124,7 @@ def test_other_samples_of_the_same_units_are_an_axis():
     }  # fmt: skip
     fewer = {"name pool": {"a": take_units(other, np.arange(4))}}
     with pytest.raises(ValueError, match="name pool 'a' has other units"):
-        perturbation_tables(data, truth, "pearson", other_data=fewer, **common)
+        perturbation_tables(data, truth, ConceptOptions(), other_data=fewer, **common)
     narrow = {"b": probing_set(other.acts, other.concepts[:, :9], groups=other.groups)}
     with pytest.raises(ValueError, match="model 'b' has other concepts"):
-        perturbation_tables(data, truth, "pearson", other_models=narrow, **common)
+        perturbation_tables(data, truth, ConceptOptions(), other_models=narrow, **common)
