@@ -4,6 +4,7 @@ Writes to `out`: a folder per kind of unit (`neurons/`, `heads/`, ...) with one 
 `figures/`, `cards.md`, `neurons.json` and `section.json`. Frames are unrounded.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,6 @@ from circuitvar.reports.neurons.units import (
 from circuitvar.reports.neurons.write import write_neurons
 
 if TYPE_CHECKING:  # torch is slow to import
-    from circuitvar.audit.types import Estimate
     from circuitvar.circuits.model import Model
     from circuitvar.tasks.types import Batch, Metric, PromptPair
 
@@ -96,15 +96,28 @@ def run_neurons(
         elsewhere = other_samples(
             chosen, loaded, len(batch), rng=pools, other_models=siblings, device=device
         )
-    run = _audit(
-        loaded, get_metric(chosen.metric), (batch, pairs), (held_batch, held_pairs), choose,
-        options, substituted, choice, elsewhere, workers,
-    )  # fmt: skip
+    metric, held_pair = get_metric(chosen.metric), (held_batch, held_pairs)
+    read = partial(unit_probing_set, choice=choice, metric=metric)
+    data, parts = _audit(
+        loaded, (batch, pairs), read, choice.kinds, options, elsewhere, workers=workers
+    )
+    replaced = pd.DataFrame()
+    if "neurons" in parts:
+        neurons = data["neurons"], parts["neurons"]
+        replaced = _substitution(loaded, metric, *neurons, held_pair, choose, options, substituted)
+    first = choice.kinds[0]
+    run = NeuronRun(parts, replaced, _bounds(data[first], parts[first], choose, options))
     run.provenance.update(
-        task=task, model=model, model_digest=loaded.digest, seed=seed, format=FORMAT,
-        prompts=len(batch), held_out=len(held_batch), units=list(choice.kinds),
+        task=task,
+        model=model,
+        model_digest=loaded.digest,
+        seed=seed,
+        format=FORMAT,
+        prompts=len(batch),
+        held_out=len(held_batch),
+        units=list(choice.kinds),
         other_models=list(elsewhere.models),
-    )  # fmt: skip
+    )
     if "edges" in choice.kinds:
         run.provenance.update(circuit=choice.circuit, edges=len(choice.edge_names))
     if "heads-output" in choice.kinds:
@@ -119,50 +132,37 @@ OTHER_INCLUSION = 20
 units as for 64. The standard error of an inclusion frequency is then at most .11."""
 
 
-def _lighter(options: NeuronOptions) -> NeuronOptions:
-    """Options for the kinds of units beside MLP neurons."""
-    inclusion = min(options.inclusion_replicates, OTHER_INCLUSION)
-    return replace(options, self_check=False, inclusion_replicates=inclusion)
-
-
 def _audit(
     model: "Model",
-    metric: "Metric",
     probe: "tuple[Batch, tuple[PromptPair, ...]]",
-    held: "tuple[Batch, tuple[PromptPair, ...]]",
-    rng: np.random.Generator,
+    read_units: Callable[..., ProbingSet],
+    kinds: Sequence[str],
     options: NeuronOptions,
-    substituted: int,
-    choice: UnitChoice,
     elsewhere: OtherSamples,
+    *,
     workers: int,
-) -> NeuronRun:
+) -> tuple[dict[str, ProbingSet], dict[str, NeuronAudit]]:
+    """Probing set and audit of every kind of units; those beside MLP neurons get less work."""
     from circuitvar.audit.neurons.data import token_concepts
     from circuitvar.audit.neurons.on_models import live_units
 
+    inclusion = min(options.inclusion_replicates, OTHER_INCLUSION)
+    lighter = replace(options, self_check=False, inclusion_replicates=inclusion)
     batch = probe[0]
     concepts = token_concepts(batch, model.tokenizer, pairs=probe[1])
-    parts, data = {}, {}
-    for kind in choice.kinds:
-        read = partial(unit_probing_set, kind, choice=choice, metric=metric)
+    data, parts = {}, {}
+    for kind in kinds:
+        read = partial(read_units, kind)
         data[kind] = live_units(read(model, batch, concepts))
         siblings = {} if kind == "edges" else elsewhere.models
         parts[kind] = audit_neurons(
             data[kind],
-            options if kind == "neurons" else _lighter(options),
+            options if kind == "neurons" else lighter,
             other_data=pool_data(data[kind], elsewhere, partial(read, model)),
             other_models={name: read(other, batch, concepts) for name, other in siblings.items()},
             workers=workers,
         )
-    replaced = pd.DataFrame()
-    if "neurons" in parts:
-        replaced = _substitution(
-            model, metric, data["neurons"], parts["neurons"], held, rng, options, substituted
-        )
-    first = choice.kinds[0]
-    return NeuronRun(
-        parts=parts, substitution=replaced, bounds=_bounds(data[first], parts[first], rng, options)
-    )
+    return data, parts
 
 
 SHORTLIST = 4
@@ -201,23 +201,19 @@ def _substitution(
     each, joint = substitution_scores(
         model, held[0], metric, tokens, columns, found, units, rng=rng
     )
-    rows = [_score_row(name, score) for name, score in each.items()]
-    rows.append(_score_row(f"all {len(units)} together", joint))
     correlation = dict(zip(found.units, found.test, strict=True))
-    for row in rows:
-        row["simulation_correlation"] = correlation.get(str(row["unit"]), float("nan"))
-    return pd.DataFrame(rows)
-
-
-def _score_row(name: str, score: "Estimate") -> dict[str, object]:
-    return {
-        "unit": name,
-        "substitution": score.value,
-        "se": score.se,
-        "low": score.low,
-        "high": score.high,
-        "prompts": score.n,
-    }
+    return pd.DataFrame(
+        {
+            "unit": name,
+            "substitution": score.value,
+            "se": score.se,
+            "low": score.low,
+            "high": score.high,
+            "prompts": score.n,
+            "simulation_correlation": correlation.get(name, float("nan")),
+        }
+        for name, score in {**each, f"all {len(units)} together": joint}.items()
+    )
 
 
 CURVES_TRIED = 50
@@ -243,8 +239,7 @@ def _bounds(
             data.names.index(name),
             rng=rng,
             concepts=int(audit.aliases["eligible"].to_numpy().sum()),
-            quantile=options.concepts.quantile,
-            threshold=options.concepts.threshold,
+            options=options.concepts,
         )
         if (curve["error"].to_numpy(dtype=float) > 0).all():
             return curve

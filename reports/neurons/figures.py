@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from circuitvar.audit.neurons.similarity import get_similarity
 from circuitvar.reports.figures import (
     BLUE,
     GREEN,
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SETS = {"s_maxt": ("best concept", BLUE), "s_new": ("fresh data", GREEN),
-        "s_vote": ("next resample", ORANGE)}  # fmt: skip
+SETS = {
+    "s_maxt": ("best concept", BLUE),
+    "s_new": ("fresh data", GREEN),
+    "s_vote": ("next resample", ORANGE),
+}
 VERDICT_COLOURS = {"stable": BLUE, "ambiguous": ORANGE, "unidentified": GREY}
-METRIC_TITLES = {"iou": "IoU", "accuracy": "Accuracy",
-                 "p_active_given_concept": "P(active | concept)",
-                 "p_concept_given_active": "P(concept | active)"}  # fmt: skip
 
 
 def vote_bars(
@@ -85,10 +86,8 @@ def _vote_panel(axes: "Axes", part: pd.DataFrame, unit: str, slots: int) -> None
     axes.barh(place, part["vote"], height=0.55, color="#c9d6e3")
     for shift, (column, (label, colour)) in enumerate(SETS.items()):
         inside = part[column].to_numpy(dtype=bool)
-        axes.plot(
-            np.full(inside.sum(), 1.06 + 0.07 * shift), place[inside], "o", ms=4, color=colour,
-            label=label, clip_on=False,
-        )  # fmt: skip
+        x = np.full(inside.sum(), 1.06 + 0.07 * shift)
+        axes.plot(x, place[inside], "o", ms=4, color=colour, label=label, clip_on=False)
     axes.set_yticks(place, [literal(name, width=26) for name in part["concept"]])
     axes.set_xlim(0, 1.25)
     axes.set_ylim(-0.6, slots - 0.4)
@@ -103,10 +102,12 @@ def bound_curves(curve: pd.DataFrame) -> "Figure":
 
     needed = ["metric", "prompts", "error", "exact", "distribution_free", "clustered"]
     require_columns(curve, needed, "curve")
-    lines = {"error": ("measured, 95%", BLUE, "o-"),
-             "exact": ("Clopper-Pearson", GREEN, "--"),
-             "distribution_free": ("Hoeffding", ORANGE, "--"),
-             "clustered": ("clustered", VERMILION, ":")}  # fmt: skip
+    lines = {
+        "error": ("measured, 95%", BLUE, "o-"),
+        "exact": ("Clopper-Pearson", GREEN, "--"),
+        "distribution_free": ("Hoeffding", ORANGE, "--"),
+        "clustered": ("clustered", VERMILION, ":"),
+    }
     metrics = list(dict.fromkeys(curve["metric"]))
     with paper_style():
         figure = Figure(figsize=(2.6 * len(metrics) + 0.6, 3.0))
@@ -121,7 +122,7 @@ def bound_curves(curve: pd.DataFrame) -> "Figure":
             axes.set_xticks(ticks, [f"{n:g}" for n in ticks], fontsize=6.5)
             axes.minorticks_off()
             axes.set_yscale("log")
-            axes.set_title(METRIC_TITLES.get(metric, metric), loc="left")
+            axes.set_title(get_similarity(metric).title, loc="left")
             axes.set_xlabel("prompts")
         grid[0].set_ylabel("half-width (1 = vacuous)")
         grid[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))

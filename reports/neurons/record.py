@@ -22,8 +22,10 @@ class NeuronRun:
 
     @property
     def neurons(self) -> NeuronAudit:
+        """The audit of the MLP neurons."""
         return self.parts["neurons"]
 
     @property
     def heads(self) -> NeuronAudit:
+        """The audit of the heads' attention."""
         return self.parts["heads"]

@@ -24,11 +24,14 @@ TABLES = {
 }
 """Tables of each kind of unit, by file name."""
 AXIS_WORDS = {
-    "prompts": "resampling the prompts", "templates": "leaving out a template",
-    "size": "a smaller probing set", "label noise": "label noise",
-    "activation noise": "activation noise", "threshold": "another activity threshold",
-    "metric": "a metric of another family", "name pool": "another name pool",
-}  # fmt: skip
+    "prompts": "resampling the prompts",
+    "templates": "leaving out a template",
+    "size": "a smaller probing set",
+    "threshold": "another activity threshold",
+    "metric": "a metric of another family",
+    "name pool": "another name pool",
+}
+"""What axes that do not say it themselves change."""
 FIGURES = {
     "verdicts": (
         "Verdicts of {units}",

@@ -1,12 +1,12 @@
 """Units that a neuron audit can label, by name, with the other data their labels are tried on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circuitvar.audit.neurons.data import ProbingSet
+from circuitvar.audit.neurons.data import ProbingSet, take_units
 
 if TYPE_CHECKING:  # torch is slow to import
     from circuitvar.audit.neurons.data import TokenConcepts
@@ -23,9 +23,14 @@ UNITS = {
     "edges": "edges of a circuit: their contribution to the metric at each token",
 }
 NOUNS = {
-    "neurons": "neurons", "pre": "neurons before activation", "gate": "gates",
-    "up": "linear factors", "heads": "heads", "heads-output": "head outputs", "edges": "edges",
-}  # fmt: skip
+    "neurons": "neurons",
+    "pre": "neurons before activation",
+    "gate": "gates",
+    "up": "linear factors",
+    "heads": "heads",
+    "heads-output": "head outputs",
+    "edges": "edges",
+}
 """What the units of each kind are called in a sentence."""
 DEFAULT_UNITS = ("neurons", "heads")
 
@@ -134,8 +139,6 @@ def every_concept(
     model: "Model", batch: "Batch", pairs: "tuple[PromptPair, ...]"
 ) -> "TokenConcepts":
     """All concepts of a batch, however rare, so that those of another batch can be looked up."""
-    from dataclasses import replace
-
     import torch
 
     from circuitvar.audit.neurons.data import token_concepts
@@ -155,12 +158,11 @@ def pool_data(
     for name, (batch, concepts) in other.pools.items():
         there = read(batch, concepts)
         index = {unit: i for i, unit in enumerate(there.units)}
-        pools[f"pool {name}"] = ProbingSet(
-            acts=np.asarray(there.acts)[:, [index[unit] for unit in data.units]],
+        pools[f"pool {name}"] = replace(
+            take_units(there, np.array([index[unit] for unit in data.units])),
             concepts=align_columns(concepts, data).astype(np.float32),
-            groups=there.groups, strata=there.strata, weights=there.weights, units=data.units,
-            names=data.names, strata_names=there.strata_names,
-        )  # fmt: skip
+            names=data.names,
+        )
     return {"name pool": pools}
 
 

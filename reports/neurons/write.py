@@ -26,9 +26,8 @@ def write_neurons(run: NeuronRun, out: Path) -> list[Path]:
     check_writable(out)
     written = []
     for number, (part, audit) in enumerate(run.parts.items()):
-        frames = {"units": audit.units, "votes": audit.votes, "aliases": audit.aliases,
-                  "metrics": audit.metrics, **audit.tables}  # fmt: skip
-        frames["clearest"] = clearest(best_units(audit, CLEAREST))
+        named = {key: getattr(audit, key) for key in ("units", "votes", "aliases", "metrics")}
+        frames = {**named, **audit.tables, "clearest": clearest(best_units(audit, CLEAREST))}
         if "compositions" in frames:
             frames["formulas"] = formulas(frames["compositions"])
         if part == "neurons":
@@ -59,21 +58,18 @@ def best_units(audit: NeuronAudit, count: int) -> pd.DataFrame:
 def summarize(run: NeuronRun) -> dict[str, object]:
     """Counts of verdicts, best labels and substitution, as JSON values."""
     parts: dict[str, dict[str, object]] = {}
+    shown = ["unit", "label", "verdict", "vote", "held_out"]
     for part, audit in run.parts.items():
         counts = audit.units["verdict"].value_counts()
         parts[part] = {
             "units": len(audit.units),
             "verdicts": {str(k): int(v) for k, v in counts.items()},
-            "best": [
-                {"unit": row["unit"], "label": row["label"], "verdict": row["verdict"],
-                 "vote": round(row["vote"], 4), "held_out": round(row["held_out"], 4)}
-                for row in best_units(audit, 5).to_dict("records")
-            ],
+            "best": best_units(audit, 5)[shown].round(4).to_dict("records"),
             "perturbations": {
                 row["axis"]: {"agreement": row["agreement"], "flip_rate": row["flip_rate"]}
                 for row in audit.tables.get("ledger", pd.DataFrame()).to_dict("records")
             },
-        }  # fmt: skip
+        }
         if "seeds" in audit.tables:
             means = audit.tables["seeds"].drop(columns=["model", "units"]).mean()
             parts[part]["seeds"] = {str(k): float(v) for k, v in means.items()}
