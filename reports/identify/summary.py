@@ -44,7 +44,7 @@ class ModelIdentifiability:
 
 
 def judge(near: MaskSearch, *, rivals: int, effective: int, whole: int) -> Verdict:
-    """Is the discovered circuit the only one that fits?
+    """Whether the discovered circuit is the only one that fits.
 
     `effective` and `whole` are the edges left of the circuit and of the whole model once dangling
     edges are removed; `rivals` counts different circuits a rival search found to fit. "Unique"

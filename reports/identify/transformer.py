@@ -1,4 +1,4 @@
-"""How many circuits of a transformer fit as well as the one a method found?
+"""How many circuits of a transformer fit as well as the one a method found.
 
 Exact counting is out of reach, so four bounded questions are asked: how many masks of the edges
 nearest the cut behave alike, how many circuits the method returns under resampled prompts and how
@@ -8,7 +8,7 @@ with the overlap of equally good ones (true degeneracy).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 
 from circuitvar.audit.identifiability.reruns import chao1
 from circuitvar.audit.identifiability.transformers import (
+    Cut,
     MaskSearch,
     find_rivals,
     search_masks,
@@ -55,9 +56,11 @@ class ModelOptions:
     """What is searched around a discovered circuit."""
 
     method: str = "eap-ig-inputs"
+    """Key of the method that finds the circuit."""
     metric: str | None = None
-    """None is the task's own."""
+    """Key of the metric; None is the task's own."""
     ablation: Ablation = "patching"
+    """What edges outside a mask carry."""
     n: int = 200
     """Prompts the circuit is found on."""
     heldout: int = 64
@@ -76,6 +79,7 @@ class ModelOptions:
     masks: int = 4096
     """Masks drawn where not all are run."""
     seed: int = 0
+    """Seed of every random draw."""
 
 
 def run_identify_model(
@@ -106,9 +110,9 @@ def run_identify_model(
     model = load_model(model) if isinstance(model, str) else model
     task = get_task(task) if isinstance(task, str) else task
     others = [
-        load_model(other, device=model.device, dtype=model.dtype)
-        if isinstance(other, str) else other for other in seed_models
-    ]  # fmt: skip
+        load_model(one, device=model.device, dtype=model.dtype) if isinstance(one, str) else one
+        for one in seed_models
+    ]
     check_seed_models(model, others)
     metric = get_metric(options.metric or task.metric)
     found = _prompts(model, task, options.n, options, "discovery")
@@ -128,12 +132,16 @@ def run_identify_model(
     circuit = top_n(np.abs(scores.mean), size)
     target = float(behaviour(circuit[None])[0])
     near = search_masks(
-        behaviour, scores.mean, size=size, epsilon=options.epsilon,
-        m=min(options.m, model.graph.n_edges), target=target, n=options.masks,
-        canonical=canonical, rng=stream(options.seed, "identify", "masks"),
-    )  # fmt: skip
+        behaviour,
+        scores.mean,
+        Cut(size, options.epsilon, min(options.m, model.graph.n_edges), options.masks),
+        target=target,
+        canonical=canonical,
+        rng=stream(options.seed, "identify", "masks"),
+    )
     rivals = find_rivals(behaviour, scores.mean, circuit, epsilon=options.epsilon, target=target)
-    reruns = _reruns(model, others, task, found, scores, size, options, canonical, progress)
+    sized = replace(options, size=size)
+    reruns = _reruns([model, *others], task, found, scores, sized, canonical, progress)
     result = _conclude(target, near, rivals, reruns, canonical)
     _write(result, model, task, Path(out))
     return result
@@ -150,17 +158,17 @@ def _score(model: Model, batch: Batch, task: Task, options: ModelOptions) -> Edg
 
 
 def _reruns(
-    model: Model,
-    others: Sequence[Model],
+    models: Sequence[Model],
     task: Task,
     found: Batch,
     scores: EdgeScores,
-    size: int,
     options: ModelOptions,
     canonical: Canonical,
     progress: Progress | None,
 ) -> list[Reruns]:
-    """Every source of re-runs; that of resampled prompts comes first."""
+    """Every source of re-runs, that of resampled prompts first; the first model is audited."""
+    model, *others = models
+    size = options.size or len(scores.mean)
     rng = stream(options.seed, "identify", "resamples")
     out = [rerun_prompts(scores.values, size, n=options.resamples, canonical=canonical, rng=rng)]
 
@@ -201,10 +209,9 @@ def _conclude(
     verdict = judge(
         near, rivals=int(real.sum()), effective=int(circuit.sum()), whole=int(whole.sum())
     )
-    return ModelIdentifiability(
-        target, near, chao1(reruns[0].kept), rivals, overlap_frame(reruns, fitting), verdict,
-        len(np.unique(np.concatenate([fitting, second[real]]), axis=0)),
-    )  # fmt: skip
+    returned, overlap = chao1(reruns[0].kept), overlap_frame(reruns, fitting)
+    seen = len(np.unique(np.concatenate([fitting, second[real]]), axis=0))
+    return ModelIdentifiability(target, near, returned, rivals, overlap, verdict, seen)
 
 
 def _write(result: ModelIdentifiability, model: Model, task: Task, out: Path) -> None:

@@ -4,7 +4,9 @@ from circuitvar.audit.identifiability.count.brute_force import (
     MAX_EDGES, all_topologies, is_topology,
 )
 from circuitvar.audit.identifiability.count.count_valid import count_valid
-from circuitvar.audit.identifiability.count.estimate_valid import estimate_valid, wilson
+from circuitvar.audit.identifiability.count.estimate_valid import (
+    estimate_of_share, estimate_valid, wilson,
+)
 from circuitvar.audit.identifiability.count.estimators import EXACT_WIDTH, count_by, resolve
 from circuitvar.audit.identifiability.count.interchange_agreement import interchange_agreement
 from circuitvar.audit.identifiability.count.list_valid import (
@@ -19,8 +21,8 @@ from circuitvar.audit.identifiability.count.strict_valid import estimate_strict,
 
 __all__ = [
     "EXACT_WIDTH", "MAX_EDGES", "NetOptions", "Overlap", "all_topologies", "check_options",
-    "count_by", "count_minimal", "count_valid", "edge_marginals", "estimate_strict",
-    "estimate_valid", "inclusion_minimal", "interchange_agreement", "is_topology", "list_strict",
-    "list_valid", "only_in_space", "overlap_of", "pairwise_jaccard", "resolve", "sample_valid",
-    "wilson",
+    "count_by", "count_minimal", "count_valid", "edge_marginals", "estimate_of_share",
+    "estimate_strict", "estimate_valid", "inclusion_minimal", "interchange_agreement",
+    "is_topology", "list_strict", "list_valid", "only_in_space", "overlap_of", "pairwise_jaccard",
+    "resolve", "sample_valid", "wilson",
 ]

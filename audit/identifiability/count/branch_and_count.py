@@ -7,7 +7,7 @@ family of circuits is a cylinder, and all counts are closed forms over disjoint 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -21,8 +21,10 @@ BLOCK = 2**18
 
 @dataclass(frozen=True, eq=False)
 class Prefixes:
-    """Every way to keep edges of all hidden layers but the last, with the same number of active
-    parents `n_parents` for the last hidden layer."""
+    """Every way to keep edges of all hidden layers but the last.
+
+    All have the same number `n_parents` of active parents for the last hidden layer.
+    """
 
     kept: Bool[np.ndarray, "prefix edge"]
     """Columns of the edges before the last hidden layer."""
@@ -34,10 +36,15 @@ class Prefixes:
     n_parents: int
 
 
+PER_PREFIX = ("kept", "active", "parents", "values")
+
+
 @dataclass(frozen=True, eq=False)
 class Cylinders:
-    """Families of valid circuits: decided neurons are fixed, the `free` last ones in `order` may
-    take any parents as long as every parent in `uncovered` gets used."""
+    """Families of valid circuits: decided neurons are fixed, the others take any parents.
+
+    The `free` last ones in `order` have to use every parent that is not yet `covered`.
+    """
 
     prefixes: Prefixes
     order: Int[np.ndarray, "prefix neuron"]
@@ -77,19 +84,9 @@ def hidden_prefixes(question: Question) -> tuple[Prefixes, ...]:
                 + (chosen * net.weights[layer]) @ (values[i] - question.fill[layer].T)
             )
             alive = chosen.any(axis=2)
-            parts.append(
-                (
-                    np.column_stack(
-                        [
-                            np.repeat(kept[i : i + 1], len(chosen), 0),
-                            chosen.reshape(len(chosen), -1),
-                        ]
-                    ),
-                    alive,
-                    hidden[i] + alive.sum(axis=1),
-                    leaky(pre, net.slope),
-                )
-            )
+            before = np.repeat(kept[i : i + 1], len(chosen), 0)
+            edges = np.column_stack([before, chosen.reshape(len(chosen), -1)])
+            parts.append((edges, alive, hidden[i] + alive.sum(axis=1), leaky(pre, net.slope)))
         kept, on, hidden, values = (np.concatenate(p) for p in zip(*parts, strict=True))
     return tuple(_group(kept, on, hidden, values, n) for n in np.unique(on.sum(axis=1)))
 
@@ -132,13 +129,8 @@ def valid_cylinders(
     for prefixes in hidden_prefixes(question):
         size = max(1, BLOCK // (neurons * 2**prefixes.n_parents))
         for at in range(0, len(prefixes.parents), size):
-            part = Prefixes(
-                prefixes.kept[at : at + size],
-                prefixes.active[at : at + size],
-                prefixes.parents[at : at + size],
-                prefixes.values[at : at + size],
-                prefixes.n_parents,
-            )
+            some = {k: getattr(prefixes, k)[at : at + size] for k in PER_PREFIX}
+            part = replace(prefixes, **some)
             yield from _Branching(question, part, closed, max_edges).run()
 
 
@@ -155,10 +147,9 @@ class _Branching:
         self.order = np.argsort(-spread, axis=1, kind="stable")
         gain = np.take_along_axis(gain, self.order[:, :, None, None], axis=1)
         smallest, largest = gain.min(axis=2), gain.max(axis=2)
+        # Least and most that the neurons from j on can still add.
         after = np.zeros((2, len(gain), self.neurons + 1, gain.shape[3]))
-        for j in range(self.neurons - 1, -1, -1):
-            after[0, :, j] = after[0, :, j + 1] + smallest[:, j]
-            after[1, :, j] = after[1, :, j + 1] + largest[:, j]
+        after[:, :, :-1] = np.cumsum(np.stack([smallest, largest])[:, :, ::-1], axis=2)[:, :, ::-1]
         self.gain = np.ascontiguousarray(np.moveaxis(gain, (1, 3), (0, 1)))  # neuron row prefix set
         low, high = question.low[:, None, None], question.high[:, None, None]
         # On (row, neuron, prefix): partial sums outside [reject] cannot become valid, partial
@@ -166,12 +157,9 @@ class _Branching:
         least, most = np.ascontiguousarray(after.transpose(0, 3, 2, 1))
         self.reject_low, self.reject_high = low - most, high - least
         self.accept_low, self.accept_high = low - least, high - most
-        sets = np.arange(2**prefixes.n_parents)
-        self.sets = sets
-        bits = np.array([int(s).bit_count() for s in sets])
-        self.set_tally = bits + (sets > 0) * (1 + 2**16)
-        output = question.net.biases[-1][0] + question.fill[-1] @ question.net.weights[-1][0]
-        self.start = output
+        self.sets = np.arange(2**prefixes.n_parents)
+        self.set_tally = np.bitwise_count(self.sets) + (self.sets > 0) * (1 + 2**16)
+        self.start = question.net.biases[-1][0] + question.fill[-1] @ question.net.weights[-1][0]
 
     def run(self) -> Iterator[Cylinders]:
         n = len(self.prefixes.parents)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool
 
-from circuitvar.audit.identifiability.nets import Question, is_valid, layer_masks
+from circuitvar.audit.identifiability.nets import layer_masks
 
 MAX_EDGES = 20
 
@@ -50,9 +50,3 @@ def is_topology(
     for before, after in itertools.pairwise(masks):
         fine &= (before.any(axis=2) == after.any(axis=1)).all(axis=1)
     return np.asarray(fine)
-
-
-def brute_force_valid(question: Question) -> Bool[np.ndarray, "circuit edge"]:
-    """All valid circuits, by running every topology. At most 20 edges."""
-    every = all_topologies(question.net.widths)
-    return every[is_valid(question, every)]

@@ -117,23 +117,14 @@ def count_valid(question: Question) -> ValidCounts:
 def _group(families: Cylinders) -> dict[tuple[int, int, int, int], int]:
     """Number of families that have the same tally and the same number of unused parents."""
     a = families.prefixes.n_parents
-    ones = np.array([i.bit_count() for i in range(2**a)])
-    key = families.tally * (a + 1) + (a - ones[families.covered])
-    # Tallies are sparse (active nodes sit 16 bits up): shift them together before counting.
-    edges, active = (key // (a + 1)) & 0xFFFF, key // (a + 1) >> 16
-    width = int(active.max()) + 1
-    flat = (edges * width + active) * (a + 1) + key % (a + 1)
-    n = np.bincount(flat)
+    unused = a - np.bitwise_count(families.covered).astype(np.int64)
+    # Tallies are sparse (active nodes sit 16 bits up): pack them together before counting.
+    edges, active = families.tally & 0xFFFF, families.tally >> 16
+    shape = (int(edges.max()) + 1, int(active.max()) + 1, a + 1)
+    n = np.bincount(np.ravel_multi_index((edges, active, unused), shape))
     found = np.flatnonzero(n)
-    return {
-        (
-            int(f // (a + 1) // width) + (int(f // (a + 1) % width) << 16),
-            int(f % (a + 1)),
-            a,
-            families.free,
-        ): int(n[f])
-        for f in found
-    }
+    columns = (part.tolist() for part in (*np.unravel_index(found, shape), n[found]))
+    return {(e + (on << 16), u, a, families.free): k for e, on, u, k in zip(*columns, strict=True)}
 
 
 def completions_total(unused: int, parents: int, free: int) -> int:

@@ -7,9 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 from scipy.special import ndtri
 
-from circuitvar.audit.identifiability.count.branch_and_count import valid_cylinders
 from circuitvar.audit.identifiability.count.list_valid import active_nodes
-from circuitvar.audit.identifiability.count.marginals import family_weights
 from circuitvar.audit.identifiability.nets import (
     Count,
     Question,
@@ -54,11 +52,17 @@ def estimate_valid(
         kept = draw_topologies(widths, min(CHUNK, n - at), rng=rng)
         good = is_valid(question, kept) if passes is None else passes(kept)
         hits += int((good & inside[active_nodes(question, kept)]).sum())
+    return estimate_of_share("valid circuits", hits, n, total, level=level, space=space)
+
+
+def estimate_of_share(
+    name: str, hits: int, n: int, total: int, *, level: float = 0.95, space: Space = "whole"
+) -> Count:
+    """`total` times the share `hits / n` of uniform draws, with its Wilson interval."""
     low, high = wilson(hits, n, level)
-    return Count(
-        "valid circuits", hits / n * total, "estimate", space,
-        low * total, high * total, level, n, "Monte Carlo, Wilson interval",
-    )  # fmt: skip
+    how = "Monte Carlo, Wilson interval"
+    value = hits / n * total
+    return Count(name, value, "estimate", space, low * total, high * total, level, n, how)
 
 
 def wilson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -75,17 +79,3 @@ def wilson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
     half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale
     # Exact at the ends, where rounding would leave 1e-18.
     return (middle - half if hits else 0.0), (middle + half if hits < n else 1.0)
-
-
-def bound_valid(question: Question, *, max_edges: int, max_families: int = 5_000_000) -> Count:
-    """Lower bound: the exact number of valid circuits with at most `max_edges` edges.
-
-    Stops early, still a lower bound, once `max_families` circuits were seen.
-    """
-    n = 0.0
-    for families in valid_cylinders(question, max_edges=max_edges):
-        n += family_weights(families).sum()
-        if n >= max_families:
-            break
-    how = f"circuits of at most {max_edges} edges, counted exactly"
-    return Count("valid circuits", int(n), "lower bound", how=how)

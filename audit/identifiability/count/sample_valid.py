@@ -4,11 +4,12 @@ The Jaccard overlap of two arbitrary valid circuits is the agreement that even a
 free search could not beat without a further reason to prefer one circuit: true degeneracy.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from circuitvar.audit import indices
 from circuitvar.audit.identifiability.count.branch_and_count import Cylinders, valid_cylinders
 from circuitvar.audit.identifiability.count.list_valid import circuits_of
 from circuitvar.audit.identifiability.count.marginals import family_weights
@@ -44,15 +45,8 @@ def sample_valid(
 
 
 def _take(families: Cylinders, picked: np.ndarray) -> Cylinders:
-    return Cylinders(
-        families.prefixes,
-        families.order,
-        families.free,
-        families.prefix[picked],
-        families.choices[picked],
-        families.covered[picked],
-        families.tally[picked],
-    )
+    per_family = ("prefix", "choices", "covered", "tally")
+    return replace(families, **{name: getattr(families, name)[picked] for name in per_family})
 
 
 def _complete(question: Question, families: Cylinders, rng: np.random.Generator) -> np.ndarray:
@@ -94,7 +88,7 @@ def pairwise_jaccard(kept: Bool[np.ndarray, "circuit edge"]) -> Overlap:
     >>> round(pairwise_jaccard(np.array([[1, 1, 0], [1, 0, 0]], bool)).mean, 3)
     0.5
     """
-    return overlap_of(_jaccard_matrix(kept))
+    return overlap_of(np.nan_to_num(indices.pairwise_jaccard(kept), nan=1.0))
 
 
 def overlap_of(jaccard: Float[np.ndarray, "circuit circuit"]) -> Overlap:
@@ -116,22 +110,3 @@ def overlap_of(jaccard: Float[np.ndarray, "circuit circuit"]) -> Overlap:
     left_out = (total - 2 * rows) / ((n - 1) * (n - 2))
     se = np.sqrt((n - 1) / n * ((left_out - left_out.mean()) ** 2).sum())
     return Overlap(float(mean), float(se), n * (n - 1) // 2)
-
-
-def _jaccard_matrix(kept: np.ndarray) -> np.ndarray:
-    x = kept.astype(np.float64)
-    both = x @ x.T
-    size = x.sum(axis=1)
-    either = size[:, None] + size - both
-    return np.divide(both, either, out=np.ones_like(both), where=either > 0)
-
-
-def expected_jaccard(
-    question: Question, *, n: int = 1_000, rng: np.random.Generator
-) -> Float[np.ndarray, " 2"]:
-    """Expected Jaccard of two independent uniform valid circuits, and its standard error.
-
-    Drawn with replacement, so that a unique circuit gives 1.
-    """
-    overlap = pairwise_jaccard(sample_valid(question, n, rng=rng))
-    return np.array([overlap.mean, overlap.se])

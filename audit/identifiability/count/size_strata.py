@@ -1,6 +1,8 @@
 """Valid circuits by size where the whole count is out of reach: sparse exact, dense estimated."""
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 from math import hypot
 
 import numpy as np
@@ -46,10 +48,7 @@ def valid_by_size(
         Too many valid circuits up to `exact_up_to`.
     """
     widths = question.net.widths
-    total: dict[int, int] = {}
-    for (edges, active), ways in topologies_by_size(widths).items():
-        if in_space(space, active, widths):
-            total[edges] = total.get(edges, 0) + ways
+    total = _topologies(widths, space)
     sparse = only_in_space(question, list_valid(question, max_edges=exact_up_to), space)
     listed = np.bincount(sparse.sum(axis=1), minlength=max(total, default=0) + 1)
     drawn, hits = np.zeros((2, len(listed)), dtype=int)
@@ -83,16 +82,18 @@ def sparse_sizes(widths: Sequence[int], most: int = LISTED) -> int:
     >>> sparse_sizes((2, 3, 3, 1)), sparse_sizes((2, 6, 6, 1))
     (18, 9)
     """
-    total: dict[int, int] = {}
-    for (edges, _), ways in topologies_by_size(widths).items():
-        total[edges] = total.get(edges, 0) + ways
-    best, seen = 0, 0
-    for edges in sorted(total):
-        seen += total[edges]
-        if seen > most:
-            break
-        best = edges
-    return best
+    total = sorted(_topologies(widths, "whole").items())
+    seen = accumulate(ways for _, ways in total)
+    return max((edges for (edges, _), n in zip(total, seen, strict=True) if n <= most), default=0)
+
+
+def _topologies(widths: Sequence[int], space: Space) -> Counter[int]:
+    """Edges -> number of topologies in the space."""
+    total: Counter[int] = Counter()
+    for (edges, active), ways in topologies_by_size(widths).items():
+        if in_space(space, active, widths):
+            total[edges] += ways
+    return total
 
 
 def total_of_sizes(sizes: pd.DataFrame, *, space: Space, level: float = 0.95) -> tuple[Count, ...]:
@@ -113,11 +114,10 @@ def total_of_sizes(sizes: pd.DataFrame, *, space: Space, level: float = 0.95) ->
     valid, low, high = (seen[k].to_numpy(dtype=float) for k in ("valid", "low", "high"))
     value = bound + float(valid.sum())
     start = int(rest["edges"].min())
-    found = Count(
-        name, value, "estimate", space,
-        max(float(bound), value - hypot(*(valid - low))), value + hypot(*(high - valid)) + unseen,
-        level, int(seen["draws"].sum()),
-        f"size strata, listed below {start} edges, Wilson intervals from there",
-    )  # fmt: skip
+    low = max(float(bound), value - hypot(*(valid - low)))
+    high = value + hypot(*(high - valid)) + unseen
+    how = f"size strata, listed below {start} edges, Wilson intervals from there"
+    draws = int(seen["draws"].sum())
+    found = Count(name, value, "estimate", space, low, high, level, draws, how)
     how = f"circuits of fewer than {start} edges, counted exactly"
     return found, Count(f"{name}, at least", bound, "lower bound", space, how=how)

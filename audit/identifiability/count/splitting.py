@@ -7,7 +7,6 @@ the current box by Markov moves, its best share defines the next box, and the sh
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.special import stdtrit
 
 from circuitvar.audit.identifiability.count.brute_force import is_topology
 from circuitvar.audit.identifiability.count.list_valid import active_nodes
@@ -21,6 +20,7 @@ from circuitvar.audit.identifiability.nets import (
     layer_masks,
     run_circuits,
 )
+from circuitvar.circuits.t_interval import t_quantile
 
 MAX_LEVELS = 60
 
@@ -35,12 +35,11 @@ def split_spaces(
     level: float = 0.95,
     rng: np.random.Generator,
 ) -> tuple[Count, ...]:
-    """Number of valid circuits in every space, the whole one first, by splitting on the distance
-    from the box.
+    """Number of valid circuits in every space, the whole one first, by multilevel splitting.
 
-    Levels are chosen from the data, so one run is slightly biased and its circuits are dependent:
-    the interval is a Student t over `repeats` independent runs. A run that stops short of the box
-    counts as zero; where all do, the interval is 0 to everything.
+    Levels are distances from the box, chosen from the data, so one run is slightly biased and its
+    circuits are dependent: the interval is a Student t over `repeats` independent runs. A run that
+    stops short of the box counts as zero; where all do, the interval is 0 to everything.
 
     The circuits a run ends with are valid and spread over the whole space; the share of them
     inside a smaller space scales the run's estimate.
@@ -62,7 +61,7 @@ def split_spaces(
         share, kept = _one_run(question, n, moves, keep, stream)
         if share:
             values[run] = total * share * inside[:, active_nodes(question, kept)].mean(axis=1)
-    t = float(stdtrit(repeats - 1, 0.5 + level / 2))
+    t = t_quantile(repeats - 1, level)
     how = f"multilevel splitting, {repeats} runs of {n}, t interval"
     counts = []
     for space, of_runs in zip(SPACES, values.T, strict=True):
@@ -70,10 +69,8 @@ def split_spaces(
         mean, half = float(of_runs.mean()), t * float(of_runs.std(ddof=1)) / np.sqrt(repeats)
         # No run that arrived says nothing about how many there are.
         high = mean + half if of_runs.any() else everything
-        counts.append(
-            Count("valid circuits", mean, "estimate", space, max(0.0, mean - half), high, level,
-                  repeats, how)
-        )  # fmt: skip
+        known = mean, "estimate", space, max(0.0, mean - half), high, level, repeats, how
+        counts.append(Count("valid circuits", *known))
     return tuple(counts)
 
 

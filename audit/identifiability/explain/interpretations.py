@@ -11,7 +11,8 @@ layers, with the tuple of tables as state, counts both; small nets take arrays i
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
+from itertools import compress, product
+from math import prod
 
 import numpy as np
 from jaxtyping import Bool
@@ -63,8 +64,7 @@ def count_interpretations(
 
 
 def _threshold_tables(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Truth tables [circuit unit gap] (bit r = row r above the threshold), and whether the values
-    on both sides of each gap differ, so that there is a threshold."""
+    """Truth tables [circuit unit gap], bit r for row r above, and which gaps are thresholds."""
     order = np.sort(values, axis=1)
     gap = np.diff(order, axis=1) > SAME * np.maximum(1.0, np.abs(order).max(axis=1, keepdims=True))
     above = values[:, None] > ((order[:, 1:] + order[:, :-1]) / 2)[:, :, None]
@@ -86,12 +86,11 @@ def layer_pass(
     """
     chosen = [
         [
-            [tuple(t for t, g in zip(ts, gs, strict=True) if g)
-             for ts, gs in zip(units, real, strict=True)]
+            [tuple(compress(ts, gs)) for ts, gs in zip(units, real, strict=True)]
             for units, real in zip(codes.tolist(), reals.tolist(), strict=True)
         ]
         for codes, reals in tables
-    ]  # fmt: skip
+    ]
     return tuple(
         _one_circuit([t[c] for t in chosen], int(target[c]), [m[c] for m in masks], n_rows)
         for c in range(len(target))
@@ -115,12 +114,8 @@ def _one_circuit(tables, target: int, masks, n_rows: int) -> Interpretations:
                 _gates(choice, tuple([before[p] for p in reads]), n_rows)
                 for choice, reads in zip(options, readers, strict=True)
             ]
-            if not all(ways):
-                continue
             for combination in product(*ways):
-                number = completed
-                for _, n in combination:
-                    number *= n
+                number = completed * prod(n for _, n in combination)
                 key = tuple([t for t, _ in combination])
                 was = new.get(key, (0, 0))
                 new[key] = (was[0] + number, was[1] + opened)
@@ -133,12 +128,7 @@ def _gates(
     choices: tuple[int, ...], parents: tuple[int, ...], n_rows: int
 ) -> tuple[tuple[int, int], ...]:
     """(table, number of local gates that give it) for the tables that parents can explain."""
-    out = []
-    for table in choices:
-        n = _completions(table, parents, n_rows)
-        if n:
-            out.append((table, n))
-    return tuple(out)
+    return tuple((table, n) for table in choices if (n := _completions(table, parents, n_rows)))
 
 
 def _completions(table: int, parents: tuple[int, ...], n_rows: int) -> int:

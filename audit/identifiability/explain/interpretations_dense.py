@@ -61,8 +61,7 @@ def _idle(codes: np.ndarray, real: np.ndarray, mask: np.ndarray):
 
 
 def _combinations(codes: np.ndarray, real: np.ndarray):
-    """Tables [circuit choice unit] of every choice of one threshold per unit, and whether all of
-    its thresholds exist; the last unit varies fastest."""
+    """Tables [circuit choice unit] of every choice of thresholds, and whether all of them exist."""
     units, gaps = codes.shape[1:]
     at = np.array(list(product(range(gaps), repeat=units)))
     every = np.arange(units)

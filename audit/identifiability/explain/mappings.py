@@ -12,7 +12,6 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float
 
 from circuitvar.audit.identifiability.explain.algorithms import Algorithm, evaluate_tree, node_at
@@ -133,21 +132,6 @@ def minimal_mappings(
         if not any(mapping.contains(k) for k in kept):
             kept.append(mapping)
     return tuple(kept)
-
-
-def interchange_accuracy(
-    swaps: Swaps, algorithm: Algorithm, *, variant: str = "single"
-) -> pd.DataFrame:
-    """IIA of each node at each neuron set: algorithm, node, formula, layer, units, iia."""
-    rows = [
-        (str(algorithm), node, str(Algorithm(node_at(algorithm.tree, node), algorithm.inputs)),
-         place[0], place[1], float(iia))
-        for node in algorithm.placeable
-        for place, iia in zip(
-            swaps.places, _agreement(swaps, algorithm, node, variant), strict=True
-        )
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["algorithm", "node", "formula", "layer", "units", "iia"])
 
 
 def _inputs(swaps: Swaps, algorithm: Algorithm, axes: int) -> dict[str, np.ndarray]:

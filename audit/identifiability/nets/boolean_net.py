@@ -33,6 +33,7 @@ class BooleanNet(Shown):
 
     @property
     def n_edges(self) -> int:
+        """Edges of all layers, those to the output included."""
         return sum(w.size for w in self.weights)
 
     def _facts(self) -> Mapping[str, object]:

@@ -79,7 +79,7 @@ def _subsets(n: int, width: int, size: int, rng: np.random.Generator) -> np.ndar
 
 
 def _matrices(n: int, dst: int, src: int, rng: np.random.Generator) -> np.ndarray:
-    """n uniform dst x src 0/1 matrices without empty rows or columns."""
+    """Draw n uniform dst x src 0/1 matrices without empty rows or columns."""
     full = 2**src - 1
     rows = np.zeros((0, dst), dtype=np.int64)
     while len(rows) < n:

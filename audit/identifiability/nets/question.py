@@ -1,4 +1,4 @@
-"""A question that has a count for an answer: which circuits of this net pass this criterion?
+"""A question with a count for an answer: which circuits of a net pass a criterion.
 
 Everything is reduced to a box: circuit C is valid when, on every row, its output pre-activation s
 satisfies low <= s <= high. Ablations differ only in what a removed edge carries (`fill`);
@@ -130,15 +130,3 @@ def is_valid(
     """Whether each circuit passes the criterion, by running it."""
     out = run_circuits(question.net, kept, question.rows, question.fill)[-1][..., 0]
     return np.asarray(((out >= question.low) & (out <= question.high)).all(axis=1))
-
-
-def share_of_rows(
-    question: Question, kept: Bool[np.ndarray, "circuit edge"]
-) -> Float[np.ndarray, " circuit"]:
-    """Share of (distinct) rows on which each circuit stays in the box, by running it.
-
-    With noisy rows the released code accepts a share above 0.99 instead of all rows; that is no
-    box, so it needs the circuits one by one (`all_topologies`, `estimate_valid(passes=...)`).
-    """
-    out = run_circuits(question.net, kept, question.rows, question.fill)[-1][..., 0]
-    return ((out >= question.low) & (out <= question.high)).mean(axis=1)

@@ -104,8 +104,10 @@ def _tables(gates: Sequence[str | Sequence[int]], recipe: Recipe) -> np.ndarray:
 
 
 def _initial(widths: Sequence[int], seeds: Sequence[int]) -> list[Tensor]:
-    """Weights and biases uniform within 1/sqrt(inputs): what torch.nn.Linear draws, layer by layer,
-    after `manual_seed(seed)`, so that seed s starts where seed s of the released code starts."""
+    """What torch.nn.Linear draws after `manual_seed(seed)`, layer by layer.
+
+    Seed s starts where seed s of the released code does: uniform within 1/sqrt(inputs).
+    """
     streams = [torch.Generator().manual_seed(int(s)) for s in seeds]
     out = []
     for src, dst in itertools.pairwise(widths):

@@ -78,4 +78,5 @@ class Criterion:
 
     @property
     def title(self) -> str:
+        """The criterion in words."""
         return f"within {self.delta:g} of the net ({self.at})" if self.key == "delta" else self.key

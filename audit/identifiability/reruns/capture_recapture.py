@@ -51,12 +51,17 @@ def chao1(kept: Bool[np.ndarray, "run edge"], *, level: float = 0.95) -> Richnes
     factor = (n - 1) / n
     unseen = factor * (once**2 / (2 * twice) if twice else once * (once - 1) / 2)
     low, high = _interval(seen, unseen, _variance(once, twice, factor, seen + unseen), level)
-    how = f"Chao1 over {n} runs"
-    return Richness(
-        n, seen, once, twice, 1 - once / n,
-        Count("circuits the method returns", seen + unseen, "lower bound", low=low, high=high,
-              level=level, n=n, how=how),
-    )  # fmt: skip
+    bound = Count(
+        "circuits the method returns",
+        seen + unseen,
+        "lower bound",
+        low=low,
+        high=high,
+        level=level,
+        n=n,
+        how=f"Chao1 over {n} runs",
+    )
+    return Richness(n, seen, once, twice, 1 - once / n, bound)
 
 
 def _variance(once: int, twice: int, factor: float, total: float) -> float:

@@ -59,12 +59,12 @@ def compare_seeds(
 
 def unit_permutations(widths: tuple[int, ...]) -> Int[np.ndarray, "permutation edge"]:
     """Column orders that renumber the hidden units of a net, every permutation once."""
-    layers = [[tuple(range(w))] if i in (0, len(widths) - 1) else list(permutations(range(w)))
-              for i, w in enumerate(widths)]  # fmt: skip
+    inner = [permutations(range(w)) for w in widths[1:-1]]
+    inputs, outputs = ([tuple(range(w))] for w in (widths[0], widths[-1]))
     sizes = [a * b for a, b in pairwise(widths)]
     first = np.concatenate([[0], np.cumsum(sizes)])
     rows = []
-    for chosen in product(*layers):
+    for chosen in product(inputs, *inner, outputs):
         parts = [
             first[i] + (np.array(chosen[i + 1])[:, None] * widths[i] + np.array(chosen[i])).ravel()
             for i in range(len(sizes))

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from circuitvar.audit.identifiability.reruns.match_hidden_units import compare_seeds
 from circuitvar.audit.identifiability.reruns.overlap_table import FOUND, VALID
+from circuitvar.circuits.t_interval import t_quantile
 
 KEYS = ["width", "gate", "ablation"]
 NOISE, DEGENERACY = "method noise", "true degeneracy"
@@ -21,8 +21,10 @@ def noise_table(
     level: float = 0.95,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Rows `method noise` (1 - Jaccard of found circuits, per source) and `true degeneracy`
-    (1 - Jaccard of equally valid circuits), both means over nets with Student t intervals.
+    """Method noise per source of re-runs, and true degeneracy, as means over nets.
+
+    Method noise is 1 - Jaccard of found circuits, true degeneracy 1 - Jaccard of equally valid
+    ones; intervals are Student t.
 
     `overlap` and `found` hold the nets of one architecture, `widths`. Training seeds are compared
     between nets, all others within a net; their interval is from the jackknife over nets. The
@@ -60,10 +62,7 @@ def noise_table(
 def _within(part: pd.DataFrame, quantity: str, source: str, level: float) -> dict:
     values = 1 - part["jaccard"].to_numpy(dtype=float)
     n, mean, nan = len(values), float(values.mean()), float("nan")
-    half = (
-        float(stdtrit(n - 1, 0.5 + level / 2)) * float(values.std(ddof=1)) / np.sqrt(n)
-        if n > 1 else nan
-    )  # fmt: skip
+    half = t_quantile(n - 1, level) * float(values.std(ddof=1)) / np.sqrt(n) if n > 1 else nan
     chances = part["chance"].to_numpy(dtype=float)
     chance = 1 - float(chances.mean()) if quantity == NOISE else nan
     return _row(quantity, source, mean, half, chance, n, "net")
@@ -75,7 +74,7 @@ def _between(circuits: pd.Series, widths: tuple[int, ...], level: float, rng) ->
     kept = np.array([[c == "1" for c in text] for text in circuits])
     both = compare_seeds(kept, widths, rng=rng)
     n = len(kept)
-    t = float(stdtrit(n - 1, 0.5 + level / 2))
+    t = t_quantile(n - 1, level)
     out = [_row(NOISE, SEEDS, 1 - both.plain.mean, t * both.plain.se, float("nan"), n, "net")]
     if both.matched is not None:
         half, chance = t * both.matched.se, 1 - both.matched_chance
@@ -84,6 +83,5 @@ def _between(circuits: pd.Series, widths: tuple[int, ...], level: float, rng) ->
 
 
 def _row(quantity, source, value: float, half: float, chance: float, n: int, unit: str) -> dict:
-    low, high = value - half, value + half
-    return {"quantity": quantity, "source": source, "value": value, "low": low, "high": high,
-            "chance": chance, "n": n, "unit": unit}  # fmt: skip
+    numbers = (quantity, source, value, value - half, value + half, chance, n, unit)
+    return dict(zip(COLUMNS[len(KEYS) :], numbers, strict=True))

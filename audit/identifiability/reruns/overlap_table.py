@@ -2,12 +2,7 @@
 
 import numpy as np
 
-from circuitvar.audit.identifiability.count import (
-    inclusion_minimal,
-    list_valid,
-    pairwise_jaccard,
-    sample_valid,
-)
+from circuitvar.audit.identifiability.count import inclusion_minimal, list_valid, sample_valid
 from circuitvar.audit.identifiability.nets import Question, is_valid
 from circuitvar.audit.identifiability.reruns.degeneracy import compare_degeneracy
 from circuitvar.audit.identifiability.reruns.greedy_prune import prune_in_order
@@ -22,8 +17,9 @@ LISTED = 10_000
 def overlap_rows(
     question: Question, *, valid: int, samples: int, rng: np.random.Generator
 ) -> list[dict]:
-    """Jaccard of circuits found over edge orders, batches and prompts, of equally valid circuits
-    (exact uniform samples) and of minimal ones.
+    """Jaccard of circuits found over edge orders, batches and prompts, equally valid and minimal.
+
+    Equally valid circuits are exact uniform samples.
 
     `valid` is the number of valid circuits, `samples` the number drawn and of re-runs (an eighth
     of it over prompts, which cannot share work). `valid_share` is the share of found circuits
@@ -47,16 +43,16 @@ def overlap_rows(
     rows.append(_row(question, VALID, both.valid, both.valid_sizes, both.chance, 1.0))
     minimal = inclusion_minimal(list_valid(question)) if valid <= LISTED else equal[:0]
     if len(minimal) > 1:
-        sizes = minimal.sum(axis=1)
-        spread = (float(sizes.mean()), float(sizes.std()))
-        overlap = pairwise_jaccard(minimal)
-        rows.append(_row(question, MINIMAL, overlap, spread, float("nan"), 1.0))
+        both = compare_degeneracy(minimal, minimal)
+        rows.append(_row(question, MINIMAL, both.valid, both.valid_sizes, float("nan"), 1.0))
     return rows
 
 
 def found_circuit(question: Question) -> list[dict]:
-    """The circuit found on the whole truth table, edges tried from the output back, as a string
-    of 0 and 1: what is compared across training seeds."""
+    """The circuit found on the whole truth table, as a string of 0 and 1.
+
+    Edges are tried from the output back; it is what is compared across training seeds.
+    """
     if not is_valid(question, np.ones((1, question.net.n_edges), dtype=bool))[0]:
         return []
     kept = prune_in_order(question, backwards(question.net))[0]

@@ -46,13 +46,7 @@ def rediscover(
     found = []
     for _ in range(n):
         noisy = rows + noise * rng.normal(size=rows.shape)
-        one = pose(
-            net,
-            labels.tolist(),
-            rows=noisy,
-            criterion=question.criterion,
-            ablation=question.ablation,
-        )
+        one = _about(question, noisy, labels)
         if is_valid(one, np.ones((1, net.n_edges), dtype=bool))[0]:
             found.append(prune_in_order(one, backwards(net))[0])
     return np.array(found, dtype=bool).reshape(-1, net.n_edges)
@@ -71,6 +65,12 @@ def _labels(question: Question) -> np.ndarray:
     return np.array([known[tuple(x)] for x in rows.tolist()])
 
 
+def _about(question: Question, rows: np.ndarray, labels: np.ndarray) -> Question:
+    """The same question about other rows."""
+    how = {"criterion": question.criterion, "ablation": question.ablation}
+    return pose(question.net, labels.tolist(), rows=rows, **how)
+
+
 def _batches(question: Question, rows, labels, n: int, rng) -> np.ndarray:
     """Batches with the same distinct rows give the same circuit, which is found once."""
     drawn = rng.integers(len(rows), size=(n, len(rows)))
@@ -80,10 +80,7 @@ def _batches(question: Question, rows, labels, n: int, rng) -> np.ndarray:
         key = tuple(np.unique(batch).tolist())
         if key not in seen:
             some = list(key)
-            one = pose(
-                question.net, labels[some].tolist(), rows=rows[some],
-                criterion=question.criterion, ablation=question.ablation,
-            )  # fmt: skip
+            one = _about(question, rows[some], labels[some])
             seen[key] = prune_in_order(one, backwards(question.net))[0]
         found.append(seen[key])
     return np.array(found, dtype=bool).reshape(-1, question.net.n_edges)

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 from scipy.stats import binom
+
+from circuitvar.circuits.t_interval import t_quantile
 
 KEYS = ["width", "gate", "quantity", "criterion", "ablation", "space"]
 
@@ -31,7 +32,7 @@ def summarize_counts(
         values = np.sort(part["value"].to_numpy(dtype=float))
         n, mean = len(values), float(values.mean())
         sd = float(values.std(ddof=1)) if n > 1 else float("nan")
-        half = float(stdtrit(n - 1, 0.5 + level / 2)) * sd / np.sqrt(n) if n > 1 else float("nan")
+        half = t_quantile(n - 1, level) * sd / np.sqrt(n) if n > 1 else float("nan")
         low, high = median_interval(values, level)
         rows.append(
             {

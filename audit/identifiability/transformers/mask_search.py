@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from circuitvar.audit.identifiability.count import wilson
+from circuitvar.audit.identifiability.count import estimate_of_share
 from circuitvar.audit.identifiability.nets import Count
 from circuitvar.audit.types import Outcome
 from circuitvar.tasks.shown import Shown, number
@@ -19,6 +19,23 @@ from circuitvar.tasks.shown import Shown, number
 Behaviour = Callable[[Bool[np.ndarray, "mask edge"]], Float[np.ndarray, " mask"]]
 Canonical = Callable[[Bool[np.ndarray, "mask edge"]], Bool[np.ndarray, "mask edge"]]
 EXHAUSTIVE = 14
+"""Most free edges of which all masks are run."""
+BATCH = 256
+"""Masks whose behaviour is asked for at once."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where the edges that are freed lie, and which masks of them fit."""
+
+    size: int
+    """Edges of the circuit."""
+    epsilon: float
+    """Allowed distance from the target, in units of the behaviour."""
+    m: int = 12
+    """Edges freed: all 2^m masks are run up to 14, `n` uniform draws of them above."""
+    n: int = 4096
+    """Masks drawn where not all are run."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,6 +71,7 @@ class MaskSearch(Shown):
 
     @property
     def share(self) -> float:
+        """Share of the masks that behave like the target."""
         return float(self.within.mean())
 
     @property
@@ -77,54 +95,50 @@ class MaskSearch(Shown):
 def search_masks(
     behaviour: Behaviour,
     scores: Float[np.ndarray, " edge"],
+    cut: Cut,
     *,
-    size: int,
-    epsilon: float,
-    m: int = 12,
     target: float | None = None,
-    n: int = 4096,
-    batch: int = 256,
     canonical: Canonical | None = None,
     rng: np.random.Generator,
 ) -> MaskSearch:
     """Run all subsets of the `m` edges nearest the cut of the top `size` edges by |score|.
 
-    Half of the free edges come from each side of the cut where there are enough. Up to m = 14 all
-    2^m masks are run and the count is exact; above that `n` uniform draws give an estimate with a
-    Wilson interval. `target` defaults to the behaviour of the full model (every edge kept).
-    `canonical` maps masks to what they amount to (e.g. dangling edges removed), so that masks
-    that only differ in edges without effect are not reported as different circuits.
+    Half of the free edges come from each side of the cut where there are enough. Where not all 2^m
+    masks are run, uniform draws give an estimate with a Wilson interval. `target` defaults to the
+    behaviour of the full model (every edge kept). `canonical` maps masks to what they amount to
+    (e.g. dangling edges removed), so that masks that only differ in edges without effect are not
+    reported as different circuits.
 
     Raises
     ------
     ValueError
         NaN scores or behaviour, a size or m outside the number of edges, bad epsilon.
 
-    >>> found = search_masks(lambda k: k[:, 0] * 1.0, np.array([3.0, 2.0, 1.0]), size=2,
-    ...                      epsilon=0.1, m=2, rng=np.random.default_rng(0))
+    >>> found = search_masks(lambda k: k[:, 0] * 1.0, np.array([3.0, 2.0, 1.0]),
+    ...                      Cut(size=2, epsilon=0.1, m=2), rng=np.random.default_rng(0))
     >>> found.count.value, found.outcome
     (4, 'fail')
     """
     scores = np.asarray(scores, dtype=np.float64)
-    _check(scores, size, m, epsilon)
+    size, m = cut.size, cut.m
+    _check(scores, size, m, cut.epsilon)
     order = np.argsort(-np.abs(scores), kind="stable")
     start = min(max(size - m // 2, 0), len(scores) - m)
     free = order[start : start + m]
     circuit = np.zeros(len(scores), dtype=bool)
     circuit[order[:size]] = True
     exhaustive = m <= EXHAUSTIVE
-    masks = _masks(circuit, free, None if exhaustive else n, rng)
-    values = _run(behaviour, masks, batch)
+    masks = _masks(circuit, free, None if exhaustive else cut.n, rng)
+    values = _run(behaviour, masks)
     if target is None:
-        target = float(_run(behaviour, np.ones((1, len(scores)), dtype=bool), 1)[0])
-    within = np.abs(values - target) <= epsilon
+        target = float(_run(behaviour, np.ones((1, len(scores)), dtype=bool))[0])
+    within = np.abs(values - target) <= cut.epsilon
     fitting = masks[within] if canonical is None else canonical(masks[within])
     distinct = len(np.unique(fitting, axis=0)) if len(fitting) else 0
+    count, outcome = _count(within, m, exhaustive), _outcome(circuit, distinct, exhaustive)
     return MaskSearch(
-        free, circuit, masks, values, within, target, epsilon,
-        _count(within, m, exhaustive), distinct,
-        _outcome(circuit, distinct, exhaustive),
-    )  # fmt: skip
+        free, circuit, masks, values, within, target, cut.epsilon, count, distinct, outcome
+    )
 
 
 def _check(scores: np.ndarray, size: int, m: int, epsilon: float) -> None:
@@ -146,8 +160,8 @@ def _masks(circuit: np.ndarray, free: np.ndarray, n: int | None, rng) -> np.ndar
     return masks
 
 
-def _run(behaviour: Behaviour, masks: np.ndarray, batch: int) -> np.ndarray:
-    parts = [np.asarray(behaviour(masks[i : i + batch])) for i in range(0, len(masks), batch)]
+def _run(behaviour: Behaviour, masks: np.ndarray) -> np.ndarray:
+    parts = [np.asarray(behaviour(masks[i : i + BATCH])) for i in range(0, len(masks), BATCH)]
     values = np.concatenate(parts).astype(np.float64)
     if values.shape != (len(masks),):
         raise ValueError(
@@ -166,11 +180,7 @@ def _count(within: np.ndarray, m: int, exhaustive: bool) -> Count:
     name = f"masks of the {m} edges nearest the cut"
     if exhaustive:
         return Count(name, hits, "exact", how="all masks run")
-    low, high = wilson(hits, len(within))
-    return Count(
-        name, hits / len(within) * 2**m, "estimate", "whole", low * 2**m, high * 2**m, 0.95,
-        len(within), "Monte Carlo, Wilson interval",
-    )  # fmt: skip
+    return estimate_of_share(name, hits, len(within), 2**m)
 
 
 def _outcome(circuit: np.ndarray, distinct: int, exhaustive: bool) -> Outcome:

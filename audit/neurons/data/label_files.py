@@ -89,7 +89,7 @@ def read_openai_explanations(path: str | Path) -> pd.DataFrame:
 
 
 def read_delphi(path: str | Path, *, scores: str | Path | None = None) -> pd.DataFrame:
-    """delphi explanations: files `<module>_latent<k>.txt` or `.json`, each one JSON value.
+    """Explanations of delphi: files `<module>_latent<k>.txt` or `.json`, each one JSON value.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Audit labels that another tool gave: does the user's own data support them?
+"""Audit labels that another tool gave: whether the user's own data support them.
 
 Point labels come without uncertainty. Here every imported label is looked up in the sets of the
 audit, and an imported weighted explanation is simulated on the probing set.

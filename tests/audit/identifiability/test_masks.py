@@ -1,11 +1,14 @@
 """Mask search and rivals on callables with a known number of equal circuits."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 
-from circuitvar.audit.identifiability.transformers.mask_search import search_masks
+from circuitvar.audit.identifiability.transformers.mask_search import Cut, search_masks
 from circuitvar.audit.identifiability.transformers.rival_search import find_rivals, top_n
 
+CUT = {"size", "epsilon", "m", "n"}
 SCORES = np.array([8.0, -7, 6, 5, 4, 3, 2, 1])
 
 
@@ -15,8 +18,8 @@ def either(kept):
 
 
 def search(behaviour=either, **options):
-    settings = {"size": 4, "epsilon": 0.1, "m": 6, "rng": np.random.default_rng(0)}
-    return search_masks(behaviour, SCORES, **{**settings, **options})
+    cut = Cut(**{"size": 4, "epsilon": 0.1, "m": 6} | {k: options.pop(k) for k in CUT & {*options}})
+    return search_masks(behaviour, SCORES, cut, rng=np.random.default_rng(0), **options)
 
 
 def test_all_masks_of_the_edges_nearest_the_cut():
@@ -61,16 +64,20 @@ def test_the_whole_model_is_no_compression():
 def test_above_fourteen_edges_masks_are_sampled():
     scores = np.arange(20.0, 0, -1)
     found = search_masks(
-        lambda k: k[:, 3].astype(float), scores, size=10, epsilon=0.1, m=16, n=2_000,
+        lambda k: k[:, 3].astype(float),
+        scores,
+        Cut(size=10, epsilon=0.1, m=16, n=2_000),
         rng=np.random.default_rng(1),
-    )  # fmt: skip
+    )
     assert found.count.known == "estimate" and found.count.n == 2_000
     assert found.count.low < 2**15 < found.count.high
     assert found.outcome == "fail"
 
 
-def test_batches_do_not_matter():
-    np.testing.assert_array_equal(search(batch=7).values, search(batch=64).values)
+def test_batches_do_not_matter(monkeypatch):
+    whole = search().values
+    monkeypatch.setattr(import_module(search_masks.__module__), "BATCH", 7)
+    np.testing.assert_array_equal(search().values, whole)
 
 
 def test_a_second_route_is_found_by_penalising_reuse():
@@ -106,7 +113,7 @@ def test_errors_say_what_to_do(options, message):
         search(**options)
     with pytest.raises(ValueError, match="score of edge 1 is NaN"):
         search_masks(
-            either, np.array([1.0, np.nan]), size=1, epsilon=0, m=1, rng=np.random.default_rng(0)
+            either, np.array([1.0, np.nan]), Cut(1, epsilon=0, m=1), rng=np.random.default_rng(0)
         )
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from circuitvar.audit.identifiability.transformers.mask_search import search_masks
+from circuitvar.audit.identifiability.transformers.mask_search import Cut, search_masks
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.reports.identify.reruns import (
     EQUAL,
@@ -151,9 +151,12 @@ def test_overlap_by_hand():
 
 def near(size: int, behaviour, m: int = 2):
     return search_masks(
-        behaviour, np.array([4.0, 3.0, 2.0, 1.0]), size=size, epsilon=0.1, m=m, target=1.0,
+        behaviour,
+        np.array([4.0, 3.0, 2.0, 1.0]),
+        Cut(size, epsilon=0.1, m=m),
+        target=1.0,
         rng=np.random.default_rng(0),
-    )  # fmt: skip
+    )
 
 
 def test_every_verdict():

@@ -10,7 +10,6 @@ from circuitvar.audit.identifiability.explain.algorithms import (
 )
 from circuitvar.audit.identifiability.explain.mappings import (
     Swaps,
-    interchange_accuracy,
     minimal_mappings,
     valid_mappings,
 )
@@ -108,14 +107,6 @@ def test_minimal_mappings_contain_no_other_valid_one():
         assert any(mapping.contains(m) for m in minimal)
     for one in minimal:
         assert [m for m in every if one.contains(m)] == [one]
-
-
-def test_accuracy_table_has_one_row_per_node_and_place():
-    swaps = Swaps(golden_net("k3_s0"))
-    frame = interchange_accuracy(swaps, OR_AND_NOT_AND)
-    assert len(frame) == 2 * 14
-    assert frame["iia"].between(0, 1).all()
-    assert set(frame["formula"]) == {"¬(A*B)", "(A+B)"}
 
 
 def test_an_algorithm_without_inner_nodes_has_one_empty_mapping():

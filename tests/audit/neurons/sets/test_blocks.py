@@ -14,6 +14,7 @@ from circuitvar.audit.neurons.run.audit_neurons import audit_neurons
 from circuitvar.audit.neurons.sets.concept_audit import audit_units
 from circuitvar.audit.neurons.sets.null_concepts import null_best, null_concepts
 from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
+from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
 from tests.audit.neurons.toy_neurons import LEAN, planted_units
 
 
