@@ -25,8 +25,9 @@ from circuitvar.audit.indices import (
     phi_of_runs,
 )
 from circuitvar.audit.intervals import t_interval
-from circuitvar.audit.resampling import bootstrap, top_k_masks
+from circuitvar.audit.resampling import bootstrap
 from circuitvar.audit.types import Estimate
+from circuitvar.circuits.find import top_n_masks
 
 
 def independent_runs(simulations, rng) -> Iterator[Line]:
@@ -98,7 +99,7 @@ def tied(simulations, rng) -> Iterator[Line]:
         hit = 0
         for _ in range(simulations):
             means = np.stack([tied_routes(20, edges, rng).mean(axis=0) for _ in range(runs)])
-            hit += covered(phi_of_runs(top_k_masks(means, size)), truth)
+            hit += covered(phi_of_runs(top_n_masks(means, size)), truth)
         yield "phi, row jackknife t", f"two tied routes, {runs} runs", hit / simulations, ">= 0.95"
 
 
@@ -107,13 +108,13 @@ def close_calls(simulations, rng) -> Iterator[Line]:
     for n in (60, 120, 240):
         for size in (12, 16, 20):
             means = np.stack([planted_noise(n // 2, rng).mean(axis=0) for _ in range(2000)])
-            masks = top_k_masks(means, size)
+            masks = top_n_masks(means, size)
             pairs = pairwise_jaccard(masks[:600])
             truths = phi(masks), float((pairs.sum() - 600) / (600 * 599))
             hit, sets = np.zeros(2), []
             for _ in range(simulations):
                 scores = planted_noise(n, rng)
-                sets.append(top_k_masks(scores.mean(axis=0)[None], size)[0])
+                sets.append(top_n_masks(scores.mean(axis=0)[None], size)[0])
                 found = halves_agreement(scores, size=size, rng=rng, pairs=30)
                 hit += [covered(found.phi, truths[0]), covered(found.jaccard, truths[1])]
             where = f"planted:noise, {n} prompts, {size} edges"

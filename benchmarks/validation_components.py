@@ -8,7 +8,7 @@ from validation_scores import EDGES, SIZE, Line, covered, draw, regimes
 from circuitvar.audit.agreement import Selected, bootstrap_change, halves_change
 from circuitvar.audit.indices import mean_spearman, mean_spearman_of_runs, phi, phi_difference
 from circuitvar.audit.intervals import ratio_of_means, share_estimate
-from circuitvar.audit.resampling import bootstrap, top_k_masks
+from circuitvar.audit.resampling import bootstrap
 from circuitvar.audit.variance import (
     agreement_estimates,
     agreement_with_exact,
@@ -19,6 +19,7 @@ from circuitvar.audit.variance import (
     two_way,
     within_between,
 )
+from circuitvar.circuits.find import top_n_masks
 
 
 def effects(law: str, rng):
@@ -168,7 +169,7 @@ def differences(simulations, rng) -> Iterator[Line]:
             yield f"difference of phi, {what}", f"{name}, 100 prompts", share, ">= 0.95"
     effect = regimes(rng)["heavy"]
     pools = [
-        top_k_masks(effect + rng.normal(size=(1500, EDGES)) / np.sqrt(n), SIZE) for n in (60, 120)
+        top_n_masks(effect + rng.normal(size=(1500, EDGES)) / np.sqrt(n), SIZE) for n in (60, 120)
     ]
     truth = phi(pools[1]) - phi(pools[0])
     for runs in (5, 20):

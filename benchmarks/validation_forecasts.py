@@ -7,7 +7,7 @@ from validation_scores import EDGES, SIZE, Line, circuits, draw, regimes
 
 from circuitvar.audit.edges import edge_summary, forecast
 from circuitvar.audit.indices import phi
-from circuitvar.audit.resampling import top_k_masks
+from circuitvar.circuits.find import top_n_masks
 
 AHEAD = (0.5, 2, 8)
 
@@ -51,4 +51,4 @@ def true_phi(effect, units, each, rng, options, runs=200) -> float:
         return phi(circuits(effect, units, runs, rng, **options))
     one = 0.5**2 + 1 / each if "templates" in options else 1.0
     means = effect + np.sqrt(one / units) * rng.normal(size=(runs, EDGES))
-    return phi(top_k_masks(means, SIZE))
+    return phi(top_n_masks(means, SIZE))

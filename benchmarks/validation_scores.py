@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from circuitvar.audit.resampling import top_k_masks
+from circuitvar.circuits.find import top_n_masks
 from circuitvar.tasks.planted import draw_effects
 
 Line = tuple[str, str, float, str]
@@ -56,7 +56,7 @@ def draw(effect, n, rng, *, templates=0, spread=0.5, shared=0.0):
 
 def circuits(effect, n, runs, rng, *, size=SIZE, **options):
     means = np.stack([draw(effect, n, rng, **options)[0].mean(axis=0) for _ in range(runs)])
-    return top_k_masks(means, size)
+    return top_n_masks(means, size)
 
 
 def covered(estimate, truth: float) -> bool:
@@ -64,4 +64,4 @@ def covered(estimate, truth: float) -> bool:
 
 
 def circuits_fast(effect, n, runs, rng):
-    return top_k_masks(effect + rng.normal(size=(runs, len(effect))) / np.sqrt(n), SIZE)
+    return top_n_masks(effect + rng.normal(size=(runs, len(effect))) / np.sqrt(n), SIZE)

@@ -8,7 +8,7 @@ from validation_scores import Line, covered
 from circuitvar.audit.agreement import Selected, halves_agreement, template_change, wording
 from circuitvar.audit.indices import phi, phi_of_runs
 from circuitvar.audit.intervals import stop_when_decided
-from circuitvar.audit.resampling import top_k_masks
+from circuitvar.circuits.find import top_n_masks
 
 EDGES = 60
 
@@ -36,7 +36,7 @@ def tied_cuts(simulations, rng) -> Iterator[Line]:
 
 def _halves(effect, units, size, name, simulations, rng) -> Line:
     fresh = effect + rng.normal(size=(4000, units // 2, EDGES)).mean(axis=1)
-    truth = phi(top_k_masks(fresh, size))
+    truth = phi(top_n_masks(fresh, size))
     hit = 0
     for _ in range(simulations):
         scores = effect + rng.normal(size=(units, EDGES))
@@ -49,7 +49,7 @@ def few_runs(simulations, rng) -> Iterator[Line]:
         for size, edges in ((3, 100), (5, 100), (10, 200)):
             for effect in (1.5, 2.5):
                 scores = np.where(np.arange(edges) < size, effect, 0.0)
-                pool = top_k_masks(scores + rng.normal(size=(4000, edges)), size)
+                pool = top_n_masks(scores + rng.normal(size=(4000, edges)), size)
                 share = _runs(pool, runs, simulations, rng)
                 where = f"{runs} runs, {size} edges, effect {effect}"
                 yield "phi, row jackknife t", where, share, "0.95"
@@ -69,7 +69,7 @@ def rare_circuits(simulations, rng) -> Iterator[Line]:
         other = rng.random(4000) < 0.2
         scores[:, 20:30] += np.where(other, 0, 4)[:, None]
         scores[:, 30:40] += np.where(other, 4, 0)[:, None]
-        share = _runs(top_k_masks(scores, 30), runs, simulations, rng)
+        share = _runs(top_n_masks(scores, 30), runs, simulations, rng)
         yield "phi, row jackknife t", f"{runs} runs, a third has a rival in 20%", share, "0.95"
 
 

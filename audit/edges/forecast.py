@@ -15,7 +15,8 @@ from scipy.stats import t as student_t
 
 from circuitvar.audit.edges.edge_summary import EdgeSummary
 from circuitvar.audit.indices import phi
-from circuitvar.audit.resampling import disjoint_blocks, replicate_sets, top_k_masks
+from circuitvar.audit.resampling import disjoint_blocks, replicate_sets
+from circuitvar.circuits.find import top_n_masks
 from circuitvar.tasks.units import Clusters
 
 _CORE = 8.0
@@ -158,7 +159,7 @@ def forecast(
         for i, truth in enumerate(effect):
             for j, scale in enumerate(scales):
                 future = truth + scale * rng.normal(size=(2, len(truth)))
-                value[i, j] = phi(top_k_masks(future, size, signed=signed))
+                value[i, j] = phi(top_n_masks(future, size, signed=signed))
         return value.mean(axis=0)
 
     value = simulated(deconvolved(summary.mean, draws))

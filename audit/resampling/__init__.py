@@ -1,8 +1,6 @@
 """Weights over examples, and the edge sets of weighted scores."""
 
-from circuitvar.audit.resampling.replicate_sets import (
-    RunSets, Selector, pack, replicate_sets, top_k_masks,
-)
+from circuitvar.audit.resampling.replicate_sets import RunSets, Selector, pack, replicate_sets
 from circuitvar.audit.resampling.ties import require_scores, tied_at_cut, with_ties
 from circuitvar.audit.resampling.weights import (
     Resamples, bayesian, bootstrap, complementary_halves, deletions, disjoint_blocks, from_counts,
@@ -13,5 +11,5 @@ __all__ = [
     "Resamples", "RunSets", "Selector", "bayesian", "bootstrap", "complementary_halves",
     "deletions", "disjoint_blocks", "from_counts", "half_samples", "pack", "poisson",
     "replicate_sets", "require_scores", "stratified_bootstrap", "template_means", "tied_at_cut",
-    "top_k_masks", "with_ties",
+    "with_ties",
 ]

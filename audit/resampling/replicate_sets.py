@@ -72,23 +72,6 @@ def pack(masks: Bool[np.ndarray, "run edge"]) -> RunSets:
     return RunSets(np.packbits(masks, axis=1), masks.sum(axis=0, dtype=np.int64))
 
 
-def top_k_masks(
-    scores: Float[np.ndarray, "replicate edge"], size: int, *, signed: bool = False
-) -> Bool[np.ndarray, "replicate edge"]:
-    """The `size` edges of largest |score| (or score, if `signed`) in each row.
-
-    Ties at the cut go to the lower edge index. An edge whose score is exactly 0 is never kept, so
-    a row may hold fewer than `size`: masked edges must not fill up a circuit.
-
-    >>> top_k_masks(np.array([[0.0, -2.0, 1.0, 1.0]]), 2).tolist()
-    [[False, True, True, False]]
-    """
-    masks = np.empty(scores.shape, dtype=bool)
-    for row, mask in zip(scores, masks, strict=True):
-        _top_k_row(row if signed else np.abs(row), row, size, mask)
-    return masks
-
-
 def _top_k_row(value, row, size: int, mask, guess: float = -np.inf) -> float:
     """Write the top-k mask of one row; `value` is what is ranked, `row` the score itself.
 
@@ -123,7 +106,7 @@ def replicate_sets(
 ) -> RunSets:
     """Edge set of every replicate: select(weights @ scores), row by row.
 
-    `size`: keep that many edges by |score| (`top_k_masks`); or `select`: any rule from scores
+    `size`: keep that many edges by |score| (`find.top_n_masks`); or `select`: any rule from scores
     [replicate, edge] to masks. `chunk` replicates are alive at a time, by default as many as fit
     `memory_mb`. float32 products may move an edge that is tied to about 1e-6 across the cut
     between BLAS builds; pass float64 scores where that matters. Rows of zero weight keep nothing.

@@ -12,8 +12,8 @@ from jaxtyping import Float
 
 from circuitvar.audit.indices import spearman
 from circuitvar.audit.intervals import group_jackknife
-from circuitvar.audit.resampling import top_k_masks
 from circuitvar.audit.types import Estimate
+from circuitvar.circuits.find import top_n_masks
 from circuitvar.tasks.units import Clusters
 
 Edge = Float[np.ndarray, " edge"]
@@ -114,7 +114,7 @@ def agreement_with_exact(
 
 def compare_means(method: Edge, exact: Edge, *, top: int) -> Float[np.ndarray, " value"]:
     """[Spearman, Spearman of |score| on the union, sign agreement, Jaccard] of two scores."""
-    kept = top_k_masks(np.stack([method, exact]), top)
+    kept = top_n_masks(np.stack([method, exact]), top)
     truth = kept[1]
     union, both = kept[0] | truth, kept[0] & truth
     agree = np.sign(method[truth]) == np.sign(exact[truth])

@@ -25,12 +25,13 @@ from circuitvar.audit.intervals import (
 )
 from circuitvar.audit.resampling import (
     Resamples, RunSets, bayesian, bootstrap, complementary_halves, deletions, disjoint_blocks,
-    half_samples, poisson, replicate_sets, stratified_bootstrap, template_means, top_k_masks,
+    half_samples, poisson, replicate_sets, stratified_bootstrap, template_means,
 )
 from circuitvar.audit.variance import (
     Components, FunctionalAnova, agreement_with_exact, component_estimate, component_interval,
     design_effect, functional_anova, ledger, moment_components, nested, two_way, within_between,
 )
+from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.multiplicity import holm
 
 __all__ = [
@@ -52,6 +53,6 @@ __all__ = [
     "shuffled_within", "sign_flipped", "sign_test", "size_curve", "size_matched_jaccard",
     "spearman", "stop_when_decided", "stratified_bootstrap", "stratified_chance",
     "structure_preserving", "t_interval", "t_test", "template_change", "template_means",
-    "top_k_masks", "two_way", "unimodal", "weighted_tau", "with_block_interval",
+    "top_n_masks", "two_way", "unimodal", "weighted_tau", "with_block_interval",
     "within_between", "wording", "worst_case",
 ]

@@ -20,11 +20,12 @@ from circuitvar.audit.indices.phi_tests import phi_test
 from circuitvar.audit.intervals.group_jackknife import group_jackknife
 from circuitvar.audit.intervals.ratio import ratio_of_means, share_estimate
 from circuitvar.audit.intervals.runs_interval import few_runs_se
-from circuitvar.audit.resampling.replicate_sets import replicate_sets, top_k_masks
+from circuitvar.audit.resampling.replicate_sets import replicate_sets
 from circuitvar.audit.resampling.weights import bootstrap, complementary_halves
 from circuitvar.audit.variance import component_intervals as ci
 from circuitvar.audit.variance import variance_components as vc
 from circuitvar.audit.variance.ledger import ledger, sampling_parts
+from circuitvar.circuits.find import top_n_masks
 
 jc = import_module("circuitvar.audit.indices.jaccard")
 ng = import_module("circuitvar.audit.indices.phi")
@@ -103,7 +104,7 @@ def test_constant_scores(clusters):
 
 def test_all_scores_zero_keep_no_edge():
     zero = np.zeros((N, E))
-    assert not top_k_masks(zero, K).any()
+    assert not top_n_masks(zero, K).any()
     found = halves_agreement(zero, size=K, rng=rng(), pairs=3)
     assert np.isnan(found.phi.value) and np.isnan(found.phi.low)
     assert np.isnan(sign_test(edge_summary(zero))).all()

@@ -11,11 +11,11 @@ from circuitvar.audit.agreement.wording import group_means, wording
 from circuitvar.audit.edges.edge_summary import edge_summary, sign_test
 from circuitvar.audit.edges.edge_tests import max_t
 from circuitvar.audit.intervals.ratio import ratio_of_means
-from circuitvar.audit.resampling.replicate_sets import replicate_sets, top_k_masks
+from circuitvar.audit.resampling.replicate_sets import replicate_sets
 from circuitvar.audit.resampling.weights import Resamples, bootstrap
 from circuitvar.audit.variance.component_intervals import component_interval
 from circuitvar.audit.variance.variance_components import within_between
-from circuitvar.circuits.find.select import top_n_masks
+from circuitvar.circuits.find import top_n_masks
 
 RNG = np.random.default_rng(0)
 SCORES = RNG.normal(size=(48, 70)) + 0.5 * RNG.standard_t(3, size=70)
@@ -145,7 +145,6 @@ def test_axes_of_the_matrix_and_axes_of_runs_select_alike(seed, n, signed, wide)
     if wide:
         scores *= rng.random((6, 25)) < 0.3
     runs = top_n_masks(scores, n, signed=signed)
-    np.testing.assert_array_equal(runs, top_k_masks(scores, n, signed=signed))
     streamed = replicate_sets(scores, np.eye(6), size=n, signed=signed, chunk=2).masks()
     np.testing.assert_array_equal(runs, streamed)
     assert not runs[scores == 0].any()

@@ -13,9 +13,10 @@ from circuitvar.audit.agreement.close_calls import least_of_resamples, weight_of
 from circuitvar.audit.agreement.halves import halves_agreement
 from circuitvar.audit.agreement.paired_stability import Selected, bootstrap_change, halves_change
 from circuitvar.audit.indices.phi import phi, phi_of_resamples, phi_of_runs
-from circuitvar.audit.resampling.replicate_sets import replicate_sets, top_k_masks
+from circuitvar.audit.resampling.replicate_sets import replicate_sets
 from circuitvar.audit.resampling.weights import bootstrap
 from circuitvar.audit.types import Estimate
+from circuitvar.circuits.find import top_n_masks
 from circuitvar.tasks.planted.noise import draw_effects
 
 
@@ -30,7 +31,7 @@ def test_halves_hold_the_truth(n, size):
     """Without a floor for close calls .68 to .77 of these intervals held it."""
     rng = np.random.default_rng(0)
     fresh = np.stack([scores(n // 2, rng).mean(axis=0) for _ in range(1500)])
-    truth = phi(top_k_masks(fresh, size))
+    truth = phi(top_n_masks(fresh, size))
     found = [
         halves_agreement(scores(n, rng), size=size, rng=rng, pairs=20, interval_splits=20).phi
         for _ in range(80)
@@ -47,7 +48,7 @@ def test_halves_of_few_units_hold_the_truth(units, size, tied):
     effect = np.zeros(60)
     effect[: size - tied], effect[size - tied : size + tied] = 3.0, 1.0
     fresh = effect + rng.normal(size=(2000, units // 2, 60)).mean(axis=1)
-    truth = phi(top_k_masks(fresh, size))
+    truth = phi(top_n_masks(fresh, size))
     found = [
         halves_agreement(
             effect + rng.normal(size=(units, 60)), size=size, rng=rng, pairs=20, interval_splits=20
@@ -62,7 +63,7 @@ def test_few_runs_of_few_edges_hold_the_truth(runs, size, effect):
     """Three runs without a common edge are no proof that there is none: .47 to .91 without."""
     rng = np.random.default_rng(0)
     scores = np.where(np.arange(100) < size, effect, 0.0) + rng.normal(size=(3000, 100))
-    pool = top_k_masks(scores, size)
+    pool = top_n_masks(scores, size)
     truth = phi(pool)
     found = [phi_of_runs(pool[rng.choice(3000, runs, replace=False)]) for _ in range(300)]
     assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.93

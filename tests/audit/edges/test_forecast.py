@@ -10,8 +10,8 @@ from circuitvar.audit.indices.phi import phi
 from circuitvar.audit.intervals import confidence_sequence as cs
 from circuitvar.audit.intervals.bca import bca_means
 from circuitvar.audit.intervals.betting import betting_sequence
-from circuitvar.audit.resampling.replicate_sets import top_k_masks
 from circuitvar.audit.resampling.weights import bootstrap
+from circuitvar.circuits.find import top_n_masks
 from tests.audit.toy_scores import planted
 
 fc = import_module("circuitvar.audit.edges.forecast")
@@ -19,7 +19,7 @@ fc = import_module("circuitvar.audit.edges.forecast")
 
 def _truth(effect, n, size, rng, runs=20):
     means = effect + rng.normal(size=(runs, len(effect))) / np.sqrt(n)
-    return phi(top_k_masks(means, size))
+    return phi(top_n_masks(means, size))
 
 
 @pytest.mark.parametrize(

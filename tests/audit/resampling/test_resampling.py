@@ -8,7 +8,8 @@ from circuitvar.audit.agreement.halves import halves_agreement, pair_agreement
 from circuitvar.audit.indices.jaccard import pairwise_jaccard
 from circuitvar.audit.indices.phi import phi
 from circuitvar.audit.resampling import weights as wt
-from circuitvar.audit.resampling.replicate_sets import pack, replicate_sets, top_k_masks
+from circuitvar.audit.resampling.replicate_sets import pack, replicate_sets
+from circuitvar.circuits.find import top_n_masks
 from tests.audit.toy_scores import loop_sets, planted
 from tests.shape_check import wrong_shapes
 
@@ -161,8 +162,10 @@ def test_memory_mapped_scores_stream(tmp_path, monkeypatch):
          "signed zeros"],
 )  # fmt: skip
 def test_ties_zeros_and_full_circuits(row, size, signed, kept):
-    mask = top_k_masks(np.array([row]), size, signed=signed)[0]
-    assert np.flatnonzero(mask).tolist() == kept
+    scores = np.array([row])
+    streamed = replicate_sets(scores, np.eye(1), size=size, signed=signed).masks()
+    for mask in (top_n_masks(scores, size, signed=signed)[0], streamed[0]):
+        assert np.flatnonzero(mask).tolist() == kept
 
 
 def test_constant_scores_give_undefined_or_trivial_stability():
