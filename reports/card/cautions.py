@@ -1,5 +1,4 @@
-"""What a reader must know before any number: ties at the cut, a circuit without edges, templates
-that are too few to stand for others."""
+"""What a reader must know before any number: ties, an empty circuit, too few templates."""
 
 from collections.abc import Sequence
 

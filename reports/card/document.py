@@ -21,14 +21,8 @@ FORMAT = 1
 KIND = "circuitvar stability card"
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "card.schema.json"
 
-TIME_FIELDS = (
-    "started",
-    "finished",
-    "created",
-    "seconds",
-    "wall_seconds",
-    "cpu_seconds",
-    "peak_memory_mb",
+TIME_FIELDS = tuple(
+    "started finished created seconds wall_seconds cpu_seconds peak_memory_mb".split()
 )
 """Provenance that differs between two identical runs; kept apart from the rest of the card."""
 
@@ -57,47 +51,51 @@ def plain(value: Any) -> Any:
 
 def estimate_entry(estimate: Estimate) -> dict[str, Any]:
     """An estimate without its draws."""
-    names = "name value se low high level n interval estimand kind unit missing".split()
-    return {name: plain(getattr(estimate, name)) for name in names}
+    return _picked(estimate, "name value se low high level n interval estimand kind unit missing")
+
+
+def _picked(record: object, names: str) -> dict[str, Any]:
+    return {name: plain(getattr(record, name)) for name in names.split()}
 
 
 def component_entry(component: Component) -> dict[str, Any]:
-    return {
-        "name": component.name,
-        "layer": component.layer,
-        "share": plain(component.share),
-        "variance": estimate_entry(component.variance),
-    }
+    """A variance component with its estimate."""
+    entry = _picked(component, "name layer share")
+    return {**entry, "variance": estimate_entry(component.variance)}
 
 
 def verdict_entry(verdict: Verdict) -> dict[str, Any]:
-    return {
-        name: plain(getattr(verdict, name))
-        for name in ("claim", "bar", "outcome", "reason", "needed")
-    }
+    """A verdict without the numbers behind it."""
+    return _picked(verdict, "claim bar outcome reason needed")
+
+
+def class_counts(inclusion: np.ndarray) -> dict[str, int]:
+    """How many edges are core, contingent and noise."""
+    classes = classify(inclusion)
+    return {name: int((classes == name).sum()) for name in CLASSES}
 
 
 def axis_entry(axis: Axis) -> dict[str, Any]:
     """One axis; `kept_by` says how many edges were kept by how many runs."""
-    classes = classify(axis.inclusion)
-    counts, edges = np.unique(np.rint(axis.inclusion * axis.runs).astype(int), return_counts=True)
     return {
-        "key": axis.key,
-        "title": axis.title,
-        "unit": axis.unit,
+        **_picked(axis, "key title unit jaccard_cv chance note"),
         "runs": int(axis.runs),
+        "tied": int(axis.tied),
         "phi": estimate_entry(axis.phi),
         "jaccard": estimate_entry(axis.jaccard),
-        "jaccard_cv": plain(axis.jaccard_cv),
-        "chance": plain(axis.chance),
         "sizes": plain(np.asarray(axis.sizes, dtype=float)),
-        "classes": {name: int((classes == name).sum()) for name in CLASSES},
+        "classes": class_counts(axis.inclusion),
         "kept_by": [
-            {"runs": int(count), "edges": int(n)} for count, n in zip(counts, edges, strict=True)
+            {"runs": runs, "edges": edges}
+            for runs, edges in kept_by(axis.inclusion, axis.runs).items()
         ],
-        "note": axis.note,
-        "tied": int(axis.tied),
     }
+
+
+def kept_by(inclusion: np.ndarray, runs: int) -> dict[int, int]:
+    """How many edges (values) were kept by how many of the runs (keys, rising)."""
+    counts, edges = np.unique(np.rint(inclusion * runs).astype(int), return_counts=True)
+    return dict(zip(counts.tolist(), edges.tolist(), strict=True))
 
 
 def edges_entry(audit: Audit) -> dict[str, Any]:
@@ -107,7 +105,7 @@ def edges_entry(audit: Audit) -> dict[str, Any]:
     if "class" in edges:
         classes = edges["class"].to_numpy(dtype=str)
         names, counts = np.unique(classes, return_counts=True)
-        entry["classes"] = {str(k): int(n) for k, n in zip(names, counts, strict=True)}
+        entry["classes"] = dict(zip(names.tolist(), counts.tolist(), strict=True))
         entry["core"] = edges["edge"].to_numpy(dtype=str)[classes == "core"].tolist()
     if "in_circuit" in edges:
         entry["in_circuit"] = int(edges["in_circuit"].to_numpy(dtype=bool).sum())
@@ -115,8 +113,10 @@ def edges_entry(audit: Audit) -> dict[str, Any]:
 
 
 def random_entry(audit: Audit) -> dict[str, Any]:
-    """Faithfulness of the random circuits that one verdict compares with, and of the circuit
-    itself on the same prompts; empty and null without them."""
+    """Faithfulness of random circuits and of the audited one (`own`) on the same prompts.
+
+    One verdict compares them. Without them the list is empty and `own` null.
+    """
     frame = audit.tables.get("random_circuits")
     if frame is None or not {"faithfulness", "own"} <= set(frame.columns) or frame.empty:
         return {"faithfulness": [], "own": None}
@@ -177,19 +177,23 @@ def read_card(path: Path | str) -> dict[str, Any]:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(
-            f"cannot read the card {path}: {error.strerror}; pass the card.json of a run"
-        ) from error
+        problem = f"cannot read the card {path}: {error.strerror}"
+        raise ValueError(f"{problem}; pass the card.json of a run") from error
     except ValueError as error:
-        raise ValueError(
-            f"{path} is not a JSON file ({error}); pass the card.json of a run"
-        ) from error
+        problem = f"{path} is not a JSON file ({error})"
+        raise ValueError(f"{problem}; pass the card.json of a run") from error
     check_schema(card, str(path))
     return card
 
 
 def check_schema(card: Any, name: str = "card") -> None:
-    """Raise ValueError unless `card` follows `schemas/card.schema.json`."""
+    """Check that `card` follows `schemas/card.schema.json`.
+
+    Raises
+    ------
+    ValueError
+        It does not, or has another format number; says where.
+    """
     import jsonschema
 
     if isinstance(card, dict) and card.get("format") != FORMAT and card.get("kind") == KIND:

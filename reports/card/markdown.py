@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from circuitvar.reports.card.cautions import caution_sentences
-from circuitvar.reports.tables import MISSING, markdown_escape, show
+from circuitvar.reports.tables import MISSING, markdown_escape, pipe_table, show
 
 
 def _number(value: float | None) -> float:
@@ -19,12 +19,6 @@ def estimate_text(entry: Mapping[str, Any]) -> str:
     if entry["low"] is None and entry["high"] is None:
         return value
     return f"{value} [{show(_number(entry['low']), se)}, {show(_number(entry['high']), se)}]"
-
-
-def table_text(heads: list[str], rows: list[list[str]]) -> list[str]:
-    """Lines of a pipe table; every cell escaped."""
-    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
-    return lines + ["| " + " | ".join(map(markdown_escape, row)) + " |" for row in rows]
 
 
 def card_markdown(card: Mapping[str, Any]) -> str:
@@ -53,10 +47,10 @@ def card_markdown(card: Mapping[str, Any]) -> str:
     lines = [f"# Stability card: {markdown_escape(card['title'])}", ""]
     for text in caution_sentences(tied, card["edges"].get("in_circuit")):
         lines += [f"**Caution.** {markdown_escape(text)}", ""]
-    lines += table_text(["Verdict", "Claim", "Bar", "Numbers", "Needed to decide"], verdicts)
+    lines += pipe_table(["Verdict", "Claim", "Bar", "Numbers", "Needed to decide"], verdicts)
     lines += ["", "## Stability", ""]
-    lines += table_text(["Perturbation", "Runs", "φ [interval]", "Jaccard", "Chance"], axes)
+    lines += pipe_table(["Perturbation", "Runs", "φ [interval]", "Jaccard", "Chance"], axes)
     if numbers:
-        lines += ["", "## Other numbers", "", *table_text(["Number", "Value"], numbers)]
-    lines += ["", "## Provenance", "", *table_text(["Field", "Value"], facts)]
+        lines += ["", "## Other numbers", "", *pipe_table(["Number", "Value"], numbers)]
+    lines += ["", "## Provenance", "", *pipe_table(["Field", "Value"], facts)]
     return "\n".join([*lines, "", f"Card format {card['format']}, {card['checksum']}", ""])

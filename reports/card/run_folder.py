@@ -22,6 +22,7 @@ class Run:
 
     @property
     def name(self) -> str:
+        """Name of the folder."""
         return self.folder.name
 
     @property

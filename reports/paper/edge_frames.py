@@ -19,8 +19,10 @@ _KINDS = {"a": "head", "m": "MLP", "input": "input", "logits": "logits"}
 
 
 def edge_group_frame(runs: Sequence[Run]) -> pd.DataFrame:
-    """Medians of per-edge numbers by class of edge: the run's method, exact patching, and for all
-    edges together every method the run compared."""
+    """Medians of per-edge numbers by class of edge, for the run's method and exact patching.
+
+    For all edges together also every other method that the run compared.
+    """
     rows = []
     for run in runs:
         edges = run.frame("edges")
@@ -32,11 +34,10 @@ def edge_group_frame(runs: Sequence[Run]) -> pd.DataFrame:
         for method, numbers in found.items():
             for name in ("core", "contingent", "noise", "all"):
                 here = np.asarray(numbers["class"] == name) | (name == "all")
-                part = numbers.iloc[np.flatnonzero(here)]
-                if len(part):
-                    row = {**run.labels, "method": method, "group": name, **_medians(part)}
+                if here.any():
+                    row = {**run.labels, "method": method, "group": name}
                     split = _split(compared, method) if name == "all" else {}
-                    rows.append({**row, **split})
+                    rows.append({**row, **_medians(numbers[here]), **split})
         for method in compared["method"]:
             if method not in found:
                 row = {**run.labels, "method": method, "group": "all", "edges": float(len(edges))}
@@ -102,14 +103,7 @@ def edge_frame(runs: Sequence[Run], *, top: int = TOP_EDGES) -> pd.DataFrame:
         order = order[inclusion[order] > 0][:top]
         kept = edges.iloc[order].reset_index(drop=True).assign(inclusion=inclusion[order])
         kept = kept.assign(**_ends(kept), **_inclusion_interval(run, column, inclusion[order]))
-        rows.append(
-            labelled(
-                run,
-                pd.concat([kept, edge_details(run, order)], axis=1).rename(
-                    columns={"low": "score_low", "high": "score_high"}
-                ),
-            )
-        )
+        rows.append(labelled(run, pd.concat([kept, edge_details(run, order)], axis=1)))
     return joined(rows)
 
 

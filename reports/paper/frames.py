@@ -1,6 +1,6 @@
 """The rows behind each paper layout: runs on disk -> one tidy, unrounded frame."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -28,12 +28,12 @@ def headline(run: Run, name: str, key: str) -> dict[str, float]:
 
 def labelled(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with the run's labels in front; columns of the same name are replaced."""
-    rest = frame.drop(columns=[name for name in run.labels if name in frame])
-    labels = pd.DataFrame({key: [value] * len(rest) for key, value in run.labels.items()})
-    return pd.concat([labels, rest.reset_index(drop=True)], axis=1)
+    rest = frame.drop(columns=list(run.labels), errors="ignore").reset_index(drop=True)
+    return pd.concat([pd.DataFrame(run.labels, index=rest.index), rest], axis=1)
 
 
 def joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of all frames that have any."""
     frames = [frame for frame in frames if len(frame)]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
@@ -71,8 +71,10 @@ def _about_circuit(run: Run) -> dict[str, object]:
 
 
 def prompts_needed(forecast: pd.DataFrame | None, *, target: float = 0.9) -> float:
-    """Smallest n at which the forecast of phi reaches `target`, between its points linear in
-    log n; infinity where it never does, NaN without a forecast.
+    """Smallest n at which the forecast of phi reaches `target`.
+
+    Between the points of the forecast phi is linear in log n. Infinity where it never reaches the
+    target, NaN without a forecast.
 
     >>> frame = pd.DataFrame({"n": [10, 1000], "phi": [0.8, 1.0], "kind": "forecast"})
     >>> round(prompts_needed(frame))
@@ -96,13 +98,15 @@ def prompts_needed(forecast: pd.DataFrame | None, *, target: float = 0.9) -> flo
 def perturbation_frame(runs: Sequence[Run]) -> pd.DataFrame:
     """Stability rows with circuit error and KL, per perturbation where `tables/runs.csv` has them.
 
-    `runs.csv` holds one row per discovered circuit: axis, circuit_error, kl.
+    `runs.csv` holds one row per discovered circuit: axis, circuit_error, kl. The Jaccard at
+    matched size is that of an axis whose circuits all have one size.
     """
     rows = []
     for run in runs:
         for row in labelled(run, run.frame("stability")).to_dict("records"):
             row |= headline(run, ERROR, "circuit_error") | headline(run, KL, "kl")
-            row |= _prompts(run) | _matched(row)
+            one_size = row["size_min"] == row["size_max"]
+            row |= _prompts(run) | {"jaccard_matched": row["jaccard"] if one_size else np.nan}
             rows.append(row | _over_runs(run, row["axis"]))
     return pd.DataFrame(rows)
 
@@ -111,12 +115,6 @@ def _prompts(run: Run) -> dict[str, object]:
     """Prompts and templates behind a run."""
     provenance = run.card["provenance"]
     return {"prompts": fact(provenance, "n_examples"), "templates": fact(provenance, "n_templates")}
-
-
-def _matched(row: Mapping[Hashable, object]) -> dict[str, object]:
-    """Jaccard at matched size: that of the axis where all its circuits have one size."""
-    same = row["size_min"] == row["size_max"]
-    return {"jaccard_matched": row["jaccard"] if same else np.nan}
 
 
 def _over_runs(run: Run, axis: str) -> dict[str, float]:
@@ -188,8 +186,11 @@ def noise_frame(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def variance_frame(runs: Sequence[Run]) -> pd.DataFrame:
-    """One row per run and edge group: `share: <source>` of every ledger line, total variance, and
-    where scores are stored the intraclass correlation and standard errors of other designs."""
+    """One row per run and edge group: the share of every ledger line (`share: <source>`).
+
+    With the total variance and, where scores are stored, the intraclass correlation and standard
+    errors of other designs.
+    """
     rows = []
     for run in runs:
         if "ledger" not in run.frames:

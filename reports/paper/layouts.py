@@ -26,21 +26,33 @@ class Layout:
     """What the rows are; the first sentence of the caption."""
     frame: Callable[[Sequence[Run]], pd.DataFrame]
     columns: tuple[Column, ...]
+    """After those of `FIRST`."""
     note: str
     """What a reader must know about the numbers; the end of the caption."""
     more: Callable[[pd.DataFrame], tuple[Column, ...]] | None = None
     """Columns that depend on the frame, shown after the others."""
 
 
-def _estimate(key: str, title: str, digits: int = 3) -> tuple[Column, Column]:
-    return (
-        Column(key, title, "number", se=f"{key}_se", digits=digits),
-        Column(key, f"{title} interval", "interval", se=f"{key}_se", digits=digits),
-    )
+def _texts(**titles: str) -> list[Column]:
+    """Columns of text, `key="Title"`."""
+    return [Column(key, title) for key, title in titles.items()]
 
 
-NAMES = (Column("model", "Model"), Column("task", "Task"))
-METHOD = (Column("method", "Method"),)
+def _numbers(decimals: int, /, **titles: str) -> list[Column]:
+    """Columns of numbers with so many decimals, `key="Title"`."""
+    return [Column(key, title, "number", digits=decimals) for key, title in titles.items()]
+
+
+def _estimate(key: str, title: str) -> list[Column]:
+    """A number and its interval, rounded by the standard error."""
+    return [
+        Column(key, title, "number", se=f"{key}_se"),
+        Column(key, f"{title} interval", "interval", se=f"{key}_se"),
+    ]
+
+
+FIRST = tuple(_texts(model="Model", task="Task", method="Method"))
+"""Columns that every layout starts with."""
 
 LAYOUTS: tuple[Layout, ...] = (
     Layout(
@@ -48,20 +60,16 @@ LAYOUTS: tuple[Layout, ...] = (
         "Stability and error of circuits by perturbation",
         perturbation_frame,
         (
-            *NAMES,
-            *METHOD,
-            Column("perturbation", "Perturbation"),
-            Column("runs", "Runs", "number", digits=0),
-            Column("prompts", "n", "number", digits=0),
-            Column("size_mean", "Size", "number", digits=0),
+            *_texts(perturbation="Perturbation"),
+            *_numbers(0, runs="Runs", prompts="n", size_mean="Size"),
             *_estimate("circuit_error", "Circuit error"),
-            Column("circuit_error_cv", "CV", "number", digits=2),
+            *_numbers(2, circuit_error_cv="CV"),
             *_estimate("kl", "KL"),
-            Column("kl_cv", "CV", "number", digits=2),
+            *_numbers(2, kl_cv="CV"),
             *_estimate("jaccard", "Jaccard"),
-            Column("jaccard_cv", "CV", "number", digits=2),
+            *_numbers(2, jaccard_cv="CV"),
             Column("jaccard_matched", "J, one size", "number", se="jaccard_se"),
-            Column("chance", "Chance", "number"),
+            *_numbers(3, chance="Chance"),
             *_estimate("phi", "φ"),
         ),
         "n is the number of prompts behind the run; J, one size is given where all circuits of a "
@@ -73,15 +81,11 @@ LAYOUTS: tuple[Layout, ...] = (
         "Circuits by attribution method, intervention and aggregation",
         method_frame,
         (
-            *NAMES,
-            *METHOD,
-            Column("ablation", "Intervention"),
-            Column("rule", "Selection"),
-            Column("size", "Size", "number", digits=0),
+            *_texts(ablation="Intervention", rule="Selection"),
+            *_numbers(0, size="Size"),
             *_estimate("circuit_error", "Circuit error"),
             *_estimate("kl", "KL"),
-            Column("jaccard_to_medoid", "J to medoid", "number"),
-            Column("overlap_to_medoid", "Overlap", "number"),
+            *_numbers(3, jaccard_to_medoid="J to medoid", overlap_to_medoid="Overlap"),
             *_estimate("spearman", "ρ to exact"),
         ),
         "The medoid is the circuit closest to those of the other rows of the same model and task "
@@ -92,18 +96,13 @@ LAYOUTS: tuple[Layout, ...] = (
         "Per-edge scores by class of edge",
         edge_group_frame,
         (
-            *NAMES,
-            *METHOD,
-            Column("group", "Edges"),
-            Column("edges", "Number", "number", digits=0),
-            Column("mean", "Mean |score|", "number", digits=4),
-            Column("sd", "SD", "number", digits=4),
-            Column("cv", "CV", "number", digits=2),
-            Column("snr", "SNR", "number", digits=2),
-            Column("sign_flips", "Sign flips", "number"),
-            Column("se", "SE", "number", digits=4),
-            Column("bias_squared", "Bias²", "number", digits=5),
-            Column("noise_variance", "Noise variance", "number", digits=5),
+            *_texts(group="Edges"),
+            *_numbers(0, edges="Number"),
+            *_numbers(4, mean="Mean |score|", sd="SD"),
+            *_numbers(2, cv="CV", snr="SNR"),
+            *_numbers(3, sign_flips="Sign flips"),
+            *_numbers(4, se="SE"),
+            *_numbers(5, bias_squared="Bias²", noise_variance="Noise variance"),
         ),
         "Medians over the edges of a class. SD is over single prompts, CV the SD over |mean| (only "
         "edges with |mean| of at least two standard errors), SNR |mean| over SD, SE that of the "
@@ -116,9 +115,7 @@ LAYOUTS: tuple[Layout, ...] = (
         "Agreement and error under embedding noise",
         noise_frame,
         (
-            *NAMES,
-            *METHOD,
-            Column("amplitude", "Amplitude", "number", digits=2),
+            *_numbers(2, amplitude="Amplitude"),
             *_estimate("jaccard", "Jaccard"),
             *_estimate("circuit_error", "Circuit error"),
         ),
@@ -129,33 +126,22 @@ LAYOUTS: tuple[Layout, ...] = (
         "Stability of circuits",
         stability_rows,
         (
-            *NAMES,
-            *METHOD,
-            Column("edges", "Edges", "number", digits=0),
-            Column("rule", "Selection"),
-            Column("size_mean", "Size", "number", digits=0),
-            Column("size_min", "Min", "number", digits=0),
-            Column("size_max", "Max", "number", digits=0),
-            Column("perturbation", "Perturbation"),
-            Column("unit", "Unit"),
-            Column("runs", "Runs", "number", digits=0),
-            Column("prompts", "n", "number", digits=0),
-            Column("templates", "T", "number", digits=0),
+            *_numbers(0, edges="Edges"),
+            *_texts(rule="Selection"),
+            *_numbers(0, size_mean="Size", size_min="Min", size_max="Max"),
+            *_texts(perturbation="Perturbation", unit="Unit"),
+            *_numbers(0, runs="Runs", prompts="n", templates="T"),
             *_estimate("phi", "φ"),
-            Column("phi_interval", "Interval"),
+            *_texts(phi_interval="Interval"),
             Column("jaccard", "Jaccard", "number", se="jaccard_se"),
-            Column("chance", "Chance", "number"),
-            Column("core", "Core", "number", digits=0),
-            Column("union", "Union", "number", digits=0),
-            Column("inner", "Inner", "number", digits=0),
-            Column("outer", "Outer", "number", digits=0),
-            Column("chance_edges", "Chance edges", "number", digits=2),
-            Column("rbo", "RBO", "number"),
-            Column("sign_consistency", "Signs", "number", digits=2),
+            *_numbers(3, chance="Chance"),
+            *_numbers(0, core="Core", union="Union", inner="Inner", outer="Outer"),
+            *_numbers(2, chance_edges="Chance edges"),
+            *_numbers(3, rbo="RBO"),
+            *_numbers(2, sign_consistency="Signs"),
             *_estimate("faithfulness", "Faithfulness"),
-            Column("faithfulness_se", "SE", "number"),
-            Column("equivalence_p", "TOST p", "number"),
-            Column("prompts_needed", "n for φ ≥ 0.9", "number", digits=0),
+            *_numbers(3, faithfulness_se="SE", equivalence_p="TOST p"),
+            *_numbers(0, prompts_needed="n for φ ≥ 0.9"),
         ),
         "Core edges are kept in at least 90% of runs, the union in at least one. Inner edges are "
         "surely, edges that are not outer surely not among the largest true scores. Chance edges: "
@@ -169,14 +155,10 @@ LAYOUTS: tuple[Layout, ...] = (
         "Shares of variance by source",
         variance_frame,
         (
-            *NAMES,
-            *METHOD,
-            Column("group", "Edges"),
-            Column("variance", "Variance", "number", digits=5),
-            Column("icc", "ICC", "number"),
-            Column("se_now", "SE", "number", digits=4),
-            Column("se_templates", "SE, 2T", "number", digits=4),
-            Column("se_prompts", "SE, 2P", "number", digits=4),
+            *_texts(group="Edges"),
+            *_numbers(5, variance="Variance"),
+            *_numbers(3, icc="ICC"),
+            *_numbers(4, se_now="SE", se_templates="SE, 2T", se_prompts="SE, 2P"),
         ),
         "Shares of the ledger's total; negative estimates are printed as they are. ICC is the "
         "share of single-prompt variance between templates; SE that of a mean score as designed, "
@@ -193,26 +175,20 @@ LAYOUTS: tuple[Layout, ...] = (
         "Edges of the circuits, most often kept first",
         edge_frame,
         (
-            *NAMES,
-            *METHOD,
-            Column("edge", "Edge"),
-            Column("type", "Type"),
-            Column("layers", "Layers"),
+            *_texts(edge="Edge", type="Type", layers="Layers"),
             Column("score", "Score", "number", se="se"),
             Column("score", "BCa interval", "interval", se="se"),
             Column("se", "SE", "number", se="se"),
-            Column("snr", "SNR", "number", digits=1),
-            Column("p_max_t", "p (max-T)", "number"),
-            Column("q", "q (BH)", "number"),
-            Column("inclusion", "Kept", "number", digits=2),
+            *_numbers(1, snr="SNR"),
+            *_numbers(3, p_max_t="p (max-T)", q="q (BH)"),
+            *_numbers(2, inclusion="Kept"),
             Column("inclusion", "Interval", "interval", digits=2),
             Column("class", "Class"),
-            Column("inner", "Inner"),
-            Column("outer", "Outer"),
-            Column("sign_consistency", "Signs", "number", digits=2),
+            *_texts(inner="Inner", outer="Outer"),
+            *_numbers(2, sign_consistency="Signs"),
             Column("robust", "Trimmed mean", "number", se="se"),
-            Column("icc", "ICC", "number", digits=2),
-            Column("radius", "Radius", "number", digits=0),
+            *_numbers(2, icc="ICC"),
+            *_numbers(0, radius="Radius"),
             Column("exact", "Exact", "number", se="exact_se", digits=4),
         ),
         "Only edges kept in at least one run. p is adjusted for all edges by step-down max-T, q by "

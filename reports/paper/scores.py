@@ -45,8 +45,12 @@ def prompt_spread(run: Run) -> pd.DataFrame:
 
 
 def edge_details(run: Run, rows: Int[np.ndarray, " edge"]) -> pd.DataFrame:
-    """Of some edges: low, high (BCa), q (Benjamini-Hochberg over all edges), robust (10% trimmed
-    mean), icc (share of single-prompt variance between templates), radius (certified edits)."""
+    """What the stored scores say about some edges.
+
+    Columns: score_low and score_high (BCa), q (Benjamini-Hochberg over all edges), robust (10%
+    trimmed mean), icc (share of single-prompt variance between templates), radius (certified
+    edits).
+    """
     side = scored_side(run)
     if side is None:
         return pd.DataFrame(index=range(len(rows)))
@@ -60,14 +64,14 @@ def edge_details(run: Run, rows: Int[np.ndarray, " edge"]) -> pd.DataFrame:
     summary = edge_summary(values, clusters=clusters)
     p = 2 * student.sf(np.nan_to_num(summary.snr), max(summary.df, 1.0))
     found = {
-        "low": low,
-        "high": high,
+        "score_low": low,
+        "score_high": high,
         "q": false_discovery(np.clip(p, 0, 1))[rows],
         "robust": trim_mean(values[:, rows].astype(np.float64), TRIMMED, axis=0),
         "radius": _radius(side)[rows],
     }
     if clusters is not None:
-        found["icc"] = _between_share(values[:, rows], clusters)
+        found["icc"] = _between_share(*_components(values[:, rows], clusters))
     return pd.DataFrame(found)
 
 
@@ -93,8 +97,7 @@ def _components(
     return between, within
 
 
-def _between_share(values, templates) -> Float[np.ndarray, " edge"]:
-    between, within = _components(values, templates)
+def _between_share(between: np.ndarray, within: np.ndarray) -> np.ndarray:
     total = between + within
     share = np.full(len(total), np.nan)
     np.divide(between, total, out=share, where=total > 0)
@@ -104,14 +107,17 @@ def _between_share(values, templates) -> Float[np.ndarray, " edge"]:
 def decision_rows(
     run: Run, groups: Mapping[str, Bool[np.ndarray, " edge"]]
 ) -> dict[str, dict[str, float]]:
-    """Per edge group, medians: icc, and the SE of a mean score now (se_now), with twice the
-    templates (se_templates) and with twice the prompts per template (se_prompts)."""
+    """Medians per edge group of the intraclass correlation (icc) and of standard errors.
+
+    The SE is that of a mean score now (se_now), with twice the templates (se_templates) and with
+    twice the prompts per template (se_prompts).
+    """
     side = scored_side(run)
     clusters = None if side is None else use_templates(side.scores.templates)
     if side is None or clusters is None:
         return {}
     between, within = _components(side.scores.values, clusters)
-    share = _between_share(side.scores.values, clusters)
+    share = _between_share(between, within)
     templates = len(set(clusters))
     each = max(round(len(clusters) / templates), 1)
     designs = {

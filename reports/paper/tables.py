@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from circuitvar.reports.card import Run, read_run
-from circuitvar.reports.paper.layouts import LAYOUTS, Layout
-from circuitvar.reports.tables import Column, to_csv, to_latex, to_markdown
+from circuitvar.reports.paper.layouts import FIRST, LAYOUTS, Layout
+from circuitvar.reports.tables import LABELS, Column, to_csv, to_latex, to_markdown
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class PaperTable:
     def texts(self) -> dict[str, str]:
         """The table as `tex`, `md` and `csv`; the CSV has every column, unrounded."""
         more = self.layout.more(self.frame) if self.layout.more else ()
-        columns = shown_columns((*self.layout.columns, *more), self.frame)
+        columns = shown_columns((*FIRST, *self.layout.columns, *more), self.frame)
         label = f"tab:{self.layout.key}"
         return {
             "tex": to_latex(self.frame, columns, caption=self.caption, label=label),
@@ -70,19 +70,15 @@ def paper_table(folders: Sequence[Path | str], *, layout: str = "paper") -> Pape
 
 def shown_columns(columns: Sequence[Column], frame: pd.DataFrame) -> list[Column]:
     """The columns that the frame has something in."""
-    shown = []
-    for column in columns:
-        keys = [f"{column.key}_low"] if column.kind == "interval" else [column.key]
-        if all(key in frame and frame[key].notna().any() for key in keys):
-            shown.append(column)
-    return shown
+    keys = [f"{c.key}_low" if c.kind == "interval" else c.key for c in columns]
+    return [c for c, k in zip(columns, keys, strict=True) if k in frame and frame[k].notna().any()]
 
 
 def caption_of(layout: Layout, runs: Sequence[Run], frame: pd.DataFrame) -> str:
     """What was fixed, varied and resampled, and how the intervals were made."""
     fixed = [
         f"{key} {labels.pop()}"
-        for key in ("model", "task", "method", "metric", "ablation")
+        for key in LABELS
         if len(labels := {run.labels.get(key, "") for run in runs}) == 1 and labels != {""}
     ]
     parts = [f"{layout.title}."]

@@ -1,10 +1,10 @@
 """Audit -> tidy frames, unrounded: the source of every table and figure.
 
-Layout and rounding live elsewhere (`rounding`, `table_text`); a frame made here is what is
+Layout and rounding live elsewhere (`rounding`, `text`); a frame made here is what is
 exported as CSV, so a reader can recompute anything that a page or a paper shows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -86,7 +86,7 @@ def ledger_frame(audit: Audit) -> pd.DataFrame:
     """
     if "ledger" in audit.tables:
         return audit.tables["ledger"].rename(columns={"source": "component"})
-    rows = [
+    return pd.DataFrame(
         {
             "group": "all edges",
             "layer": component.layer,
@@ -95,8 +95,7 @@ def ledger_frame(audit: Audit) -> pd.DataFrame:
             **component.variance.row("variance"),
         }
         for component in audit.components
-    ]
-    return pd.DataFrame(rows)
+    )
 
 
 def inclusion_frame(audit: Audit) -> pd.DataFrame:
@@ -118,3 +117,22 @@ def inclusion_frame(audit: Audit) -> pd.DataFrame:
 def inclusion_column(edges: pd.DataFrame) -> str | None:
     """The first inclusion column of an edge frame: the headline axis, or None."""
     return next((name for name in edges.columns if str(name).startswith("inclusion")), None)
+
+
+def require_columns(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None:
+    """Stop when the frame is empty or lacks a column.
+
+    Raises
+    ------
+    ValueError
+        Names the missing columns, the ones that were received and what they are for.
+    """
+    columns = list(columns)
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise ValueError(
+            f"the {what} needs the columns {columns}; missing {missing} from "
+            f"{[str(name) for name in frame.columns]}"
+        )
+    if frame.empty:
+        raise ValueError(f"the {what} was given a frame with no rows; leave the table out instead")

@@ -1,7 +1,5 @@
 """Table 1 of a report: stability of the circuit, one row per perturbation, and its caption."""
 
-import pandas as pd
-
 from circuitvar.audit.types import Audit
 from circuitvar.reports.tables.frames import fact, stability_frame
 from circuitvar.reports.tables.text import Column, to_latex, to_markdown
@@ -61,13 +59,10 @@ def stability_caption(audit: Audit) -> str:
 
 def stability_latex(audit: Audit) -> str:
     """Table 1 as LaTeX (booktabs, siunitx)."""
-    caption = stability_caption(audit)
-    return to_latex(
-        stability_frame(audit), STABILITY_COLUMNS, caption=caption, label="tab:stability"
-    )
+    frame, caption = stability_frame(audit), stability_caption(audit)
+    return to_latex(frame, STABILITY_COLUMNS, caption=caption, label="tab:stability")
 
 
 def stability_markdown(audit: Audit) -> str:
     """Table 1 as Markdown."""
-    frame: pd.DataFrame = stability_frame(audit)
-    return to_markdown(frame, STABILITY_COLUMNS, caption=stability_caption(audit))
+    return to_markdown(stability_frame(audit), STABILITY_COLUMNS, caption=stability_caption(audit))

@@ -98,7 +98,7 @@ def cells(frame: pd.DataFrame, columns: Sequence[Column]) -> list[list[str]]:
 
 
 def _number_format(texts: Sequence[str]) -> str:
-    """siunitx `table-format` wide enough for every number of a column."""
+    """The `table-format` of siunitx that is wide enough for every number of a column."""
     numbers = [text for text in texts if text not in (MISSING, "∞", "−∞")]
     signed = any(text.startswith("-") for text in numbers)
     whole = max((len(text.lstrip("-").split(".")[0]) for text in numbers), default=1)
@@ -113,12 +113,8 @@ def to_latex(frame: pd.DataFrame, columns: Sequence[Column], *, caption: str, la
         _number_format([row[i] for row in body]) if column.kind == "number" else "l"
         for i, column in enumerate(columns)
     ]
-    heads = [
-        f"{{{latex_escape(column.title)}}}"
-        if column.kind == "number"
-        else latex_escape(column.title)
-        for column in columns
-    ]
+    heads = [latex_escape(column.title) for column in columns]
+    heads = [f"{{{h}}}" if c.kind == "number" else h for h, c in zip(heads, columns, strict=True)]
     lines = [
         "% Needs \\usepackage{booktabs} and \\usepackage{siunitx}.",
         "\\begin{table}",
@@ -145,10 +141,18 @@ def _latex_cell(text: str, column: Column) -> str:
 def to_markdown(frame: pd.DataFrame, columns: Sequence[Column], *, caption: str = "") -> str:
     """A pipe table with its caption below."""
     marks = ["---" if column.kind == "text" else "---:" for column in columns]
-    rows = [[markdown_escape(text) for text in row] for row in cells(frame, columns)]
     heads = [markdown_escape(column.title) for column in columns]
-    lines = ["| " + " | ".join(row) + " |" for row in [heads, marks, *rows]]
+    lines = pipe_table(heads, cells(frame, columns), marks)
     return "\n".join([*lines, "", *([markdown_escape(caption), ""] if caption else [])])
+
+
+def pipe_table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], marks: Sequence[str] = ()
+) -> list[str]:
+    """Lines of a Markdown table, its body escaped; `marks` (`---:`) align the columns."""
+    body = [[markdown_escape(text) for text in row] for row in rows]
+    lines = [heads, marks or ["---"] * len(heads), *body]
+    return ["| " + " | ".join(line) + " |" for line in lines]
 
 
 def to_csv(frame: pd.DataFrame) -> str:

@@ -22,6 +22,7 @@ from circuitvar.reports.card import (
     TOLERANCE,
     Check,
     check_schema,
+    class_counts,
     read_card,
     read_estimate,
     same,
@@ -42,12 +43,15 @@ def verify_card(card: Mapping[str, Any]) -> tuple[Check, ...]:
         The card does not follow the schema: nothing can be recomputed then.
     """
     check_schema(dict(card))
-    checks = [_checksums(card)]
-    for entry in card["axes"]:
-        checks += axis_checks(entry, card["edges"]["total"])
-    checks += [estimate_check(entry) for entry in card["estimates"]]
-    checks += [_edge_counts(card), _component_shares(card), verdict_check(card)]
-    return tuple(checks)
+    total = card["edges"]["total"]
+    return (
+        _checksums(card),
+        *(check for entry in card["axes"] for check in axis_checks(entry, total)),
+        *(estimate_check(entry) for entry in card["estimates"]),
+        _edge_counts(card),
+        _component_shares(card),
+        verdict_check(card),
+    )
 
 
 def verify_report(path: Path | str) -> tuple[Check, ...]:
@@ -94,30 +98,25 @@ def read_axis(entry: Mapping[str, Any]) -> Axis:
 
 
 def _checksums(card: Mapping[str, Any]) -> Check:
-    fresh = sealed(card)
-    body, times = (
-        fresh["checksum"] == card["checksum"],
-        fresh["time"]["checksum"] == card["time"]["checksum"],
-    )
-    wrong = [name for name, ok in (("the card", body), ("its times", times)) if not ok]
-    return Check("checksum", not wrong, f"{' and '.join(wrong)} changed" if wrong else "")
+    fresh, wrong = sealed(card), []
+    if fresh["checksum"] != card["checksum"]:
+        wrong.append("the card")
+    if fresh["time"]["checksum"] != card["time"]["checksum"]:
+        wrong.append("its times")
+    return Check("checksum", f"{' and '.join(wrong)} changed" if wrong else "")
 
 
 def estimate_check(entry: Mapping[str, Any], *, name: str = "") -> Check:
     """An interval must hold together: its low end is not above its high end."""
-    found, problems = read_estimate(entry), []
-    if found.low > found.high + TOLERANCE:
-        problems.append(f"low {found.low:g} is above high {found.high:g}")
-    return Check(f"interval of {name or found.name}", not problems, "; ".join(problems))
+    found = read_estimate(entry)
+    crossed = found.low > found.high + TOLERANCE
+    detail = f"low {found.low:g} is above high {found.high:g}" if crossed else ""
+    return Check(f"interval of {name or found.name}", detail)
 
 
 def axis_checks(entry: Mapping[str, Any], n_edges: int) -> list[Check]:
-    """Counts, sizes, classes, chance and phi of one axis agree with each other."""
+    """Whether counts, sizes, classes, chance and phi of one axis agree with each other."""
     axis, name = read_axis(entry), entry["title"]
-    checks = [
-        estimate_check(entry["phi"], name=f"phi: {name}"),
-        estimate_check(entry["jaccard"], name=f"Jaccard: {name}"),
-    ]
     problems = []
     if axis.inclusion.size != n_edges:
         problems.append(f"kept_by counts {axis.inclusion.size} of {n_edges} edges")
@@ -126,16 +125,21 @@ def axis_checks(entry: Mapping[str, Any], n_edges: int) -> list[Check]:
     kept = sum(row["runs"] * row["edges"] for row in entry["kept_by"])
     if not same(float(kept), float(axis.sizes.sum())):
         problems.append(f"sizes sum to {axis.sizes.sum():g}, kept_by to {kept}")
-    if _classes(axis.inclusion) != entry["classes"]:
+    if class_counts(axis.inclusion) != entry["classes"]:
         problems.append("the edge classes do not follow from kept_by")
-    checks.append(Check(f"counts: {name}", not problems, "; ".join(problems)))
-    return [*checks, _chance_check(axis, n_edges), *_phi_check(axis)]
+    return [
+        estimate_check(entry["phi"], name=f"phi: {name}"),
+        estimate_check(entry["jaccard"], name=f"Jaccard: {name}"),
+        Check(f"counts: {name}", "; ".join(problems)),
+        _chance_check(axis, n_edges),
+        *_phi_check(axis),
+    ]
 
 
 def _chance_check(axis: Axis, n_edges: int) -> Check:
     name, detail = f"chance Jaccard: {axis.title}", ""
     if axis.runs < 2:
-        return Check(name, True)
+        return Check(name)
     try:
         chance = mean_chance(axis.sizes.astype(np.int64), n_edges)
         if axis.key == MATCHED:
@@ -147,25 +151,18 @@ def _chance_check(axis: Axis, n_edges: int) -> Check:
             detail = f"{axis.chance!r}, but sizes give {chance!r}"
     except ValueError as error:
         detail = str(error)
-    return Check(name, not detail, detail)
+    return Check(name, detail)
 
 
 def _phi_check(axis: Axis) -> list[Check]:
-    """phi follows from the counts, except over halves, where it is a mean over pairs."""
+    """Phi follows from the counts, except over halves, where it is a mean over pairs."""
     share = axis.inclusion.mean() if axis.inclusion.size else 0.0
     if axis.key.startswith("halves") or axis.runs < 2 or not 0 < share < 1:
         return []
     spread = float((axis.inclusion * (1 - axis.inclusion)).mean()) * axis.runs / (axis.runs - 1)
     value = 1 - spread / (share * (1 - share))
     detail = "" if same(value, axis.phi.value) else f"{axis.phi.value!r}, but counts give {value!r}"
-    return [Check(f"phi: {axis.title}", not detail, detail)]
-
-
-def _classes(inclusion: np.ndarray) -> dict[str, int]:
-    from circuitvar.audit.indices import CLASSES, classify
-
-    found = classify(inclusion)
-    return {name: int((found == name).sum()) for name in CLASSES}
+    return [Check(f"phi: {axis.title}", detail)]
 
 
 def _edge_counts(card: Mapping[str, Any]) -> Check:
@@ -175,12 +172,12 @@ def _edge_counts(card: Mapping[str, Any]) -> Check:
             problems.append(f"classes do not sum to {edges['total']} edges")
         if edges["classes"].get("core", 0) != len(edges["core"]):
             problems.append("the list of core edges has another length than their count")
-    return Check("edge counts", not problems, "; ".join(problems))
+    return Check("edge counts", "; ".join(problems))
 
 
 def _component_shares(card: Mapping[str, Any]) -> Check:
     bad = [c["name"] for c in card["components"] if c["share"] is not None and c["share"] > 1]
-    return Check("variance shares", not bad, f"above 1: {', '.join(bad)}" if bad else "")
+    return Check("variance shares", f"above 1: {', '.join(bad)}" if bad else "")
 
 
 def recomputed_verdicts(card: Mapping[str, Any]) -> list[dict[str, Any]] | None:
@@ -189,11 +186,9 @@ def recomputed_verdicts(card: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     bars = provenance.get("bars")
     if not isinstance(bars, Mapping):
         return None
-    axes = tuple(read_axis(entry) for entry in card["axes"])
-    estimates = tuple(read_estimate(entry) for entry in card["estimates"])
     again = claims(
-        axes,
-        estimates,
+        tuple(read_axis(entry) for entry in card["axes"]),
+        tuple(read_estimate(entry) for entry in card["estimates"]),
         random=np.array(card["random_circuits"]["faithfulness"], dtype=np.float64),
         own=float(card["random_circuits"]["own"]),
         method=str(provenance.get("method", "")),
@@ -209,18 +204,16 @@ def verdict_check(card: Mapping[str, Any]) -> Check:
     try:
         again = recomputed_verdicts(card)
     except (KeyError, TypeError, ValueError) as error:
-        return Check("verdicts", False, f"cannot be recomputed: {error}")
+        return Check("verdicts", f"cannot be recomputed: {error}")
     if again is None:
-        detail = (
-            "cannot be recomputed: the card does not record its bars" if card["verdicts"] else ""
-        )
-        return Check("verdicts", not detail, detail)
+        detail = "cannot be recomputed: the card does not record its bars"
+        return Check("verdicts", detail if card["verdicts"] else "")
     if len(again) != len(card["verdicts"]):
-        return Check("verdicts", False, f"{len(card['verdicts'])} written, {len(again)} follow")
+        return Check("verdicts", f"{len(card['verdicts'])} written, {len(again)} follow")
     wrong = [
         f"{new['claim']} ({new['bar']}): written {old['outcome']!r} ({old['reason']}), "
         f"follows {new['outcome']!r} ({new['reason']})"
         for old, new in zip(card["verdicts"], again, strict=True)
         if old != new
     ]
-    return Check("verdicts", not wrong, "; ".join(wrong))
+    return Check("verdicts", "; ".join(wrong))

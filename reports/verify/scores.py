@@ -59,8 +59,7 @@ def read_settings(card: Mapping[str, Any]) -> Settings:
 
 
 def score_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
-    """Every number of the card and of `edges.csv` that the stored scores give, recomputed;
-    nothing without scores."""
+    """Recompute what the stored scores give of the card and of `edges.csv`; nothing without."""
     if not (folder / SCORES / "scores.json").exists():
         return []
     settings, scores = read_settings(card), read_scores(folder / SCORES)
@@ -70,10 +69,10 @@ def score_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
     checks = []
     for axis in axes:
         if axis.key not in entries:
-            checks.append(Check(f"scores: {axis.key}", False, "the card has no such axis"))
-            continue
-        wrong = list(differences(axis_entry(axis), entries[axis.key]))
-        checks.append(_check(f"scores: {axis.key}", wrong))
+            checks.append(Check(f"scores: {axis.key}", "the card has no such axis"))
+        else:
+            wrong = list(differences(axis_entry(axis), entries[axis.key]))
+            checks.append(_check(f"scores: {axis.key}", wrong))
     found = structure_checks(scores, axes, settings, size).estimates
     checks.append(_check("scores: estimates", _estimate_differences(found, card)))
     return [*checks, _edges_check(card, folder, scores, axes, settings, size)]
@@ -99,15 +98,10 @@ def heldout_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
     """What the circuit and random circuits do, recomputed from their tables where those exist."""
     checks, tables = [], folder / "tables"
     if (tables / "heldout.csv").exists():
-        frame = pd.read_csv(tables / "heldout.csv")
-        labels = card["provenance"]
+        frame, labels = pd.read_csv(tables / "heldout.csv"), card["provenance"]
         run = Faithfulness(
-            circuit=frame["circuit"].to_numpy(dtype=float),
-            full=frame["full"].to_numpy(dtype=float),
-            empty=frame["empty"].to_numpy(dtype=float),
-            flipped=frame["flipped"].to_numpy(dtype=bool),
-            correct=frame["correct"].to_numpy(dtype=bool),
-            kl=frame["kl"].to_numpy(dtype=float),
+            **{name: frame[name].to_numpy(float) for name in ("circuit", "full", "empty", "kl")},
+            **{name: frame[name].to_numpy(bool) for name in ("flipped", "correct")},
             metric=str(labels.get("metric", "")),
             ablation=labels.get("ablation", "patching"),
             templates=tuple(frame["template"].fillna("").astype(str)),
@@ -144,7 +138,7 @@ def differences(
 
 def _check(name: str, wrong: list[str]) -> Check:
     shown = ", ".join(wrong[:8]) + (f" and {len(wrong) - 8} more" if len(wrong) > 8 else "")
-    return Check(name, not wrong, f"differs in {shown}" if wrong else "")
+    return Check(name, f"differs in {shown}" if wrong else "")
 
 
 def _estimate_differences(
@@ -178,11 +172,8 @@ def _edges_check(
     if (folder / "edges.csv").exists():
         frame = pd.read_csv(folder / "edges.csv")
         for name in again.columns:
-            if (
-                name not in frame
-                or len(frame) != len(again)
-                or not _equal(again[name], frame[name])
-            ):
+            known = name in frame and len(frame) == len(again)
+            if not known or not _equal(again[name], frame[name]):
                 wrong.append(f"{name} of edges.csv")
     return _check("scores: edges", wrong)
 

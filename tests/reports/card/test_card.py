@@ -11,7 +11,6 @@ import pytest
 
 from circuitvar.audit.types import Audit, Estimate
 from circuitvar.reports.card.badge import badge_svg, overall_outcome
-from circuitvar.reports.card.card_numbers import read_estimate
 from circuitvar.reports.card.document import (
     SCHEMA_FILE,
     card_text,
@@ -23,6 +22,7 @@ from circuitvar.reports.card.document import (
     sealed,
 )
 from circuitvar.reports.card.markdown import card_markdown
+from circuitvar.reports.card.numbers import read_estimate
 from tests.reports.toy_audit import toy_audit
 
 

@@ -17,9 +17,13 @@ class Check:
     """One thing that was verified."""
 
     name: str
-    ok: bool
     detail: str = ""
     """What is wrong; empty when nothing is."""
+
+    @property
+    def ok(self) -> bool:
+        """Nothing is wrong."""
+        return not self.detail
 
 
 def read_estimate(entry: Mapping[str, Any], *, unit: str = "") -> Estimate:
@@ -60,4 +64,5 @@ def _before_0_2(interval: str, unit: str) -> dict[str, str]:
 
 
 def same(a: float, b: float) -> bool:
+    """Whether two numbers agree up to `TOLERANCE`; NaN agrees with NaN."""
     return math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE) or (a != a and b != b)
