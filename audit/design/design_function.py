@@ -29,13 +29,12 @@ from circuitvar.audit.function import (
 )
 from circuitvar.audit.indices import pairwise_jaccard
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single import discovery_batch, fresh_batch, heldout_batch
+from circuitvar.audit.single import batches_of_levels, discovery_batch, fresh_batch, heldout_batch
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis, Estimate
 from circuitvar.audit.verdicts import Bars
 from circuitvar.circuits.evaluate import random_connected
 from circuitvar.circuits.model import Model
-from circuitvar.tasks.language import with_noise
 from circuitvar.tasks.tokens import get_metric, take
 from circuitvar.tasks.types import Batch, Task
 
@@ -141,23 +140,20 @@ def _conditions(
     base = heldout_batch(task, settings, model, pairs)[0].batch
     if name not in CONDITIONS:
         return {SHARED: _condition(RunKey(()), base, task, model, settings)}
+    batch_of = batches_of_levels(name, task, model, settings, base)
     found = {}
     for level in levels:
-        key, batch = RunKey(((name, level),)), base
-        changed = settings_of(key, settings)
+        batch = base
         if name == DATA and level:
             batch = fresh_batch(task, settings, model, int(level) - 1)[0].batch
-        elif name == "corruption" and level is not None:
-            batch = heldout_batch(task, changed, model, pairs)[0].batch
-        elif name == "noise" and level:
-            noise = {"roles": settings.noise_roles, "seed": settings.seed}
-            batch = with_noise(base, float(level), **noise)
+        elif name == "corruption" or (name == "noise" and level):
+            batch = batch_of(level)
         elif name == "template" and level is not None:
             rows = np.flatnonzero(np.array(base.templates) == level)
             if not len(rows):
                 continue
             batch = take(base, rows)
-        found[str(level)] = _condition(key, batch, task, model, settings)
+        found[str(level)] = _condition(RunKey(((name, level),)), batch, task, model, settings)
     return found
 
 

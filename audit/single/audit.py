@@ -37,7 +37,7 @@ def audit_circuit(
     model: Model,
     settings: Settings | None = None,
     *,
-    other_seeds: tuple[Model, ...] = (),
+    seed_models: tuple[Model, ...] = (),
     method: Method | None = None,
     bars: Bars | None = None,
     allow_weak: bool = False,
@@ -62,14 +62,14 @@ def audit_circuit(
         task,
         model,
         settings,
-        other_seeds=other_seeds,
+        seed_models=seed_models,
         method=method,
         allow_weak=allow_weak,
         progress=progress,
         store=store,
     )
     seconds, clock = dict(collected.seconds), perf_counter()
-    runs = run_circuits(model, collected, settings, size, other_seeds=other_seeds)
+    runs = run_circuits(model, collected, settings, size, seed_models=seed_models)
     seconds["evaluation"], clock = perf_counter() - clock, perf_counter()
     perturbed = _with_ties(perturbation_axes(collected, settings, size), collected, settings, size)
     tables = audit_tables(collected, perturbed, settings, size)
@@ -88,9 +88,9 @@ def audit_circuit(
     }
     tables |= {name: frame for name, frame in ahead.items() if len(frame)}
     if runs.transfer is not None:
-        tables["cross_faithfulness"] = runs.transfer.frame
+        tables["cross_faithfulness"] = runs.transfer.frame()
     tables |= function_tables(
-        model, collected, settings, size, perturbed.axes, runs=runs, other_seeds=other_seeds,
+        model, collected, settings, size, perturbed.axes, runs=runs, seed_models=seed_models,
         bars=bars,
     )  # fmt: skip
     estimates = _estimates(collected, runs, settings, size)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from circuitvar.audit.agreement import LOST
-from circuitvar.audit.function import KEPT, NULL
+from circuitvar.audit.function import KEPT_ACROSS_TEMPLATES, NULL
 from circuitvar.audit.types import Axis, Estimate, Verdict
 from circuitvar.audit.verdicts import (
     UNTIE,
@@ -55,9 +55,9 @@ def claims(
         ),
         random_verdict(own, random, null=NULL, bars=bars, level=level),
     ]
-    if KEPT in found:
+    if KEPT_ACROSS_TEMPLATES in found:
         claim = "Circuits of different templates do the same job"
-        function = function_verdict(found[KEPT], claim=claim, bars=bars)
+        function = function_verdict(found[KEPT_ACROSS_TEMPLATES], claim=claim, bars=bars)
         verdicts += [function, reading_verdict(structure_verdict(stability), function)]
     tied = {axis.key: axis.tied for axis in axes if axis.tied}
     if LOST in found and "paraphrase" not in tied:

@@ -82,7 +82,7 @@ def collect(
     model: Model,
     settings: Settings,
     *,
-    other_seeds: tuple[Model, ...] = (),
+    seed_models: tuple[Model, ...] = (),
     method: Method | None = None,
     allow_weak: bool = False,
     progress: Progress | None = None,
@@ -90,7 +90,7 @@ def collect(
 ) -> Collected:
     """Score the discovery prompts, their exact subset, the fresh data sets and the other seeds.
 
-    `other_seeds`: models of the same shape trained from other seeds. `method`: your own record
+    `seed_models`: models of the same shape trained from other seeds. `method`: your own record
     instead of the one that `settings.method` names.
 
     Raises
@@ -165,10 +165,10 @@ def collect(
         for drawn, _ in [fresh_batch(task, settings, model, i)]
     )
     clock.lap("fresh data")
-    _check_shapes(model, other_seeds)
+    _check_shapes(model, seed_models)
     seeds = _means(
         scores if other is model else score(f"training seed {other.name}", other, batch, method)
-        for other in ((model, *other_seeds) if other_seeds else ())
+        for other in ((model, *seed_models) if seed_models else ())
     )
     clock.lap("training seeds")
     return Collected(
@@ -186,7 +186,7 @@ def collect(
         choices=choices,
         fresh=fresh,
         seeds=seeds,
-        seed_names=(model.name, *(m.name for m in other_seeds)) if other_seeds else (),
+        seed_names=(model.name, *(m.name for m in seed_models)) if seed_models else (),
         data=data_hash(pairs),
         dropped={str(k): int(v) for k, v in tokenized.dropped["reason"].value_counts().items()},
         seconds=clock.seconds,

@@ -22,8 +22,6 @@ from circuitvar.circuits.find import top_n
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.types import Faithfulness
 
-AUDITED = " (audited)"
-"""Ends the name of the run that is the audited specification itself."""
 SIZES = (0.5, 1.0, 2.0)
 """Circuit sizes of the specification curve, as multiples of the audited size."""
 
@@ -35,6 +33,12 @@ class Discovered:
     axis: str
     run: str
     kept: Bool[np.ndarray, " edge"]
+    audited: bool = False
+    """Whether it is the audited specification itself."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.run} (audited)" if self.audited else self.run
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +66,7 @@ def run_discovered(
     settings: Settings,
     size: int,
     *,
-    other_seeds: tuple[Model, ...] = (),
+    seed_models: tuple[Model, ...] = (),
     templates: Mapping[str, Faithfulness] | None = None,
 ) -> Discoveries:
     """Run every discovered circuit once.
@@ -73,9 +77,9 @@ def run_discovered(
     specified = specifications(collected, settings, size)
     runs = _runs(model, [item.kept for item in (*found, *specified)], collected, settings)
     rows = [_row("paraphrase", name, run) for name, run in (templates or {}).items()]
-    rows += [_row(item.axis, item.run, run) for item, run in zip(found, runs, strict=False)]
+    rows += [_row(item.axis, item.name, run) for item, run in zip(found, runs, strict=False)]
     if collected.seeds is not None:
-        for other, mean in zip((model, *other_seeds), collected.seeds, strict=True):
+        for other, mean in zip((model, *seed_models), collected.seeds, strict=True):
             kept = _kept(collected, mean, settings, size)
             (run,) = _runs(other, [kept], collected, settings)
             rows.append(_row("seed", other.name, run))
@@ -86,7 +90,7 @@ def run_discovered(
     swept = [
         (item, run)
         for item, run in zip(found, runs, strict=False)
-        if item.axis == "noise" and not item.run.endswith(AUDITED)
+        if item.axis == "noise" and not item.audited
     ]
     if swept:
         tables["noise"] = _noise_table(collected, swept, settings, size)
@@ -96,24 +100,26 @@ def run_discovered(
 def discovered(collected: Collected, settings: Settings, size: int) -> list[Discovered]:
     """Circuits of fresh data sets, other methods, corruptions, noise amplitudes and ablations; the
     audited specification is the first run of every axis of choices."""
-    means: list[tuple[str, str, Float[np.ndarray, " edge"]]] = []
-    if collected.fresh is not None:
-        means += [("fresh-data", f"data set {i + 1}", m) for i, m in enumerate(collected.fresh)]
-    if collected.methods is not None:
-        names = zip(collected.method_keys, collected.methods, strict=True)
-        means += [("method", name, mean) for name, mean in names]
+
+    def kept(mean: Float[np.ndarray, " edge"]) -> Bool[np.ndarray, " edge"]:
+        return _kept(collected, mean, settings, size)
+
+    found: list[Discovered] = []
+    for i, mean in enumerate(() if collected.fresh is None else collected.fresh):
+        found.append(Discovered("fresh-data", f"data set {i + 1}", kept(mean)))
+    methods = () if collected.methods is None else collected.methods
+    for name, mean in zip(collected.method_keys, methods, strict=True):
+        found.append(Discovered("method", name, kept(mean)))
     own = {
         "corruption": own_corruption(collected.task, settings),
         "noise": own_corruption(collected.task, settings),
         "ablation": f"{collected.method.key}, {settings.ablation}",
     }
     for axis in dict.fromkeys(scored.choice.axis for scored in collected.choices):
-        means.append((axis, f"{own[axis]}{AUDITED}", collected.scores.mean))
+        found.append(Discovered(axis, own[axis], kept(collected.scores.mean), audited=True))
     for scored in collected.choices:
-        means.append((scored.choice.axis, scored.choice.name, scored.mean))
-    return [
-        Discovered(axis, run, _kept(collected, mean, settings, size)) for axis, run, mean in means
-    ]
+        found.append(Discovered(scored.choice.axis, scored.choice.name, kept(scored.mean)))
+    return found
 
 
 def specifications(collected: Collected, settings: Settings, size: int) -> list[Specification]:

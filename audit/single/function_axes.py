@@ -1,9 +1,7 @@
 """Structure beside function for every perturbation axis of an audit: which conditions each has."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from circuitvar.audit.agreement import MATCHED, match_heads
@@ -19,8 +17,8 @@ from circuitvar.audit.function import (
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.choices import own_corruption
 from circuitvar.audit.single.collect import Collected
-from circuitvar.audit.single.discovered import AUDITED, discovered
-from circuitvar.audit.single.prompts import discovery_batch, fresh_batch, heldout_batch
+from circuitvar.audit.single.discovered import discovered
+from circuitvar.audit.single.prompts import batches_of_levels
 from circuitvar.audit.single.run_circuits import CircuitRuns
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis
@@ -29,8 +27,6 @@ from circuitvar.circuits.evaluate import random_connected
 from circuitvar.circuits.find import top_n
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.types import Ablation
-from circuitvar.tasks.language import with_noise
-from circuitvar.tasks.types import Batch
 
 HELDOUT = "held-out prompts"
 
@@ -43,7 +39,7 @@ def function_tables(
     axes: tuple[Axis, ...],
     *,
     runs: CircuitRuns,
-    other_seeds: tuple[Model, ...] = (),
+    seed_models: tuple[Model, ...] = (),
     bars: Bars,
 ) -> dict[str, pd.DataFrame]:
     """`function`: one row per axis; `cross_faithfulness_axes`: the matrices, tidy, with `axis`.
@@ -53,7 +49,7 @@ def function_tables(
     by_key = {axis.key: axis for axis in axes}
     rows, frames = [], []
     if runs.transfer is not None and "paraphrase" in by_key:
-        rows.append(function_row(_of_templates(runs), by_key["paraphrase"], bars=bars))
+        rows.append(function_row(runs.transfer, by_key["paraphrase"], bars=bars))
     found = axis_circuits(collected, settings, size)
     for key, circuits in found.items():
         conditions = _conditions(key, model, collected, settings)
@@ -61,8 +57,8 @@ def function_tables(
         rows.append(function_row(matrix, by_key[key], bars=bars))
         frames.append(matrix.frame().assign(axis=key))
     graph = model.graph
-    if collected.seeds is not None and other_seeds and graph.kv_heads == graph.n_heads:
-        models = dict(zip(_seed_names(collected), (model, *other_seeds), strict=True))
+    if collected.seeds is not None and seed_models and graph.kv_heads == graph.n_heads:
+        models = dict(zip(_seed_names(collected), (model, *seed_models), strict=True))
         conditions = {
             name: Condition(m, collected.heldout, collected.metric, settings.ablation)
             for name, m in models.items()
@@ -77,31 +73,19 @@ def function_tables(
     return tables
 
 
-def _of_templates(runs: CircuitRuns) -> FunctionMatrix:
-    """The matrix that `template_transfer` made, on all held-out prompts."""
-    assert runs.transfer is not None
-    square = runs.transfer.frame.pivot(index="circuit", columns="prompts", values="faithfulness")
-    value = square.to_numpy(dtype=np.float64)
-    names = tuple(map(str, square.index))
-    own = float(np.diag(value).mean())
-    return FunctionMatrix(names, names, value, own, runs.transfer.kept, runs.random)
-
-
 def axis_circuits(
     collected: Collected, settings: Settings, size: int
 ) -> dict[str, dict[str, Found]]:
     """Circuits of every axis of choices and of fresh data, with the condition of each."""
-    own = own_corruption(collected.task, settings)
     ablation = {f"{s.choice.method.key}, {s.choice.ablation}": s.choice for s in collected.choices}
     found: dict[str, dict[str, Found]] = {}
     for item in discovered(collected, settings, size):
-        name = item.run.removesuffix(AUDITED)
-        home = {"method": HELDOUT, "fresh-data": name}.get(item.axis, name)
-        if item.axis == "ablation":
-            home = ablation[name].ablation if name in ablation else settings.ablation
-        if item.axis in ("corruption", "noise") and item.run.endswith(AUDITED):
-            home = own
-        found.setdefault(item.axis, {})[name] = Found(home, item.kept)
+        home = item.run
+        if item.axis == "method":
+            home = HELDOUT
+        elif item.axis == "ablation":
+            home = settings.ablation if item.audited else ablation[item.run].ablation
+        found.setdefault(item.axis, {})[item.run] = Found(home, item.kept)
     return {axis: circuits for axis, circuits in found.items() if len(circuits) > 1}
 
 
@@ -109,32 +93,24 @@ def _conditions(
     axis: str, model: Model, collected: Collected, settings: Settings
 ) -> dict[str, Condition]:
     """Conditions of an axis by name."""
-    task, heldout, metric = collected.task, collected.heldout, collected.metric
-    if axis == "method":
-        return {HELDOUT: Condition(model, heldout, metric, settings.ablation)}
+    heldout, metric = collected.heldout, collected.metric
+    if axis in ("method", "ablation"):
+        kinds: dict[str, Ablation] = {HELDOUT: settings.ablation}
+        if axis == "ablation":
+            every = [settings.ablation, *(s.choice.ablation for s in collected.choices)]
+            kinds = {kind: kind for kind in every}
+        return {name: Condition(model, heldout, metric, kind) for name, kind in kinds.items()}
     if axis == "fresh-data":
         assert collected.fresh is not None
-        drawn = (fresh_batch(task, settings, model, i)[0] for i in range(len(collected.fresh)))
-        return {
-            f"data set {i + 1}": Condition(model, found.batch, metric, settings.ablation)
-            for i, found in enumerate(drawn)
-        }
-    if axis == "ablation":
-        kinds: dict[Ablation, None] = dict.fromkeys(
-            [settings.ablation, *(s.choice.ablation for s in collected.choices)]
-        )
-        return {kind: Condition(model, heldout, metric, kind) for kind in kinds}
-    batches: dict[str, Batch] = {own_corruption(task, settings): heldout}
-    pairs = discovery_batch(task, settings, model)[1]
-    for choice in (s.choice for s in collected.choices if s.choice.axis == axis):
-        if choice.amplitude is not None:
-            noise = {"roles": settings.noise_roles, "seed": settings.seed}
-            batches[choice.name] = with_noise(heldout, choice.amplitude, **noise)
-        else:
-            other = replace(settings, corruption=choice.corruption)
-            batches[choice.name] = heldout_batch(task, other, model, pairs)[0].batch
+        levels: dict[str, object] = {f"data set {i + 1}": i for i in range(len(collected.fresh))}
+    else:
+        levels = {own_corruption(collected.task, settings): None}
+        for choice in (s.choice for s in collected.choices if s.choice.axis == axis):
+            levels[choice.name] = choice.corruption if axis == "corruption" else choice.amplitude
+    batch_of = batches_of_levels(axis, collected.task, model, settings, heldout)
     return {
-        name: Condition(model, batch, metric, settings.ablation) for name, batch in batches.items()
+        name: Condition(model, batch_of(level), metric, settings.ablation)
+        for name, level in levels.items()
     }
 
 

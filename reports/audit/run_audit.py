@@ -53,7 +53,7 @@ def run_audit(
             task,
             loaded,
             settings,
-            other_seeds=others,
+            seed_models=others,
             bars=bars,
             allow_weak=allow_weak,
             progress=progress,

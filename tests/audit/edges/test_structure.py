@@ -8,7 +8,7 @@ from circuitvar.audit.agreement.halves import halves_agreement
 from circuitvar.audit.edges import influence as inf
 from circuitvar.audit.edges import null_models as nm
 from circuitvar.audit.edges import prompt_clusters as pc
-from circuitvar.audit.function.cross_faithfulness import cross_faithfulness
+from circuitvar.audit.function.matrix import Found, function_matrix
 from circuitvar.audit.indices.jaccard import pairwise_jaccard
 from circuitvar.audit.indices.medoid import medoid, to_medoid
 from circuitvar.audit.indices.phi import row_projections
@@ -211,6 +211,16 @@ def _faithfulness(value, rng, n=80):
     )  # fmt: skip
 
 
+def _matrix(value, rng):
+    """Two circuits, one edge each, under the conditions they were found under."""
+    circuits = {name: Found(name, np.arange(2) == i) for i, name in enumerate("ab")}
+
+    def run(condition, masks):
+        return [_faithfulness(value("ab"[int(np.argmax(m))], condition), rng) for m in masks]
+
+    return function_matrix(circuits, ["a", "b"], run, null=np.zeros((0, 2), dtype=bool))
+
+
 def test_two_routes_are_unstable_structure_with_equal_function():
     """Each run finds one of two routes at random; either carries the behaviour."""
     rng = np.random.default_rng(0)
@@ -218,34 +228,17 @@ def test_two_routes_are_unstable_structure_with_equal_function():
     masks = np.where(route, np.arange(100) < 10, (np.arange(100) >= 10) & (np.arange(100) < 20))
     axis = runs_axis(masks, key="fresh-data", title="Fresh data", unit="data set")
     structure = stability_verdicts(axis)[0]
-    circuits = {"a": frozenset(range(10)), "b": frozenset(range(10, 20))}
-    found = cross_faithfulness(
-        circuits, {"a": 0, "b": 1}, lambda circuit, data: _faithfulness(0.95, rng), rng=rng
-    )
-    function = function_verdict(found.worst, claim="Circuits serve each other's data")
+    found = _matrix(lambda circuit, data: 0.95, rng)
+    function = function_verdict(found.kept, claim="Circuits serve each other's data")
     assert structure_and_function(structure, function) == "unstable structure, equal function"
     assert found.frame().shape == (4, 3)
 
 
 def test_circuits_that_fail_elsewhere_have_different_function():
     rng = np.random.default_rng(0)
-    found = cross_faithfulness(
-        {"a": "a", "b": "b"}, {"a": "a", "b": "b"},
-        lambda circuit, data: _faithfulness(0.95 if circuit == data else 0.2, rng), rng=rng,
-    )  # fmt: skip
+    found = _matrix(lambda circuit, data: 0.95 if circuit == data else 0.2, rng)
     np.testing.assert_allclose(found.value, [[0.95, 0.2], [0.2, 0.95]], atol=0.05)
-    assert function_verdict(found.worst, claim="x").outcome == "fail"
-
-
-def test_retained_share_is_undefined_when_the_own_circuit_does_nothing():
-    rng = np.random.default_rng(0)
-    found = cross_faithfulness(
-        {"a": 1, "b": 1}, {"a": 1}, lambda c, d: _faithfulness(0.0, rng), rng=rng
-    )
-    assert np.isnan(found.retained[0].value)
-    lonely = cross_faithfulness({"a": 1}, {"x": 1}, lambda c, d: _faithfulness(1, rng), rng=rng)
-    with pytest.raises(ValueError, match="name them alike"):
-        _ = lonely.worst
+    assert function_verdict(found.kept, claim="x").outcome == "fail"
 
 
 def test_template_gated_edges_are_named_between_template():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from circuitvar.audit.agreement.axis import runs_axis
-from circuitvar.audit.function.function_matrix import NOISE, Found, function_matrix, function_row
+from circuitvar.audit.function.matrix import NOISE, Found, function_matrix, function_row
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.audit import audit_circuit
 from circuitvar.audit.verdicts import Bars
@@ -118,7 +118,7 @@ SETTINGS = Settings(
 def test_every_axis_of_an_audit_has_a_matrix(pocket):
     """Data sets, methods, corruptions, amplitudes, ablations, templates and matched seeds."""
     audit = audit_circuit(
-        get_task("ioi"), pocket, SETTINGS, other_seeds=(load_model("pocket:1"),), allow_weak=True
+        get_task("ioi"), pocket, SETTINGS, seed_models=(load_model("pocket:1"),), allow_weak=True
     )
     table = audit.tables["function"].set_index("axis")
     wanted = {"paraphrase", "fresh-data", "method", "corruption", "noise", "ablation"}
@@ -140,7 +140,7 @@ def test_seeds_keep_function_only_after_matching(pocket):
     same = audit_circuit(
         get_task("ioi"), pocket,
         replace(SETTINGS, ablations=(), noise=(), corruptions=(), other_methods=(), fresh=0),
-        other_seeds=(replace(pocket, name="copy"),), allow_weak=True,
+        seed_models=(replace(pocket, name="copy"),), allow_weak=True,
     )  # fmt: skip
     row = same.tables["function"].set_index("axis").loc["seed-matched"]
     assert row["kept"] == pytest.approx(1.0, abs=1e-6)

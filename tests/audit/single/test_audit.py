@@ -24,7 +24,7 @@ SMALL = Settings(n=60, heldout=48, bootstrap=40, pairs=12, exact=24, fresh=3, ra
 
 @pytest.fixture(scope="module")
 def audited(pocket):
-    return audit_circuit(get_task("ioi"), pocket, SMALL, other_seeds=(pocket,))
+    return audit_circuit(get_task("ioi"), pocket, SMALL, seed_models=(pocket,))
 
 
 def test_every_axis_of_a_full_audit_is_there(audited):
@@ -67,7 +67,7 @@ def test_verdicts_follow_from_the_numbers_beside_them(audited):
 
 
 def test_the_same_seed_gives_the_same_card(pocket, audited):
-    again = audit_circuit(get_task("ioi"), pocket, SMALL, other_seeds=(pocket,))
+    again = audit_circuit(get_task("ioi"), pocket, SMALL, seed_models=(pocket,))
     first, second = (json.loads(card_text(make_card(a, seconds=1.0))) for a in (audited, again))
     first.pop("time"), second.pop("time")
     assert first == second

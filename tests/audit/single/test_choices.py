@@ -24,7 +24,7 @@ SETTINGS = Settings(
 
 @pytest.fixture(scope="module")
 def audited(pocket):
-    return audit_circuit(IOI, pocket, SETTINGS, other_seeds=(pocket,), allow_weak=True)
+    return audit_circuit(IOI, pocket, SETTINGS, seed_models=(pocket,), allow_weak=True)
 
 
 def test_choices_are_the_ones_asked_for_and_defined():

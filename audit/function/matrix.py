@@ -24,6 +24,8 @@ from circuitvar.circuits.types import Faithfulness
 
 Mask = Bool[np.ndarray, " edge"]
 KEPT = "function kept"
+KEPT_ACROSS_TEMPLATES = "function kept across templates"
+"""Name of the estimate that one verdict rests on."""
 NOISE = "noise: the circuits do no better than random ones"
 NULLS = 5
 """Random connected circuits of the same size that are run beside them, per axis."""
@@ -139,6 +141,44 @@ def _kept(columns, level: float) -> Estimate:
         level=level,
         estimand="faithfulness of circuits found elsewhere over that of the own ones",
     )
+
+
+def template_matrix(
+    runs: Mapping[str, Faithfulness], *, null: Float[np.ndarray, " draw"], level: float = 0.95
+) -> FunctionMatrix:
+    """The matrix of templates, from every template's circuit on all held-out prompts.
+
+    kept = sum_i mean_{t' != t(i)} g_{t'}(i) / sum_i g_{t(i)}(i), with g_t(i) the metric of
+    template t's circuit on prompt i minus that of the empty circuit. 1: other wordings' circuits
+    do as well as the own one. `null`: faithfulness of random circuits.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two templates have both a circuit and a held-out prompt.
+    """
+    label = np.array(next(iter(runs.values())).templates) if runs else np.empty(0, dtype=str)
+    names = tuple(name for name in runs if (label == name).any())
+    if len(names) < 2:
+        raise ValueError(
+            f"held-out prompts cover {len(names)} of {len(runs)} templates with a circuit; "
+            "transfer needs at least 2: use more held-out prompts"
+        )
+    gain = np.stack([runs[name].circuit - runs[name].empty for name in names])
+    gap = runs[names[0]].full - runs[names[0]].empty
+    inside = np.stack([label == name for name in names])
+    value = np.array([[row[own].sum() / gap[own].sum() for own in inside] for row in gain])
+    known = inside.any(axis=0)
+    own = gain[:, known][inside[:, known].argmax(axis=0), np.arange(known.sum())]
+    kept = ratio_of_means(
+        KEPT_ACROSS_TEMPLATES,
+        (gain[:, known].sum(axis=0) - own) / (len(names) - 1),
+        own,
+        templates=tuple(label[known].tolist()),
+        level=level,
+        estimand="faithfulness of other templates' circuits over that of the own circuit",
+    )
+    return FunctionMatrix(names, names, value, float(np.diag(value).mean()), kept, null)
 
 
 def function_row(matrix: FunctionMatrix, axis: Axis, *, bars: Bars) -> dict[str, object]:
