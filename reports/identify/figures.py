@@ -51,10 +51,8 @@ def counts_by_width(summary: pd.DataFrame, *, quantity: str = "valid circuits") 
             y = rows["median"].to_numpy(dtype=float)
             low = rows["median_low"].fillna(rows["median"]).to_numpy(dtype=float)
             high = rows["median_high"].fillna(rows["median"]).to_numpy(dtype=float)
-            axes.errorbar(
-                x, y, yerr=[y - low, high - y], fmt="o-", color=colour, capsize=2,
-                label=LABELS[space],
-            )  # fmt: skip
+            look = {"fmt": "o-", "color": colour, "capsize": 2, "label": LABELS[space]}
+            axes.errorbar(x, y, yerr=[y - low, high - y], **look)
         axes.set_yscale("symlog", linthresh=1)
         widths = sorted(set(part["width"]))
         axes.set_xticks(widths)
@@ -145,24 +143,24 @@ def overlap_plot(overlap: pd.DataFrame) -> "Figure":
 
 
 def write_figures(frames: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
-    """Draw every figure the frames have data for, as SVG and PNG."""
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn = {
+    """Draw every figure the frames have data for."""
+    known = {
         "counts_by_width": ("summary", counts_by_width),
         "tolerance": ("tolerance", tolerance_curve),
         "edge_marginals": ("edges", edge_marginals_map),
         "overlap": ("overlap", overlap_plot),
     }
-    written = []
-    for name, (source, draw) in drawn.items():
-        frame = frames.get(source)
-        if frame is None or frame.empty:
-            continue
-        figure = draw(frame)
-        for suffix in (".svg", ".png"):
-            save_figure(figure, folder / f"{name}{suffix}")
-            written.append(folder / f"{name}{suffix}")
-    return written
+    some = {name: part for name, part in known.items() if len(frames.get(part[0], ()))}
+    return save_figures({name: draw(frames[key]) for name, (key, draw) in some.items()}, folder)
+
+
+def save_figures(drawn: "Mapping[str, Figure]", folder: Path) -> list[Path]:
+    """Write every figure as SVG and PNG."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {folder / f"{name}{suffix}": name for name in drawn for suffix in (".svg", ".png")}
+    for path, name in paths.items():
+        save_figure(drawn[name], path)
+    return list(paths)
 
 
 def mask_search_plot(

@@ -20,13 +20,10 @@ from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.model import Model
 
 Canonical = Callable[[Bool[np.ndarray, "run edge"]], Bool[np.ndarray, "run edge"]]
-PROMPTS, BATCHES, SEEDS, MATCHED = (
-    "resampled prompts", "fresh batches", "training seeds", "training seeds, heads matched",
-)  # fmt: skip
+PROMPTS, BATCHES = "resampled prompts", "fresh batches"
+SEEDS, MATCHED = "training seeds", "training seeds, heads matched"
 EQUAL = "equally good near the cut"
-COLUMNS = (
-    "circuits", "jaccard", "se", "runs", "size_mean", "size_sd", "chance", "note",
-)  # fmt: skip
+COLUMNS = "circuits jaccard se runs size_mean size_sd chance note".split()
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +80,9 @@ def rerun_seeds(
     if graph.kv_heads != graph.n_heads:
         return (plain,)
     aligned = np.stack([means[0], *(match_heads(graph, row, means[0]) for row in means[1:])])
-    matched = Reruns(
-        MATCHED, canonical(top_n_masks(aligned, size)),
-        seed_axis_matched(graph, means, size, rng=rng).chance,
-        "heads renamed to look most like the audited model: an upper estimate",
-    )  # fmt: skip
-    return (plain, matched)
+    chance = seed_axis_matched(graph, means, size, rng=rng).chance
+    note = "heads renamed to look most like the audited model: an upper estimate"
+    return (plain, Reruns(MATCHED, canonical(top_n_masks(aligned, size)), chance, note))
 
 
 def check_seed_models(model: Model, others: Sequence[Model]) -> None:
@@ -126,13 +120,12 @@ def overlap_frame(
         )
     nan = float("nan")
     sizes = fitting.sum(axis=1) if len(fitting) else np.array([nan])
-    overlap = pairwise_jaccard(fitting) if len(fitting) > 1 else None
-    mean = overlap.mean if overlap else (1.0 if len(fitting) else nan)
-    rows.append(
-        (EQUAL, mean, 0.0, len(fitting), float(sizes.mean()), float(sizes.std()), nan,
-         "only the edges nearest the cut vary: overlap of all equally good circuits may be lower")
-    )  # fmt: skip
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    alone = 1.0 if len(fitting) else nan
+    mean = pairwise_jaccard(fitting).mean if len(fitting) > 1 else alone
+    note = "only the edges nearest the cut vary: overlap of all equally good circuits may be lower"
+    spread = float(sizes.mean()), float(sizes.std())
+    rows.append((EQUAL, mean, 0.0, len(fitting), *spread, nan, note))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def method_noise(overlap: pd.DataFrame) -> float:

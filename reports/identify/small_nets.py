@@ -201,12 +201,14 @@ def run_paper_tables(
                     frames = _all_nets(
                         gates, experiment.widths, seeds, folder, one, options, seed, progress
                     )
-                    keys = {"gates": " ".join(gates), "noise": noise, "loss_target": target,
-                            "trained": len(frames["nets"])}  # fmt: skip
-                    if "summary" in frames:
-                        rows.append(frames["summary"].assign(**keys))
-                    else:
-                        rows.append(pd.DataFrame([{**keys, "quantity": "none", "nets": 0}]))
+                    none = pd.DataFrame([{"quantity": "none", "nets": 0}])
+                    found_here = frames.get("summary", none).assign(
+                        gates=" ".join(gates),
+                        noise=noise,
+                        loss_target=target,
+                        trained=len(frames["nets"]),
+                    )
+                    rows.append(found_here)
         found[experiment.key] = pd.concat(rows, ignore_index=True)
         found[experiment.key].to_csv(Path(out) / csv_name(experiment.key), index=False)
     _paper_section(Path(out), experiments, len(seeds))
@@ -270,9 +272,7 @@ def _one_net(
         nets = split_outputs(trained.net)
         for gate, net, child in zip(trained.gates, nets, rng.spawn(len(nets)), strict=True):
             for name, frame in net_tables(net, as_table(gate), options=options, rng=child).items():
-                keys: dict[str, object] = {
-                    "seed": trained.seed, "width": recipe.width, "gate": gate,
-                }  # fmt: skip
-                keys |= {k: v for k, v in settings.items() if k not in frame}
+                own: dict[str, object] = {"seed": trained.seed, "width": recipe.width, "gate": gate}
+                keys = own | {k: v for k, v in settings.items() if k not in frame}
                 frames.setdefault(name, []).append(frame.assign(**keys))
     return {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}

@@ -20,6 +20,8 @@ WHY: dict[Verdict, str] = {
     "undecided": "masks were sampled and no second circuit was hit; use m of 14 or less",
 }
 
+CHAO1 = "circuits the method can return (Chao1)"
+
 
 @dataclass(frozen=True, eq=False)
 class ModelIdentifiability:
@@ -65,46 +67,49 @@ def summary_frame(result: ModelIdentifiability) -> pd.DataFrame:
     The row `verdict` has the number of different circuits that were seen to fit as its value and
     the verdict in words as its note.
     """
-    near, returned, overlap, nan = result.near, result.returned, result.overlap, float("nan")
+    near, returned, overlap = result.near, result.returned, result.overlap
     full = float((np.abs(near.values - 1) <= near.epsilon).mean())
     best = result.rivals.loc[result.rivals["rival"], "jaccard"].to_numpy(dtype=float)
     counted = near.count.known
     seen = "lower bound" if counted != "exact" else "exact"
     resampled = f"{returned.runs} bootstrap resamples of the prompts"
-    rows = [
-        ("verdict", float(result.circuits_seen), "lower bound", nan, nan,
-         f"{result.verdict}: {WHY[result.verdict]}"),
-        ("faithfulness of the circuit", result.faithfulness, "exact", nan, nan, ""),
-        ("edges in the circuit", float(near.circuit.sum()), "exact", nan, nan, ""),
-        (near.count.name + " that fit", float(near.count.value), counted,
-         near.count.low, near.count.high, f"within {near.epsilon:g} of the circuit's faithfulness"),
-        ("share of masks that fit", near.share, counted, nan, nan, ""),
-        ("share of masks within epsilon of the full model", full, counted, nan, nan, ""),
-        ("different circuits among them", float(near.distinct), seen, nan, nan,
-         "dangling edges removed"),
-        ("edges forced on / free edges", len(near.forced_on) / len(near.free),
-         "exact" if counted == "exact" else "estimate", nan, nan, ""),
-        ("circuits returned by re-runs", float(returned.seen), "exact", nan, nan, resampled),
-        ("circuits the method can return (Chao1)", float(returned.chao1.value),
-         returned.chao1.known, returned.chao1.low, returned.chao1.high, returned.chao1.how),
-        ("probability that a re-run returns a circuit already seen", returned.coverage,
-         "estimate", nan, nan, "Good-Turing"),
-        ("rivals found", float(len(best)), "lower bound", nan, nan, "penalised reuse, greedy"),
-        ("method noise", method_noise(overlap), "estimate", nan, nan,
-         "1 - Jaccard between re-runs, mean over their sources"),
-        ("true degeneracy near the cut", degeneracy(overlap),
-         "exact" if counted == "exact" else "estimate", nan, nan,
-         "1 - Jaccard between equally good circuits; only the edges nearest the cut vary"),
-    ]  # fmt: skip
+    forced = len(near.forced_on) / len(near.free)
+    known = "exact" if counted == "exact" else "estimate"
+    back = "probability that a re-run returns a circuit already seen"
+    fits = near.count.name + " that fit"
+    within = f"within {near.epsilon:g} of the circuit's faithfulness"
+    only_near = "1 - Jaccard between equally good circuits; only the edges nearest the cut vary"
+    over_sources = "1 - Jaccard between re-runs, mean over their sources"
+    method, true = method_noise(overlap), degeneracy(overlap)
+    why = f"{result.verdict}: {WHY[result.verdict]}"
+    rows: list[tuple[str, float, str, str]] = [
+        ("verdict", result.circuits_seen, "lower bound", why),
+        ("faithfulness of the circuit", result.faithfulness, "exact", ""),
+        ("edges in the circuit", near.circuit.sum(), "exact", ""),
+        (fits, near.count.value, counted, within),
+        ("share of masks that fit", near.share, counted, ""),
+        ("share of masks within epsilon of the full model", full, counted, ""),
+        ("different circuits among them", near.distinct, seen, "dangling edges removed"),
+        ("edges forced on / free edges", forced, known, ""),
+        ("circuits returned by re-runs", returned.seen, "exact", resampled),
+        (CHAO1, returned.chao1.value, returned.chao1.known, returned.chao1.how),
+        (back, returned.coverage, "estimate", "Good-Turing"),
+        ("rivals found", len(best), "lower bound", "penalised reuse, greedy"),
+        ("method noise", method, "estimate", over_sources),
+        ("true degeneracy near the cut", true, known, only_near),
+    ]
     if len(best):
-        rows.append(
-            ("least overlap of a rival (Jaccard)", float(best.min()), "exact", nan, nan, "")
-        )
+        rows.append(("least overlap of a rival (Jaccard)", best.min(), "exact", ""))
     for row in overlap.loc[overlap["circuits"] != EQUAL].to_dict("records"):
         name = f"method noise, {row['circuits']}"
         note = f"{row['runs']} re-runs; by chance {1 - row['chance']:.3f}; {row['note']}"
-        rows.append((name, 1 - row["jaccard"], "estimate", nan, nan, note))
-    return pd.DataFrame(rows, columns=["quantity", "value", "known", "low", "high", "note"])
+        rows.append((name, 1 - row["jaccard"], "estimate", note))
+    frame = pd.DataFrame(rows, columns=["quantity", "value", "known", "note"])
+    intervals = {fits: near.count, CHAO1: returned.chao1}
+    for place, side in ((3, "low"), (4, "high")):
+        limits = {name: getattr(count, side) for name, count in intervals.items()}
+        frame.insert(place, side, frame["quantity"].map(limits).astype(float))
+    return frame.astype({"value": float})
 
 
 def summary_sentences(result: ModelIdentifiability, *, model: str, task: str) -> list[str]:
@@ -117,6 +122,12 @@ def summary_sentences(result: ModelIdentifiability, *, model: str, task: str) ->
         f"{1 - row['jaccard']:.2f} over {row['circuits']}" for row in sources.to_dict("records")
     )
     verdict = f"Verdict for {model} on {task}: {result.verdict} ({WHY[result.verdict]})."
+    degenerate = "unknown (no mask fits)."
+    if not np.isnan(true):
+        degenerate = (
+            f"{true:.2f} (1 - Jaccard between equally good circuits that differ in the edges "
+            "nearest the cut)."
+        )
     return [
         verdict,
         f"The circuit of {int(near.circuit.sum())} edges has faithfulness "
@@ -124,12 +135,10 @@ def summary_sentences(result: ModelIdentifiability, *, model: str, task: str) ->
         f"{near.share:.1%} ({near.count.known}) behave like it within {near.epsilon:g}, as "
         f"{near.distinct} different circuits.",
         f"Method noise is {noise:.2f} (1 - Jaccard between re-runs: {parts}); "
-        "true degeneracy near the cut is "
-        + ("unknown (no mask fits)." if np.isnan(true) else f"{true:.2f} (1 - Jaccard "
-           "between equally good circuits that differ in the edges nearest the cut)."),
+        f"true degeneracy near the cut is {degenerate}",
         f"{result.returned.runs} re-runs on resampled prompts returned {result.returned.seen} "
         f"different circuits; the method can return at least "
         f"{result.returned.chao1.value:.0f} (Chao1, a lower bound).",
         f"A search that penalises reuse found {rivals} rivals; finding none would not prove "
         "uniqueness.",
-    ]  # fmt: skip
+    ]

@@ -31,8 +31,7 @@ from circuitvar.circuits.model import Model
 from circuitvar.circuits.prune import prune_masks
 from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import Ablation, EdgeScores
-from circuitvar.reports.figures import save_figure
-from circuitvar.reports.identify.figures import mask_search_plot, overlap_plot
+from circuitvar.reports.identify.figures import mask_search_plot, overlap_plot, save_figures
 from circuitvar.reports.identify.reruns import (
     Canonical,
     Reruns,
@@ -42,12 +41,25 @@ from circuitvar.reports.identify.reruns import (
     rerun_prompts,
     rerun_seeds,
 )
+from circuitvar.reports.identify.section import csv_name
 from circuitvar.reports.identify.summary import ModelIdentifiability, judge, summary_sentences
 from circuitvar.reports.page import SectionFigure, SectionTable, write_section
 from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.tokens import get_metric, sample_batch
 from circuitvar.tasks.types import Batch, Task
 
+FIGURES = {
+    "near_the_cut": (
+        "Masks of the edges nearest the cut",
+        "Left: faithfulness of every mask; the band fits. Right: how often fitting masks keep each "
+        "free edge.",
+    ),
+    "overlap": (
+        "Method noise and true degeneracy",
+        "Mean Jaccard between circuits of re-runs, by what changed, and between circuits that fit "
+        "equally well.",
+    ),
+}
 Progress = Callable[[str, int, int], None]
 
 
@@ -228,29 +240,21 @@ def _write(result: ModelIdentifiability, model: Model, task: Task, out: Path) ->
         ("edges", "Edges nearest the cut", edges),
     )
     for name, _, frame in tables:
-        frame.to_csv(out / f"identifiability_{name}.csv", index=False)
-    (out / "figures").mkdir(exist_ok=True)
+        frame.to_csv(out / csv_name(name), index=False)
     near = result.near
     drawn = {
         "near_the_cut": mask_search_plot(edges, near.values, near.target, near.epsilon),
         "overlap": overlap_plot(result.overlap),
     }
-    for name, figure in drawn.items():
-        for suffix in (".svg", ".png"):
-            save_figure(figure, out / "figures" / f"{name}{suffix}")
+    save_figures(drawn, out / "figures")
     write_section(
-        out, kind="identifiability", title=f"Identifiability: {model.name} on {task.key}",
+        out,
+        kind="identifiability",
+        title=f"Identifiability: {model.name} on {task.key}",
         summary=summary_sentences(result, model=model.name, task=task.key),
-        tables=[SectionTable(f"identifiability_{n}.csv", title) for n, title, _ in tables],
-        figures=[
-            SectionFigure("figures/near_the_cut.svg", "Masks of the edges nearest the cut",
-                          "Left: faithfulness of every mask; the band fits. Right: how often "
-                          "fitting masks keep each free edge."),
-            SectionFigure("figures/overlap.svg", "Method noise and true degeneracy",
-                          "Mean Jaccard between circuits of re-runs, by what changed, and between "
-                          "circuits that fit equally well."),
-        ],
-    )  # fmt: skip
+        tables=[SectionTable(csv_name(name), title) for name, title, _ in tables],
+        figures=[SectionFigure(f"figures/{name}.svg", *FIGURES[name]) for name in drawn],
+    )
 
 
 def near_edges(near: MaskSearch, names: tuple[str, ...]) -> pd.DataFrame:

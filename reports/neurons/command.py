@@ -86,9 +86,8 @@ def run_neurons(
         found = resolve_circuit(choice.circuit, loaded, size=choice.size)
         choice = replace(choice, edge_names=found.circuit.edge_names)
     probe, other, choose, pools = np.random.default_rng(seed).spawn(4)
-    draw = partial(sample_batch, chosen, max_length=loaded.context, vocab_size=loaded.vocab_size)
-    drawn, pairs = draw(prompts, loaded.tokenizer, rng=probe)
-    held, held_pairs = draw(held_out, loaded.tokenizer, rng=other)
+    drawn, pairs = sample_batch(chosen, prompts, loaded, rng=probe)
+    held, held_pairs = sample_batch(chosen, held_out, loaded, rng=other)
     batch, held_batch = drawn.batch, held.batch
     siblings = sibling_models(model) if other_models is None else other_models
     elsewhere = OtherSamples({}, {})

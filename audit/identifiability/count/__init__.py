@@ -17,12 +17,14 @@ from circuitvar.audit.identifiability.count.net_options import NetOptions, check
 from circuitvar.audit.identifiability.count.sample_valid import (
     Overlap, overlap_of, pairwise_jaccard, sample_valid,
 )
-from circuitvar.audit.identifiability.count.strict_valid import estimate_strict, list_strict
+from circuitvar.audit.identifiability.count.strict_valid import (
+    estimate_strict, is_strict, list_strict,
+)
 
 __all__ = [
     "EXACT_WIDTH", "MAX_EDGES", "NetOptions", "Overlap", "all_topologies", "check_options",
     "count_by", "count_minimal", "count_valid", "edge_marginals", "estimate_of_share",
-    "estimate_strict", "estimate_valid", "inclusion_minimal", "interchange_agreement",
+    "estimate_strict", "estimate_valid", "inclusion_minimal", "interchange_agreement", "is_strict",
     "is_topology", "list_strict", "list_valid", "only_in_space", "overlap_of", "pairwise_jaccard",
     "resolve", "sample_valid", "wilson",
 ]

@@ -11,22 +11,28 @@ from circuitvar.audit.identifiability.nets import NET_ABLATIONS, Criterion, Esti
 class NetOptions:
     """What is counted for each net."""
 
-    ablations: tuple[NetAblation, ...] = ("zero", "mean", "interchange")
+    ablations: tuple[NetAblation, ...] = NET_ABLATIONS
+    """What a removed edge carries."""
     deltas: tuple[float, ...] = (1e-6, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5)
+    """Distances from the net within which circuits are counted, for the tolerance curve."""
     interpretations: bool = True
     """Exact at width 3 and below, over all valid circuits of both spaces; wider nets, and more than
     20,000 valid circuits, get the median over sampled valid circuits."""
     mappings: bool = True
+    """Whether algorithms are mapped onto the net."""
     variants: tuple[str, ...] = ("all pairs", "paper")
+    """Tests that a mapping has to pass, counted one beside the other; see `valid_mappings`."""
     draws: int = 400_000
     """Monte Carlo draws where counting is out of reach."""
     samples: int = 400
     """Valid circuits sampled, and discovery re-runs, for the overlap comparison; 0 skips it."""
     criterion: Criterion = field(default_factory=Criterion)
+    """When a circuit is valid."""
     iia: bool = False
     """Valid circuits must also agree with the net under every interchange intervention; no
     interpretations and overlaps then. Zero or mean ablation."""
     estimator: Estimator = "auto"
+    """How circuits are counted; `auto` is exact where that is feasible, else Monte Carlo."""
 
     @property
     def title(self) -> str:

@@ -22,7 +22,7 @@ from circuitvar.audit.identifiability.count import (
     edge_marginals,
     estimate_strict,
     inclusion_minimal,
-    interchange_agreement,
+    is_strict,
     list_strict,
     list_valid,
     only_in_space,
@@ -194,42 +194,39 @@ def _agreement(question: Question) -> list[dict]:
     """Valid circuits that also agree under interchange interventions; brute force sizes only."""
     if question.net.n_edges > MAX_EDGES:
         return []
-    kept = all_topologies(question.net.widths)
-    kept = kept[is_valid(question, kept)]
-    strict = kept[interchange_agreement(question, kept) == 1]
-    return [
-        _row(
-            Count("valid circuits, IIA 1", len(only_in_space(question, strict, s)), "exact", s),
-            question,
-        )
-        for s in SPACES
-    ]
+    every = all_topologies(question.net.widths)
+    strict = every[is_strict(question, every)]
+    numbers = {space: len(only_in_space(question, strict, space)) for space in SPACES}
+    counts = (Count("valid circuits, IIA 1", n, "exact", space) for space, n in numbers.items())
+    return [_row(count, question) for count in counts]
 
 
 def _interpretations(question: Question, valid: int, rng) -> list[dict]:
     if max(question.net.widths[1:-1]) > 3 or valid > READ_ALL:
         kept = sample_valid(question, 20, rng=rng)
         per = count_interpretations(question, kept)
-        return [
-            _row(
-                Count(f"interpretations per circuit, median ({how})", float(np.median(values)),
-                      "estimate", n=len(kept), low=float(min(values)), high=float(max(values)),
-                      level=float("nan"), how="uniform valid circuits; low and high are the range"),
-                question,
+        rows = []
+        for kind in ("completed", "open"):
+            values = [float(getattr(one, kind)) for one in per]
+            count = Count(
+                f"interpretations per circuit, median ({kind})",
+                float(np.median(values)),
+                "estimate",
+                low=min(values),
+                high=max(values),
+                level=float("nan"),
+                n=len(kept),
+                how="uniform valid circuits; low and high are the range",
             )
-            for how, values in (
-                ("completed", [i.completed for i in per]), ("open", [i.open for i in per])
-            )
-        ]  # fmt: skip
+            rows.append(_row(count, question))
+        return rows
     kept = list_valid(question)
     rows = []
     for space in SPACES:
         per = count_interpretations(question, only_in_space(question, kept, space))
-        for how, value in (
-            ("completed", sum(i.completed for i in per)),
-            ("open", sum(i.open for i in per)),
-        ):
-            count = Count(f"interpretations ({how})", value, "exact", space, how="layer pass")
+        for kind in ("completed", "open"):
+            value = sum(getattr(one, kind) for one in per)
+            count = Count(f"interpretations ({kind})", value, "exact", space, how="layer pass")
             rows.append(_row(count, question))
     return rows
 
@@ -239,14 +236,11 @@ def _tolerance(question, gate, options: NetOptions, frames: dict, exact: bool, r
         near = pose(
             question.net, gate, criterion=Criterion("delta", delta), ablation=question.ablation
         )
-        counts = (
-            count_valid(near).counts()
-            if exact
-            else count_by(
-                near, options.estimator, draws=max(1, options.draws // 4), spaces=("whole",),
-                rng=rng,
-            )[:1]
-        )  # fmt: skip
+        if exact:
+            counts = count_valid(near).counts()
+        else:
+            draws = max(1, options.draws // 4)
+            counts = count_by(near, options.estimator, draws=draws, spaces=("whole",), rng=rng)[:1]
         frames["tolerance"] += [_row(c, near, delta=delta) for c in counts]
 
 

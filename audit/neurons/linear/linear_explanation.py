@@ -25,14 +25,19 @@ class LinearOptions:
     """Everything that can change a linear explanation besides the data."""
 
     selection: Selection = "greedy"
+    """How concepts are chosen from their elastic-net order."""
     penalty: float = 0.05
+    """Weight lambda of the elastic net's penalty."""
     l1_ratio: float = 0.99
+    """Share of the penalty that is on |w|, the rest on w^2."""
     signed: bool = True
     """Rank concepts by |coefficient|; False drops negative evidence, as the published code does."""
     max_length: int = 10
     """Most concepts of a greedy explanation, or k of a top-k refit."""
     width: int = 10
+    """Candidates tried at each greedy step."""
     tolerance: float = 0.02
+    """Validation correlation that a further concept must gain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +90,7 @@ def split_clusters(
     out = {k: np.zeros(data.n_groups) for k in ("train", "validation", "test", "transfer")}
     out["transfer"][np.isin(data.strata, away)] = 1
     rest = rng.permutation(np.flatnonzero(~np.isin(data.strata, away)))
-    rest = rest[np.argsort(data.strata[rest], kind="stable")]
     # Dealing every stratum out in the same proportions keeps splits comparable.
-    place = (np.arange(len(rest)) + 0.5) / len(rest)
     for code in np.setdiff1d(codes, away):
         mine = rest[data.strata[rest] == code]
         place = (np.arange(len(mine)) + 0.5) / len(mine)
@@ -157,16 +160,14 @@ def linear_explanations(
         if cluster.any()
     }
     coefficients = fit_linear(grams["train"], grams["validation"], options)
-    missing = np.full(data.n_units, np.nan)
+    scores = {key: explained_correlation(part, coefficients) for key, part in grams.items()}
     return LinearExplanations(
         coefficients=coefficients,
         bias=grams["train"].unit_mean - grams["train"].concept_mean @ coefficients,
         unit_mean=grams["train"].unit_mean,
-        validation=explained_correlation(grams["validation"], coefficients),
-        test=explained_correlation(grams["test"], coefficients),
-        transfer=explained_correlation(grams["transfer"], coefficients)
-        if "transfer" in grams
-        else missing,
+        validation=scores["validation"],
+        test=scores["test"],
+        transfer=scores.get("transfer", np.full(data.n_units, np.nan)),
         names=data.names,
         units=data.units,
         held_out=tuple(data.strata_names[c] for c in np.unique(data.strata[parts["transfer"] > 0])),

@@ -14,14 +14,14 @@ from circuitvar.audit.neurons.similarity.metric_self_check import metric_self_ch
 from circuitvar.audit.neurons.similarity.rank_metrics import auroc_influence
 from circuitvar.audit.neurons.similarity.similarity import rank_scores, require_binary, similarity
 from circuitvar.audit.neurons.similarity.similarity_metrics import (
-    get_similarity, pearson, similarity_table,
+    DEFAULT_RANKING, get_similarity, pearson, similarity_table,
 )
 
 __all__ = [
-    "ClusterSums", "Columns", "ConceptOptions", "REPLICATE_BLOCK", "active_rows", "activity",
-    "auroc_half_width", "auroc_influence", "chunk_size", "cluster_sums", "cluster_weights",
-    "clustered_ratio_half_width", "concept_columns", "concept_prompts", "denominators", "dkw_term",
-    "get_similarity", "hoeffding_half_width", "metric_self_check", "pearson", "powered_concepts",
-    "rank_scores", "require_binary", "sample_moments", "similarity", "similarity_interval",
-    "similarity_table", "weighted_moments",
+    "ClusterSums", "Columns", "ConceptOptions", "DEFAULT_RANKING", "REPLICATE_BLOCK", "active_rows",
+    "activity", "auroc_half_width", "auroc_influence", "chunk_size", "cluster_sums",
+    "cluster_weights", "clustered_ratio_half_width", "concept_columns", "concept_prompts",
+    "denominators", "dkw_term", "get_similarity", "hoeffding_half_width", "metric_self_check",
+    "pearson", "powered_concepts", "rank_scores", "require_binary", "sample_moments", "similarity",
+    "similarity_interval", "similarity_table", "weighted_moments",
 ]

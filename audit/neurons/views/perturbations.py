@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from circuitvar.audit.neurons.data import ProbingSet, as_numpy, unit_chunks
 from circuitvar.audit.neurons.resampling import Members, class_scores, replicate_scores
 from circuitvar.audit.neurons.similarity import (
+    DEFAULT_RANKING,
     activity,
     chunk_size,
     cluster_weights,
@@ -27,13 +28,17 @@ class PerturbationOptions:
     """Levels of every axis; an empty tuple leaves the axis out."""
 
     resamples: int = 20
+    """Bootstrap resamples of the prompts."""
     sizes: tuple[float, ...] = (0.25, 0.5, 0.75)
+    """Smaller probing sets, as shares of the prompts."""
     label_noise: tuple[float, ...] = (0.01, 0.05, 0.1, 0.2)
+    """Shares of positive labels dropped, and of false ones added."""
     activation_noise: tuple[float, ...] = (0.02, 0.1, 0.3)
     """Noise sd as a share of the unit's own sd."""
     quantiles: tuple[float, ...] = (0.01, 0.02, 0.1, 0.2)
     """Other activity thresholds; used only when the metric binarises."""
-    metrics: tuple[str, ...] = ("pearson", "iou", "auprc")
+    metrics: tuple[str, ...] = DEFAULT_RANKING
+    """Similarity metrics that could have ranked instead."""
 
 
 def winning_classes(
