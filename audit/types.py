@@ -73,7 +73,8 @@ class Estimate(Shown):
     def row(self, prefix: str = "value") -> dict[str, object]:
         """The estimate as flat columns: `value, value_se, value_low, value_high, ...`."""
         names = ("se", "low", "high", "level", "n", "interval", "estimand")
-        return {prefix: self.value} | {f"{prefix}_{name}": getattr(self, name) for name in names}
+        row: dict[str, object] = {f"{prefix}_{name}": getattr(self, name) for name in names}
+        return {prefix: self.value, **row}
 
     def _facts(self) -> Mapping[str, object]:
         return {self.name: self.text}

@@ -1,6 +1,7 @@
 """Agreement of the runs of a design: of all of them, and facet by facet."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -114,7 +115,7 @@ def _row(name, blocks, masks: Masks, filled, interval) -> dict[str, object]:
     }
 
 
-def _none(why: str) -> dict[str, str]:
+def _none(why: str) -> dict[str, Any]:
     return {"interval": f"none: {why}", "missing": f"no interval: {why}"}
 
 

@@ -1,6 +1,7 @@
 """Differences between two values of phi, and tests of one against a bar (section 4.3 of Nogueira,
 Sechidis and Brown, JMLR 18(174), 2018)."""
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -36,8 +37,8 @@ def phi_difference(
     finite = bool(np.isfinite(t).all())
     se = resample_se(counts, t - t.mean()) if finite else float("nan")
     df = counts.shape[1] - 1
-    how = {"interval": "paired infinitesimal jackknife", "kind": "resamples"}
-    return t_interval(Estimate("phi difference", gap, se, level=level, n=df + 1, **how), df=df)
+    estimate = Estimate("phi difference", gap, se, level=level, n=df + 1, kind="resamples")
+    return t_interval(replace(estimate, interval="paired infinitesimal jackknife"), df=df)
 
 
 def phi_test(

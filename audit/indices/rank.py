@@ -70,8 +70,10 @@ def mean_spearman_of_runs(
     total = unit.sum(axis=0)
     rest = total @ total - 2 * unit @ total + 1
     left_out = (rest - (runs - 1)) / ((runs - 1) * (runs - 2))
-    se, how = row_jackknife_se(left_out), {"interval": "row jackknife t", "kind": "runs"}
-    estimate = Estimate("mean Spearman", value, se, level=level, n=runs, unit="run", **how)
+    se, how = row_jackknife_se(left_out), "row jackknife t"
+    estimate = Estimate(
+        "mean Spearman", value, se, level=level, n=runs, interval=how, kind="runs", unit="run"
+    )
     return t_interval(estimate, df=runs - 1, bounds=(-1.0, 1.0))
 
 

@@ -49,13 +49,12 @@ def read_settings(card: Mapping[str, Any]) -> Settings:
     if "level" in recorded:  # Written before 0.2.
         recorded["confidence"] = recorded.pop("level")
     known = {field.name for field in fields(Settings)}
-    return Settings(
-        **{
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in recorded.items()
-            if name in known
-        }
-    )
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in recorded.items()
+        if name in known
+    }
+    return Settings(**values)
 
 
 def score_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:

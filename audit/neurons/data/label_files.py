@@ -126,12 +126,12 @@ def label_columns(
     >>> label_columns(frame, [3, 4], ["blue", "red"]).tolist()
     [1, -1]
     """
-    first = labels[labels["rank"] == 0]
+    first = labels.loc[labels["rank"] == 0, :]
     layers = sorted(set(first["layer"]))
     if layer is None and len(layers) > 1:
         raise ValueError(f"the label file has layers {', '.join(layers)}; pass layer=.")
     if layer is not None:
-        first = first[first["layer"] == layer]
+        first = first.loc[first["layer"] == layer, :]
     twice = first.loc[first.duplicated("unit"), "unit"]
     if len(twice):
         given = ", ".join(map(repr, first.loc[first["unit"] == twice.iloc[0], "concept"]))
@@ -156,7 +156,7 @@ def _csv(path: str | Path, needed: Sequence[str]) -> Any:
 
 def _numbers(table: pd.DataFrame, path: str | Path, column: str) -> pd.Series:
     """A column as numbers; empty cells are NaN."""
-    numbers = pd.to_numeric(table[column].replace("", "nan"), errors="coerce")
+    numbers = pd.Series(pd.to_numeric(table[column].replace("", "nan"), errors="coerce"))
     wrong = numbers.isna() & ~table[column].str.strip().str.lower().isin(("", "nan"))
     if wrong.any() or (column == "unit" and numbers.isna().any()):
         row = int(np.flatnonzero(wrong | numbers.isna())[0])

@@ -178,11 +178,12 @@ class NeuronAudit(Shown):
         ValueError
             The audit has no such table; names those it has.
         """
-        own = {name: getattr(self, name) for name in ("units", "votes", "aliases", "metrics")}
-        if table not in own | self.tables:
-            known = ", ".join([*own, *self.tables])
+        own = ("units", "votes", "aliases", "metrics")
+        tables = {**{name: getattr(self, name) for name in own}, **self.tables}
+        if table not in tables:
+            known = ", ".join(tables)
             raise ValueError(f"the audit has no table {table!r}; choose one of {known}")
-        return (own | self.tables)[table]
+        return tables[table]
 
     def _facts(self) -> Mapping[str, object]:
         labels = self.units["verdict"].value_counts()
