@@ -64,7 +64,7 @@ def summarize(run: NeuronRun) -> dict[str, object]:
         parts[part] = {
             "units": len(audit.units),
             "verdicts": {str(k): int(v) for k, v in counts.items()},
-            "best": best_units(audit, 5)[shown].round(4).to_dict("records"),
+            "best": best_units(audit, 5).loc[:, shown].round(4).to_dict("records"),
             "perturbations": {
                 row["axis"]: {"agreement": row["agreement"], "flip_rate": row["flip_rate"]}
                 for row in audit.tables.get("ledger", pd.DataFrame()).to_dict("records")
