@@ -77,8 +77,11 @@ def stratified_chance(
     second: Bool[np.ndarray, " edge"],
     strata: Int[np.ndarray, " edge"],
 ) -> tuple[float, float]:
-    """(expected Jaccard, P(overlap >= observed)) when edges are exchangeable within strata only,
-    e.g. edge type x layer pair. Independent hypergeometric overlaps, added by convolution."""
+    """(expected Jaccard, P(overlap >= observed)) where edges are exchangeable within strata only.
+
+    A stratum is for instance an edge type x layer pair. Independent hypergeometric overlaps, added
+    by convolution.
+    """
     pmf = np.ones(1)
     widths, in_first, in_second = (
         np.bincount(part, minlength=int(strata.max()) + 1)

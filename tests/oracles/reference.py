@@ -50,24 +50,27 @@ def _flags(bridge: Any) -> Iterator[None]:
             getattr(bridge, f"set_{flag}")(value)
 
 
+def _write(value: Tensor, hook: Any, *, record: _Recording, column: int) -> None:
+    record.sources[column] = value
+
+
+def _write_heads(value: Tensor, hook: Any, *, record: _Recording, columns: list[int]) -> None:
+    for head, column in enumerate(columns):
+        record.sources[column] = value[:, :, head]
+
+
+def _rescale_heads(
+    scale: Tensor, hook: Any, *, record: _Recording, columns: list[int], weight: Tensor
+) -> None:
+    # A post-norm is linear once its scale is known: the scale of this very run.
+    for column in columns:
+        record.sources[column] = record.sources[column] / scale * weight
+
+
 def _hooks(model: "Model", record: _Recording, rewrite: Rewrite) -> list[tuple[str, Any]]:
     """Hook name -> function, for every source and destination of the graph."""
     graph = model.graph
     src, dst = graph.source_index, graph.destination_index
-
-    def write(value: Tensor, hook: Any, *, name: str) -> None:
-        record.sources[src[name]] = value
-
-    def write_heads(value: Tensor, hook: Any, *, layer: int) -> None:
-        for head in range(graph.n_heads):
-            record.sources[src[f"a{layer}.h{head}"]] = value[:, :, head]
-
-    def rescale_heads(scale: Tensor, hook: Any, *, layer: int) -> None:
-        # A post-norm is linear once its scale is known: the scale of this very run.
-        weight = _post_norm_weight(model, layer)
-        for head in range(graph.n_heads):
-            column = src[f"a{layer}.h{head}"]
-            record.sources[column] = record.sources[column] / scale * weight
 
     def read(value: Tensor, hook: Any, *, name: str) -> Tensor:
         column = dst[name]
@@ -80,18 +83,24 @@ def _hooks(model: "Model", record: _Recording, rewrite: Rewrite) -> list[tuple[s
         parts = [read(value[:, :, head], hook, name=name) for head, name in enumerate(names)]
         return torch.stack(parts, dim=2)
 
-    hooks: list[tuple[str, Any]] = [("hook_embed", partial(write, name="input"))]
+    write = partial(_write, record=record)
+    hooks: list[tuple[str, Any]] = [("hook_embed", partial(write, column=src["input"]))]
     for layer in range(graph.n_layers):
         at = f"blocks.{layer}."
+        heads: Any = {
+            "record": record,
+            "columns": [src[f"a{layer}.h{head}"] for head in range(graph.n_heads)],
+        }
         for slot in "qkv":
             name = f"{at}attn.hook_{slot}_input"
             hooks.append((name, partial(read_heads, layer=layer, slot=slot)))
-        hooks.append((f"{at}attn.hook_result", partial(write_heads, layer=layer)))
+        hooks.append((f"{at}attn.hook_result", partial(_write_heads, **heads)))
         if f"{at}ln1_post.hook_scale" in model.bridge.hook_dict:
-            hooks.append((f"{at}ln1_post.hook_scale", partial(rescale_heads, layer=layer)))
+            rescale = partial(_rescale_heads, weight=_post_norm_weight(model, layer), **heads)
+            hooks.append((f"{at}ln1_post.hook_scale", rescale))
         if graph.has_mlp:
             hooks.append((f"{at}hook_mlp_in", partial(read, name=f"m{layer}")))
-            hooks.append((f"{at}hook_mlp_out", partial(write, name=f"m{layer}")))
+            hooks.append((f"{at}hook_mlp_out", partial(write, column=src[f"m{layer}"])))
     return [*hooks, ("ln_final.hook_in", partial(read, name="logits"))]
 
 
