@@ -73,17 +73,14 @@ def resample_axis(
     phi, jaccard = (replace(estimate, unit=resamples.unit) for estimate in (phi, jaccard))
     size = float(sets.sizes.mean())
     phi, jaccard = least_of_resamples(phi, jaccard, pairs, size=size, n_edges=sets.n_edges)
-    return Axis(
+    return _axis(
+        sets,
+        pairs,
         key=key,
         title=f"{resamples.scheme.capitalize()} of the {resamples.unit}s",
         unit=resamples.unit,
-        runs=sets.runs,
         phi=phi,
         jaccard=jaccard,
-        jaccard_cv=pairwise_cv(pairs),
-        chance=mean_chance(sets.sizes, sets.n_edges),
-        inclusion=sets.inclusion,
-        sizes=sets.sizes.astype(np.float64),
         note="Replicates share one data set: not an estimate of agreement between data sets.",
     )
 
@@ -112,18 +109,17 @@ def runs_axis(
         phi, jaccard = (
             replace(e, interval=f"{e.interval}; {CHOICES}", kind="choices") for e in (phi, jaccard)
         )
+    return _axis(sets, pairs, key=key, title=title, unit=unit, phi=phi, jaccard=jaccard, note=note)
+
+
+def _axis(sets: RunSets, pairs: Float[np.ndarray, "run run"], **said) -> Axis:
     return Axis(
-        key=key,
-        title=title,
-        unit=unit,
         runs=sets.runs,
-        phi=phi,
-        jaccard=jaccard,
         jaccard_cv=pairwise_cv(pairs),
         chance=mean_chance(sets.sizes, sets.n_edges),
         inclusion=sets.inclusion,
         sizes=sets.sizes.astype(np.float64),
-        note=note,
+        **said,
     )
 
 

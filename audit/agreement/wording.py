@@ -50,7 +50,7 @@ def wording(
 ) -> Wording:
     """phi of random groups, a mean over 39 groupings, minus phi of templates.
 
-    The interval is that of phi of templates, `nogueira.phi_of_runs`, turned round: other templates
+    The interval is that of phi of templates, `phi.phi_of_runs`, turned round: other templates
     would move it far more than other groupings move their mean. Covers .97 to 1. The range over
     random groupings, which tests a loss of 0, covered .68 to .96 of larger losses.
 

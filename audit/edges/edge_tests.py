@@ -34,6 +34,7 @@ class MaxT:
 
     @property
     def rejected(self) -> Bool[np.ndarray, " edge"]:
+        """Edges whose step-down p is at most 1 - level."""
         return self.step_down <= 1 - self.level
 
 

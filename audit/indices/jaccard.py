@@ -7,7 +7,7 @@ without `mean_chance`. M runs give M(M-1)/2 dependent pairs: intervals resample 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from circuitvar.audit.indices.phi import column_blocks
+from circuitvar.audit.indices.phi import overlaps
 from circuitvar.audit.intervals import (
     RESAMPLE_INTERVALS,
     OfShared,
@@ -23,16 +23,6 @@ from circuitvar.audit.types import Estimate
 from circuitvar.circuits.overlap import chance_jaccard, jaccard
 
 Pairs = Float[np.ndarray, "run run"]
-
-
-def overlaps(masks: Bool[np.ndarray, "run edge"], *, always: int = 0) -> Int[np.ndarray, "run run"]:
-    """Number of edges every two runs share. Columns that all or no runs keep may be left out of
-    `masks` when their number that all keep is given as `always`."""
-    total = np.full((len(masks), len(masks)), always, dtype=np.int64)
-    for block in column_blocks(masks):
-        dense = block.astype(np.float32)
-        total += (dense @ dense.T).astype(np.int64)
-    return total
 
 
 def pairwise_jaccard(masks: Bool[np.ndarray, "run edge"], *, always: int = 0) -> Pairs:
@@ -81,7 +71,7 @@ def jaccard_of_runs(
     """Mean pairwise value of M independent runs with the interval of
     `runs_interval.interval_of_runs`; `size` is the mean size of the sets. No interval for M = 2.
 
-    When all runs agree the interval is that of `nogueira.phi_of_runs` with disagreement counted
+    When all runs agree the interval is that of `phi.phi_of_runs` with disagreement counted
     as 0: the lower end is (1 - level)^(2/(M-1)).
     """
     runs, value = len(pairs), mean_pairwise(pairs)

@@ -6,7 +6,7 @@ every run or no run keeps may be left out of `masks` if `always` and `n_edges` s
 """
 
 import numpy as np
-from jaxtyping import Bool, Float, Real
+from jaxtyping import Bool, Float, Int, Real
 
 from circuitvar.audit.intervals import (
     RESAMPLE_INTERVALS,
@@ -104,10 +104,7 @@ def pair_phi(
     """phi of every two runs on the scale of all: 1 - d_ij / (2 E q (1 - q)) with d the symmetric
     difference and q the mean share of edges kept by all runs; their mean is `phi`."""
     edges = masks.shape[1] if n_edges is None else n_edges
-    shared = np.zeros((len(masks), len(masks)))
-    for block in column_blocks(masks):
-        dense = block.astype(np.float32)
-        shared += dense @ dense.T
+    shared = overlaps(masks)
     sizes = np.diag(shared)
     share = (sizes.mean() + always) / edges
     i, j = np.triu_indices(len(masks), 1)
@@ -216,6 +213,16 @@ def phi_without_unit(
             for row, size in zip(kept, lacking.sum(axis=1), strict=True)
         ]
     )
+
+
+def overlaps(masks: Bool[np.ndarray, "run edge"], *, always: int = 0) -> Int[np.ndarray, "run run"]:
+    """Number of edges every two runs share. Columns that all or no runs keep may be left out of
+    `masks` when their number that all keep is given as `always`."""
+    total = np.full((len(masks), len(masks)), always, dtype=np.int64)
+    for block in column_blocks(masks):
+        dense = block.astype(np.float32)
+        total += (dense @ dense.T).astype(np.int64)
+    return total
 
 
 def column_blocks(masks: Bool[np.ndarray, "run edge"], width: int = 4096):

@@ -30,10 +30,12 @@ class RunSets:
 
     @property
     def runs(self) -> int:
+        """Number of edge sets."""
         return len(self.packed)
 
     @property
     def n_edges(self) -> int:
+        """Edges that could be kept."""
         return len(self.counts)
 
     @property
@@ -43,6 +45,7 @@ class RunSets:
 
     @cached_property
     def sizes(self) -> Int[np.ndarray, " run"]:
+        """Edges that each run keeps."""
         return np.bitwise_count(self.packed).sum(axis=1, dtype=np.int64)
 
     @cached_property

@@ -30,6 +30,7 @@ class Resamples:
 
     @property
     def replicates(self) -> int:
+        """Number of resamples."""
         return len(self.weights)
 
 

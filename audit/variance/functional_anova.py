@@ -21,6 +21,7 @@ class FunctionalAnova:
 
     @property
     def total(self) -> Float[np.ndarray, " edge"]:
+        """Variance over the whole grid."""
         return np.sum(list(self.variance.values()), axis=0)
 
     def share(self, *effect: str) -> Float[np.ndarray, " edge"]:

@@ -33,6 +33,7 @@ class Components:
 
     @property
     def total(self) -> Float[np.ndarray, " edge"]:
+        """Sum of the components, residual included."""
         return self.values.sum(axis=0)
 
     @property
@@ -48,6 +49,7 @@ class Components:
         return self.values < 0
 
     def of(self, name: str) -> Float[np.ndarray, " edge"]:
+        """Variance of one component for every edge."""
         if name not in self.names:
             raise ValueError(f"no component {name!r}; there are {', '.join(self.names)}")
         return self.values[self.names.index(name)]

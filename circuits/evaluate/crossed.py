@@ -31,10 +31,12 @@ class Tail:
 
     @property
     def mean(self) -> float:
+        """Mean over all pairs."""
         return float(self.kl.mean())
 
     @property
     def worst(self) -> float:
+        """The largest of all pairs."""
         return float(self.kl.max())
 
     @property

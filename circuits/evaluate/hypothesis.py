@@ -42,6 +42,7 @@ class HypothesisTest:
 
     @property
     def rejected(self) -> bool:
+        """Whether p reaches the level."""
         return self.p <= self.alpha
 
     @property

@@ -5,6 +5,7 @@ strata; random connected circuits. Which one was used must be said: random edges
 beaten and prove little. (The fourth family, a model with random weights, is another model.)
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -42,12 +43,15 @@ def random_in_strata(
     return masks
 
 
-def random_path(graph: Graph, *, rng: np.random.Generator) -> list[int]:
+def random_path(
+    graph: Graph, *, rng: np.random.Generator, into: Sequence[np.ndarray] | None = None
+) -> list[int]:
     """Edges of a random path: a walk from the logits back to the input.
 
-    Each step takes an edge into the current node (for a head: into its q, k or v) uniformly.
+    Each step takes an edge into the current node (for a head: into its q, k or v) uniformly;
+    `into` lists those that may be taken, per source and last for the logits (default: all).
     """
-    into = _edges_into_sources(graph)
+    into = _edges_into_sources(graph) if into is None else into
     path, node = [], len(graph.sources)
     while node != 0:
         column = int(into[node][rng.integers(len(into[node]))])
@@ -111,9 +115,14 @@ def _check_size(graph: Graph, size: int) -> None:
 @lru_cache(maxsize=16)
 def _edges_into_sources(graph: Graph) -> tuple[np.ndarray, ...]:
     """Columns of the edges into each source's node; last entry: into the logits."""
-    reads = reads_of(graph)
-    into = [np.flatnonzero(np.isin(graph.edge_dst, np.flatnonzero(row))) for row in reads]
-    return (*into, np.flatnonzero(graph.edge_dst == len(graph.destinations) - 1))
+    return tuple(edges_into(graph, np.ones(graph.n_edges, dtype=bool)))
+
+
+def edges_into(graph: Graph, allowed: Bool[np.ndarray, " edge"]) -> list[np.ndarray]:
+    """Columns of the allowed edges into each source's node; last entry: into the logits."""
+    logits = np.arange(len(graph.destinations)) == len(graph.destinations) - 1
+    reads = np.vstack([reads_of(graph), logits])
+    return [np.flatnonzero(allowed & row[graph.edge_dst]) for row in reads]
 
 
 def _grow(graph: Graph, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -9,9 +9,9 @@ the circuit: a true circuit cannot win. Circuits from outside share no edge with
 import numpy as np
 from jaxtyping import Bool, Int
 
-from circuitvar.circuits.evaluate.null_circuits import NULL_FAMILIES
+from circuitvar.circuits.evaluate.null_circuits import NULL_FAMILIES, edges_into, random_path
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.prune import prune_dangling, reads_of
+from circuitvar.circuits.prune import prune_dangling
 from circuitvar.circuits.strata import edge_strata
 
 FAILURES = 20
@@ -56,7 +56,7 @@ def outside_circuits(
         )
     if family == "connected":
         allowed = prune_dangling(graph, free)
-        into = _edges_into(graph, allowed)
+        into = edges_into(graph, allowed)
         masks = np.stack([_grow(graph, allowed, into, size, rng) for _ in range(draws)])
     else:
         masks = np.zeros((draws, graph.n_edges), dtype=bool)
@@ -81,16 +81,6 @@ def _draw_in_strata(
             mask[rng.choice(members, min(counts[stratum], len(members)), replace=False)] = True
 
 
-def _edges_into(graph: Graph, allowed: Bool[np.ndarray, " edge"]) -> list[np.ndarray]:
-    """Allowed edges into each source's node; last entry: into the logits."""
-    reads = np.vstack([reads_of(graph), np.arange(len(graph.destinations)) == _logits(graph)])
-    return [np.flatnonzero(allowed & row[graph.edge_dst]) for row in reads]
-
-
-def _logits(graph: Graph) -> int:
-    return len(graph.destinations) - 1
-
-
 def _grow(
     graph: Graph,
     allowed: Bool[np.ndarray, " edge"],
@@ -103,7 +93,7 @@ def _grow(
     size = min(size, int(allowed.sum()))
     failures = 0
     while mask.sum() < size and failures < FAILURES:
-        new = [column for column in _path(graph, into, rng) if not mask[column]]
+        new = [column for column in random_path(graph, rng=rng, into=into) if not mask[column]]
         if not new or mask.sum() + len(new) > size:
             failures += 1
             continue
@@ -113,15 +103,6 @@ def _grow(
             break
         mask[column] = _joins(graph, mask, column)
     return mask
-
-
-def _path(graph: Graph, into: list[np.ndarray], rng: np.random.Generator) -> list[int]:
-    path, node = [], len(graph.sources)
-    while node != 0:
-        column = int(rng.choice(into[node]))
-        path.append(column)
-        node = int(graph.edge_src[column])
-    return path
 
 
 def _joins(graph: Graph, mask: Bool[np.ndarray, " edge"], column: int) -> bool:
