@@ -40,6 +40,7 @@ class Found:
     """Its edges; by condition where names of heads differ (models of other training seeds)."""
 
     def under(self, condition: str) -> Mask:
+        """Its edges in the names of a condition."""
         return self.kept[condition] if isinstance(self.kept, Mapping) else self.kept
 
 
@@ -182,8 +183,11 @@ def template_matrix(
 
 
 def function_row(matrix: FunctionMatrix, axis: Axis, *, bars: Bars) -> dict[str, object]:
-    """One perturbation, structure beside function: axis, circuits, conditions, jaccard, phi, own,
-    kept with low and high, random (mean and highest), reading."""
+    """One perturbation, structure beside function.
+
+    Columns axis, circuits, conditions, jaccard, phi, own, kept with low and high, random (mean and
+    highest), reading.
+    """
     return {
         "axis": axis.key,
         "circuits": len(matrix.circuits),
@@ -201,8 +205,10 @@ def function_row(matrix: FunctionMatrix, axis: Axis, *, bars: Bars) -> dict[str,
 
 
 def reading(matrix: FunctionMatrix, stable: Sequence[Verdict], *, bars: Bars) -> str:
-    """`unstable structure, equal function` and the like; noise where the circuits are no better
-    under their own conditions than the best random circuit."""
+    """`unstable structure, equal function` and the like.
+
+    Noise where the circuits are no better under their own conditions than the best random circuit.
+    """
     if len(matrix.null) and not matrix.own > matrix.null.max():
         return NOISE
     worst: Outcome = "pass"

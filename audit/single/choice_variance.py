@@ -103,9 +103,11 @@ def _varying(cells: Sequence[Cell]) -> tuple[str, ...]:
 
 
 def choice_parts(collected: Collected, settings: Settings) -> list[Part]:
-    """Lines of layer L4: one per choice, and the interaction of method and ablation where a full
-    grid has it. Levels are fixed, so the lines have no interval. A grid without the audited method
-    says whose it is."""
+    """Lines of layer L4: one per choice, and the interaction of method and ablation.
+
+    The interaction is there where a full grid has it. Levels are fixed, so the lines have no
+    interval. A grid without the audited method says whose it is.
+    """
     parts, cells = [], score_cells(collected, settings)
     if not cells or cells[0].levels["method"] != collected.method.key:
         return parts

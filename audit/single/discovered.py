@@ -38,6 +38,7 @@ class Discovered:
 
     @property
     def name(self) -> str:
+        """Of its row in a table."""
         return f"{self.run} (audited)" if self.audited else self.run
 
 
@@ -98,8 +99,10 @@ def run_discovered(
 
 
 def discovered(collected: Collected, settings: Settings, size: int) -> list[Discovered]:
-    """Circuits of fresh data sets, other methods, corruptions, noise amplitudes and ablations; the
-    audited specification is the first run of every axis of choices."""
+    """Circuits of fresh data sets, other methods, corruptions, noise amplitudes and ablations.
+
+    The audited specification is the first run of every axis of choices.
+    """
 
     def kept(mean: Float[np.ndarray, " edge"]) -> Bool[np.ndarray, " edge"]:
         return _kept(collected, mean, settings, size)

@@ -137,8 +137,11 @@ def spread_over_templates(templates: tuple[str, ...], n: int) -> np.ndarray:
 def batches_of_levels(
     varied: str, task: Task, model: "Model", settings: Settings, heldout: Batch
 ) -> Callable[[object], Batch]:
-    """The prompts that the circuit of a level is run on: `fresh-data` (its number, from 0),
-    `corruption` (its key) or `noise` (its amplitude); for None the held-out prompts themselves."""
+    """The prompts that the circuit of a level is run on.
+
+    Levels of `fresh-data` are numbers from 0, of `corruption` keys, of `noise` amplitudes; None
+    stands for the held-out prompts themselves.
+    """
     pairs = discovery_batch(task, settings, model)[1] if varied == "corruption" else ()
 
     def batch_of(level: object) -> Batch:

@@ -1,5 +1,7 @@
-"""What the discovered circuit does when it is run: on held-out prompts, against random circuits,
-and against the circuits of single templates."""
+"""What the discovered circuit does when it is run.
+
+On held-out prompts, against random circuits, and against the circuits of single templates.
+"""
 
 from dataclasses import dataclass
 

@@ -28,9 +28,9 @@ def decision_study(
     templates: tuple[str, ...],
     kept: Bool[np.ndarray, " edge"],
 ) -> pd.DataFrame:
-    """What the standard error of an edge's score would be with other numbers of templates and
-    prompts: templates, prompts_per_template, prompts, se, sentence; median over kept edges.
+    """What the standard error of an edge's score would be with other numbers of prompts.
 
+    Columns templates, prompts_per_template, prompts, se, sentence; median over kept edges.
     Empty where templates or prompts within them cannot tell the two components apart.
     """
     number = len(set(use_templates(templates) or ()))
@@ -52,9 +52,11 @@ def decision_study(
 
 
 def chance_bounds(axes: tuple[Axis, ...], size: int, *, pairs: int) -> pd.DataFrame:
-    """Edges kept in at least a share of halves of the prompts, and at most how many of them are
-    selected no more often than a random edge (Shah and Samworth 2013): threshold, kept,
-    worst_case, unimodal, r_concave."""
+    """Edges kept in at least a share of halves of the prompts, and how many may be chance.
+
+    At most so many of them are selected no more often than a random edge (Shah and Samworth 2013):
+    threshold, kept, worst_case, unimodal, r_concave.
+    """
     halves = {axis.key: axis for axis in axes}.get("halves-prompt")
     columns = ["threshold", "kept", "worst_case", "unimodal", "r_concave"]
     if halves is None or size >= len(halves.inclusion):
@@ -76,9 +78,11 @@ def chance_bounds(axes: tuple[Axis, ...], size: int, *, pairs: int) -> pd.DataFr
 def certificate_table(
     values: Float[np.ndarray, "example edge"], settings: Settings, size: int
 ) -> pd.DataFrame:
-    """Edges whose vote no edit of so many prompts can change, jointly at `level`: p_delete,
-    replicates, inside, outside, abstained, radius (median over certified edges of the circuit),
-    largest_radius. Edges are chosen as the audit chooses them."""
+    """Edges whose vote no edit of so many prompts can change, jointly at the audit's confidence.
+
+    Columns p_delete, replicates, inside, outside, abstained, radius (median over certified edges
+    of the circuit), largest_radius. Edges are chosen as the audit chooses them.
+    """
     rows = []
     for p_delete in DELETED:
         if len(values) * (1 - p_delete) < 2:

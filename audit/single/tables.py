@@ -115,10 +115,11 @@ def edge_groups(
 def sampling_table(
     scores: np.ndarray, templates: tuple[str, ...], groups: dict[str, np.ndarray]
 ) -> pd.DataFrame | None:
-    """Layer L2 by edge group: group, edges, templates, prompts, within, between (variance of one
-    prompt, summed), icc = between / both, design_effect of the summed variance and its median,
-    negative where a variance is estimated below 0.
+    """Layer L2 by edge group.
 
+    Columns group, edges, templates, prompts, within, between (variance of one prompt, summed),
+    icc = between / both, design_effect of the summed variance and its median, negative where a
+    variance is estimated below 0.
     The design effect is the variance of a mean score over that of as many independent prompts.
     None where templates cannot be told from prompts.
     """
@@ -150,8 +151,11 @@ def sampling_table(
 
 
 def edge_ledger(names: Sequence[str], parts: Sequence[Part]) -> pd.DataFrame:
-    """The ledger edge by edge: edge, one column per line (`L0 ...`), total, to which the lines add
-    up, and negative where one of them is estimated below 0."""
+    """The ledger edge by edge.
+
+    Columns edge, one per line (`L0 ...`), total, to which the lines add up, and negative where one
+    of them is estimated below 0.
+    """
     frame = pd.DataFrame({"edge": names})
     for part in parts:
         frame[f"{part.layer} {part.source}"] = part.variance

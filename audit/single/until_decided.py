@@ -132,8 +132,10 @@ def until_decided(
 
 
 def sampled_prompts(task: Task, n: int) -> str:
-    """What the two circuits of a pair were found on. Rows of a file stand for that file only: pairs
-    draw them again."""
+    """What the two circuits of a pair were found on.
+
+    Rows of a file stand for that file only: pairs draw them again.
+    """
     if task.distinct:
         return f"disjoint samples of {n} rows of {task.key}"
     return f"fresh samples of {n} prompts"

@@ -98,9 +98,10 @@ def random_verdict(
     bars: Bars | None = None,
     level: float = 0.95,
 ) -> Verdict:
-    """The circuit beats random circuits of the same size: share of draws strictly below the
-    observed value, with its exact binomial interval, against `bars.beats_random`. `null` says how
-    the random circuits were drawn.
+    """The circuit beats random circuits of the same size.
+
+    The share of draws strictly below the observed value, with its exact binomial interval, is held
+    to `bars.beats_random`. `null` says how the random circuits were drawn.
 
     Raises
     ------
@@ -146,10 +147,12 @@ def function_verdict(estimate: Estimate, *, claim: str, bars: Bars | None = None
 
 
 def structure_verdict(stability: Mapping[str, tuple[Verdict, ...]]) -> Verdict:
-    """Structure over all axes that compare circuits of different prompts, from the verdicts of
-    each axis by its key: unstable where one of them fails, stable where all pass. Each is judged at
-    its own level: with every truth exactly at its bar, one of up to eight fails more often than a
-    single one does."""
+    """Structure over all axes that compare circuits of different prompts.
+
+    `stability`: the verdicts of each axis by its key. Unstable where one of them fails, stable
+    where all pass. Each is judged at its own level: with every truth exactly at its bar, one of up
+    to eight fails more often than a single one does.
+    """
     own = [v for key, verdicts in stability.items() if key in DATA_AXES for v in verdicts]
     outcomes: list[Outcome] = [verdict.outcome for verdict in own]
     outcome: Outcome = "undecided"
@@ -163,8 +166,7 @@ def structure_verdict(stability: Mapping[str, tuple[Verdict, ...]]) -> Verdict:
 
 
 def reading_verdict(structure: Verdict, function: Verdict) -> Verdict:
-    """Structure and function together, so that two circuits that do the same job are told apart
-    from noise."""
+    """Structure and function together: circuits that do the same job are told apart from noise."""
     words = structure_and_function(structure, function)
     outcomes = {structure.outcome, function.outcome}
     outcome: Outcome = "undecided"

@@ -31,8 +31,11 @@ def needed_units(estimate: Estimate, bar: float, *, unit: str = "run") -> str:
 
 
 def structure_and_function(structure: Verdict, function: Verdict) -> str:
-    """What the two verdicts say together; the case that matters is unstable structure with equal
-    function: several circuits do the same job."""
+    """What the two verdicts say together.
+
+    The case that matters is unstable structure with equal function: several circuits do the same
+    job.
+    """
     if "no compression" in (structure.outcome, function.outcome):
         return "no compression"
     structures = {"pass": "stable", "fail": "unstable"}

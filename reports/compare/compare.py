@@ -112,8 +112,11 @@ def _row(name: str, a: Estimate, b: Estimate, difference: Estimate) -> dict[str,
 
 
 def unpaired(a: Run, b: Run, first: Estimate, second: Estimate) -> Estimate:
-    """Second - first without per-prompt data: exactly 0 when the same data gave the same numbers
-    to the last digit (nothing changed), else as if independent."""
+    """Second - first without per-prompt data.
+
+    Exactly 0 when the same data gave the same numbers to the last digit (nothing changed), else as
+    if independent.
+    """
     digests = {fact(run.card["provenance"], "data_digest") for run in (a, b)}
     numbers = [(e.value, e.se, e.low, e.high) for e in (first, second)]
     if len(digests) == 1 and None not in digests and numbers[0] == numbers[1]:

@@ -46,6 +46,7 @@ class Side:
 
     @property
     def selected(self) -> Selected:
+        """Its scores and how a circuit is selected from them."""
         return Selected(self.scores.values, self.size, self.settings.signed)
 
 
