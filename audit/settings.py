@@ -99,6 +99,7 @@ class Settings:
             )
 
     def as_dict(self) -> dict[str, object]:
+        """As a report records them."""
         return asdict(self)
 
 

@@ -197,8 +197,9 @@ class Audit(Shown):
     format: int = 1
 
     def to_frame(self, table: str = "stability") -> pd.DataFrame:
-        """One table of the audit: `stability` (a row per axis), `verdicts`, `estimates`, `edges`,
-        or a key of `tables`.
+        """One table of the audit.
+
+        `stability` (a row per axis), `verdicts`, `estimates`, `edges`, or a key of `tables`.
 
         Raises
         ------

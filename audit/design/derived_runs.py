@@ -1,5 +1,7 @@
-"""Runs that need no model call: other prompts, templates, sizes, rules and granularities, from the
-per-example scores of the passes that are stored."""
+"""Runs that need no model call, from the per-example scores of the passes that are stored.
+
+They are of other prompts, templates, sizes, rules and granularities.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -119,8 +121,11 @@ class Sample:
 def sample_of(
     folder: Path, key: RunKey, *, graph: Graph, settings: Settings, size: int
 ) -> Sample | None:
-    """The stored per-example scores behind a run. None for finders, which see no scores, and for
-    the rule `connected`, which is too slow to be repeated for every half of the data."""
+    """The stored per-example scores behind a run.
+
+    None for finders, which see no scores, and for the rule `connected`, which is too slow to be
+    repeated for every half of the data.
+    """
     levels = dict(key.levels)
     if finder_of(levels) or levels.get("selection") == "connected":
         return None

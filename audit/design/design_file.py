@@ -164,8 +164,9 @@ FULL = Design(
 
 
 def resampled(design: Design) -> Design:
-    """The design for prompts from a file, which has no fresh data sets: resamples of its rows take
-    the place of the facet `data`.
+    """The design for prompts from a file, which has no fresh data sets.
+
+    Resamples of its rows take the place of the facet `data`.
 
     >>> [facet.name for facet in resampled(QUICK).facets]
     ['method', 'prompts']

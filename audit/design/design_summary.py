@@ -67,9 +67,9 @@ def require_answers(
 def moment_parts(
     design: Design, keys: Sequence[RunKey], asked: Sequence[Effect] = ()
 ) -> list[tuple[list[int], tuple[Effect, ...]]]:
-    """(rows, effects) that are solved for together, without runs that take all levels of a random
-    facet together (`facets.pools`).
+    """(rows, effects) that are solved for together.
 
+    Runs that take all levels of a random facet together (`facets.pools`) are left out.
     Where the rest of a one-at-a-time design was run with all levels together, it is one part and
     the facet another.
     """
@@ -109,8 +109,10 @@ def _read_directly(design: Design, keys: Sequence[RunKey]) -> bool:
 
 
 def responses(derived: Derived) -> dict[str, tuple[tuple[RunKey, ...], Runs]]:
-    """Scores once per set of levels that can change them, and membership of every run; of designs
-    with finders membership alone."""
+    """Scores once per set of levels that can change them, and membership of every run.
+
+    Designs with finders have membership alone.
+    """
     keys = derived.table.keys
     if any_finder(keys):
         return {"membership": (keys, derived.masks.astype(np.float64))}
@@ -124,8 +126,11 @@ def responses(derived: Derived) -> dict[str, tuple[tuple[RunKey, ...], Runs]]:
 
 
 def mixes_units(keys: Sequence[RunKey]) -> bool:
-    """Whether scores of different runs have different units: metrics differ, or a method has a
-    scale of its own. They are then divided by their root mean square over edges, run by run."""
+    """Whether scores of different runs have different units.
+
+    So it is where metrics differ, or a method has a scale of its own. They are then divided by
+    their root mean square over edges, run by run.
+    """
     metrics = {dict(key.levels).get("metric") for key in keys}
     methods = {dict(key.levels).get("method") for key in keys} - {None}
     native = any(get_method(str(key)).unit == "native" for key in methods)
@@ -135,8 +140,10 @@ def mixes_units(keys: Sequence[RunKey]) -> bool:
 def design_components(
     design: Design, derived: Derived, *, interactions: Sequence[Effect] = (), level: float = 0.95
 ) -> pd.DataFrame:
-    """One row per response and effect: variance summed over edges with `low` and `high` where the
-    design gives them (`interval` says from what, or why not), share, median share over edges.
+    """One row per response and effect.
+
+    Variance summed over edges with `low` and `high` where the design gives them (`interval` says
+    from what, or why not), share, median share over edges.
 
     Shares of a response sum to 1, and are NaN where nothing varies. Negative estimates are kept and
     marked; variances of the size of rounding (`ROUNDING`) are 0. Random facets: variance over all
@@ -239,9 +246,12 @@ def _finite(effect: Effect, fixed: dict[str, int]) -> float:
 
 
 def sobol_table(derived: Derived, design: Design | None = None) -> pd.DataFrame:
-    """Exact functional ANOVA of a full grid: share of every main effect and interaction, and the
-    total index of single facets. Empty where cells are missing or unevenly filled. With `design`,
-    levels that take all levels of a random facet together are left out (`facets.pools`)."""
+    """Exact functional ANOVA of a full grid.
+
+    The share of every main effect and interaction, and the total index of single facets. Empty
+    where cells are missing or unevenly filled. With `design`, levels that take all levels of a
+    random facet together are left out (`facets.pools`).
+    """
     frames = []
     for response, (keys, values) in responses(derived).items():
         if design is not None:
@@ -279,8 +289,10 @@ def sobol_table(derived: Derived, design: Design | None = None) -> pd.DataFrame:
 
 
 def full_grid(keys: Sequence[RunKey], values: Runs, names: tuple[str, ...]):
-    """Values on a grid, one axis per facet and then edges, replicates averaged; None if some cell
-    is missing or filled more often than another."""
+    """Values on a grid, one axis per facet and then edges, replicates averaged.
+
+    None if some cell is missing or filled more often than another.
+    """
     if not names:
         return None
     codes = np.stack([labels_of(keys, (name,)) for name in names])

@@ -136,9 +136,10 @@ def _check_rows(design: Design, task: Task) -> None:
 
 
 def pools(design: Design, name: str, level: object) -> bool:
-    """Whether a level of a random facet is its other levels together: all prompts as drawn beside
-    resamples of them, all templates beside single ones. It varies less than they do, so it is no
-    level that variance between levels could be read from.
+    """Whether a level of a random facet is its other levels together.
+
+    All prompts as drawn beside resamples of them, or all templates beside single ones: it varies
+    less than they do, so it is no level that variance between levels could be read from.
 
     >>> templates = Design((Facet("template", (None, "a", "b"), random=True),))
     >>> [pools(templates, "template", level) for level in (None, "a")]

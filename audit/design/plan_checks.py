@@ -1,5 +1,8 @@
-"""What is refused of a plan before anything is scored: levels that are one and the same run, levels
-that no run has, plans without two levels of anything, and models that cannot be loaded."""
+"""What is refused of a plan before anything is scored.
+
+Levels that are one and the same run, levels that no run has, plans without two levels of anything,
+and models that cannot be loaded.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -42,9 +45,10 @@ def check_on_model(
     *,
     waiting: Sequence[RunKey] | None = None,
 ) -> None:
-    """Refuse what the model cannot do or already is: sizes beyond its graph, levels that name its
-    own size, type or name, and, among the runs that are `waiting` (default all), checkpoints that
-    cannot be loaded or have another graph.
+    """Refuse what the model cannot do or already is.
+
+    Sizes beyond its graph, levels that name its own size, type or name, and, among the runs that
+    are `waiting` (default all), checkpoints that cannot be loaded or have another graph.
 
     Raises
     ------

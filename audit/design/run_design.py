@@ -1,5 +1,7 @@
-"""Run a design on a model: one scoring pass per combination of pass facets, the rest from its
-stored scores. Everything else a run depends on is in the context of its key.
+"""Run a design on a model: one scoring pass per combination of pass facets.
+
+The rest comes from the stored scores. Everything else a run depends on is in the context of its
+key.
 """
 
 import hashlib
@@ -33,8 +35,11 @@ from circuitvar.tasks.types import Task
 
 
 def design_context(task: Task, model: Model, settings: Settings) -> str:
-    """Digest of what all runs share: what the task draws (its prompts, where they come from a file,
-    and the code that draws them), model weights, settings, version of this package."""
+    """Digest of what all runs share.
+
+    What the task draws (its prompts, where they come from a file, and the code that draws them),
+    model weights, settings, version of this package.
+    """
     record = {
         "package": version("circuitvar"),
         "task": task.key,
@@ -49,8 +54,10 @@ def design_context(task: Task, model: Model, settings: Settings) -> str:
 
 
 def with_code(keys: Sequence[RunKey], settings: Settings) -> tuple[RunKey, ...]:
-    """Runs with the code of their method or finder in their context, so that an edited function of
-    the same name is run again."""
+    """Runs with the code of their method or finder in their context.
+
+    An edited function of the same name is thus run again.
+    """
     known: dict[str, str] = {}
 
     def code(key: RunKey) -> str:
@@ -73,8 +80,10 @@ def model_of(key: RunKey, model: Model) -> Model:
 def score_run(
     key: RunKey, *, task: Task, model: Model, settings: Settings
 ) -> dict[str, np.ndarray]:
-    """Per-example scores of one pass and their templates, or the circuit that a finder returned;
-    depends on the key and what its context names alone."""
+    """Per-example scores of one pass and their templates, or the circuit of a finder.
+
+    Depends on the key and what its context names alone.
+    """
     changed, levels = settings_of(key, settings), dict(key.levels)
     used = model_of(key, model)
     draw = int(levels.get(DATA) or 0) + key.replicate
@@ -121,8 +130,10 @@ def _base(name: str, device: str, dtype: str, revision: str | None) -> Model:
 
 
 def passes(keys: Sequence[RunKey]) -> tuple[RunKey, ...]:
-    """The distinct scoring passes of a design; those of one checkpoint and number format follow
-    each other, so that each is loaded once."""
+    """The distinct scoring passes of a design.
+
+    Those of one checkpoint and number format follow each other, so that each is loaded once.
+    """
     distinct = dict.fromkeys(map(pass_key, keys))
     order = {"checkpoint": {}, "dtype": {}}
 
@@ -143,8 +154,9 @@ def run_on_model(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Derived, tuple[RunKey, ...]]:
-    """Score every pass of a design that is not stored yet; (runs with their circuits, runs left
-    out because nothing defines them).
+    """Score every pass of a design that is not stored yet.
+
+    Gives (runs with their circuits, runs left out because nothing defines them).
 
     Replicates are further fresh data sets. `workers` > 1: that many processes, each of which loads
     the model by name; results do not depend on their number.

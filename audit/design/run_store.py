@@ -47,6 +47,7 @@ class RunTable:
 
 
 def run_path(folder: Path, key: RunKey) -> Path:
+    """Where a run is kept."""
     return Path(folder) / f"{key.digest}.npz"
 
 

@@ -128,8 +128,9 @@ def halves_kuncheva(
     signed: bool = False,
     clusters: Clusters = None,
 ) -> float:
-    """Mean over complementary halves of (overlap/k - k/E) / (1 - k/E): Nogueira's phi of two sets
-    of one size (Kuncheva 2007). 1 = the same edges, 0 = as random sets.
+    """Mean over complementary halves of (overlap/k - k/E) / (1 - k/E).
+
+    Nogueira's phi of two sets of one size (Kuncheva 2007). 1 = the same edges, 0 = as random sets.
 
     >>> scores = np.tile([3.0, 2.0, 0.0, 0.0, 0.0], (8, 1))
     >>> halves_kuncheva(scores, size=2, rng=np.random.default_rng(0))

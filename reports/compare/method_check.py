@@ -1,5 +1,7 @@
-"""Put a new attribution method to the test: circuits it must find, exact effects it must
-approximate, and a baseline it must not fall behind.
+"""Put a new attribution method to the test.
+
+There are circuits it must find, exact effects it must approximate, and a baseline it must not fall
+behind.
 
 Method and baseline are scored on the same prompts, so every difference is paired. The planted
 models' circuits and effects are known in closed form; in the pocket model, a trained transformer,

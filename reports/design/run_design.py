@@ -169,9 +169,10 @@ def run_plan(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Run what is not stored; write and return the tables `runs`, `components`, `agreement`,
-    `sobol` (full grids only), and with `function` also `function` and `cross_faithfulness`.
+    """Run what is not stored; write and return the tables.
 
+    `runs`, `components`, `agreement`, `sobol` (full grids only), and with `function` also
+    `function` and `cross_faithfulness`.
     Each is a CSV file in `out`, beside `design.yaml` and the section that `circuitvar join` reads.
 
     Raises
