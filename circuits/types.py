@@ -5,7 +5,6 @@ Arrays are numpy on this side of the model, so that `audit` and `reports` never 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import numpy as np
@@ -131,14 +130,6 @@ class Circuit(Shown):
         return {"asked for": self.requested, "before pruning": self.selected, "first": shown}
 
 
-class ScoreFn(Protocol):
-    """Score every edge on every example of one batch (already small enough for memory)."""
-
-    def __call__(
-        self, model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
-    ) -> "Float[np.ndarray, 'example edge'] | Float[Tensor, 'example edge']": ...
-
-
 @dataclass(frozen=True, eq=False)
 class Scored:
     """Scores of one batch with the metric values that came with them for free."""
@@ -148,12 +139,18 @@ class Scored:
     metric_corrupt: "Float[Tensor, ' example'] | None" = None
 
 
-class ScoredFn(Protocol):
-    """A `ScoreFn` that also says what the metric was on the clean and the corrupted run."""
+class ScoreFn(Protocol):
+    """Score every edge on every example of one batch (already small enough for memory)."""
 
     def __call__(
         self, model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
-    ) -> Scored: ...
+    ) -> "Scored | Float[np.ndarray, 'example edge'] | Float[Tensor, 'example edge']":
+        """Scores, or `Scored` where the metric of the runs is known too."""
+        ...
+
+
+Used = Literal["steps", "rule", "role"]
+"""Options of a score that some methods read and others do not."""
 
 
 @dataclass(frozen=True)
@@ -172,24 +169,15 @@ class Method:
     """`native`: another scale than damage in metric units; compared by rank only."""
     ablations: tuple[Ablation, ...] = ("patching",)
     """Ablation values for which the method is defined."""
+    metrics: tuple[str, ...] = ()
+    """Keys of the metrics for which the method is defined; empty is every metric."""
+    needs_gradient: bool = False
+    """True when the metric must be differentiable."""
+    uses: tuple[Used, ...] = ("steps", "rule", "role")
+    """Options that change its scores: integration steps and rule, and the role whose positions
+    are patched. Asking for one that it does not read is a mistake; see `refuse_ignored`."""
     cost: str = ""
     """Rough cost per batch in words, e.g. `2 forwards + 1 backward`."""
-    run: ScoredFn | None = None
-    """The same computation as `fn`, where it knows the metric of the runs it makes anyway. It is
-    used instead of `fn`, so both must come from one module.
-
-    Raises ValueError otherwise, as for `replace(method, fn=mine)` without `run=None`.
-    """
-
-    def __post_init__(self) -> None:
-        own = (f.func if isinstance(f, partial) else f for f in (self.fn, self.run))
-        homes = [getattr(f, "__module__", None) for f in own]
-        if self.run is not None and homes[0] != homes[1]:
-            raise ValueError(
-                f"method {self.key!r} has fn from {homes[0] or 'no module'} and run from "
-                f"{homes[1] or 'no module'}, and run would be used instead of fn; pass run=None "
-                "beside fn, or define both in one module"
-            )
 
 
 class FinderFn(Protocol):
@@ -197,7 +185,9 @@ class FinderFn(Protocol):
 
     def __call__(
         self, model: "Model", batch: "Batch", *, metric: "Metric", size: int, seed: int
-    ) -> Circuit: ...
+    ) -> Circuit:
+        """The circuit found on `batch`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -208,6 +198,8 @@ class Finder:
     title: str
     fn: FinderFn
     citation: str = ""
+    needs_gradient: bool = False
+    """True when the metric must be differentiable."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

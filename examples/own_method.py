@@ -8,7 +8,7 @@ from circuitvar.tasks.planted import get_planted
 
 def eap_both_ways(model, batch, *, metric, options):
     """EAP where half the gradient could flow: the mean of EAP and the exact effect."""
-    values = cv.methods.eap(model, batch, metric=metric, options=options)
+    values = cv.methods.eap(model, batch, metric=metric, options=options).values
     return (values + cv.methods.exact(model, batch, metric=metric, options=options)) / 2
 
 

@@ -14,7 +14,8 @@ from circuitvar.audit.design.design import Design, Facet, RunKey, run_keys
 from circuitvar.audit.design.finder_runs import FINDER, FINDER_SEED, check_finders, finder_of
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single import marks_roles
-from circuitvar.circuits.methods.catalog import METHODS, get_method
+from circuitvar.circuits.find import get_finder
+from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import DTYPES
 from circuitvar.circuits.types import ABLATIONS
 from circuitvar.tasks.tokens import get_metric
@@ -57,13 +58,6 @@ _CHOICES = {
     "granularity": GRANULARITIES,
     "dtype": (None, *DTYPES),
 }
-WITHOUT_GRADIENT = ("exact", "exact-node", "ifr", "random", "activation-size", "weight-norm")
-"""Methods of this package that can score by any metric; the others need its gradient."""
-WITH_STEPS = ("eap-ig-inputs", "eap-ig-activations", "eap-conductance")
-"""Methods of this package whose scores depend on `steps`."""
-_OWN_METHODS = frozenset(method.key for method in METHODS)
-NEEDS_GRADIENT = _OWN_METHODS - {*WITHOUT_GRADIENT} | {"mask-gradient"}
-WITHOUT_STEPS = _OWN_METHODS - {*WITH_STEPS}
 _LEAST = {"batch_size": 1, "size": 1, "steps": 1, "n": 8}
 _MOST_DRAWS = 64
 """Times the asked number of draws that are looked through for runs that mean something."""
@@ -244,8 +238,9 @@ def defined_runs(
         fits = fits and not (whole and levels.get("selection") == "connected")
         metric = changed.metric or (task.metric if task else None)
         smooth = metric is None or get_metric(metric).differentiable
-        fits = fits and (smooth or (finder or changed.method) not in NEEDS_GRADIENT)
-        inert = [("steps", not finder and changed.method in WITHOUT_STEPS)]
+        method = get_method(changed.method)
+        fits = fits and (smooth or not (get_finder(finder) if finder else method).needs_gradient)
+        inert = [("steps", not finder and "steps" not in method.uses)]
         inert += [("corruption", bool(levels.get("noise")))]
         fits = fits and not any(
             idle and name in first and levels[name] != first[name] for name, idle in inert

@@ -65,7 +65,7 @@ def with_code(keys: Sequence[RunKey], settings: Settings) -> tuple[RunKey, ...]:
         name = f"finder {finder}" if finder else method
         if name not in known:
             record = get_finder(finder) if finder else get_method(method)
-            known[name] = code_digest(record.fn, getattr(record, "run", None))
+            known[name] = code_digest(record.fn)
         return hashlib.sha256(f"{key.context} {known[name]}".encode()).hexdigest()
 
     return tuple(replace(key, context=code(key)) for key in keys)

@@ -27,6 +27,7 @@ FINDERS: tuple[Finder, ...] = (
         "Integrated mask gradient",
         find_by_mask_gradient,
         "Miller et al. 2024, arXiv 2407.08734",
+        needs_gradient=True,
     ),
 )
 

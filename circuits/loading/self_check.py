@@ -173,7 +173,7 @@ def _read(trace: Trace, kind: str, layer: int) -> Float[Tensor, "batch pos d_mod
 def gradient_error(model: "Model", batch: Batch) -> float:
     """sum over v of score[input, v] = -(e_corrupted - e_clean) . dM/de, per example."""
     embed = model.architecture.embed
-    scores = eap(model, batch, metric=_METRIC, options=ScoreOptions())
+    scores = eap(model, batch, metric=_METRIC, options=ScoreOptions()).values
     from_input = torch.from_numpy(model.graph.edge_src == 0).to(scores.device)
     with frozen(model.hf), torch.enable_grad():
         at = point(model, batch, _METRIC, embed(batch.clean), None)

@@ -3,6 +3,7 @@
 
 import importlib
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,13 @@ from circuitvar.circuits.methods.baselines import activation_size, random_scores
 from circuitvar.circuits.methods.gradient import (
     atp_star,
     clean_corrupted,
-    clean_corrupted_run,
     eap,
     eap_conductance,
     eap_ig_activations,
     eap_ig_inputs,
-    eap_ig_inputs_run,
-    eap_run,
     hvp,
     information_flow_routes,
     relp,
-    relp_run,
 )
 from circuitvar.circuits.methods.patching import exact, exact_node
 from circuitvar.circuits.types import ABLATIONS, Method
@@ -33,6 +30,7 @@ METHODS: tuple[Method, ...] = (
         "Wang et al. 2022, arXiv 2211.00593",
         exact=True,
         ablations=ABLATIONS,
+        uses=("role",),
         cost="2 forwards + a third of a forward per edge",
     ),
     Method(
@@ -42,6 +40,7 @@ METHODS: tuple[Method, ...] = (
         "Vig et al. 2020, arXiv 2004.12265",
         unit="native",
         ablations=ABLATIONS,
+        uses=("role",),
         cost="2 forwards + half a forward per node",
     ),
     Method(
@@ -50,22 +49,24 @@ METHODS: tuple[Method, ...] = (
         eap,
         "Syed et al. 2023, arXiv 2310.10348",
         ablations=ABLATIONS,
+        needs_gradient=True,
+        uses=("role",),
         cost="2 forwards + 1 backward",
-        run=eap_run,
     ),
     Method(
         "eap-ig-inputs",
         "EAP with integrated gradients over inputs",
         eap_ig_inputs,
         "Hanna et al. 2024, arXiv 2403.17806",
+        needs_gradient=True,
         cost="1 forward + m (forward + backward)",
-        run=eap_ig_inputs_run,
     ),
     Method(
         "eap-ig-activations",
         "EAP with integrated gradients over activations",
         eap_ig_activations,
         "Hanna et al. 2024, arXiv 2403.17806",
+        needs_gradient=True,
         cost="2 forwards + m (2 layers + 1) (forward + backward)",
     ),
     Method(
@@ -73,14 +74,16 @@ METHODS: tuple[Method, ...] = (
         "EAP with the mean gradient of the clean and the corrupted run",
         clean_corrupted,
         "Hanna et al. 2024, arXiv 2403.17806",
+        needs_gradient=True,
+        uses=("role",),
         cost="2 forwards + 2 backwards",
-        run=clean_corrupted_run,
     ),
     Method(
         "eap-conductance",
         "EAP with conductance along the inputs",
         eap_conductance,
         "after Dhamdhere et al. 2018, arXiv 1805.12233; cf. arXiv 2606.16920",
+        needs_gradient=True,
         cost="1 forward + m (forward + backward + contraction)",
     ),
     Method(
@@ -90,6 +93,8 @@ METHODS: tuple[Method, ...] = (
         "Kramár et al. 2024, arXiv 2403.00745",
         unit="native",
         ablations=ABLATIONS,
+        needs_gradient=True,
+        uses=("role",),
         cost="layers (forward + backward) + one head per edge into q or k",
     ),
     Method(
@@ -99,8 +104,9 @@ METHODS: tuple[Method, ...] = (
         "Jafari et al. 2025, arXiv 2508.21258",
         unit="native",
         ablations=ABLATIONS,
+        needs_gradient=True,
+        uses=("role",),
         cost="2 forwards + 1 backward",
-        run=relp_run,
     ),
     Method(
         "hvp",
@@ -108,6 +114,8 @@ METHODS: tuple[Method, ...] = (
         hvp,
         "after Syed et al. 2023, arXiv 2310.10348",
         ablations=ABLATIONS,
+        needs_gradient=True,
+        uses=("role",),
         cost="eap + twice exact",
     ),
     Method(
@@ -117,6 +125,7 @@ METHODS: tuple[Method, ...] = (
         "Ferrando & Voita 2024, arXiv 2403.00824",
         unit="native",
         ablations=ABLATIONS,
+        uses=(),
         cost="1 forward",
     ),
     Method(
@@ -126,6 +135,7 @@ METHODS: tuple[Method, ...] = (
         "baseline",
         unit="native",
         ablations=ABLATIONS,
+        uses=(),
         cost="none",
     ),
     Method(
@@ -135,6 +145,7 @@ METHODS: tuple[Method, ...] = (
         "baseline",
         unit="native",
         ablations=ABLATIONS,
+        uses=("role",),
         cost="2 forwards",
     ),
     Method(
@@ -144,6 +155,7 @@ METHODS: tuple[Method, ...] = (
         "Elhage et al. 2021, transformer-circuits.pub",
         unit="native",
         ablations=ABLATIONS,
+        uses=(),
         cost="one matrix product per pair of nodes",
     ),
 )
@@ -169,6 +181,31 @@ def get_method(key: str) -> Method:
         f"unknown method {key!r}; choose one of {', '.join(m.key for m in METHODS)}, or your own "
         "function as module:attribute."
     )
+
+
+WHAT: dict[str, str] = {
+    "steps": "has no integration steps",
+    "rule": "integrates nothing",
+    "role": "patches at no positions",
+}
+"""What is true of a method that does not read an option."""
+
+
+def refuse_ignored(method: Method, given: Collection[str]) -> None:
+    """Refuse options that were asked for and that the method does not read.
+
+    Raises
+    ------
+    ValueError
+        Names the option, why it has no effect, and the methods that read it.
+    """
+    for option, why in WHAT.items():
+        if option in given and option not in method.uses:
+            others = ", ".join(m.key for m in METHODS if option in m.uses)
+            raise ValueError(
+                f"method {method.key!r} {why}, so {option!r} would have no effect: leave it out, "
+                f"or use one of {others}"
+            )
 
 
 def _user_method(key: str) -> Method:

@@ -15,7 +15,14 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from circuitvar.circuits.gradients import clean_logits, corrupt_run, metric_of, plain_run, role_mask
+from circuitvar.circuits.gradients import (
+    check_differentiable,
+    clean_logits,
+    corrupt_run,
+    metric_of,
+    plain_run,
+    role_mask,
+)
 from circuitvar.circuits.model import corrupt_means
 from circuitvar.circuits.types import EdgeScores, Method, Scored, ScoreOptions
 from circuitvar.tasks.language import noise_positions
@@ -27,9 +34,6 @@ if TYPE_CHECKING:
 
 MEMORY = 0.5e9
 """Bytes that a chunk of examples may take on a CPU; on CUDA it is half of what is free."""
-
-WITHOUT_POSITIONS = ("ifr", "random", "weight-norm")
-"""Methods that do not patch at positions."""
 
 _TENSORS = ("clean", "corrupt", "mask", "answers", "wrong_answers", "last", "index")
 
@@ -56,7 +60,7 @@ def score_edges(
         not finite (named: method, edge, example).
     """
     options = ScoreOptions() if options is None else options
-    check(model, batch, method, options)
+    check(model, batch, method, metric, options)
     batch = to_device(batch, model.device)
     options = with_means(model, batch, options)
     size = batch_size or chunk_size(model, batch, metric)
@@ -112,15 +116,24 @@ def score_roles(
     }
 
 
-def check(model: "Model", batch: "Batch", method: Method, options: ScoreOptions) -> None:
+def check(
+    model: "Model", batch: "Batch", method: Method, metric: "Metric", options: ScoreOptions
+) -> None:
     """Refuse combinations that are not defined, before anything is computed."""
+    if method.needs_gradient:
+        check_differentiable(metric, method.key)
+    if method.metrics and metric.key not in method.metrics:
+        raise ValueError(
+            f"method {method.key!r} is defined for the metrics {', '.join(method.metrics)} only, "
+            f"not for {metric.key!r}"
+        )
     if options.ablation not in method.ablations:
         raise ValueError(
             f"method {method.key!r} is defined for {', '.join(method.ablations)} only, not for "
             f"{options.ablation!r} ablation: its path ends at the corrupted prompt, which is not "
             "what would be patched in; use 'eap' or 'exact'."
         )
-    if options.role is not None and method.key in WITHOUT_POSITIONS:
+    if options.role is not None and "role" not in method.uses:
         raise ValueError(
             f"method {method.key!r} patches nothing, so options.role={options.role!r} has no "
             "meaning for it; use role=None."
@@ -162,9 +175,8 @@ def chunk_size(model: "Model", batch: "Batch", metric: "Metric") -> int:
 def _run(
     model: "Model", batch: "Batch", method: Method, metric: "Metric", options: ScoreOptions
 ) -> Scored:
-    if method.run is not None:
-        return method.run(model, batch, metric=metric, options=options)
-    return Scored(torch.as_tensor(method.fn(model, batch, metric=metric, options=options)))
+    found = method.fn(model, batch, metric=metric, options=options)
+    return found if isinstance(found, Scored) else Scored(torch.as_tensor(found))
 
 
 def _metrics(

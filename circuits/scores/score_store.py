@@ -71,7 +71,7 @@ def score_edges_stored(
         As `score_edges`.
     """
     options = ScoreOptions() if options is None else options
-    check(model, batch, method, options)
+    check(model, batch, method, metric, options)
     batch = to_device(batch, model.device)
     options = with_means(model, batch, options)
     folder = Path(store)
@@ -155,7 +155,7 @@ def block_digest(
 
 def computed_by(method: Method, metric: "Metric") -> str:
     """Digest of the code behind scores, so that an edited method of the same name is another."""
-    return code_digest(method.fn, method.run, metric.fn)
+    return code_digest(method.fn, metric.fn)
 
 
 def _checksum(arrays: Block) -> str:

@@ -73,7 +73,7 @@ def run_score(
             raise ValueError(f"{edges} holds no edge of a circuit; list at least one")
         options = replace(options, edges=tuple(np.flatnonzero(kept).tolist()))
     for role in roles:
-        check(loaded, tokenized.batch, how, replace(options, role=role))
+        check(loaded, tokenized.batch, how, measure, replace(options, role=role))
     results: dict[str, EdgeScores | FinerScores] = {}
     with show_progress(quiet=quiet) as progress:
         for role in roles or (None,):

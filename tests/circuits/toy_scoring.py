@@ -9,6 +9,7 @@ from torch import nn
 
 from circuitvar.circuits.loading.wrap import wrap
 from circuitvar.circuits.model.model import Model
+from circuitvar.circuits.types import Scored
 from circuitvar.tasks.types import Batch, Metric
 
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 4, "vocab_size": 40}
@@ -120,3 +121,8 @@ KL = Metric("kl", "KL", _kl, "nats", higher_is_better=False, needs_reference=Tru
 def save(model: nn.Module, folder: Path) -> Path:
     model.save_pretrained(folder)  # type: ignore[operator]
     return folder
+
+
+def matrix_of(found):
+    """Scores as a method returns them, with the metric of its runs or without."""
+    return found.values if isinstance(found, Scored) else found

@@ -8,7 +8,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuitvar.circuits.gradients import (
-    check_differentiable,
     differentiate,
     edge_scores,
     frozen,
@@ -46,7 +45,6 @@ def atp_star(
     ValueError
         The metric has no gradient or a zero one at the clean run, or there is only one layer.
     """
-    check_differentiable(metric, "atp-star")
     n_layers = model.graph.n_layers
     if metric.needs_reference:
         raise ValueError(

@@ -3,12 +3,9 @@
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from circuitvar.circuits.gradients import (
     add,
-    check_differentiable,
     differentiate,
     edge_scores,
     frozen,
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
 
 def clean_corrupted(
     model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
-) -> Float[Tensor, "batch edge"]:
+) -> Scored:
     """EAP with the mean of the gradients at the clean and the corrupted run.
 
     The cheapest form of EAP-IG (Hanna et al. 2024, arXiv 2403.17806): the trapezoid rule with one
@@ -38,14 +35,6 @@ def clean_corrupted(
     ValueError
         The metric has no gradient.
     """
-    return clean_corrupted_run(model, batch, metric=metric, options=options).values
-
-
-def clean_corrupted_run(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
-) -> Scored:
-    """`clean_corrupted` with the metric of the runs it makes."""
-    check_differentiable(metric, "clean-corrupted")
     architecture = model.architecture
     window = window_of(batch, options)
     with frozen(model.hf), torch.enable_grad():

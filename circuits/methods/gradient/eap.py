@@ -3,11 +3,8 @@
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from circuitvar.circuits.gradients import (
-    check_differentiable,
     corrupt_run,
     differentiate,
     edge_scores,
@@ -26,9 +23,7 @@ if TYPE_CHECKING:
     from circuitvar.tasks.types import Batch, Metric
 
 
-def eap(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
-) -> Float[Tensor, "batch edge"]:
+def eap(model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions) -> Scored:
     """First-order damage of patching each edge (Syed et al. 2023, arXiv 2310.10348, eq. 2).
 
     score[u->v] = -sum over positions of (a_u(patched) - a_u(clean)) . dM/dx_v at the clean run,
@@ -41,12 +36,6 @@ def eap(
     ValueError
         The metric has no gradient, or its gradient at the clean run is zero by construction.
     """
-    return eap_run(model, batch, metric=metric, options=options).values
-
-
-def eap_run(model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions) -> Scored:
-    """`eap` with the metric of the runs it makes."""
-    check_differentiable(metric, "eap")
     if metric.needs_reference:
         raise ValueError(
             f"metric {metric.key!r} is at its minimum at the clean run, so 'eap' would score "

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from circuitvar.circuits.gradients import (
     PathGradients,
-    check_differentiable,
     clean_logits,
     differentiate,
     edge_scores,
@@ -43,7 +42,6 @@ def eap_conductance(
     ValueError
         The metric has no gradient, or fewer than one step.
     """
-    check_differentiable(metric, "eap-conductance")
     alphas = [*integration_rule("left", options.steps)[0].tolist(), 1.0]
     architecture, window = model.architecture, window_of(batch, options)
     start = corrupt_embeddings(architecture, batch).detach()

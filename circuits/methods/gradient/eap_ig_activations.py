@@ -10,7 +10,6 @@ from torch import Tensor
 from circuitvar.circuits.gradients import (
     PathGradients,
     add,
-    check_differentiable,
     clean_logits,
     corrupt_run,
     differentiate,
@@ -46,7 +45,6 @@ def eap_ig_activations(
     ValueError
         The metric has no gradient, or fewer than one step.
     """
-    check_differentiable(metric, "eap-ig-activations")
     if options.steps < 1:
         raise ValueError(f"integration needs at least 1 step, not {options.steps}.")
     window = window_of(batch, options)

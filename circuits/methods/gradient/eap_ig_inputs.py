@@ -5,12 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from circuitvar.circuits.gradients import (
     PathGradients,
     add,
-    check_differentiable,
     clean_logits,
     corrupt_run,
     differentiate,
@@ -52,7 +50,7 @@ def integration_rule(
 
 def eap_ig_inputs(
     model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
-) -> Float[Tensor, "batch edge"]:
+) -> Scored:
     """EAP with gradients integrated along the inputs (Hanna et al. 2024, arXiv 2403.17806, eq. 3).
 
     score[u->v] = -sum_k w_k sum over positions of (a_u(corrupted) - a_u(clean)) . dM/dx_v at the
@@ -65,14 +63,6 @@ def eap_ig_inputs(
     ValueError
         The metric has no gradient, fewer than one step, or an unknown rule.
     """
-    return eap_ig_inputs_run(model, batch, metric=metric, options=options).values
-
-
-def eap_ig_inputs_run(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
-) -> Scored:
-    """`eap_ig_inputs` with the metric of the runs it makes."""
-    check_differentiable(metric, "eap-ig-inputs")
     alphas, weights = integration_rule(options.rule, options.steps)
     architecture = model.architecture
     window = window_of(batch, options)

@@ -28,7 +28,7 @@ def second_order(
     the second difference [M(x_v + t d) - 2 M(x_v) + M(x_v - t d)] / (2 t^2) of resumed runs: one
     Hessian-vector product per edge by reverse mode would cost as much.
     """
-    first = eap(model, batch, metric=metric, options=replace(options, edges=None))
+    first = eap(model, batch, metric=metric, options=replace(options, edges=None)).values
     if options.edges is not None:
         first = first[:, list(options.edges)]
     patching = prepare(model, batch, metric, options)

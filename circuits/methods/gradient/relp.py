@@ -4,10 +4,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from circuitvar.circuits.methods.gradient.eap import eap_run
+from circuitvar.circuits.methods.gradient.eap import eap
 from circuitvar.circuits.model import Architecture, FrozenNorm, MLPParts, NoMLP, mlp_parts
 from circuitvar.circuits.types import Scored, ScoreOptions
 
@@ -57,9 +56,7 @@ def with_rules(architecture: Architecture) -> Architecture:
     return replace(architecture, layers=layers, final_norm=FrozenNorm(architecture.final_norm))
 
 
-def relp(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
-) -> Float[Tensor, "batch edge"]:
+def relp(model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions) -> Scored:
     """Relevance patching (Jafari et al. 2025, arXiv 2508.21258).
 
     EAP's sum with dM/dx_v replaced by propagation coefficients: norm scales are constants; an
@@ -72,10 +69,5 @@ def relp(
     ValueError
         As `eap`; or the MLP is of no known form.
     """
-    return relp_run(model, batch, metric=metric, options=options).values
-
-
-def relp_run(model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions) -> Scored:
-    """`relp` with the metric of the runs it makes."""
     ruled = replace(model, architecture=with_rules(model.architecture))
-    return eap_run(ruled, batch, metric=metric, options=options)
+    return eap(ruled, batch, metric=metric, options=options)

@@ -1,15 +1,15 @@
 """Plans that would waste model calls are refused before the first one."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
-from circuitvar.audit.design import facets
 from circuitvar.audit.design.design import Design, Facet, require_identifiable
 from circuitvar.audit.design.facets import defined_runs, planned_runs
 from circuitvar.audit.settings import Settings
-from circuitvar.circuits.methods.catalog import METHODS
+from circuitvar.circuits.methods.catalog import METHODS, WHAT, refuse_ignored
 from circuitvar.circuits.scores.score import score_edges
 from circuitvar.circuits.types import ScoreOptions
 from circuitvar.reports.commands.cli import app
@@ -104,7 +104,7 @@ def test_a_dry_run_refuses_too(tmp_path):
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.key)
-def test_the_lists_of_methods_are_what_the_methods_do(method):
+def test_methods_are_what_their_records_say(method):
     """Who needs a gradient, and whom `steps` changes."""
     model, batch = toy_model("gpt2"), toy_batch(2)
 
@@ -112,12 +112,12 @@ def test_the_lists_of_methods_are_what_the_methods_do(method):
         options = ScoreOptions(steps=steps)
         return score_edges(model, batch, method, metric=get_metric(metric), options=options).values
 
-    if method.key in facets.NEEDS_GRADIENT:
+    if method.needs_gradient:
         with pytest.raises(ValueError, match="has no gradient"):
             scores("accuracy")
     else:
         scores("accuracy")
-    assert (scores(steps=2) != scores(steps=5)).any() == (method.key in facets.WITH_STEPS)
+    assert (scores(steps=2) != scores(steps=5)).any() == ("steps" in method.uses)
 
 
 def test_inert_cells_are_run_once():
@@ -151,3 +151,19 @@ def test_too_few_draws_are_named():
         with pytest.raises(ValueError, match=f"{draws} draws, which are too few.* at least 6; rai"):
             require_identifiable(Design(facets, "sampled", draws=draws), effects)
     require_identifiable(Design(facets, "sampled", draws=9), effects)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.key)
+def test_an_option_that_a_method_ignores_is_refused(method):
+    for option in WHAT:
+        if option in method.uses:
+            refuse_ignored(method, {option, "n"})
+        else:
+            with pytest.raises(ValueError, match=f"{option!r} would have no effect"):
+                refuse_ignored(method, {option, "n"})
+
+
+def test_a_method_says_for_which_metrics_it_is_defined():
+    method = replace(METHODS[2], metrics=("logit_diff",))
+    with pytest.raises(ValueError, match="for the metrics logit_diff only, not for 'kl'"):
+        score_edges(toy_model("gpt2"), toy_batch(2), method, metric=get_metric("kl"))

@@ -41,7 +41,7 @@ def constant(value):
     def fn(model, batch, **_):
         return torch.full((len(batch), model.graph.n_edges), value)
 
-    return replace(get_method("eap"), key="constant", fn=fn, run=None)
+    return replace(get_method("eap"), key="constant", fn=fn)
 
 
 def of_gated(settings=SMALL, **more):

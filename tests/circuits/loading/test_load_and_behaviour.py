@@ -77,16 +77,16 @@ def test_gap_and_interval_by_hand():
         atol=1e-5,
     )
     assert found.accuracy == pytest.approx(float((clean > 0).float().mean()))
-    assert (found.over, found.n_units, found.n) == ("examples", 6, 6)
+    assert (found.over, found.n_units, found.n) == ("prompt", 6, 6)
 
 
 def test_with_templates_the_interval_rests_on_them():
-    batch = replace(toy_batch(6), templates=tuple("aabbcc"))
+    batch = replace(toy_batch(8), templates=tuple("aabbccdd"))
     found = measure_behaviour(toy_model("gpt2"), batch, metric=LOGIT_DIFF)
     drop = found.metric_clean - found.metric_corrupt
-    means = drop.reshape(3, 2).mean(1)
+    means = drop.reshape(4, 2).mean(1)
     assert found.gap == pytest.approx(means.mean(), abs=1e-5)
-    assert (found.over, found.n_units) == ("templates", 3)
+    assert (found.over, found.n_units) == ("template", 4)
     assert found.low == pytest.approx(mean_interval(means, 0.95)[1], abs=1e-4)
 
 
@@ -98,11 +98,11 @@ def test_losses_have_a_positive_gap():
 
 def test_weak_behaviour_is_refused_with_the_numbers_unless_allowed():
     found = measure_behaviour(toy_model("gpt2"), toy_batch(6), metric=LOGIT_DIFF)
-    weak = replace(found, accuracy=0.5, gap=0.1, low=-0.2, high=0.4)
+    weak = replace(found, right=np.arange(6) < 3, gap=0.1, low=-0.2, high=0.4)
     with pytest.raises(ValueError, match=r"does not do 'ioi': accuracy 50% on 6 prompts.*\[-0\.2"):
         require_behaviour(weak, task="ioi")
     require_behaviour(weak, task="ioi", allow_weak=True)
-    require_behaviour(replace(found, accuracy=0.9, low=0.1), task="ioi")
+    require_behaviour(replace(found, right=np.ones(6, dtype=bool), low=0.1), task="ioi")
 
 
 def test_one_template_or_one_example_decides_nothing():
@@ -117,8 +117,8 @@ def test_low_precision_scores_stay_close_to_float32():
     from circuitvar.circuits.types import ScoreOptions
 
     batch = toy_batch(3)
-    full = eap(toy_model("llama"), batch, metric=LOGIT_DIFF, options=ScoreOptions())
+    full = eap(toy_model("llama"), batch, metric=LOGIT_DIFF, options=ScoreOptions()).values
     half_model = wrap(build("llama").to(torch.bfloat16), name="half")
-    half = eap(half_model, batch, metric=LOGIT_DIFF, options=ScoreOptions())
+    half = eap(half_model, batch, metric=LOGIT_DIFF, options=ScoreOptions()).values
     assert half.dtype == torch.float32
     assert float((half - full).norm() / full.norm()) < 0.2

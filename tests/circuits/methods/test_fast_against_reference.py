@@ -10,13 +10,22 @@ from circuitvar.circuits.methods.gradient.eap_ig_inputs import eap_ig_inputs
 from circuitvar.circuits.methods.patching.exact import exact
 from circuitvar.circuits.methods.patching.exact_node import node_damage
 from circuitvar.circuits.types import ScoreOptions
-from tests.circuits.toy_scoring import FAMILIES, KL, LOGIT_DIFF, padded, toy_batch, toy_model
+from tests.circuits.toy_scoring import (
+    FAMILIES,
+    KL,
+    LOGIT_DIFF,
+    matrix_of,
+    padded,
+    toy_batch,
+    toy_model,
+)
 from tests.oracles import reference
 
 OPTIONS = ScoreOptions()
 
 
 def relative(ours, theirs):
+    ours = matrix_of(ours)
     return float((ours - theirs).norm() / theirs.norm())
 
 

@@ -21,7 +21,7 @@ from circuitvar.circuits.methods.patching.exact import exact
 from circuitvar.circuits.model.architecture import NoMLP, head_output_weights
 from circuitvar.circuits.types import ScoreOptions
 from tests.circuits.methods.test_score_oracles import linear_model
-from tests.circuits.toy_scoring import KL, LOGIT_DIFF, build, toy_batch, toy_model
+from tests.circuits.toy_scoring import KL, LOGIT_DIFF, build, matrix_of, toy_batch, toy_model
 from tests.oracles.reference import destination_inputs, source_outputs
 
 OPTIONS = ScoreOptions()
@@ -31,7 +31,7 @@ OPTIONS = ScoreOptions()
 def test_exact_on_a_linear_model(method):
     model, batch = linear_model(), toy_batch()
     true = exact(model, batch, metric=LOGIT_DIFF, options=OPTIONS)
-    ours = method(model, batch, metric=LOGIT_DIFF, options=OPTIONS)
+    ours = matrix_of(method(model, batch, metric=LOGIT_DIFF, options=OPTIONS))
     np.testing.assert_allclose(ours, true, atol=2e-4 * float(true.abs().max()))
 
 
@@ -57,7 +57,7 @@ def test_rules_change_the_gradient_and_not_the_model(family):
 
     assert gradient_error(ruled, random_batch(model)) < 1e-4
     batch = toy_batch()
-    scores = relp(model, batch, metric=LOGIT_DIFF, options=OPTIONS)
+    scores = relp(model, batch, metric=LOGIT_DIFF, options=OPTIONS).values
     assert torch.isfinite(scores).all()
 
 

@@ -28,7 +28,15 @@ from circuitvar.circuits.scores.score import score_edges
 from circuitvar.circuits.types import Method, ScoreOptions
 from circuitvar.tasks.tokens.batching import take
 from circuitvar.tasks.types import Batch
-from tests.circuits.toy_scoring import KL, LOGIT_DIFF, build, padded, toy_batch, toy_model
+from tests.circuits.toy_scoring import (
+    KL,
+    LOGIT_DIFF,
+    build,
+    matrix_of,
+    padded,
+    toy_batch,
+    toy_model,
+)
 
 OPTIONS = ScoreOptions()
 
@@ -82,7 +90,7 @@ def test_hand_set_integer_model():
     for method in METHODS:
         if method.unit == "native" and method.key != "exact-node":
             continue
-        scores = method.fn(model, batch, metric=LOGIT_DIFF, options=OPTIONS)[0].tolist()
+        scores = matrix_of(method.fn(model, batch, metric=LOGIT_DIFF, options=OPTIONS))[0].tolist()
         if method.key == "exact-node":
             lifted = {"input": -7.0, "a0.h0": -7.0, "m0": -5.0}
             assert scores == [lifted[edge.src.name] for edge in model.graph.edges]
@@ -114,12 +122,12 @@ def linear_model(seed=0):
 def test_first_order_is_exact_on_a_linear_model(ablation):
     model, batch = linear_model(), toy_batch()
     options = ScoreOptions(ablation=ablation)
-    first = eap(model, batch, metric=LOGIT_DIFF, options=options)
+    first = eap(model, batch, metric=LOGIT_DIFF, options=options).values
     true = exact(model, batch, metric=LOGIT_DIFF, options=options)
     np.testing.assert_allclose(first, true, atol=2e-5 * float(true.abs().max()))
     if ablation == "patching":
         for method in (eap_ig_inputs, clean_corrupted):
-            other = method(model, batch, metric=LOGIT_DIFF, options=options)
+            other = matrix_of(method(model, batch, metric=LOGIT_DIFF, options=options))
             np.testing.assert_allclose(other, true, atol=2e-5 * float(true.abs().max()))
 
 
@@ -141,7 +149,7 @@ def test_integrated_gradients_are_complete():
         )
     errors = []
     for options in (ScoreOptions(steps=2), ScoreOptions(steps=40, rule="gauss-legendre")):
-        scores = eap_ig_inputs(model, batch, metric=LOGIT_DIFF, options=options)
+        scores = eap_ig_inputs(model, batch, metric=LOGIT_DIFF, options=options).values
         errors.append(float((scores[:, from_input].sum(1) - (clean - corrupt)).abs().max()))
     assert errors[1] < 1e-3 < errors[0]
 
@@ -162,7 +170,7 @@ def test_integration_rules_integrate_polynomials():
 def test_finite_differences_of_resumed_runs_give_eap(family, step, rtol):
     model = wrap(build(family).double(), name=family)
     batch, graph = toy_batch(2), model.graph
-    scores = eap(model, batch, metric=LOGIT_DIFF, options=OPTIONS)
+    scores = eap(model, batch, metric=LOGIT_DIFF, options=OPTIONS).values
     patching = prepare(model, batch, LOGIT_DIFF, OPTIONS)
     names = ("input->a0.h1<q>", "a0.h2->a1.h1<k>", "m0->a1.h0<v>", "m1->a2.h3<q>", "a1.h1->m2")
     for name in names:
@@ -217,8 +225,9 @@ def test_padding_changes_nothing(side, ablation):
     model, batch = toy_model("gemma3"), toy_batch(3)
     options = ScoreOptions(ablation=ablation)
     for method in (exact, eap):
-        plain = method(model, batch, metric=LOGIT_DIFF, options=options)
+        plain = matrix_of(method(model, batch, metric=LOGIT_DIFF, options=options))
         wide = method(model, padded(batch, 3, side), metric=LOGIT_DIFF, options=options)
+        wide = matrix_of(wide)
         np.testing.assert_allclose(wide, plain, atol=2e-4 * float(plain.abs().max()))
 
 
@@ -256,7 +265,7 @@ def test_identical_twins_score_zero():
         if method.key in ("random", "ifr", "weight-norm", "hvp"):
             continue
         scores = method.fn(model, same, metric=LOGIT_DIFF, options=OPTIONS)
-        np.testing.assert_allclose(scores, 0.0, atol=2e-6)
+        np.testing.assert_allclose(matrix_of(scores), 0.0, atol=2e-6)
 
 
 def test_attention_only_model_scores():
@@ -268,7 +277,7 @@ def test_attention_only_model_scores():
     assert true.shape == (2, model.graph.n_edges)
     scores = eap_ig_activations(model, batch, metric=LOGIT_DIFF, options=OPTIONS)
     assert torch.isfinite(scores).all()
-    assert torch.isfinite(eap(model, batch, metric=LOGIT_DIFF, options=OPTIONS)).all()
+    assert torch.isfinite(eap(model, batch, metric=LOGIT_DIFF, options=OPTIONS).values).all()
 
 
 def test_model_is_left_as_it_was():

@@ -174,7 +174,7 @@ def test_what_a_function_holds_counts():
 
 def test_the_name_of_a_block_follows_from_method_and_metric():
     model, batch, options = toy_model("gpt2"), toy_batch(3), ScoreOptions()
-    eap = replace(get_method("eap"), run=None)
+    eap = get_method("eap")
     seen = {
         block_digest(model, batch, replace(eap, fn=fn), metric, options)
         for fn in (eap.fn, made(1), made(2))
@@ -183,13 +183,11 @@ def test_the_name_of_a_block_follows_from_method_and_metric():
     assert len(seen) == 6
 
 
-def test_another_function_beside_run_is_refused():
+def test_another_function_is_the_one_that_scores():
     def mine(model, batch, *, metric, options):
         return np.full((len(batch), model.graph.n_edges), 7.0)
 
-    with pytest.raises(ValueError, match="run would be used instead of fn; pass run=None beside"):
-        replace(get_method("eap"), fn=mine)
-    method = replace(get_method("eap"), fn=mine, run=None)
+    method = replace(get_method("eap"), fn=mine)
     scores = score_edges(toy_model("gpt2"), toy_batch(2), method, metric=LOGIT_DIFF)
     assert (scores.values == 7).all()
 

@@ -53,7 +53,7 @@ def counted(calls):
         calls.seen.append(len(batch))
         return EAP.fn(model, batch, metric=metric, options=options)
 
-    return replace(EAP, fn=fn, run=None)
+    return replace(EAP, fn=fn)
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path):
