@@ -9,6 +9,7 @@ from circuitvar.circuits.confidence import Confidence, check_confidence
 from circuitvar.circuits.option import AT_LEAST_0, AT_LEAST_1, COMMON, STATISTICS, Option, Range
 from circuitvar.circuits.size import SIZE_IF_OMITTED
 from circuitvar.circuits.types import ABLATIONS, Ablation, AblationKey, ScoreOptions
+from circuitvar.tasks.lookup import unknown
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,7 @@ class Settings:
                 )
         for ablation in (self.ablation, *self.ablations):
             if ablation not in ABLATIONS:
-                raise ValueError(
-                    f"ablation {ablation!r} is unknown; choose one of {', '.join(ABLATIONS)}"
-                )
+                raise unknown("ablation", ablation, ABLATIONS)
         if not all(0 < amplitude < math.inf for amplitude in self.noise):
             raise ValueError(
                 f"noise = {self.noise} has an amplitude that is not positive; amplitudes are in "

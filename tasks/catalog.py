@@ -1,7 +1,5 @@
 """The tasks that ship with the suite, by key."""
 
-import difflib
-
 from circuitvar.tasks.language import (
     ADDITION,
     AGREEMENT,
@@ -15,6 +13,7 @@ from circuitvar.tasks.language import (
     PRONOUN,
     SUBTRACTION,
 )
+from circuitvar.tasks.lookup import by_key
 from circuitvar.tasks.planted import PLANTED_TASKS
 from circuitvar.tasks.types import Task
 
@@ -44,11 +43,4 @@ def get_task(key: str) -> Task:
     ValueError
         No task has this key.
     """
-    tasks = (*TASKS, *PLANTED_TASKS)
-    for task in tasks:
-        if task.key == key:
-            return task
-    known = [task.key for task in tasks]
-    close = difflib.get_close_matches(key, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"unknown task {key!r}: choose one of {', '.join(known)}{hint}")
+    return by_key("task", key, (*TASKS, *PLANTED_TASKS))

@@ -26,6 +26,7 @@ from circuitvar.circuits.evaluate.sufficiency import (
 )
 from circuitvar.circuits.run import circuit_scores
 from circuitvar.circuits.types import Ablation, Circuit
+from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
@@ -129,9 +130,7 @@ def run_circuit_tests(
     if not kept.any() or kept.all():
         raise ValueError("an empty circuit or the whole graph cannot be tested; select some edges")
     if family not in TEST_FAMILIES:
-        raise ValueError(
-            f"unknown null family {family!r}; choose one of {', '.join(TEST_FAMILIES)}"
-        )
+        raise unknown("null family", family, TEST_FAMILIES)
     if reference not in ("outside", "model"):
         raise ValueError(f"reference must be 'outside' or 'model', got {reference!r}")
     for_null, for_hsic, for_edges = rng.spawn(3)

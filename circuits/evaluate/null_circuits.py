@@ -14,6 +14,7 @@ from jaxtyping import Bool
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.prune import reads_of
 from circuitvar.circuits.strata import edge_strata
+from circuitvar.tasks.lookup import unknown
 
 NULL_FAMILIES = ("edges", "strata", "connected")
 
@@ -104,7 +105,7 @@ def null_circuits(
         return random_in_strata(graph, kept, draws, rng=rng)
     if family == "connected":
         return random_connected(graph, size, draws, rng=rng)
-    raise ValueError(f"unknown null family {family!r}; choose one of {', '.join(NULL_FAMILIES)}")
+    raise unknown("null family", family, NULL_FAMILIES)
 
 
 def _check_size(graph: Graph, size: int) -> None:

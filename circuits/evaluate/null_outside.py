@@ -13,6 +13,7 @@ from circuitvar.circuits.evaluate.null_circuits import NULL_FAMILIES, edges_into
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.prune import prune_dangling
 from circuitvar.circuits.strata import edge_strata
+from circuitvar.tasks.lookup import unknown
 
 FAILURES = 20
 """Paths too long for the size that are redrawn before single edges fill the circuit."""
@@ -51,9 +52,7 @@ def outside_circuits(
             "avoids it; use the reference 'model'"
         )
     if family not in NULL_FAMILIES:
-        raise ValueError(
-            f"unknown null family {family!r}; choose one of {', '.join(NULL_FAMILIES)}"
-        )
+        raise unknown("null family", family, NULL_FAMILIES)
     if family == "connected":
         allowed = prune_dangling(graph, free)
         into = edges_into(graph, allowed)

@@ -3,16 +3,11 @@
 They are re-run for every perturbation. A user's own procedure is one more record in the tuple.
 """
 
-import difflib
-import importlib
-import sys
-from pathlib import Path
-from typing import Any
-
 from circuitvar.circuits.find.acdc import find_acdc
 from circuitvar.circuits.find.edge_pruning import find_by_edge_pruning
 from circuitvar.circuits.find.mask_gradient import find_by_mask_gradient
 from circuitvar.circuits.types import Finder
+from circuitvar.tasks.lookup import by_key, load_object, title_of
 
 FINDERS: tuple[Finder, ...] = (
     Finder("acdc", "ACDC", find_acdc, "Conmy et al. 2023, arXiv 2304.14997"),
@@ -46,37 +41,10 @@ def get_finder(key: str, finders: tuple[Finder, ...] = FINDERS) -> Finder:
     ValueError
         No finder has this key, or the user's own cannot be imported.
     """
-    for finder in finders:
-        if finder.key == key:
-            return finder
-    if ":" in key:
-        return _user_finder(key)
-    known = [finder.key for finder in finders]
-    close = difflib.get_close_matches(key, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise ValueError(
-        f"unknown finder {key!r}: choose one of {', '.join(known)}, or your own function as "
-        f"module:attribute{hint}"
-    )
-
-
-def _user_finder(key: str) -> Finder:
-    module, _, attribute = key.partition(":")
-    here = str(Path.cwd())
-    added = here not in sys.path
-    if added:  # a console script does not look into the working directory by itself
-        sys.path.insert(0, here)
-    try:
-        found: Any = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"finder {key!r} could not be imported: {error}") from None
-    finally:
-        if added:
-            sys.path.remove(here)
+    if ":" not in key:
+        also = ", or your own function as module:attribute"
+        return by_key("finder", key, finders, also=also)
+    found = load_object("finder", key, Finder)
     if isinstance(found, Finder):
         return found
-    if not callable(found):
-        raise ValueError(f"finder {key!r} is a {type(found).__name__}; it must be a function.")
-    title = (found.__doc__ or attribute).strip().splitlines()[0]
-    function: Any = found
-    return Finder(key, title, function, "user")
+    return Finder(key, title_of("finder", key, found), found, "user")

@@ -11,6 +11,7 @@ from circuitvar.circuits.find.select_connected import smallest_connected
 from circuitvar.circuits.find.select_greedy import greedy
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.types import Circuit
+from circuitvar.tasks.lookup import by_key
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,5 @@ def select(
     ValueError
         If no rule has that name.
     """
-    for candidate in rules:
-        if candidate.key == rule:
-            return candidate.fn(graph, scores, amount, signed=signed, prune=prune)
-    known = ", ".join(r.key for r in rules)
-    raise ValueError(f"unknown selection rule {rule!r}; choose one of: {known}")
+    chosen = by_key("selection rule", rule, rules)
+    return chosen.fn(graph, scores, amount, signed=signed, prune=prune)

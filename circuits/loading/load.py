@@ -14,7 +14,14 @@ from torch import nn
 
 from circuitvar.circuits.loading.planted import load_planted
 from circuitvar.circuits.loading.wrap import wrap
-from circuitvar.circuits.model import DTYPES, Model, is_attention_only, load_attention_only
+from circuitvar.circuits.model import (
+    DTYPES,
+    HUB_NAMES,
+    Model,
+    is_attention_only,
+    load_attention_only,
+)
+from circuitvar.tasks.lookup import near
 from circuitvar.tasks.pocket import pocket_path
 
 
@@ -69,6 +76,7 @@ def _resolve(name: str) -> str:
         if seed and not seed.isdigit():
             raise ValueError(f"pocket models are named pocket or pocket:SEED, not {name!r}.")
         return str(pocket_path(int(seed or 0)))
+    _refuse_misspelt(name)
     looks_local = name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name
     path = Path(name).expanduser()
     if path.is_dir():
@@ -81,6 +89,25 @@ def _resolve(name: str) -> str:
             "config.json and model.safetensors, a hub name such as gpt2, or pocket:0."
         )
     return name
+
+
+SHORT = (
+    *("pocket", "planted", *HUB_NAMES),
+    *("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "distilgpt2", "openai-gpt"),
+)
+"""Models whose names have no owner in front."""
+
+
+def _refuse_misspelt(name: str) -> None:
+    """A name close to a known one is a slip; no network is asked for it."""
+    short = name.partition(":")[0]
+    if short.lower() not in SHORT and not Path(name).expanduser().exists():
+        hint = near(short, SHORT)
+        if hint:
+            raise ValueError(
+                f"unknown model {name!r}{hint} A model of the hub is named owner/name, a local "
+                "one by its folder."
+            )
 
 
 def _load_weights(source: str, name: str, *, dtype: str, revision: str | None) -> nn.Module:

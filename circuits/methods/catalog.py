@@ -1,11 +1,7 @@
 """The attribution methods, as an explicit tuple of records. A user's own function joins them by
 `module:attribute`: either a `Method`, or a plain function with the signature of `ScoreFn`."""
 
-import importlib
-import sys
 from collections.abc import Collection
-from pathlib import Path
-from typing import Any
 
 from circuitvar.circuits.methods.baselines import activation_size, random_scores, weight_norm
 from circuitvar.circuits.methods.gradient import (
@@ -21,6 +17,7 @@ from circuitvar.circuits.methods.gradient import (
 )
 from circuitvar.circuits.methods.patching import exact, exact_node
 from circuitvar.circuits.types import ABLATIONS, Method
+from circuitvar.tasks.lookup import by_key, load_object, title_of
 
 METHODS: tuple[Method, ...] = (
     Method(
@@ -172,15 +169,13 @@ def get_method(key: str) -> Method:
     ValueError
         No such method; lists those there are.
     """
-    for method in METHODS:
-        if method.key == key:
-            return method
-    if ":" in key:
-        return _user_method(key)
-    raise ValueError(
-        f"unknown method {key!r}; choose one of {', '.join(m.key for m in METHODS)}, or your own "
-        "function as module:attribute."
-    )
+    if ":" not in key:
+        also = ", or your own function as module:attribute"
+        return by_key("method", key, METHODS, also=also)
+    found = load_object("method", key, Method)
+    if isinstance(found, Method):
+        return found
+    return Method(key, title_of("method", key, found), found, "user", ablations=ABLATIONS)
 
 
 WHAT: dict[str, str] = {
@@ -206,25 +201,3 @@ def refuse_ignored(method: Method, given: Collection[str]) -> None:
                 f"method {method.key!r} {why}, so {option!r} would have no effect: leave it out, "
                 f"or use one of {others}"
             )
-
-
-def _user_method(key: str) -> Method:
-    module, _, attribute = key.partition(":")
-    here = str(Path.cwd())
-    added = here not in sys.path
-    if added:  # a console script does not look into the working directory by itself
-        sys.path.insert(0, here)
-    try:
-        found: Any = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"method {key!r} could not be imported: {error}") from None
-    finally:
-        if added:
-            sys.path.remove(here)
-    if isinstance(found, Method):
-        return found
-    if not callable(found):
-        raise ValueError(f"method {key!r} is a {type(found).__name__}; it must be a function.")
-    title = (found.__doc__ or attribute).strip().splitlines()[0]
-    function: Any = found
-    return Method(key, title, function, "user", ablations=ABLATIONS)

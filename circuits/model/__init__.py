@@ -4,7 +4,9 @@ from circuitvar.circuits.model.architecture import (
     Architecture, Context, FAMILIES, Layer, describe, destination_weights, enter,
     head_output_weights, position_ids, split_heads, weight_matrix,
 )
-from circuitvar.circuits.model.attention_only import is_attention_only, load_attention_only
+from circuitvar.circuits.model.attention_only import (
+    HUB_NAMES, is_attention_only, load_attention_only,
+)
 from circuitvar.circuits.model.corrupted import (
     corrupt_embeddings, corrupt_means, corrupt_trace, first_change,
 )
@@ -22,9 +24,9 @@ from circuitvar.circuits.model.trunk import (
 )
 
 __all__ = [
-    "Architecture", "Context", "DTYPES", "FAMILIES", "FrozenNorm", "LOGIT_TOLERANCE", "Layer",
-    "LayerTrace", "MLPParts", "Model", "NoMLP", "NormForm", "Trace", "Writes", "at_last", "attend",
-    "check_logits", "corrupt_embeddings", "corrupt_means", "corrupt_trace", "describe",
+    "Architecture", "Context", "DTYPES", "FAMILIES", "FrozenNorm", "HUB_NAMES", "LOGIT_TOLERANCE",
+    "Layer", "LayerTrace", "MLPParts", "Model", "NoMLP", "NormForm", "Trace", "Writes", "at_last",
+    "attend", "check_logits", "corrupt_embeddings", "corrupt_means", "corrupt_trace", "describe",
     "destination_weights", "differences", "enter", "first_change", "head_output_weights",
     "is_attention_only", "load_attention_only", "logit_residual", "logits_at", "max_positions",
     "metric_at", "mix", "mlp_parts", "norm_form", "normalise", "output_weights", "position_ids",

@@ -16,6 +16,7 @@ from jaxtyping import Bool
 from circuitvar.circuits.find import circuit_from_mask
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.types import Circuit
+from circuitvar.tasks.lookup import by_key, unknown
 
 FOLDER = Path(__file__).parent
 
@@ -105,10 +106,8 @@ def load_published(name: str | Path) -> Published:
     if not path.is_file():
         path = Path(name)
     if not path.is_file():
-        raise ValueError(
-            f"no published circuit {str(name)!r}; choose one of {', '.join(published_names())} "
-            "or give a JSON file"
-        )
+        also = ", or give a JSON file"
+        raise unknown("published circuit", str(name), published_names(), also=also)
     return parse_published(json.loads(path.read_text(encoding="utf-8")), source=path.name)
 
 
@@ -177,10 +176,7 @@ def published_circuit(published: Published, graph: Graph, *, variant: str = "") 
             f"{graph.n_heads} heads"
         )
     wanted = variant or published.default
-    chosen = next((v for v in published.variants if v.key == wanted), None)
-    if chosen is None:
-        known = ", ".join(v.key for v in published.variants)
-        raise ValueError(f"unknown variant {wanted!r} of {published.key}; choose one of {known}")
+    chosen = by_key(f"variant of {published.key}", wanted, published.variants)
     mask = np.zeros(graph.n_edges, dtype=bool)
     for connection in published.connections:
         if connection.positions not in chosen.without or not connection.positions:

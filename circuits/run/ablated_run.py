@@ -33,6 +33,7 @@ from circuitvar.circuits.model import (
 )
 from circuitvar.circuits.run.full_run import LayerBase, clean_read_out, corrupt_read_out
 from circuitvar.circuits.types import ABLATIONS, Ablation
+from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.types import Batch
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def rms_gain(
 def check_ablation(ablation: str) -> None:
     """Raise unless the ablation is one of `ABLATIONS`."""
     if ablation not in ABLATIONS:
-        raise ValueError(f"unknown ablation {ablation!r}; choose one of {', '.join(ABLATIONS)}")
+        raise unknown("ablation", ablation, ABLATIONS)
 
 
 STACK_BYTES = 256 * 2**20

@@ -37,6 +37,7 @@ from circuitvar.reports.named import (
 )
 from circuitvar.reports.page import check_writable
 from circuitvar.reports.tables import to_csv
+from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Batch, Metric
 
@@ -71,9 +72,7 @@ class EvaluateOptions:
     def __post_init__(self) -> None:
         for ablation in self.ablations:
             if ablation not in ALL_ABLATIONS:
-                raise ValueError(
-                    f"ablation {ablation!r} is unknown; choose one of {', '.join(ALL_ABLATIONS)}"
-                )
+                raise unknown("ablation", ablation, ALL_ABLATIONS)
         for name in ("pairs", "steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)} is too small; use 1 or more")

@@ -29,6 +29,7 @@ from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import Circuit, EdgeScores, Faithfulness
 from circuitvar.reports.named import discovery_and_heldout
 from circuitvar.reports.page import check_writable
+from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Batch, Metric, Task
 from circuitvar.tasks.units import use_templates
@@ -66,9 +67,7 @@ class FindOptions:
 
     def __post_init__(self) -> None:
         if self.rule not in FIND_RULES:
-            raise ValueError(
-                f"unknown selection rule {self.rule!r}; choose one of: {', '.join(FIND_RULES)}"
-            )
+            raise unknown("selection rule", self.rule, FIND_RULES)
         if self.error not in ERRORS:
             raise ValueError(f"error must be one of {', '.join(ERRORS)}, got {self.error!r}")
         check_alpha(self.alpha)

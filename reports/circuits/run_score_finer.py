@@ -13,6 +13,7 @@ from jaxtyping import Float
 from circuitvar.circuits.methods.patching import node_damage
 from circuitvar.circuits.scores import chunk_size, data_digest, score_edges, write_tensors
 from circuitvar.circuits.units import neuron_scores, node_scores
+from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.tokens import chunks, to_device
 
 if TYPE_CHECKING:
@@ -42,9 +43,7 @@ class FinerScores:
 def check_granularity(granularity: str, method: "Method") -> None:
     """Raise unless the granularity exists and the method is defined for it."""
     if granularity not in GRANULARITIES:
-        raise ValueError(
-            f"granularity {granularity!r} is unknown; choose one of {', '.join(GRANULARITIES)}"
-        )
+        raise unknown("granularity", granularity, GRANULARITIES)
     if granularity == "neuron" and method.key != "eap":
         raise ValueError(
             f"neurons are scored by first-order attribution only, not by {method.key!r}; "

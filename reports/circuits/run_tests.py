@@ -20,6 +20,7 @@ from circuitvar.reports.figures import save_figure
 from circuitvar.reports.named import circuit_task, discovery_and_heldout, resolve_circuit
 from circuitvar.reports.page import check_writable
 from circuitvar.reports.tables import to_csv
+from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.tokens import get_metric
 
 
@@ -48,13 +49,9 @@ class CircuitTestOptions:
     def __post_init__(self) -> None:
         for family in self.families:
             if family not in TEST_FAMILIES:
-                raise ValueError(
-                    f"unknown null family {family!r}; choose one of {', '.join(TEST_FAMILIES)}"
-                )
+                raise unknown("null family", family, TEST_FAMILIES)
         if self.ablation not in ABLATIONS:
-            raise ValueError(
-                f"ablation {self.ablation!r} is unknown; choose one of {', '.join(ABLATIONS)}"
-            )
+            raise unknown("ablation", self.ablation, ABLATIONS)
         if self.draws < 1:
             raise ValueError(f"draws = {self.draws} is too small; draw at least one")
         check_alpha(self.alpha)

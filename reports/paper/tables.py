@@ -13,6 +13,7 @@ import pandas as pd
 from circuitvar.reports.card import Run, read_run
 from circuitvar.reports.paper.layouts import FIRST, LAYOUTS, Layout
 from circuitvar.reports.tables import LABELS, Column, to_csv, to_latex, to_markdown
+from circuitvar.tasks.lookup import unknown
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +47,7 @@ def get_layout(key: str, layouts: Sequence[Layout] = LAYOUTS) -> Layout:
     for layout in layouts:
         if layout.key == key:
             return layout
-    raise ValueError(
-        f"unknown table layout {key!r}; choose one of {', '.join(layout.key for layout in layouts)}"
-    )
+    raise unknown("table layout", key, [layout.key for layout in layouts])
 
 
 def paper_table(folders: Sequence[Path | str], *, layout: str = "paper") -> PaperTable:

@@ -5,13 +5,13 @@ travels with the prompt. Families are drawn in balanced random order, slot value
 """
 
 import copy
-import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from circuitvar.tasks.lookup import near
 from circuitvar.tasks.types import Corruption, PromptPair
 
 Span = tuple[str, int, int]
@@ -73,10 +73,9 @@ def half(items: tuple[str, ...], pool: str) -> tuple[str, ...]:
 def check_choice(what: str, received: str, allowed: Sequence[str], task: str) -> None:
     """Raise a ValueError that names the allowed choices, unless `received` is one of them."""
     if received not in allowed:
-        close = difflib.get_close_matches(received, allowed, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(
-            f"task {task!r} has no {what} {received!r}: choose from {', '.join(allowed)}{hint}"
+            f"task {task!r} has no {what} {received!r}: choose from {', '.join(allowed)}"
+            f"{near(received, allowed)}"
         )
 
 

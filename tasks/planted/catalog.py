@@ -1,7 +1,6 @@
 """The planted models, by key, and their tasks."""
 
-import difflib
-
+from circuitvar.tasks.lookup import by_key
 from circuitvar.tasks.planted.gated import GATED
 from circuitvar.tasks.planted.induction import INDUCTION
 from circuitvar.tasks.planted.integer import INTEGER
@@ -25,11 +24,4 @@ def get_planted(key: str) -> Planted:
     ValueError
         No planted model has this key.
     """
-    wanted = key.removeprefix("planted:")
-    for planted in PLANTED:
-        if planted.key == wanted:
-            return planted
-    known = [planted.key for planted in PLANTED]
-    close = difflib.get_close_matches(wanted, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"unknown planted model {wanted!r}: choose one of {', '.join(known)}{hint}")
+    return by_key("planted model", key.removeprefix("planted:"), PLANTED)

@@ -5,7 +5,6 @@ Every metric reads the next-token logits at the read-out position. Padding ids (
 `higher_is_better=False`; `damage` turns any metric into "positive = patching hurt".
 """
 
-import difflib
 from typing import TypeVar
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from circuitvar.tasks.lookup import by_key
 from circuitvar.tasks.types import Batch, Metric
 
 Values = TypeVar("Values", Tensor, np.ndarray, float)
@@ -157,13 +157,7 @@ def get_metric(key: str) -> Metric:
     ValueError
         No metric has this key.
     """
-    for metric in METRICS:
-        if metric.key == key:
-            return metric
-    known = [metric.key for metric in METRICS]
-    close = difflib.get_close_matches(key, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"unknown metric {key!r}: choose one of {', '.join(known)}{hint}")
+    return by_key("metric", key, METRICS)
 
 
 def damage(metric: Metric, clean: Values, patched: Values) -> Values:

@@ -25,7 +25,7 @@ from circuitvar.tasks.types import Task
         ({"exact": 1}, "exact = 1 has no spread; use 0 to skip it"),
         ({"confidence": 95}, "confidence = 95 is not a confidence level"),
         ({"confidence": 0.05}, r"0.05 is an error rate: give 0.95"),
-        ({"ablation": "noise"}, "ablation 'noise' is unknown; choose one of patching"),
+        ({"ablation": "noise"}, "unknown ablation 'noise'; choose one of patching"),
     ],
 )
 def test_impossible_settings_are_refused(options, text):

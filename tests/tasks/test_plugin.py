@@ -36,7 +36,7 @@ def test_a_task_or_a_function_in_the_working_folder(user_folder, attribute):
     [
         ("my_circuitvar_task", "write it as module:attribute"),
         (":MINE", "write it as module:attribute"),
-        ("no_such_module_here:X", "no module named 'no_such_module_here'"),
+        ("no_such_module_here:X", "No module named 'no_such_module_here'"),
         ("my_circuitvar_task:NOPE", "has no 'NOPE'; tasks in it: IOI, MINE"),
         ("my_circuitvar_task:OTHER", "it is a int, not a circuitvar Task"),
     ],

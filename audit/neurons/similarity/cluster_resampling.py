@@ -5,6 +5,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from circuitvar.tasks.lookup import unknown
+
 Scheme = Literal["multinomial", "bayesian", "subsample"]
 SCHEMES: tuple[Scheme, ...] = ("multinomial", "bayesian", "subsample")
 
@@ -51,7 +53,7 @@ def cluster_weights(
             order = rng.random((replicates, size)).argsort(axis=1)
             part = (order < draws).astype(np.float32)
         else:
-            raise ValueError(f"unknown scheme {scheme!r}; choose one of {', '.join(SCHEMES)}.")
+            raise unknown("scheme", scheme, SCHEMES)
         weights[:, columns] = part
     return weights
 

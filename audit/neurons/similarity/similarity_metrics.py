@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from circuitvar.audit.neurons.data import Moments, Similarity
 from circuitvar.audit.neurons.similarity.bounds import EXACT_METRICS
+from circuitvar.tasks.lookup import unknown
 
 Scores = Float[np.ndarray, "replicate concept unit"]
 WPMI_LAMBDA = 1.0
@@ -157,8 +158,7 @@ def get_similarity(key: str) -> Similarity:
     ]
     if meant:
         raise ValueError(f"{key!r} is another name; here it is called {' or '.join(meant)}.")
-    known = ", ".join(metric.key for metric in SIMILARITIES)
-    raise ValueError(f"unknown similarity metric {key!r}; choose one of {known}.")
+    raise unknown("similarity metric", key, [metric.key for metric in SIMILARITIES])
 
 
 def similarity_table() -> pd.DataFrame:

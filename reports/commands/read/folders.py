@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from circuitvar.tasks.lookup import unknown
+
 Folders = Annotated[list[Path], typer.Argument(help="Report folders, each with a card.json.")]
 
 
@@ -29,7 +31,7 @@ def table(
         check_writable(out.parent)
     texts = paper_table(folders, layout=layout).texts()
     if form not in texts:
-        raise ValueError(f"format {form!r} is unknown; choose one of {', '.join(texts)}")
+        raise unknown("format", form, texts)
     if out is None:
         print(texts[form])
         return

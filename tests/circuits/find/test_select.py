@@ -279,7 +279,7 @@ def test_rules_by_name_agree_with_the_functions():
     np.testing.assert_array_equal(
         select(graph, scores, "connected").kept, smallest_connected(graph, scores).kept
     )
-    with pytest.raises(ValueError, match="unknown selection rule 'best'; choose one of: top-n"):
+    with pytest.raises(ValueError, match="unknown selection rule 'best'; choose one of top-n"):
         select(graph, scores, "best", 3)
     with pytest.raises(ValueError, match="amount must be whole"):
         select(graph, scores, "top-n", 3.5)

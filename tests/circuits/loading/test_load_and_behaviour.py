@@ -9,6 +9,7 @@ import torch
 from scipy import stats
 
 from circuitvar.circuits.graph import Graph
+from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.loading.self_check import count_edges, require_self_check, self_check
 from circuitvar.circuits.loading.wrap import wrap
 from circuitvar.circuits.scores.behaviour import measure_behaviour, require_behaviour
@@ -122,3 +123,18 @@ def test_low_precision_scores_stay_close_to_float32():
     half = eap(half_model, batch, metric=LOGIT_DIFF, options=ScoreOptions()).values
     assert half.dtype == torch.float32
     assert float((half - full).norm() / full.norm()) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("poket", "pocket"),
+        ("pockett:3", "pocket"),
+        ("gpt-2", "gpt2"),
+        ("attn-only-5l", "attn-only"),
+    ],
+)
+def test_a_slip_is_answered_before_any_network_is_asked(name, meant, monkeypatch):
+    monkeypatch.setattr("transformers.AutoConfig.from_pretrained", None)
+    with pytest.raises(ValueError, match=f"unknown model '{name}'; did you mean '{meant}"):
+        load_model(name)

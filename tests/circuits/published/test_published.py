@@ -87,9 +87,9 @@ def test_roles_nodes_and_shapes_are_checked():
     ioi = load_published("ioi-gpt2")
     with pytest.raises(ValueError, match="is a circuit of gpt2"):
         published_circuit(ioi, Graph(4, 4))
-    with pytest.raises(ValueError, match="unknown variant 'x' of ioi-gpt2; choose one of heads"):
+    with pytest.raises(ValueError, match="unknown variant of ioi-gpt2 'x'; choose one of heads"):
         published_circuit(ioi, ioi.graph, variant="x")
-    with pytest.raises(ValueError, match="no published circuit 'nothing'; choose one of"):
+    with pytest.raises(ValueError, match="unknown published circuit 'nothing'; choose one of"):
         load_published("nothing")
 
 

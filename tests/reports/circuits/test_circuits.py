@@ -98,7 +98,7 @@ def test_a_users_finder_is_a_finder(tmp_path, monkeypatch, task):
 
 def test_finding_is_refused_before_any_work(tmp_path, task):
     for options, message in (
-        ({"rule": "best"}, "unknown selection rule 'best'; choose one of: top-n"),
+        ({"rule": "best"}, "unknown selection rule 'best'; choose one of top-n"),
         ({"error": "loss"}, "error must be one of circuit-error, faithfulness, kl"),
         ({"alpha": 2.0}, "alpha = 2 is not an error rate"),
     ):
@@ -192,7 +192,7 @@ def test_the_tests_are_written_with_power_next_to_every_non_rejection(tmp_path):
 
 
 def test_mistakes_in_options_are_one_sentence():
-    with pytest.raises(ValueError, match="ablation 'none' is unknown; choose one of patching"):
+    with pytest.raises(ValueError, match="unknown ablation 'none'; choose one of patching"):
         EvaluateOptions(ablations=("none",))
     with pytest.raises(ValueError, match="unknown null family 'x'"):
         CircuitTestOptions(families=("x",))

@@ -61,7 +61,7 @@ def test_roles_are_kept_apart_and_chosen_edges_are_the_only_ones(tmp_path):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"granularity": "layer"}, "granularity 'layer' is unknown; choose one of edge, node"),
+        ({"granularity": "layer"}, "unknown granularity 'layer'; choose one of edge, node"),
         ({"granularity": "neuron", "method": "exact"}, "not by 'exact'; use --method eap"),
         ({"roles": ("IO", "XX")}, "role 'XX' is not marked"),
     ],
