@@ -1,4 +1,4 @@
-"""Mask gradients: how much does the metric change as every edge is switched on a little?
+"""Mask gradients: how much the metric changes as every edge is switched on a little.
 
 The edges carry weights w; score of an edge is the derivative of the damage along the diagonal from
 the all-ablated run (w = 0) to the full model (w = 1), by Gauss-Legendre quadrature. This is the

@@ -35,6 +35,7 @@ def strength(
 
 
 def check_size(n: int, n_edges: int) -> None:
+    """Refuse a number of edges that the graph does not have."""
     if not 0 <= n <= n_edges:
         raise ValueError(f"n must be between 0 and the number of edges, {n_edges}; got {n}")
 

@@ -19,12 +19,13 @@ def greedy(
     signed: bool = False,
     prune: bool = True,
 ) -> Circuit:
-    """Best-first search from the logits: repeatedly take the highest-ranked edge that enters the
-    circuit found so far, then offer the edges into its source (for a head: into its q, k and v).
+    """Best-first search from the logits.
 
-    Every chosen edge leads to the logits; edges that the input does not reach are then removed.
-    Greedy rule of Hanna et al. 2024 (arXiv 2403.17806). Fewer than `n` edges are chosen only when
-    no further edge is connected.
+    Repeatedly take the highest-ranked edge that enters the circuit found so far, then offer the
+    edges into its source (for a head: into its q, k and v). Every chosen edge leads to the
+    logits; edges that the input does not reach are then removed. Greedy rule of Hanna et al.
+    2024 (arXiv 2403.17806). Fewer than `n` edges are chosen only when no further edge is
+    connected.
 
     >>> graph = Graph(n_layers=1, n_heads=1)
     >>> greedy(graph, np.arange(graph.n_edges, dtype=float), 5).edge_names

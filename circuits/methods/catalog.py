@@ -1,5 +1,7 @@
-"""The attribution methods, as an explicit tuple of records. A user's own function joins them by
-`module:attribute`: either a `Method`, or a plain function with the signature of `ScoreFn`."""
+"""The attribution methods, as an explicit tuple of records.
+
+A user's own joins them by `module:attribute`: a `Method`, or a plain function such as `ScoreFn`.
+"""
 
 from collections.abc import Collection
 

@@ -1,4 +1,4 @@
-"""The behaviour gate: does the model do the task at all, before anything about it is audited?"""
+"""The behaviour gate: whether a model does the task at all, before anything is audited."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -30,9 +30,17 @@ _SITES = {"site-packages", "dist-packages"}
 """Folders of installed packages; the standard library is known by name."""
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 _WRITTEN_OUT = (
-    np.generic, PurePath, range, slice, re.Pattern, torch.dtype, torch.device, Decimal, Fraction,
+    np.generic,
+    PurePath,
+    range,
+    slice,
+    re.Pattern,
+    torch.dtype,
+    torch.device,
+    Decimal,
+    Fraction,
     bytearray,
-)  # fmt: skip
+)
 """Types whose repr says all there is."""
 _OF_CLASSES = {"__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "__slots__"}
 

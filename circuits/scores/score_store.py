@@ -55,7 +55,6 @@ def score_edges_stored(
     metric: "Metric",
     store: Path | str,
     options: ScoreOptions | None = None,
-    block: int = BLOCK,
     batch_size: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> EdgeScores:
@@ -81,8 +80,8 @@ def score_edges_stored(
     n_columns = model.graph.n_edges if options.edges is None else len(options.edges)
     values = _matrix(folder, len(batch), n_columns)
     metrics = np.empty((2, len(batch)))
-    for start in range(0, len(batch), block):
-        part = take(batch, slice(start, start + block))
+    for start in range(0, len(batch), BLOCK):
+        part = take(batch, slice(start, start + BLOCK))
         name = block_digest(model, part, method, metric, options, whole, computed)
         path = folder / f"{name}.safetensors"
         found = read_block(path) if path.exists() else None
@@ -100,7 +99,7 @@ def score_edges_stored(
         values[rows] = found["scores"]
         metrics[:, rows] = found["metric_clean"], found["metric_corrupt"]
         if progress is not None:
-            progress(min(start + block, len(batch)), len(batch))
+            progress(min(start + BLOCK, len(batch)), len(batch))
     size = batch_size or chunk_size(model, batch, metric)
     return EdgeScores(
         graph=model.graph,
@@ -133,8 +132,11 @@ def block_digest(
     whole: str = "",
     computed: str = "",
 ) -> str:
-    """sha256 of what a block follows from. `whole`: digest of the data that means were taken of;
-    `computed`: `computed_by(method, metric)`, where it is known."""
+    """sha256 of what a block follows from.
+
+    `whole`: digest of the data that means were taken of; `computed`: `computed_by(method, metric)`,
+    where it is known.
+    """
     recorded = asdict(replace(options, means=None))
     key = {
         "format": FORMAT,

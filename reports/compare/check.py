@@ -1,4 +1,4 @@
-"""Regression gate over audited runs: is the new run no worse than the baseline?
+"""Regression gate over audited runs: whether a new run is no worse than the baseline.
 
 `circuitvar check runs/new --against baseline.json` exits 0 (no worse), 1 (significantly worse) or
 2 (cannot tell). Tolerances are part of the table: what is not stated is not tolerated.

@@ -63,10 +63,10 @@ def new_figure(width: float = 5.2, height: float = 3.2) -> "tuple[Figure, Axes]"
 
 
 def literal(text: object, *, width: int = 32) -> str:
-    """A label that matplotlib must not read as mathematics, cut to `width` characters.
+    r"""A label that matplotlib must not read as mathematics, cut to `width` characters.
 
     >>> literal("a very long template name that says it all"), literal("$x$")
-    ('a very long template name that …', '\\\\$x\\\\$')
+    ('a very long template name that …', '\\$x\\$')
     """
     line = " ".join(str(text).split())
     line = line if len(line) <= width else line[: width - 1] + "…"

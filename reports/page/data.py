@@ -123,10 +123,10 @@ def page_data(edges: pd.DataFrame) -> dict[str, Any]:
 
 
 def script_json(data: Any) -> str:
-    """JSON that is safe inside a `<script>` element: no `<`, `>`, `&` or line separators survive.
+    r"""JSON that is safe inside a `<script>` element: no `<`, `>`, `&` or line separators survive.
 
     >>> script_json({"name": "</script>"})
-    '{"name":"\\\\u003c/script\\\\u003e"}'
+    '{"name":"\\u003c/script\\u003e"}'
     """
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     for char in "<>&\u2028\u2029":

@@ -64,15 +64,17 @@ def write_section(
 ) -> Path:
     """Write `section.json` into `folder` and return its path; the listed files must be there.
 
-    Raises:
-        ValueError: a kind that is no plain word, an empty title or sentence, a listed file that
-            is missing or outside the folder.
-
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
     >>> path = write_section(folder, kind="neurons", title="Neurons", summary=["None is stable."])
     >>> read_section(folder).summary
     ('None is stable.',)
+
+    Raises
+    ------
+    ValueError
+        A kind that is no plain word, an empty title or sentence, or a listed file that is missing
+        or outside the folder.
     """
     folder = Path(folder)
     section = Section(kind, title, tuple(summary), tuple(tables), tuple(figures), folder)
@@ -94,8 +96,10 @@ def write_section(
 def read_section(folder: Path | str) -> Section:
     """The section a folder holds.
 
-    Raises:
-        ValueError: no `section.json`, one that cannot be read, another format, missing files.
+    Raises
+    ------
+    ValueError
+        No `section.json`, one that cannot be read, another format, or missing files.
     """
     folder = Path(folder)
     path = folder / NAME

@@ -65,10 +65,10 @@ def latex_escape(text: str) -> str:
 
 
 def markdown_escape(text: str) -> str:
-    """Text as one literal Markdown table cell.
+    r"""Text as one literal Markdown table cell.
 
     >>> markdown_escape("a|b <i>")
-    'a\\\\|b &lt;i&gt;'
+    'a\\|b &lt;i&gt;'
     """
     text = " ".join(text.split()).replace("\\", "\\\\").replace("&", "&amp;")
     text = text.replace("<", "&lt;").replace(">", "&gt;")

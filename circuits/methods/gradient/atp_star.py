@@ -95,9 +95,13 @@ def _attention_changes(model: "Model", patching: Patching) -> Changes:
         parts = []
         for some in sources.split(SOURCES_AT_ONCE):
             dz, heads = perturbed_z(
-                patching.clean, node.layer, node.slot, node.head, patching.deltas[some],
+                patching.clean,
+                node.layer,
+                node.slot,
+                node.head,
+                patching.deltas[some],
                 last_only=False,
-            )  # fmt: skip
+            )
             parts.append(dz.unflatten(0, (len(some), -1)))
         found.append((torch.from_numpy(edges), node.layer, heads, torch.cat(parts)))
     return found

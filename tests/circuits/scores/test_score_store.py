@@ -16,10 +16,15 @@ from tests.circuits.toy_scoring import LOGIT_DIFF, toy_batch, toy_model
 EAP = get_method("eap")
 
 
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch):
+    monkeypatch.setattr(score_store, "BLOCK", 3)
+
+
 def stored(folder, batch=None, method=EAP, **more):
     batch = toy_batch(7) if batch is None else batch
     return score_edges_stored(
-        toy_model("gpt2"), batch, method, metric=LOGIT_DIFF, store=folder, block=3, **more
+        toy_model("gpt2"), batch, method, metric=LOGIT_DIFF, store=folder, **more
     )
 
 
