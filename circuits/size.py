@@ -6,6 +6,15 @@ SIZE_IF_OMITTED = f"a tenth of the graph and at most {MOST}"
 """`circuit_size` without a size, in words."""
 
 
+def size_of_share(n_edges: int, share: float) -> int:
+    """Edges of a share of the graph: the whole part, so that a share is an upper bound (MIB).
+
+    >>> size_of_share(32491, 0.001), size_of_share(32491, 0.002), size_of_share(32491, 1.0)
+    (32, 64, 32491)
+    """
+    return int(share * n_edges)
+
+
 def circuit_size(n_edges: int, size: int | None = None) -> int:
     """Edges to keep: as asked, else a tenth of the graph and at most 200.
 

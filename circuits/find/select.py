@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.prune import prune_dangling
+from circuitvar.circuits.size import size_of_share
 from circuitvar.circuits.types import Circuit
 
 
@@ -132,7 +133,7 @@ def top_fraction(
     signed: bool = False,
     prune: bool = True,
 ) -> Circuit:
-    """The highest-ranked share of all edges, rounded to the nearest edge, minus dangling ones.
+    """The highest-ranked share of all edges, rounded down, minus dangling ones.
 
     A share of 1 is the whole graph, edges of score 0 included.
 
@@ -143,7 +144,7 @@ def top_fraction(
     """
     if not 0.0 <= fraction <= 1.0:
         raise ValueError(f"fraction must be between 0 and 1, got {fraction}")
-    n = round(fraction * graph.n_edges)
+    n = size_of_share(graph.n_edges, fraction)
     mask = top_n_masks(np.asarray(scores)[None], n, signed=signed)[0] | (n == graph.n_edges)
     rule = f"top {100 * fraction:g} % of edges by {score_word(signed)}, n={n}"
     return circuit_from_mask(graph, mask, rule=rule, requested=n, prune=prune)

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from circuitvar.circuits.find.select import score_word, strength, top_n
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.prune import reads_of
+from circuitvar.circuits.size import size_of_share
 from circuitvar.circuits.types import Circuit
 
 MIB_FRACTIONS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -71,7 +72,7 @@ def smallest_faithful(
         If no size of the grid reaches `epsilon`.
     """
     if sizes is None:
-        sizes = sorted({max(1, round(share * graph.n_edges)) for share in MIB_FRACTIONS})
+        sizes = sorted({max(1, size_of_share(graph.n_edges, share)) for share in MIB_FRACTIONS})
     below, passing, lowest = 0, None, np.inf
     for size in sizes:
         here = error(top_n(graph, scores, size, signed=signed))

@@ -50,14 +50,6 @@ def _own(table: Table, row: int, corruption: str) -> PromptPair:
     clean = text_cell(table, row, "clean")
     answers = text_list_cell(table, row, "answer")
     wrong = text_list_cell(table, row, "wrong_answer")
-    for column, texts in (("answer", answers), ("wrong_answer", wrong)):
-        if clean[-1].isalpha() and texts[0][0].isalpha():
-            raise table.bad(
-                row,
-                column,
-                f"{texts[0]!r} would be glued to the prompt ({clean[-8:] + texts[0]!r}); "
-                f"write the leading space: {' ' + texts[0]!r}",
-            )
     if set(answers) & set(wrong):
         raise table.bad(row, "wrong_answer", f"{wrong[0]!r} is also the answer")
     return PromptPair(
@@ -105,7 +97,9 @@ def _mib(table: Table, row: int, corruption: str) -> PromptPair:
     clean = text_cell(table, row, "prompt")
     answer, rest = _mib_answer(table, row, record)
     other_answer = _mib_answer(table, row, other, column=corruption, strict=False)[0]
-    wrong = (other_answer,) if other_answer not in ("", answer) else rest
+    # Of two names the wrong one is the clean prompt's subject, whatever the corruption.
+    named = isinstance(record.get("metadata"), Mapping)
+    wrong = rest if named or other_answer in ("", answer) else (other_answer,)
     if not wrong or answer in wrong:
         raise table.bad(
             row, corruption, f"no wrong answer: both prompts are answered by {answer!r}"

@@ -32,41 +32,49 @@ class PairFile:
     metric: str
     pairs: dict[str, tuple[PromptPair, ...]]
     """Corruption column -> pairs in file order."""
+    rows: int
+    """Rows of the file, those left out among them."""
     dropped: "pd.DataFrame"
-    """Columns row, reason: rows that repeat an earlier one."""
+    """Columns row, corruption, reason: rows that repeat an earlier one or cannot be read."""
 
 
-def _distinct(table: Table, pairs: list[PromptPair], column: str) -> tuple[list[int], list[int]]:
-    """Rows to keep, and for the others the row they repeat; all counted from 1."""
-    first: dict[tuple[str, str], int] = {}
-    repeats = [0] * len(pairs)
-    for row, pair in enumerate(pairs, start=1):
-        key = (pair.clean, pair.corrupt)
-        if key not in first:
-            first[key] = row
+def _usable(
+    table: Table, layout: Layout, column: str, *, strict: bool
+) -> tuple[list[PromptPair], list[tuple[int, str, str]]]:
+    """The pairs of one corruption, and (row, corruption, reason) of the rows left out.
+
+    A row that repeats another one of the same corruption, answers included, or that cannot be
+    read, is left out. The same prompts with another right answer contradict each other.
+    """
+    found: dict[PromptPair, int] = {}
+    answered: dict[tuple[str, str], tuple[int, object]] = {}
+    lost: list[tuple[int, str, str]] = []
+    for row in range(1, len(table.rows) + 1):
+        try:
+            pair = layout.pair(table, row, column)
+        except ValueError as error:
+            if strict or (not found and row == len(table.rows)):
+                raise
+            lost.append((row, column, str(error).removeprefix(f"{table.path}: row {row}, ")))
             continue
-        earlier = pairs[first[key] - 1]
-        if (pair.answers, pair.attributes) != (earlier.answers, earlier.attributes):
-            raise table.bad(
-                row,
-                column,
-                f"same prompts as row {first[key]} but another answer; keep one of them",
-            )
-        repeats[row - 1] = first[key]
-    return [row for row, earlier in enumerate(repeats, start=1) if not earlier], repeats
+        right = (pair.answers, dict(pair.attributes).get("answer_ids"))
+        first, before = answered.setdefault((pair.clean, pair.corrupt), (row, right))
+        if right != before:
+            problem = f"same prompts as row {first} but another answer; keep one of them"
+            raise table.bad(row, column, problem)
+        if (earlier := found.setdefault(pair, row)) != row:
+            lost.append((row, column, f"repeats row {earlier}"))
+    return list(found), lost
 
 
-def _read(table: Table, layout: Layout, column: str) -> list[PromptPair]:
-    return [layout.pair(table, row, column) for row in range(1, len(table.rows) + 1)]
-
-
-def read_pairs(path: str | Path) -> PairFile:
-    """Every prompt pair of a file, repeated rows left out and listed.
+def read_pairs(path: str | Path, *, strict: bool = False) -> PairFile:
+    """Every prompt pair of a file; rows that repeat or cannot be read are left out and listed.
 
     Raises
     ------
     ValueError
-        The file, row and column at fault and what to do, in one sentence.
+        The file has another layout, no row can be read, or two rows contradict each other; with
+        `strict`, any row that cannot be read. Names file, row and column, and what to do.
     """
     import pandas as pd
 
@@ -77,30 +85,39 @@ def read_pairs(path: str | Path) -> PairFile:
         layout = TOKEN_IDS
     else:
         layout, columns = find_layout(table), corruption_columns(table)
-    every = {column: _read(table, layout, column) for column in columns}
-    kept, repeats = _distinct(table, every[columns[0]], columns[0])
-    lost = [(row, f"repeats row {first}") for row, first in enumerate(repeats, start=1) if first]
+    read, refused = {}, None
+    for column in columns:
+        try:
+            read[column] = _usable(table, layout, column, strict=strict)
+        except ValueError as error:
+            if strict or "same prompts as" in str(error):
+                raise
+            refused = refused or error
+    if not read and refused is not None:
+        raise refused
+    lost = [row for _, rows in read.values() for row in rows]
     return PairFile(
         path=table.path,
         layout=layout.key,
         metric=layout.metric,
-        pairs={column: tuple(pairs[row - 1] for row in kept) for column, pairs in every.items()},
-        dropped=pd.DataFrame(lost, columns=["row", "reason"]),
+        pairs={column: tuple(pairs) for column, (pairs, _) in read.items()},
+        rows=len(table.rows),
+        dropped=pd.DataFrame(lost, columns=["row", "corruption", "reason"]),
     )
 
 
-def task_from_file(path: str | Path, *, key: str | None = None) -> Task:
+def task_from_file(path: str | Path, *, key: str | None = None, strict: bool = False) -> Task:
     """A task that draws the rows of a file without replacement.
 
     Corruptions are the file's corruption columns, templates its `template` column. Rows that
-    repeat an earlier one are left out, and `source` says how many.
+    repeat an earlier one or cannot be read are left out; `source` says how many and why.
 
     Raises
     ------
     ValueError
         See `read_pairs`; and when more examples are asked for than the file has.
     """
-    file = read_pairs(path)
+    file = read_pairs(path, strict=strict)
     name = key or file.path.stem
     columns = tuple(file.pairs)
     ids = tuple(dict.fromkeys(pair.template for pair in file.pairs[columns[0]]))
@@ -128,7 +145,6 @@ def task_from_file(path: str | Path, *, key: str | None = None) -> Task:
         return tuple(pairs[int(i)] for i in rng.permutation(len(pairs))[:n])
 
     rows = len(file.pairs[columns[0]])
-    note = f"; {len(file.dropped)} repeated rows left out" if len(file.dropped) else ""
     return Task(
         key=name,
         title=f"Prompts of {file.path.name}",
@@ -138,6 +154,16 @@ def task_from_file(path: str | Path, *, key: str | None = None) -> Task:
         metric=file.metric,
         pools=("all",),
         distinct=True,
-        source=f"{file.path.name}: {rows} rows, {file.layout} layout{note}",
+        source=f"{file.path.name}: {rows} rows, {file.layout} layout{_left_out(file)}",
         licence="user's own",
     )
+
+
+def _left_out(file: PairFile, named: int = 3) -> str:
+    """How many rows were left out, and the first of them with its reason; empty if none was."""
+    rows = file.dropped.drop_duplicates("row")
+    if rows.empty:
+        return ""
+    why = [f"row {row}: {reason}" for row, reason in zip(rows["row"], rows["reason"], strict=True)]
+    shown = "; ".join(why[:named] + ["..."] * (len(why) > named))
+    return f"; {len(rows)} of {file.rows} rows left out ({shown})"

@@ -139,7 +139,7 @@ def test_curve_reports_asked_and_live_sizes_and_ends_at_the_full_model():
     for share, row in zip(MIB_FRACTIONS, curve.itertuples(), strict=True):
         alone = evaluate(
             model,
-            top_n(model.graph, scores, round(share * model.graph.n_edges)),
+            top_n(model.graph, scores, int(share * model.graph.n_edges)),
             batch,
             metric="logit_diff",
         )

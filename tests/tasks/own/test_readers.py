@@ -153,8 +153,10 @@ def test_repeated_rows_are_left_out_and_listed(tmp_path):
     path = write(tmp_path, OWN + ROWS[0] + ROWS[1] + ROWS[0])
     file = read_pairs(path)
     assert len(file.pairs["corrupt"]) == 2
-    assert file.dropped.to_dict("records") == [{"row": 3, "reason": "repeats row 1"}]
-    assert "1 repeated rows left out" in task_from_file(path).source
+    assert file.dropped.to_dict("records") == [
+        {"row": 3, "corruption": "corrupt", "reason": "repeats row 1"}
+    ]
+    assert "1 of 3 rows left out (row 3: repeats row 1)" in task_from_file(path).source
     clash = OWN + ROWS[0] + ROWS[0].replace(", Mary, John", ", John, Mary")
     with pytest.raises(ValueError, match="row 2, column 'corrupt': same prompts as row 1 but"):
         read_pairs(write(tmp_path, clash))
@@ -174,7 +176,6 @@ BAD = [
     ("clean,answer,wrong_answer\na, b, c\n", "pairs.csv", "missing column 'corrupt'"),
     (OWN + ROWS[0] + "a,, c, d,t\n", "pairs.csv", "row 2, column 'corrupt': the cell is empty"),
     (OWN + "a,b, c, c,t\n", "pairs.csv", "row 1, column 'wrong_answer': ' c' is also the answer"),
-    (OWN + "go,to,he,she,t\n", "pairs.csv", "row 1, column 'answer': 'he' would be glued"),
     ("{}\n{", "x.jsonl", "line 2 is not valid JSON"),
     ("[1]", "x.jsonl", "line 1 holds a list, not an object"),
     ('{"clean": 3, "corrupt": "a", "answer": " b", "wrong_answer": " c"}', "x.jsonl",
@@ -195,7 +196,7 @@ BAD = [
 def test_bad_files_are_named_with_row_and_column(tmp_path, content, name, message):
     path = write(tmp_path, content, name)
     with pytest.raises(ValueError, match=message) as caught:
-        read_pairs(path)
+        read_pairs(path, strict=True)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -287,3 +288,61 @@ def test_a_hub_name_that_cannot_be_loaded_is_one_sentence(monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", offline)
     with pytest.raises(ValueError, match=r"split 'train' of 'mib-bench/ioi' could not be loaded"):
         read_pairs("mib-bench/ioi")
+
+
+def test_a_row_that_cannot_be_read_is_left_out_and_named(tmp_path):
+    path = write(tmp_path, OWN + ROWS[0] + "a,, c, d,t\n" + "a,b, c, c,t\n" + ROWS[1])
+    file = read_pairs(path)
+    assert len(file.pairs["corrupt"]) == 2
+    assert file.dropped["row"].tolist() == [2, 3]
+    said = "2 of 4 rows left out (row 2: column 'corrupt': the cell is empty"
+    assert said in task_from_file(path).source
+    with pytest.raises(ValueError, match="row 2, column 'corrupt': the cell is empty"):
+        read_pairs(path, strict=True)
+    with pytest.raises(ValueError, match="row 1, column 'corrupt': the cell is empty"):
+        read_pairs(write(tmp_path, OWN + "a,, c, d,t\n"))
+
+
+def test_a_corruption_that_a_row_lacks_costs_only_that_corruption(tmp_path):
+    one = {
+        "prompt": "1 and 2 is",
+        "label": "3",
+        "x_counterfactual": {"prompt": "4 and 2 is", "label": "6"},
+    }
+    rows = [
+        one | {"y_counterfactual": {"prompt": "1 and 9 is", "label": "10"}},
+        {**one, "prompt": "1 and 1 is", "label": "2", "y_counterfactual": None},
+        {**one, "prompt": "3 and 3 is", "label": "6", "y_counterfactual": None},
+    ]
+    file = read_pairs(write(tmp_path, "\n".join(map(json.dumps, rows)), "p.jsonl"))
+    assert [len(file.pairs[f"{name}_counterfactual"]) for name in "xy"] == [2, 1]
+    assert sorted(file.dropped["row"]) == [2, 3, 3]
+
+
+def test_what_repeats_depends_on_the_corruption_and_the_answers(tmp_path):
+    head = "clean,corrupt,corrupt_hard,answer,wrong_answer\n"
+    rows = "a,b,c, x, y\n" + "a,b,d, x, y\n" + "a,b,c, x, z\n"
+    file = read_pairs(write(tmp_path, head + rows))
+    assert {name: len(pairs) for name, pairs in file.pairs.items()} == {
+        "corrupt": 2,
+        "corrupt_hard": 3,
+    }
+
+
+def test_answers_without_a_space_are_the_tokenizers_business(tmp_path):
+    rows = "The Chief Executive Officer (CE,The Chief Executive Manager (CE,O,M,t\n"
+    (pair,) = read_pairs(write(tmp_path, OWN + rows)).pairs["corrupt"]
+    assert (pair.answers, pair.wrong_answers) == (("O",), ("M",))
+
+
+def test_mib_names_have_the_subject_as_wrong_answer_under_every_corruption(tmp_path):
+    row = {
+        "prompt": "Mary John went, John to",
+        "metadata": {"indirect_object": "Mary", "subject": "John"},
+        "abc_counterfactual": {
+            "prompt": "Paul Ann went, Sue to",
+            "metadata": {"indirect_object": "Paul", "subject": "Sue"},
+        },
+    }
+    (pair,) = read_pairs(write(tmp_path, json.dumps(row), "p.jsonl")).pairs["abc_counterfactual"]
+    assert (pair.answers, pair.wrong_answers) == ((" Mary",), (" John",))
