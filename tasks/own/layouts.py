@@ -80,8 +80,13 @@ def _greater_than(table: Table, row: int, corruption: str) -> PromptPair:
     text = str(label).strip().zfill(2)
     if text not in SUFFIXES[:-1]:
         raise table.bad(row, "label", f"expected a two-digit year suffix 00 to 98, found {label!r}")
+    clean = text_cell(table, row, "clean")
+    century = clean.rstrip()[-2:]
+    if not century.isdigit() or century + text not in clean:
+        problem = f"the prompt does not end after a year that began with {century}{text}"
+        raise table.bad(row, "label", f"{problem}, so {label!r} is no start year of it")
     return PromptPair(
-        text_cell(table, row, "clean"),
+        clean,
         text_cell(table, row, corruption),
         tuple(suffix for suffix in SUFFIXES if suffix > text),
         tuple(suffix for suffix in SUFFIXES if suffix <= text),
@@ -159,8 +164,14 @@ def find_layout(table: Table) -> Layout:
         if not missing[layout.key]:
             return layout
     nearest = max(LAYOUTS[:3], key=lambda layout: len(set(layout.needs) & set(table.columns)))
+    names = " ".join(table.columns)
+    hint = next(
+        (f"; cells seem to be separated by {mark!r}" for mark in ";\t|" if mark in names), ""
+    )
+    if any(name != name.strip() for name in table.columns):
+        hint = "; take the spaces out of the header"
     raise ValueError(
         f"{table.path}: missing column {', '.join(map(repr, missing[nearest.key]))}; found "
         f"{', '.join(map(repr, table.columns))}; needed: clean, corrupt, answer, wrong_answer"
-        "[, template] (or an EAP-IG or MIB layout)"
+        f"[, template] (or an EAP-IG or MIB layout){hint}"
     )

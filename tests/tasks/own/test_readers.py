@@ -78,7 +78,8 @@ def test_eap_ig_greater_than_layout(tmp_path):
     assert pair.answers[0] == "33"
     assert pair.wrong_answers[-1] == "32"
     assert len(pair.answers) + len(pair.wrong_answers) == 100
-    early = read_pairs(write(tmp_path, text.replace(",32", ",2"))).pairs["corrupted"][0]
+    two = text.replace("1732", "1702").replace(",32", ",2")
+    early = read_pairs(write(tmp_path, two)).pairs["corrupted"][0]
     assert early.answers[0] == "03"
 
 
@@ -346,3 +347,26 @@ def test_mib_names_have_the_subject_as_wrong_answer_under_every_corruption(tmp_p
     }
     (pair,) = read_pairs(write(tmp_path, json.dumps(row), "p.jsonl")).pairs["abc_counterfactual"]
     assert (pair.answers, pair.wrong_answers) == ((" Mary",), (" John",))
+
+
+def test_a_label_that_is_a_class_is_not_read_as_a_year(tmp_path):
+    head = "clean,corrupted,label\n"
+    year = "The war went from 1732 to 17,The war went from 1701 to 17,32\n"
+    assert len(read_pairs(write(tmp_path, head + year)).pairs["corrupted"]) == 1
+    for row in ("The film was,The book was,1\n", year.replace(",32", ",33")):
+        with pytest.raises(
+            ValueError, match="row 1, column 'label': the prompt does not end after"
+        ):
+            read_pairs(write(tmp_path, head + row))
+
+
+@pytest.mark.parametrize(
+    ("head", "hint"),
+    [
+        ("clean;corrupt;answer;wrong_answer", "separated by ';'"),
+        ("clean, corrupt, answer", "spaces"),
+    ],
+)
+def test_a_header_of_another_kind_is_explained(tmp_path, head, hint):
+    with pytest.raises(ValueError, match=hint):
+        read_pairs(write(tmp_path, f"{head}\na{head.count(',') * ',b'}\n"))
