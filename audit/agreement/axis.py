@@ -95,8 +95,11 @@ def runs_axis(
     note: str = "",
     chosen: bool = False,
 ) -> Axis:
-    """Independent runs: fresh data sets, paraphrases, training seeds. Analytic choices are
-    `chosen`: their interval holds for choices like these and its name and kind say so."""
+    """Independent runs: fresh data sets, paraphrases, training seeds.
+
+    Analytic choices are `chosen`: their interval holds for choices like these and its name and kind
+    say so.
+    """
     sets = pack(masks)
     contested = sets.masks(sets.contested)
     pairs = pairwise_jaccard(contested, always=sets.always)

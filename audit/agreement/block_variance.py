@@ -41,15 +41,14 @@ def halves_variance(
     share: float,
     rng: np.random.Generator,
 ) -> tuple[Float[np.ndarray, " index"], Bool[np.ndarray, " index"]]:
-    """Variance over data sets of the mean phi and Jaccard of complementary halves, and whether it
-    is conservative.
+    """Variance over data sets of the mean phi and Jaccard of halves; whether it is conservative.
 
     `values`: agreement of the pairs of halves of all data; `size`: edges kept; `share`: of all.
     V(n/2), the variance between two disjoint blocks, each halved and compared in itself, is
     unbiased for data of half the size. The number of shared edges varies like a count, p (1 - p)
-    with p the share of a set that the other has, so V(n) = V(n/2) * r(n) / r(n/2) with
-    r = p (1 - p) for phi and p (1 - p) (1 + J)^4 for Jaccard, as J = p / (2 - p). In simulations
-    r held within 1.3 over a doubling of n where V itself changed by .15 to 1.6.
+    with p the share of a set that the other has, so V(n) = V(n/2) * r(n) / r(n/2) with r = p (1 -
+    p) for phi and p (1 - p) (1 + J)^4 for Jaccard, as J = p / (2 - p). In simulations r held within
+    1.3 over a doubling of n where V itself changed by .15 to 1.6.
 
     Where a few edges close to the cut or two nearly tied routes decide, one data set can make its
     halves agree nearly always or nearly never, and shows nothing of it. The chance that halves
@@ -68,9 +67,11 @@ def halves_variance(
 
 
 def _close_calls(values: Values, level, single, *, size: float, share: float):
-    """Variance of (phi, Jaccard) of one pair of halves, the largest of three: of a block; of all
-    data; of swaps that happen in some pairs, each as large as one edge. A block with few units may
-    always be wrong about the cut, and then shows no variance."""
+    """Variance of (phi, Jaccard) of one pair of halves, the largest of three.
+
+    Of a block; of all data; of swaps that happen in some pairs, each as large as one edge. A block
+    with few units may always be wrong about the cut, and then shows no variance.
+    """
     whole = values.mean(axis=1)
     in_block, in_whole = (
         size * np.array([(1 - share) * (1 - phi), (1 - j) / (1 + j)]) for phi, j in (level, whole)
@@ -111,9 +112,11 @@ def difference_variance(
 
 
 def _between_blocks(agreement: Agreement, of_example, blocks: int, splits: int, *, rng):
-    """(variance between disjoint blocks of the mean agreement of halves within a block, less the
-    Monte-Carlo variance of those means; variance of the agreement of one pair of halves; mean
-    agreement)."""
+    """(variance between blocks, variance of one pair of halves, mean agreement).
+
+    Between disjoint blocks: of the mean agreement of halves within a block, less the Monte-Carlo
+    variance of those means.
+    """
     units = int(of_example.max()) + 1
     width, rows = units // blocks, []
     for _ in range(splits):

@@ -55,10 +55,11 @@ def block_intervals(
     select: Selector | None = None,
     level: float = 0.95,
 ) -> tuple[Estimate, Estimate]:
-    """(phi, Jaccard) between `runs` bootstrap replicates of these prompts, which keep `kept` edges
-    on average, with intervals from `bootstrap_variance`, t(7), whose lower
-    end is not above what one unseen swap of an edge would give; as they are where phi is undefined
-    or there are fewer than 2 x 8 prompts.
+    """(phi, Jaccard) between `runs` bootstrap replicates of these prompts, with block intervals.
+
+    The replicates keep `kept` edges on average. Intervals from `bootstrap_variance`, t(7), whose
+    lower end is not above what one unseen swap of an edge would give; the estimates as they are
+    where phi is undefined or there are fewer than 2 x 8 prompts.
 
     Jaccard J = p / (2 - p) with p the share of a set that the other has, so its SE is that of phi
     times (1 - k/E) (1 + J)²/2.
@@ -86,8 +87,10 @@ def block_intervals(
 
 
 def replicate_noise(value: float, runs: int, kept: float, share: float) -> float:
-    """Monte-Carlo variance of phi of B replicates, from the spread of inclusion alone: at most
-    that of independent pairs, 2 (1 - phi)/(k (1 - k/E)) / (B (B - 1))."""
+    """Monte-Carlo variance of phi of B replicates, from the spread of inclusion alone.
+
+    At most that of independent pairs, 2 (1 - phi)/(k (1 - k/E)) / (B (B - 1)).
+    """
     return 2 * (1 - value) / (kept * (1 - share)) / (runs * (runs - 1))
 
 
@@ -101,13 +104,13 @@ def bootstrap_variance(
     signed: bool = False,
     select: Selector | None = None,
 ) -> float:
-    """Variance over data sets of phi between bootstrap replicates; `value` is phi of all data,
-    `kept` the mean number of edges; selection as in `replicate_sets`.
+    """Variance over data sets of phi between bootstrap replicates.
 
+    `value` is phi of all data, `kept` the mean number of edges; selection as in `replicate_sets`.
     As `block_variance.halves_variance`: the variance between two disjoint halves of the data, each
-    bootstrapped by itself (less the Monte-Carlo variance of 16 replicates), times
-    r(n)/r(n/2) with r = p (1 - p), p = phi + (1 - phi) k/E. Not below `CLOSE_CALL` times the
-    variance of one pair of replicates of a half, less where they differ in more than a few edges.
+    bootstrapped by itself (less the Monte-Carlo variance of 16 replicates), times r(n)/r(n/2) with
+    r = p (1 - p), p = phi + (1 - phi) k/E. Not below `CLOSE_CALL` times the variance of one pair of
+    replicates of a half, less where they differ in more than a few edges.
     """
     share = kept / scores.shape[1]
     weights = _block_weights(len(scores), rng)

@@ -36,8 +36,9 @@ def least_of_resamples(
     size: float,
     n_edges: int,
 ) -> tuple[Estimate, Estimate]:
-    """The two with t intervals that are not narrower than close calls between the resamples, or
-    one unseen swap, make them. `pairs`: Jaccard of every two; `size`: mean size of the sets.
+    """The two with t intervals as wide as close calls, or one unseen swap, make them at least.
+
+    `pairs`: Jaccard of every two; `size`: mean size of the sets.
 
     A pair with Jaccard J differs in 2 k (1 - J)/(1 + J) edges, so its phi is
     1 - (1 - J)/((1 + J)(1 - k/E)).

@@ -115,8 +115,10 @@ def halves_change(
 def bootstrap_change(
     first: Selected, second: Selected, resamples: Resamples, *, level: float = 0.95
 ) -> tuple[Change, Change]:
-    """phi and Jaccard between the same bootstrap replicates; infinitesimal jackknife of the
-    difference, t(n-1), at least that of one unseen swap."""
+    """phi and Jaccard between the same bootstrap replicates.
+
+    Infinitesimal jackknife of the difference, t(n-1), at least that of one unseen swap.
+    """
     values, terms = [], []
     for s in (first, second):
         sets = replicate_sets(s.scores, resamples.weights, size=s.size, signed=s.signed)
@@ -142,8 +144,11 @@ def bootstrap_change(
 def template_change(
     first: Selected, second: Selected, templates: tuple[str, ...], *, level: float = 0.95
 ) -> tuple[Change, Change]:
-    """phi and Jaccard between the circuits of single templates; jackknife over templates, t(T-1),
-    with the floors of `runs_interval` for tied and for few runs, and one unseen swap."""
+    """phi and Jaccard between the circuits of single templates.
+
+    Jackknife over templates, t(T-1), with the floors of `runs_interval` for tied and for few runs,
+    and one unseen swap.
+    """
     masks = [
         top_n_masks(template_means(s.scores, templates)[0], s.size, signed=s.signed)
         for s in (first, second)
@@ -195,8 +200,10 @@ def _jaccard_without_run(masks) -> Float[np.ndarray, " run"]:
 def _unseen_swap(
     first: Selected, second: Selected, level: float, *, pairs: int = 4
 ) -> tuple[float, float]:
-    """Least half-width for phi and Jaccard: of one swap that one data set need not show, as in
-    `halves`; 0 for the same scores and selection, whose difference is 0 in every sample."""
+    """Least half-width for phi and Jaccard: of one swap that one data set need not show.
+
+    As in `halves`; 0 for the same scores and selection, whose difference is 0 in every sample.
+    """
     size, edges = min(first.size, second.size), first.scores.shape[1]
     same = (first.size, first.signed) == (second.size, second.signed)
     if size >= edges or (same and np.array_equal(first.scores, second.scores)):

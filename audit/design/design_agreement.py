@@ -122,10 +122,12 @@ def _none(why: str) -> dict[str, Any]:
 def _block_interval(
     design: Design, derived: Derived, name: str, blocks, level: float, sample, seed: int
 ) -> tuple[Estimate | None, Estimate | None]:
-    """(phi, Jaccard) of one block with the interval of its kind: blocks of the data set that
-    resamples were drawn from, or the infinitesimal jackknife where it is not at hand; row
-    jackknife t for levels that are a sample. Several blocks, fixed
-    levels and circuits without edges have none."""
+    """(phi, Jaccard) of one block with the interval of its kind.
+
+    Blocks of the data set that resamples were drawn from, or the infinitesimal jackknife where it
+    is not at hand; row jackknife t for levels that are a sample. Several blocks, fixed levels and
+    circuits without edges have none.
+    """
     (rows, *others), masks = blocks, derived.masks
     is_sample = {facet.name: facet.random for facet in design.facets}[name]
     if others or not is_sample or not masks[rows].any(axis=1).all():

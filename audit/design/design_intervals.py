@@ -96,8 +96,11 @@ def balanced(keys: Sequence[RunKey], effects: Sequence[Effect]) -> bool:
 def _from_squares(
     keys, values, effect: Effect, effects: Sequence[Effect], level: float
 ) -> Interval:
-    """From the mean squares of a balanced grid; what is subtracted counts as the interaction with
-    the facet of fewest levels, the fewest degrees of freedom that it can have."""
+    """From the mean squares of a balanced grid.
+
+    What is subtracted counts as the interaction with the facet of fewest levels, the fewest degrees
+    of freedom that it can have.
+    """
     centred = values - values.mean(axis=0)
     codes = [labels_of(keys, other) for other in effects]
     sizes = [int(code.max()) + 1 for code in codes]

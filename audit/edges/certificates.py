@@ -81,8 +81,9 @@ def certified_circuit(
     alpha: float = 0.05,
     simultaneous: bool = True,
 ) -> Certificates:
-    """`certify` from per-example scores; with `clusters` the edits are of whole templates. `size`,
-    `signed` and `select` as in `replicate_sets`.
+    """`certify` from per-example scores; with `clusters` the edits are of whole templates.
+
+    `size`, `signed` and `select` as in `replicate_sets`.
 
     Raises
     ------

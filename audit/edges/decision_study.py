@@ -16,7 +16,8 @@ Component = float | Float[np.ndarray, " edge"]
 def mean_se(
     template: Component, prompt: Component, draw: Component = 0.0, *, sizes: tuple[int, int, int]
 ):
-    """SE of a mean score with T templates x P prompts x R draws:
+    """SE of a mean score with T templates x P prompts x R draws.
+
     sqrt(var_t/T + var_p/(T P) + var_e/(T P R)). Negative components count as 0.
 
     >>> round(float(mean_se(0.5, 1.0, 2.0, sizes=(48, 10, 2))), 3)
@@ -37,8 +38,9 @@ def decision_table(
     designs: Iterable[tuple[int, int]],
     draws: int = 1,
 ) -> pd.DataFrame:
-    """One row per (templates, prompts per template): prompts in total and the SE of a mean score,
-    the median over edges where components are arrays.
+    """One row per (templates, prompts per template): prompts in total and the SE of a mean score.
+
+    The median over edges where components are arrays.
 
     >>> decision_table(0.5, 1.0, designs=[(12, 100), (48, 10)]).round(3).to_dict("list")["se"]
     [0.206, 0.112]

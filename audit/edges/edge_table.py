@@ -21,7 +21,9 @@ def edge_table(
     level: float = 0.95,
     rng: np.random.Generator | None = None,
 ) -> pd.DataFrame:
-    """Columns edge, src, dst, score, se, snr, sign_consistency, rank, in_circuit, class, p_max_t,
+    """What is known of each edge, one row an edge.
+
+    Columns edge, src, dst, score, se, snr, sign_consistency, rank, in_circuit, class, p_max_t,
     inner, outer, exact, exact_se, exact_sd, exact_snr, exact_sign_consistency, exact_cv,
     inclusion_<axis>.
 
@@ -29,8 +31,8 @@ def edge_table(
     else over prompts. `class` comes from the first axis: core, contingent or noise. `p_max_t` is
     adjusted for all edges (step-down max-T); `inner` edges are surely, and edges that are not
     `outer` surely not, among the true largest `circuit.requested`, jointly at `level`. These three
-    need `rng`. Exact effects (layer L0) have the spread over prompts, |mean| over it, and a CV
-    only where |mean| >= 2 `exact_se`, which is over templates as `se` is.
+    need `rng`. Exact effects (layer L0) have the spread over prompts, |mean| over it, and a CV only
+    where |mean| >= 2 `exact_se`, which is over templates as `se` is.
     """
     graph = scores.graph
     clusters = use_templates(scores.templates)

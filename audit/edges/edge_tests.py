@@ -39,8 +39,11 @@ class MaxT:
 
 
 def t_test(summary: EdgeSummary, *, minimum_effect: float = 0.0) -> Edge:
-    """Unadjusted p of |effect| <= minimum effect, t(df) of the summary; two-sided at minimum
-    effect 0, and the one-sided test at the nearer boundary otherwise. NaN where there is no SE."""
+    """Unadjusted p of |effect| <= minimum effect, t(df) of the summary.
+
+    Two-sided at minimum effect 0, and the one-sided test at the nearer boundary otherwise. NaN
+    where there is no SE.
+    """
     t = _statistic(summary, minimum_effect)
     tail = student_t.sf(t, max(summary.df, 1.0))
     return np.where(np.isnan(t), np.nan, tail * (2 if minimum_effect == 0 else 1))
@@ -141,8 +144,11 @@ def max_t(
 
 
 def _moved_critical(critical: float, number: int, df: float, share: float) -> float:
-    """Move a critical |t(number - 1)| to the same tail of t(df); with few units no further in than
-    the two-sided tail `share`, the level of one edge (Bonferroni)."""
+    """Move a critical |t(number - 1)| to the same tail of t(df).
+
+    With few units no further in than the two-sided tail `share`, the level of one edge
+    (Bonferroni).
+    """
     tail = max(float(student_t.sf(critical, number - 1)), np.finfo(float).tiny)
     return float(student_t.isf(min(tail, share / 2) if number < FEW_UNITS else tail, df))
 
@@ -160,8 +166,10 @@ def _largest(flipped, net, mean, inverse) -> Float[np.ndarray, " replicate"]:
 
 
 def _unit_values(scores, clusters: Clusters):
-    """Scores of independent units, whose plain mean is the mean score, and the size of each unit
-    relative to the mean size."""
+    """(scores of independent units, size of each relative to the mean size).
+
+    Their plain mean is the mean score.
+    """
     if clusters is None:
         return scores, np.ones(len(scores))
     units = unit_of_example(len(scores), clusters)

@@ -88,8 +88,10 @@ def posterior_draws(
 
 
 def normal_score(t: Float[np.ndarray, " edge"], df: float) -> Float[np.ndarray, " edge"]:
-    """z with Phi(z) about the t(df) law at t (Wallace 1959), so that few units do not make noise
-    look like effects: sign(t) (8 df + 1)/(8 df + 3) sqrt(df log(1 + t²/df)).
+    """z with Phi(z) about the t(df) law at t (Wallace 1959).
+
+    So that few units do not make noise look like effects: sign(t) (8 df + 1)/(8 df + 3) sqrt(df
+    log(1 + t²/df)).
 
     >>> normal_score(np.array([-2.07, 0.0]), 23).round(2).tolist()
     [-1.96, 0.0]
@@ -121,8 +123,10 @@ def forecast(
     iterations: int = 400,
     error_repeats: int = 10,
 ) -> pd.DataFrame:
-    """Expected phi of two fresh data sets at each number of units (prompts, or templates if the
-    summary is clustered): columns units, phi, error, low, high, kind.
+    """Expected phi of two fresh data sets at each number of units.
+
+    Units are prompts, or templates if the summary is clustered. Columns units, phi, error, low,
+    high, kind.
 
     `error` is the stated error of the forecast at 95 %, and low and high are phi -/+ error: see
     `forecast_error`. Errors of edges are simulated as independent.

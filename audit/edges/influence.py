@@ -21,8 +21,9 @@ _ROUNDS = 3
 def phi_influence(
     scores: Float[np.ndarray, "example edge"], *, size: int, signed: bool = False
 ) -> Float[np.ndarray, " example"]:
-    """About the change in bootstrap phi when one prompt is dropped. Positive: the circuit is more
-    stable without it. NaN when phi is undefined.
+    """About the change in bootstrap phi when one prompt is dropped.
+
+    Positive: the circuit is more stable without it. NaN when phi is undefined.
 
     The derivative of phi with p_e = Phi((|m_e| - c)/tau_e), the chance that a resample keeps edge
     e: m_e its mean, c the cut at which `size` edges are kept on average, tau_e the SE of the
@@ -103,8 +104,11 @@ def _kept_by_prompt(
     *,
     both: bool,
 ) -> Float[np.ndarray, " example"]:
-    """Change of sum p (1 - p) when one prompt is dropped. `part`: centred scores with the sign of
-    their mean; `both`: edges are kept by magnitude, so on either side of 0."""
+    """Change of sum p (1 - p) when one prompt is dropped.
+
+    `part`: centred scores with the sign of their mean; `both`: edges are kept by magnitude, so on
+    either side of 0.
+    """
     n, together = len(part), np.zeros(len(part))
     at = _cut(part, level, kept, together, both=both)
     for _ in range(_ROUNDS):

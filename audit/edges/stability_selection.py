@@ -103,7 +103,6 @@ def r_concave_tail(mean: float, t: float, grid: int, r: float) -> float:
 
 def _matching_offset(target: float, last: int, r: float) -> float:
     """Offset a at which (a + i)^(1/r) on 0..last has mean `target`; inf where none is needed."""
-
     i = np.arange(last + 1)
 
     def excess(log_a: float) -> float:

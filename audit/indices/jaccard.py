@@ -54,8 +54,11 @@ def mean_pairwise(pairs: Pairs) -> float:
 
 
 def pairwise_cv(pairs: Pairs) -> float:
-    """Standard deviation over mean of the pairwise values (the CV tabulated by Méloux et al.,
-    arXiv 2510.00845). NaN where there are fewer than 2 pairs or the mean is 0."""
+    """Standard deviation over mean of the pairwise values.
+
+    The CV tabulated by Méloux et al. (arXiv 2510.00845). NaN where there are fewer than 2 pairs or
+    the mean is 0.
+    """
     values = off_diagonal(pairs)
     mean = values.mean() if len(values) else 0.0
     return float(values.std(ddof=1) / mean) if len(values) > 1 and mean > 0 else float("nan")
@@ -68,11 +71,12 @@ def jaccard_of_runs(
     level: float = 0.95,
     estimand: str = "agreement of independent runs",
 ) -> Estimate:
-    """Mean pairwise value of M independent runs with the interval of
-    `runs_interval.interval_of_runs`; `size` is the mean size of the sets. No interval for M = 2.
+    """Mean pairwise value of M independent runs with the interval of `interval_of_runs`.
 
-    When all runs agree the interval is that of `phi.phi_of_runs` with disagreement counted
-    as 0: the lower end is (1 - level)^(2/(M-1)).
+    `size` is the mean size of the sets. No interval for M = 2.
+
+    When all runs agree the interval is that of `phi.phi_of_runs` with disagreement counted as 0:
+    the lower end is (1 - level)^(2/(M-1)).
     """
     runs, value = len(pairs), mean_pairwise(pairs)
     if runs < 3 or not np.isfinite(value):
@@ -164,8 +168,10 @@ def jaccard_to(
 def size_matched_jaccard(
     scores: Float[np.ndarray, "run edge"], sizes: Int[np.ndarray, " run"]
 ) -> Pairs:
-    """Jaccard of every two runs after cutting both to the smaller size, best |score| first, so
-    that it measures membership and not size."""
+    """Jaccard of every two runs after cutting both to the smaller size, best |score| first.
+
+    So it measures membership and not size.
+    """
     rank = np.argsort(np.argsort(-np.abs(scores), axis=1, kind="stable"), axis=1)
     pairs = np.eye(len(scores))
     for size in np.unique(sizes):

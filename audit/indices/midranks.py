@@ -29,8 +29,10 @@ def midranks(values: Matrix, weights: Column) -> Matrix:
 
 
 def unit_ranks(values: Matrix, weights: Column) -> Matrix:
-    """Weighted mid-ranks of every column, centred and scaled so that the product of two columns
-    is their rank correlation; NaN where a column is constant."""
+    """Weighted mid-ranks of every column, centred and scaled.
+
+    The product of two columns is their rank correlation; NaN where a column is constant.
+    """
     share = weights / weights.sum()
     ranks = midranks(values, weights)
     ranks -= share @ ranks
@@ -40,8 +42,10 @@ def unit_ranks(values: Matrix, weights: Column) -> Matrix:
 
 
 def weighted_auroc(values: Column, labels: Matrix, weights: Column) -> Float[np.ndarray, " column"]:
-    """P(value with label > value without) + half the tie probability, for every label column;
-    graded labels are soft. NaN where all or none have the label."""
+    """P(value with label > value without) + half the tie probability, for every label column.
+
+    Graded labels are soft. NaN where all or none have the label.
+    """
     positive = weights @ labels
     pairs = positive * (weights.sum() - positive)
     # Positives ranked against positives contribute W_1^2 / 2 by symmetry.
@@ -52,8 +56,10 @@ def weighted_auroc(values: Column, labels: Matrix, weights: Column) -> Float[np.
 def weighted_average_precision(
     score: Column, labels: Matrix, weights: Column
 ) -> Float[np.ndarray, " column"]:
-    """sum_t (R_t - R_(t-1)) P_t over thresholds t of one score, for every label column; ties share
-    one threshold. NaN where none has the label."""
+    """sum_t (R_t - R_(t-1)) P_t over thresholds t of one score, for every label column.
+
+    Ties share one threshold. NaN where none has the label.
+    """
     order = np.argsort(-score, kind="stable")
     ordered = score[order]
     ends = np.flatnonzero(np.r_[ordered[1:] != ordered[:-1], True])

@@ -71,9 +71,12 @@ def row_projections(
 def closed_form_variance(
     masks: Bool[np.ndarray, "run edge"], *, n_edges: int | None = None, always: int = 0
 ) -> float:
-    """v = 4/M² sum_i (phi_i - mean)², the published variance. It treats rows as independent runs:
-    with resamples of one data set it understates the SE 6 to 26 times, and it undercovers for
-    fewer than about 30 runs. Kept for comparison with published intervals."""
+    """v = 4/M² sum_i (phi_i - mean)², the published variance.
+
+    It treats rows as independent runs: with resamples of one data set it understates the SE 6 to 26
+    times, and it undercovers for fewer than about 30 runs. Kept for comparison with published
+    intervals.
+    """
     projections = row_projections(masks, n_edges=n_edges, always=always)
     centred = projections - projections.mean()
     return float(4 / len(masks) ** 2 * (centred @ centred))
@@ -82,8 +85,10 @@ def closed_form_variance(
 def leave_one_run_out(
     masks: Bool[np.ndarray, "run edge"], *, n_edges: int | None = None, always: int = 0
 ) -> Float[np.ndarray, " run"]:
-    """phi without run i, for every i, in one product: with c the counts, dropping row z changes
-    sum c (M-1-c) by z @ (2c - M)."""
+    """phi without run i, for every i, in one product.
+
+    With c the counts, dropping row z changes sum c (M-1-c) by z @ (2c - M).
+    """
     edges = masks.shape[1] if n_edges is None else n_edges
     runs, counts = len(masks), masks.sum(axis=0)
     if runs < 3:
@@ -101,8 +106,11 @@ def leave_one_run_out(
 def pair_phi(
     masks: Bool[np.ndarray, "run edge"], *, n_edges: int | None = None, always: int = 0
 ) -> Float[np.ndarray, " pair"]:
-    """phi of every two runs on the scale of all: 1 - d_ij / (2 E q (1 - q)) with d the symmetric
-    difference and q the mean share of edges kept by all runs; their mean is `phi`."""
+    """phi of every two runs on the scale of all: 1 - d_ij / (2 E q (1 - q)).
+
+    With d the symmetric difference and q the mean share of edges kept by all runs; their mean is
+    `phi`.
+    """
     edges = masks.shape[1] if n_edges is None else n_edges
     shared = overlaps(masks)
     sizes = np.diag(shared)
@@ -121,8 +129,7 @@ def phi_of_runs(
     level: float = 0.95,
     estimand: str = "agreement of independent runs",
 ) -> Estimate:
-    """phi of M independent runs with the interval of `runs_interval.interval_of_runs`. No interval
-    for M = 2.
+    """phi of M independent runs with the interval of `interval_of_runs`; none for M = 2.
 
     When all runs agree the jackknife SE is 0; the lower end is then (1 - level)^(2/(M-1)): the
     modal set has probability at least (1 - level)^(1/(M-1)), and phi is taken to be no worse than
@@ -216,8 +223,11 @@ def phi_without_unit(
 
 
 def overlaps(masks: Bool[np.ndarray, "run edge"], *, always: int = 0) -> Int[np.ndarray, "run run"]:
-    """Number of edges every two runs share. Columns that all or no runs keep may be left out of
-    `masks` when their number that all keep is given as `always`."""
+    """Number of edges every two runs share.
+
+    Columns that all or no runs keep may be left out of `masks` when their number that all keep is
+    given as `always`.
+    """
     total = np.full((len(masks), len(masks)), always, dtype=np.int64)
     for block in column_blocks(masks):
         dense = block.astype(np.float32)

@@ -1,5 +1,7 @@
-"""Differences between two values of phi, and tests of one against a bar (section 4.3 of Nogueira,
-Sechidis and Brown, JMLR 18(174), 2018)."""
+"""Differences between two values of phi, and tests of one against a bar.
+
+Section 4.3 of Nogueira, Sechidis and Brown, JMLR 18(174), 2018.
+"""
 
 from dataclasses import replace
 from typing import Literal
@@ -20,9 +22,12 @@ def phi_difference(
     *,
     level: float = 0.95,
 ) -> Estimate:
-    """phi(b) - phi(a). With `counts`: paired, both from the same resamples (IJ of the difference).
-    Without: two independent groups of independent runs, their own intervals recovered into one of
-    the difference (MOVER, Zou and Donner 2008): low = d - sqrt((b - low_b)² + (high_a - a)²)."""
+    """phi(b) - phi(a), with an interval.
+
+    With `counts`: paired, both from the same resamples (IJ of the difference). Without: two
+    independent groups of independent runs, their own intervals recovered into one of the difference
+    (MOVER, Zou and Donner 2008): low = d - sqrt((b - low_b)² + (high_a - a)²).
+    """
     gap = phi(masks_b) - phi(masks_a)
     if counts is None:
         a, b = (phi_of_runs(masks, level=level) for masks in (masks_a, masks_b))
@@ -48,9 +53,11 @@ def phi_test(
     side: Literal["greater", "less", "two-sided"] = "greater",
     df: float | None = None,
 ) -> float:
-    """p-value of V = (phi - phi_0)/SE (section 4.3 of the paper) against t(df), by default with
-    n - 1 degrees of freedom; `df=inf` is the normal law of the paper, which rejects too much for
-    few runs. The SE must be one that is valid for the design."""
+    """p-value of V = (phi - phi_0)/SE (section 4.3 of the paper) against t(df).
+
+    By default with n - 1 degrees of freedom; `df=inf` is the normal law of the paper, which rejects
+    too much for few runs. The SE must be one that is valid for the design.
+    """
     if not estimate.se > 0:
         return float("nan")
     df = float(estimate.n - 1) if df is None else df

@@ -33,8 +33,10 @@ def spearman(a: Scores, b: Scores, *, only: Bool[np.ndarray, " edge"] | None = N
 
 
 def weighted_tau(a: Scores, b: Scores) -> float:
-    """Weighted Kendall tau of |score| (Vigna 2015; additive hyperbolic weights 1/(rank + 1)), so
-    that exchanges near the top count most. NaN for constant scores."""
+    """Weighted Kendall tau of |score| (Vigna 2015; additive hyperbolic weights 1/(rank + 1)).
+
+    So exchanges near the top count most. NaN for constant scores.
+    """
     first, second = np.abs(a), np.abs(b)
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")

@@ -17,13 +17,14 @@ _POINTS = 2001
 def betting_sequence(
     values: Iterable[float], *, bounds: tuple[float, float], budget: int, alpha: float = 0.05
 ) -> Iterator[tuple[float, float]]:
-    """(low, high) of the mean after every value, all of them right at once with probability
-    1 - alpha, whatever the law on `bounds` and however it is watched.
+    """(low, high) of the mean after every value, all right at once with probability 1 - alpha.
+
+    Whatever the law on `bounds` and however it is watched.
 
     Hedged capital (Waudby-Smith and Ramdas 2024, arXiv 2010.09686, Theorem 3): on [0, 1], with
-    K+-(m) = prod_i (1 +- b_i (x_i - m)), m is out once max(K+, K-)/2 >= 1/alpha. The bet
-    b_i = sqrt(2 ln(2/alpha) / (budget v_{i-1})) uses the variance v of the values before, and is
-    cut at 3/4 of what could ruin it. Limits are kept on a grid of 1/2000 of the range, outwards.
+    K+-(m) = prod_i (1 +- b_i (x_i - m)), m is out once max(K+, K-)/2 >= 1/alpha. The bet b_i =
+    sqrt(2 ln(2/alpha) / (budget v_{i-1})) uses the variance v of the values before, and is cut at
+    3/4 of what could ruin it. Limits are kept on a grid of 1/2000 of the range, outwards.
 
     Raises
     ------

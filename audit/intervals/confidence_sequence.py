@@ -19,7 +19,8 @@ LEAST = 30
 
 
 def asymptotic_rho(t_star: int, *, alpha: float = 0.05) -> float:
-    """rho that makes the sequence tightest at `t_star`:
+    """rho that makes the sequence tightest at `t_star`.
+
     rho² = (-2 ln alpha + ln(-2 ln alpha + 1)) / t*.
 
     >>> round(asymptotic_rho(100), 6)

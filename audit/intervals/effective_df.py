@@ -46,8 +46,10 @@ def between_df(means: Float[np.ndarray, "level edge"]) -> float:
 def within_df(
     squares: Float[np.ndarray, "level edge"], each: float | Float[np.ndarray, " level"]
 ) -> float:
-    """Degrees of freedom of a mean square that sums `squares` over levels, at most the sum of
-    `each`, those of every level: trigamma(d/2) = jackknife variance over levels of its logarithm.
+    """Degrees of freedom of a mean square that sums `squares` over levels.
+
+    At most the sum of `each`, those of every level: trigamma(d/2) = jackknife variance over levels
+    of its logarithm.
 
     >>> y = np.random.default_rng(0).standard_t(3, size=(20, 10, 3000))
     >>> squares = ((y - y.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
@@ -81,11 +83,12 @@ def crossed_df(residual: Float[np.ndarray, "row column edge"]) -> float:
 
 
 def jackknife_df(left_out: Float[np.ndarray, " group"]) -> float:
-    """Degrees of freedom of the jackknife variance of a statistic `left_out` without each group,
-    between 2 and groups - 1: as `between_df`, for one value a group.
+    """Degrees of freedom of the jackknife variance of a statistic `left_out` without each group.
 
-    Where one group holds most of a heavy tail the SE itself is hardly known. The jackknife
-    variance of its logarithm is taken 1.5 times, as ten values often hide their tail.
+    Between 2 and groups - 1: as `between_df`, for one value a group.
+
+    Where one group holds most of a heavy tail the SE itself is hardly known. The jackknife variance
+    of its logarithm is taken 1.5 times, as ten values often hide their tail.
 
     >>> jackknife_df(np.arange(10.0)), jackknife_df(np.r_[np.arange(9.0), 90.0]) < 3
     (9.0, True)
@@ -97,8 +100,9 @@ def jackknife_df(left_out: Float[np.ndarray, " group"]) -> float:
 
 
 def summed_df(squares: Float[np.ndarray, " level"], nominal: float) -> float:
-    """Degrees of freedom, at most `nominal`, of a mean square that sums `squares` over levels and
-    over edges that share them: as `between_df`, with the jackknife variance of its logarithm taken
+    """Degrees of freedom, at most `nominal`, of a mean square that sums over levels and edges.
+
+    The edges share the levels: as `between_df`, with the jackknife variance of its logarithm taken
     1.5 times, as one value often hides its tail.
 
     >>> summed_df(np.array([1.0, 2, 1, 2, 1, 2]), 5), summed_df(np.array([1.0, 1, 1, 1, 1, 99]), 5)
@@ -129,9 +133,11 @@ def pooled(values: Float[np.ndarray, "... edge"]) -> Float[np.ndarray, "... few"
 
 
 def _log_jackknife(without: Float[np.ndarray, "level edge"]) -> float:
-    """Jackknife variance of the logarithm, averaged over the edges where it exists, times
-    1 + 1/edges: one edge often hides its heavy tails (t(3) effects: coverage .76 to .93 without,
-    .88 to .95 with it; normal effects .96 and .98)."""
+    """Jackknife variance of the logarithm, averaged over the edges, times 1 + 1/edges.
+
+    Over the edges where it exists: one edge often hides its heavy tails (t(3) effects: coverage .76
+    to .93 without, .88 to .95 with it; normal effects .96 and .98).
+    """
     usable = without[:, (without > 1e-12 * without.max(axis=0, initial=0)).all(axis=0)]
     if usable.shape[1] == 0:
         return 0.0

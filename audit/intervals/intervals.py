@@ -55,10 +55,11 @@ def row_jackknife_se(leave_one_out: Float[np.ndarray, " run"]) -> float:
 
 
 def unseen_swap(size: float, share: float, level: float, *, pairs: int = 4) -> tuple[float, float]:
-    """How far phi and Jaccard may lie from what was seen because of one swap of an edge: its size
-    times 1 - (1 - level)^(1/pairs), as one that happens more often would have been seen in that
-    many independent pairs: four quarters of a data set, or M/2 of M runs. NaN for phi where all
-    edges or none are kept.
+    """How far phi and Jaccard may lie from what was seen because of one swap of an edge.
+
+    Its size times 1 - (1 - level)^(1/pairs), as one that happens more often would have been seen in
+    that many independent pairs: four quarters of a data set, or M/2 of M runs. NaN for phi where
+    all edges or none are kept.
 
     >>> [round(x, 3) for x in unseen_swap(10, 0.1, 0.95)]
     [0.059, 0.096]
@@ -78,8 +79,11 @@ def with_unseen_swap(estimate: Estimate, swap: float, *, bounds: tuple[float, fl
 
 
 def below_one_swap(estimate: Estimate, swap: float) -> Estimate:
-    """The estimate with a lower end that is not above 1 - `swap`: where all samples of one data
-    set agree the SE is 0, although in another data set one edge could be swapped."""
+    """The estimate with a lower end that is not above 1 - `swap`.
+
+    Where all samples of one data set agree the SE is 0, although in another data set one edge could
+    be swapped.
+    """
     if not estimate.low > 1 - swap:
         return estimate
     return replace(estimate, low=1 - swap, interval=f"{estimate.interval}; {UNSEEN}")

@@ -54,9 +54,10 @@ def interval_of_runs(
     level: float,
     estimand: str,
 ) -> Estimate:
-    """value ± t(M-1) SE, with SE the row jackknife of the values `left_out` without each run, but
-    at least `tied_runs_se` and `few_runs_se`; from `MANY_RUNS` runs on with `rivals_se` added and
-    the lower end `lower_end_of_spread`. `pairs`: the index of every two runs.
+    """value ± t(M-1) SE, with SE the row jackknife of the values `left_out` without each run.
+
+    SE is at least `tied_runs_se` and `few_runs_se`; from `MANY_RUNS` runs on with `rivals_se` added
+    and the lower end `lower_end_of_spread`. `pairs`: the index of every two runs.
 
     Nominal 95 % covers .93 to .98 where circuits differ in many edges, and .91 to 1 where few
     edges or a few whole circuits decide, whose agreement takes only a few values.
@@ -110,9 +111,11 @@ def without_interval(
 
 
 def all_runs_equal(name: str, runs: int, *, level: float, estimand: str = "") -> Estimate:
-    """Agreement 1 of M runs: the modal set has probability at least (1 - level)^(1/(M-1)), and a
-    pair that disagrees is taken to agree no better than by chance, so the lower end is the square
-    of that."""
+    """Agreement 1 of M runs, with the interval that this leaves.
+
+    The modal set has probability at least (1 - level)^(1/(M-1)), and a pair that disagrees is taken
+    to agree no better than by chance, so the lower end is the square of that.
+    """
     return Estimate(
         name,
         1.0,
@@ -174,9 +177,10 @@ def rivals_se(pairs: Pair, runs: int, count_variance: float) -> float:
 
 
 def lower_end_of_spread(value: float, half: float) -> float:
-    """Lower end of a value below 1 whose distance d to 1 is a mean of squares: that of a symmetric
-    interval of sqrt(d), 1 - d (1 + half/(2 d))². A rare circuit that few runs show could be
-    common in others; one that many show could not be absent.
+    """Lower end of a value below 1 whose distance d to 1 is a mean of squares.
+
+    That of a symmetric interval of sqrt(d), 1 - d (1 + half/(2 d))². A rare circuit that few runs
+    show could be common in others; one that many show could not be absent.
 
     >>> lower_end_of_spread(0.75, 0.25), lower_end_of_spread(0.0, 0.5)
     (0.4375, -0.5625)

@@ -120,8 +120,11 @@ def bayesian(
 def half_samples(
     n: int, replicates: int, *, rng: np.random.Generator, clusters: Clusters = None
 ) -> Resamples:
-    """Random halves without replacement; they overlap, so as agreement they behave like the
-    bootstrap. For unbiased agreement use `complementary_halves`."""
+    """Random halves without replacement.
+
+    They overlap, so as agreement they behave like the bootstrap. For unbiased agreement use
+    `complementary_halves`.
+    """
     units, number, unit = _start(n, replicates, clusters, 2, "half samples")
     kept = subset_counts(number, replicates, number // 2, rng=rng)
     return from_counts(
@@ -132,8 +135,10 @@ def half_samples(
 def complementary_halves(
     n: int, pairs: int, *, rng: np.random.Generator, clusters: Clusters = None
 ) -> Resamples:
-    """Rows 2r and 2r+1 are the two disjoint halves of pair r: the only halves whose agreement is
-    unbiased for fresh samples of half the size."""
+    """Rows 2r and 2r+1 are the two disjoint halves of pair r.
+
+    The only halves whose agreement is unbiased for fresh samples of half the size.
+    """
     units, number, unit = _start(n, pairs, clusters, 2, "complementary halves")
     first = subset_counts(number, pairs, number // 2, rng=rng)
     counts = np.stack([first, 1 - first], axis=1).reshape(2 * pairs, number)
@@ -144,8 +149,10 @@ def complementary_halves(
 def disjoint_blocks(
     n: int, size: int, *, rng: np.random.Generator, clusters: Clusters = None
 ) -> Resamples:
-    """Randomly ordered units cut into floor(units / size) disjoint blocks: independent samples of
-    that size, so their agreement is unbiased."""
+    """Randomly ordered units cut into floor(units / size) disjoint blocks.
+
+    Independent samples of that size, so their agreement is unbiased.
+    """
     units, number, unit = _start(n, 1, clusters, 2 * max(size, 1), f"blocks of {size}")
     blocks = number // size
     counts = np.zeros((blocks, number), dtype=np.float32)
@@ -157,8 +164,10 @@ def disjoint_blocks(
 def deletions(
     n: int, replicates: int, p_delete: float, *, rng: np.random.Generator, clusters: Clusters = None
 ) -> Resamples:
-    """Delete each unit independently with probability `p_delete`. A replicate that lost every
-    unit keeps zero weights: it must select nothing."""
+    """Delete each unit independently with probability `p_delete`.
+
+    A replicate that lost every unit keeps zero weights: it must select nothing.
+    """
     if not 0 < p_delete < 1:
         raise ValueError(f"p_delete is {p_delete}; it is a probability between 0 and 1")
     units, number, unit = _start(n, replicates, clusters, 1, "deletion")

@@ -181,8 +181,10 @@ def _estimate(run: Faithfulness, name: str, level: float) -> Estimate:
 def _specification_table(
     specified: Sequence[Specification], runs: Sequence[Faithfulness], level: float
 ) -> pd.DataFrame:
-    """value (faithfulness), low, high, default; method, ablation, corruption, size: the choices
-    the circuit was found with."""
+    """Faithfulness of each circuit, under the choices it was found with.
+
+    Columns value, low, high, default; method, ablation, corruption, size.
+    """
     rows = []
     for item, run in zip(specified, runs, strict=True):
         estimate = _estimate(run, "faithfulness", level)
@@ -207,9 +209,12 @@ def _noise_table(
     settings: Settings,
     size: int,
 ) -> pd.DataFrame:
-    """One row per amplitude: jaccard to the audited circuit, mean jaccard to the circuits of the
-    other amplitudes, circuit error of the circuit on held-out prompts, and the clean-corrupt gap
-    that the noise makes (a gap near 0 means that it removed nothing)."""
+    """One row per amplitude of the noise.
+
+    Jaccard to the audited circuit, mean jaccard to the circuits of the other amplitudes, circuit
+    error of the circuit on held-out prompts, and the clean-corrupt gap that the noise makes (a gap
+    near 0 means that it removed nothing).
+    """
     scored = [other for other in collected.choices if other.choice.axis == "noise"]
     masks = np.stack([item.kept for item, _ in swept])
     own = _kept(collected, collected.scores.mean, settings, size)

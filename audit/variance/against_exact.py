@@ -37,8 +37,10 @@ def top_overlap(
 def sign_agreement(
     a: Float[np.ndarray, " edge"], b: Float[np.ndarray, " edge"], size: int
 ) -> float:
-    """Share of the `size` strongest edges of `b` on which both have the same sign; edges without
-    an effect in `b` have none. NaN where no edge has one."""
+    """Share of the `size` strongest edges of `b` on which both have the same sign.
+
+    Edges without an effect in `b` have none. NaN where no edge has one.
+    """
     strongest = np.argsort(-np.abs(b), kind="stable")[:size]
     strongest = strongest[b[strongest] != 0]
     if not len(strongest):

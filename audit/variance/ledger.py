@@ -141,9 +141,11 @@ def choice_part(
     layer: str = "L4",
     noise: Edge | None = None,
 ) -> Part:
-    """Variance of the score over runs that differ in one way: analytic choices (L4) or training
-    seeds (L5). `noise`: sampling variance every run has on its own, subtracted so that it is not
-    counted twice (zero when the runs share their prompts)."""
+    """Variance of the score over runs that differ in one way: choices (L4) or training seeds (L5).
+
+    `noise`: sampling variance every run has on its own, subtracted so that it is not counted twice
+    (zero when the runs share their prompts).
+    """
     if len(scores) < 2:
         raise ValueError(f"{len(scores)} run of {source!r} has no variance; give at least 2")
     value = scores.var(axis=0, ddof=1, dtype=np.float64)
@@ -165,10 +167,12 @@ def ledger(
     groups: Mapping[str, Bool[np.ndarray, " edge"]] | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Tidy ledger: one row per edge group and line, with `variance` summed over the group, its
-    `share` of the group's total (shares sum to 1), jackknife interval of the share and which one it
-    is (`interval`; else why there is none), the median share over edges, and `negative` where the
-    estimate is below 0. Only levels that are a sample have an interval: fixed choices have none.
+    """Tidy ledger: one row per edge group and line.
+
+    `variance` summed over the group, its `share` of the group's total (shares sum to 1), jackknife
+    interval of the share and which one it is (`interval`; else why there is none), the median share
+    over edges, and `negative` where the estimate is below 0. Only levels that are a sample have an
+    interval: fixed choices have none.
 
     >>> parts = [Part("L0", "prompts", np.array([3.0, 1.0])), Part("L2", "templates", np.ones(2))]
     >>> ledger(parts).share.tolist()
@@ -235,9 +239,11 @@ def selection_ledger(
     *,
     groups: Mapping[str, Bool[np.ndarray, " edge"]] | None = None,
 ) -> pd.DataFrame:
-    """Layer L3, one row per perturbation and edge group: `inclusion` maps an axis to its inclusion
-    frequencies and runs. sum p(1-p) is unbiased (times M/(M-1)); two independent runs differ in
-    twice as many edges on average."""
+    """Layer L3, one row per perturbation and edge group.
+
+    `inclusion` maps an axis to its inclusion frequencies and runs. sum p(1-p) is unbiased (times
+    M/(M-1)); two independent runs differ in twice as many edges on average.
+    """
     rows = []
     for axis, (p, runs) in inclusion.items():
         unbiased = runs / (runs - 1) if runs > 1 else np.nan
@@ -259,9 +265,11 @@ def selection_ledger(
 
 
 def _share_interval(parts, i, inside, share, level) -> Estimate:
-    """Jackknife interval of a share, t with `jackknife_df`: only lines whose units are the same
-    are varied together, the others stay at their estimate. Clipped nowhere: a share may be
-    negative."""
+    """Jackknife interval of a share, t with `jackknife_df`.
+
+    Only lines whose units are the same are varied together, the others stay at their estimate.
+    Clipped nowhere: a share may be negative.
+    """
     own = parts[i].left_out
     if own is None or not np.isfinite(share):
         why = parts[i].why if own is None else "no variance"

@@ -1,4 +1,5 @@
-"""How much each cluster moves an AUROC, so that its bootstrap is linear:
+"""How much each cluster moves an AUROC, so that its bootstrap is linear.
+
 AUROC_k ~ AUROC + sum_g W_kg psi_g.
 """
 

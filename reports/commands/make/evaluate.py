@@ -78,7 +78,8 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Faithfulness, completeness, KL, circuit error and worst case of one circuit on held-out
-    prompts, under five ablations; CPR and CMD on MIB's ten sizes."""
+    prompts, under five ablations; CPR and CMD on MIB's ten sizes.
+    """
     from circuitvar.reports.circuits import ALL_ABLATIONS, EvaluateOptions, run_evaluate
     from circuitvar.reports.page import read_section
 

@@ -113,7 +113,8 @@ def identify(
     for transformers. Finished nets are kept and not counted again.
 
     Method noise (overlap of circuits found over prompts, batches and seeds) and true degeneracy
-    (overlap of equally valid circuits) are two numbers of the result."""
+    (overlap of equally valid circuits) are two numbers of the result.
+    """
     from circuitvar.reports.console import print_table, show_progress
     from circuitvar.reports.page import check_writable
 

@@ -54,7 +54,8 @@ def published(
     quiet: Quiet = False,
 ) -> None:
     """Does it hold on other templates, corruptions and words; is it better than random; is it
-    found again?"""
+    found again?
+    """
     from circuitvar.reports.circuits import run_published
     from circuitvar.reports.console import print_table
     from circuitvar.reports.page import check_writable

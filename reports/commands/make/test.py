@@ -74,7 +74,8 @@ def test(
     quiet: Quiet = False,
 ) -> None:
     """Equivalence and TOST, independence, minimality, sufficiency and partial necessity of one
-    circuit; power next to every test that does not reject."""
+    circuit; power next to every test that does not reject.
+    """
     from circuitvar.reports.circuits import CircuitTestOptions, run_tests
     from circuitvar.reports.page import read_section
 

@@ -106,7 +106,8 @@ def join(
     ],
 ) -> None:
     """Put circuit, design, neuron and identifiability sections onto a run's page, without a new
-    run."""
+    run.
+    """
     from circuitvar.reports.page import join_sections
 
     print(f"open {join_sections(run, folders)}")
