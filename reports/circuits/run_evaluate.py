@@ -1,6 +1,5 @@
 """From a circuit's name to a folder with everything its evaluation has to say."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.prune import prune_dangling
 from circuitvar.circuits.scores import score_edges
-from circuitvar.circuits.types import ABLATIONS, Circuit, Faithfulness
+from circuitvar.circuits.types import Circuit, Faithfulness
 from circuitvar.reports.circuits.evaluate_section import curve_figure, write_evaluate_section
 from circuitvar.reports.console import show_progress
 from circuitvar.reports.figures import save_figure
@@ -35,47 +34,14 @@ from circuitvar.reports.named import (
     discovery_and_heldout,
     resolve_circuit,
 )
+from circuitvar.reports.options import EvaluateOptions
 from circuitvar.reports.page import check_writable
 from circuitvar.reports.tables import to_csv
-from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
     from numpy.random import Generator
-
-ALL_ABLATIONS = (*ABLATIONS, "optimal")
-
-
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """What is measured, and on how much."""
-
-    n: int = 200
-    """Held-out prompts; as many others rank the edges and fit optimal constants."""
-    metric: str | None = None
-    corruption: str | None = None
-    ablations: tuple[str, ...] = ALL_ABLATIONS
-    method: str = "eap-ig-inputs"
-    """Ranks the edges of the size curve unless the file scores every edge."""
-    signed: bool = False
-    prune: bool = True
-    """Remove dangling edges from the circuits of the curve; matters for mean and zero ablation."""
-    pairs: int = 2000
-    """Crossed clean x corrupted pairs of the worst case."""
-    steps: int = 100
-    """Gradient steps of optimal constants."""
-    size: int | None = None
-    """Edges to take from a file of scores."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for ablation in self.ablations:
-            if ablation not in ALL_ABLATIONS:
-                raise unknown("ablation", ablation, ALL_ABLATIONS)
-        for name in ("pairs", "steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)} is too small; use 1 or more")
 
 
 def run_evaluate(
@@ -152,7 +118,7 @@ def _both(
 
     def with_constants(which: Circuit, rng: "Generator") -> Faithfulness:
         return evaluate_optimal(
-            model, which, fit, heldout, metric=metric, rng=rng, steps=options.steps
+            model, which, fit, heldout, metric=metric, rng=rng, steps=options.fit_steps
         )
 
     return (
@@ -188,7 +154,7 @@ def _curves(
             metric=metric,
             ablation=ablation,  # pyright: ignore[reportArgumentType] - checked in the options
             signed=options.signed,
-            prune=options.prune,
+            prune=not options.unpruned,
         )
         frame.insert(0, "ablation", ablation)
         frame.insert(1, "ranked_by", f"{ranking}, {'signed' if options.signed else 'absolute'}")

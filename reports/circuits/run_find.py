@@ -1,7 +1,7 @@
 """From names on a command line to a circuit in a file: by a finder, or by scores and a rule."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +10,6 @@ from jaxtyping import Float
 
 from circuitvar.audit.edges import edge_summary, inner_outer, max_t
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.confidence import check_alpha
 from circuitvar.circuits.evaluate import evaluate
 from circuitvar.circuits.files import EdgeFile, check_can_write, write_edges
 from circuitvar.circuits.find import (
@@ -28,54 +27,18 @@ from circuitvar.circuits.model import Model
 from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import Circuit, EdgeScores, Faithfulness
 from circuitvar.reports.named import discovery_and_heldout
+from circuitvar.reports.options import MORE_RULES, FindOptions
 from circuitvar.reports.page import check_writable
-from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Batch, Metric, Task
 from circuitvar.tasks.units import use_templates
 
-ERRORS = ("circuit-error", "faithfulness", "kl")
-"""What `smallest-faithful` bounds: share of changed predictions, |1 - faithfulness|, KL in nats."""
-MORE_RULES = ("smallest-faithful", "significant", "inner", "outer")
 TESTED = ("significant", "inner", "outer")
 """Rules for which no edge at all is a finding, and is written."""
 FIND_RULES = (*(rule.key for rule in RULES), *MORE_RULES)
 
 SELECTION = ("method", "rule", "signed", "epsilon", "error", "alpha", "minimum_effect")
 """Options that a finder does not use."""
-
-
-@dataclass(frozen=True)
-class FindOptions:
-    """How a circuit is found."""
-
-    finder: str | None = None
-    """Key or `module:attribute`; None scores edges and selects by `rule`."""
-    method: str = "eap-ig-inputs"
-    rule: str = "top-n"
-    amount: float | None = None
-    """Edges, or what the rule counts; None is a tenth of the edges, at most 200."""
-    signed: bool = False
-    epsilon: float = 0.1
-    error: str = "circuit-error"
-    alpha: float = 0.05
-    minimum_effect: float = 0.0
-    n: int = 100
-    metric: str | None = None
-    corruption: str | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.rule not in FIND_RULES:
-            raise unknown("selection rule", self.rule, FIND_RULES)
-        if self.error not in ERRORS:
-            raise ValueError(f"error must be one of {', '.join(ERRORS)}, got {self.error!r}")
-        check_alpha(self.alpha)
-        scored = self.finder is None and self.rule == "threshold"  # A score may be 0 or negative.
-        if self.amount is not None and not self.amount > 0 and not scored:
-            raise ValueError(
-                f"amount is {self.amount:g}; a circuit needs at least one edge, so give more than 0"
-            )
 
 
 def run_find(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
@@ -18,6 +18,7 @@ from circuitvar.circuits.types import Circuit
 from circuitvar.reports.circuits.published_section import write_published_section
 from circuitvar.reports.figures import save_figure
 from circuitvar.reports.named import circuit_task, resolve_circuit
+from circuitvar.reports.options import PublishedOptions
 from circuitvar.reports.tables import to_csv
 from circuitvar.tasks.tokens import get_metric, sample_batch
 from circuitvar.tasks.types import Batch, Task
@@ -61,21 +62,15 @@ def run_published(
     task: str | None = None,
     data: Path | None = None,
     variant: str = "",
-    size: int | None = None,
-    n: int = 100,
-    methods: tuple[str, ...] = ("eap-ig-inputs", "eap"),
-    family: str = "connected",
-    reference: Literal["outside", "model"] = "outside",
-    draws: int = 100,
+    options: PublishedOptions = PublishedOptions(),
     out: Path,
-    seed: int = 0,
     device: str = "cpu",
     dtype: str = "float32",
 ) -> PublishedAudit:
     """Run a circuit under every condition, test it, rediscover it; write tables and a drawing.
 
     Rediscovery scores prompts with the names of list a and is judged on held-out names (list b),
-    where the task has the two lists. `size`: edges to take from a file that holds scores only.
+    where the task has the two lists.
 
     Raises
     ------
@@ -83,26 +78,26 @@ def run_published(
         Unknown names, a circuit of another architecture, or a file circuit without a task.
     """
     loaded = load_model(model, device=device, dtype=dtype)
-    found = resolve_circuit(name, loaded, variant=variant, size=size)
+    found = resolve_circuit(name, loaded, variant=variant, size=options.size)
     circuit, published = found.circuit, found.published
     question = circuit_task(found, task, data)
     metric = get_metric(question.metric)
-    batches = condition_batches(question, loaded, n, seed)
+    batches = condition_batches(question, loaded, options.n, options.seed)
     main = batches[AS_PUBLISHED]
     found_on = batches.get(FOUND_ON, main)
     scores = {
         method: score_edges(loaded, found_on, get_method(method), metric=metric).mean
-        for method in methods
+        for method in options.methods
     }
     tests = run_circuit_tests(
         loaded,
         circuit,
         main,
         metric=metric,
-        rng=stream(seed, "published", "tests"),
-        family=family,
-        reference=reference,
-        draws=draws,
+        rng=stream(options.seed, "published", "tests"),
+        family=options.family,
+        reference=options.reference,
+        draws=options.draws,
     )
     tables = {
         "conditions": conditions_table(loaded, circuit, batches, metric=metric),
@@ -112,14 +107,14 @@ def run_published(
         ),
     }
     if published is not None and published.roles:
-        tables["roles"] = role_recall(published, scores[methods[0]])
+        tables["roles"] = role_recall(published, scores[options.methods[0]])
     out.mkdir(parents=True, exist_ok=True)
     for label, frame in tables.items():
         (out / f"{label}.csv").write_text(to_csv(frame), encoding="utf-8")
     figure = draw_circuit(
         circuit.graph,
         circuit.kept,
-        weights=scores[methods[0]],
+        weights=scores[options.methods[0]],
         weight_name="score",
         roles=found.roles,
     )

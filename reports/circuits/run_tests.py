@@ -1,16 +1,12 @@
 """From a circuit's name to a folder with the tests it must pass."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.confidence import check_alpha
-from circuitvar.circuits.evaluate import TEST_FAMILIES, run_circuit_tests
+from circuitvar.circuits.evaluate import run_circuit_tests
 from circuitvar.circuits.loading import load_model
-from circuitvar.circuits.types import ABLATIONS, Ablation
 from circuitvar.reports.circuits.tests_section import (
     minimality_figure,
     tests_figure,
@@ -18,43 +14,10 @@ from circuitvar.reports.circuits.tests_section import (
 )
 from circuitvar.reports.figures import save_figure
 from circuitvar.reports.named import circuit_task, discovery_and_heldout, resolve_circuit
+from circuitvar.reports.options import CircuitTestOptions
 from circuitvar.reports.page import check_writable
 from circuitvar.reports.tables import to_csv
-from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.tokens import get_metric
-
-
-@dataclass(frozen=True)
-class CircuitTestOptions:
-    """Choices of the tests; see `run_circuit_tests`."""
-
-    n: int = 200
-    """Held-out prompts."""
-    metric: str | None = None
-    corruption: str | None = None
-    ablation: Ablation = "patching"
-    families: tuple[str, ...] = ("connected",)
-    """Null families; every one gives its own rows."""
-    reference: Literal["outside", "model"] = "outside"
-    draws: int = 100
-    epsilon: float = 0.1
-    quantile: float = 0.9
-    alpha: float = 0.05
-    permutations: int = 1000
-    max_edges: int = 200
-    size: int | None = None
-    """Edges to take from a file of scores."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for family in self.families:
-            if family not in TEST_FAMILIES:
-                raise unknown("null family", family, TEST_FAMILIES)
-        if self.ablation not in ABLATIONS:
-            raise unknown("ablation", self.ablation, ABLATIONS)
-        if self.draws < 1:
-            raise ValueError(f"draws = {self.draws} is too small; draw at least one")
-        check_alpha(self.alpha)
 
 
 def run_tests(

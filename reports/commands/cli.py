@@ -2,10 +2,12 @@
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 
+from circuitvar.reports.commands.from_record import with_options
 from circuitvar.reports.commands.make import (
     audit,
     decide,
@@ -26,7 +28,7 @@ app = typer.Typer(
     help="Error bars for circuits: how much of a circuit survives another sample, another "
     "wording, another method, another training seed.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -48,15 +50,25 @@ def _root(
 ) -> None: ...
 
 
+FORMER: dict[str, dict[str, str]] = {}
+"""Command -> former name of an option -> its name."""
+
+
+def _from_records(name: str, function: Callable[..., None]) -> None:
+    command = with_options(function)
+    FORMER[name] = command.formerly  # pyright: ignore[reportFunctionMemberAccess]
+    app.command(name)(command)
+
+
 app.command("demo")(demo.demo)
-app.command("audit")(audit.audit)
-app.command("score")(score.score)
+_from_records("audit", audit.audit)
+_from_records("score", score.score)
 app.command("design")(design.design)
-app.command("decide")(decide.decide)
-app.command("find")(find.find)
-app.command("evaluate")(evaluate.evaluate)
-app.command("test")(test.test)
-app.command("published")(published.published)
+_from_records("decide", decide.decide)
+_from_records("find", find.find)
+_from_records("evaluate", evaluate.evaluate)
+_from_records("test", test.test)
+_from_records("published", published.published)
 app.command("neurons")(neurons.neurons)
 app.command("identify")(identify.identify)
 app.command("table")(folders.table)
@@ -70,12 +82,22 @@ app.command("methods")(lists.methods)
 app.command("models")(lists.models)
 
 
+def refuse_former_names(arguments: Sequence[str]) -> None:
+    """Refuse an option that has another name now, and say which."""
+    former = FORMER.get(arguments[0], {}) if arguments else {}
+    for given in arguments:
+        name = given.partition("=")[0]
+        if name in former:
+            raise ValueError(f"{name} of `{arguments[0]}` is now called {former[name]}")
+
+
 def main() -> None:
     """Run the command line. A user's mistake is a ValueError or OSError with one sentence.
 
     `CIRCUITVAR_DEBUG=1` shows the traceback instead.
     """
     try:
+        refuse_former_names(sys.argv[1:])
         app()
     except (ValueError, OSError) as error:
         if os.environ.get("CIRCUITVAR_DEBUG"):

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from circuitvar.circuits.option import STATISTICS
+
 
 def _check_seed(seed: int) -> int:
     if seed < 0:
@@ -51,10 +53,29 @@ DataFile = Annotated[
     typer.Option(
         "--data",
         help="Your own prompts instead of a task: CSV, JSONL or parquet (text or token ids), a "
-        "saved dataset folder, or a hub name owner/name[:config][@split].",
+        "saved dataset folder, or a hub name owner/name, owner/name:config or owner/name@split.",
     ),
 ]
 AllowWeak = Annotated[
     bool,
     typer.Option("--allow-weak", help="Go on although the model does not do the task; reported."),
+]
+TaskName = Annotated[
+    str | None,
+    typer.Argument(help="Task key (see `circuitvar tasks`) or your own `module:attribute`."),
+]
+CircuitName = Annotated[
+    str,
+    typer.Argument(
+        help="File of edges (.json, .pt, .csv, .graphml, .txt), shipped circuit (ioi-gpt2, ...), "
+        "or planted:KEY."
+    ),
+]
+Bar = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bar",
+        rich_help_panel=STATISTICS,
+        help="A bar of the verdicts, e.g. `jaccard=0.7` or `phi=0.9`; repeatable.",
+    ),
 ]

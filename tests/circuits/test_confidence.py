@@ -6,7 +6,7 @@ import pytest
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.confidence import check_alpha, check_confidence
 from circuitvar.circuits.evaluate import equivalence_test
-from circuitvar.reports.circuits import CircuitTestOptions, FindOptions
+from circuitvar.reports.options import CircuitTestOptions, FindOptions
 
 
 @pytest.mark.parametrize("value", [0.05, 0.0, 0.499, 1.0, 95.0, float("nan")])

@@ -21,9 +21,10 @@ from circuitvar.circuits.find import top_n
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.scores import measure_behaviour, score_edges
 from circuitvar.reports.card import Run
-from circuitvar.reports.circuits.run_find import FindOptions, select_by_rule
+from circuitvar.reports.circuits.run_find import select_by_rule
 from circuitvar.reports.compare import compare, method_check
 from circuitvar.reports.compare.method_check import planted_case
+from circuitvar.reports.options import FindOptions
 from circuitvar.tasks.units import LEAST_TEMPLATES, sampling_units, use_templates
 
 SIZE = 4

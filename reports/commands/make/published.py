@@ -3,55 +3,19 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from circuitvar.reports.commands.from_record import Only
+from circuitvar.reports.commands.options import CircuitName
+from circuitvar.reports.options import CircuitChoice, ModelChoice, Output, PublishedOptions
 
-from circuitvar.reports.commands.options import DataFile, Device, Dtype, Out, Quiet, Seed
+PUBLISHED = Output(Path("runs/published"))
 
 
 def published(
-    circuit: Annotated[
-        str,
-        typer.Argument(
-            help="Shipped circuit (ioi-gpt2, greater-than-gpt2, induction-gpt2, ...), planted:KEY, "
-            "or a file of edges: .json, .pt, .csv, .graphml, .txt."
-        ),
-    ],
-    model: Annotated[
-        str, typer.Option("--model", help="Hub name, local folder, pocket or planted model.")
-    ],
-    task: Annotated[
-        str | None, typer.Option("--task", help="Task key; the circuit's own when it names one.")
-    ] = None,
-    data: DataFile = None,
-    variant: Annotated[
-        str, typer.Option("--variant", help="Variant of a shipped circuit; its default if omitted.")
-    ] = "",
-    size: Annotated[
-        int | None,
-        typer.Option("--size", help="Strongest edges to take from a file that holds scores only."),
-    ] = None,
-    n: Annotated[int, typer.Option("--n", help="Prompts per condition.")] = 100,
-    family: Annotated[
-        str,
-        typer.Option(
-            "--null",
-            help="Random circuits: connected, strata or edges; or random-weights: shuffled models.",
-        ),
-    ] = "connected",
-    reference: Annotated[
-        str,
-        typer.Option(
-            "--reference",
-            help="Random knock-outs come from outside the circuit (`outside`) or from the whole "
-            "`model`.",
-        ),
-    ] = "outside",
-    draws: Annotated[int, typer.Option("--draws", help="Random circuits drawn.")] = 100,
-    out: Out = Path("runs/published"),
-    seed: Seed = 0,
-    device: Device = "cpu",
-    dtype: Dtype = "float32",
-    quiet: Quiet = False,
+    circuit: CircuitName,
+    where: Annotated[ModelChoice, Only("model", "device", "dtype")],
+    of: CircuitChoice = CircuitChoice(),
+    options: PublishedOptions = PublishedOptions(),
+    to: Output = PUBLISHED,
 ) -> None:
     """Does it hold on other templates, corruptions and words; is it better than random; is it
     found again?
@@ -60,24 +24,19 @@ def published(
     from circuitvar.reports.console import print_table
     from circuitvar.reports.page import check_writable
 
-    check_writable(out)
+    check_writable(to.out)
     found = run_published(
         circuit,
-        model=model,
-        task=task,
-        data=data,
-        variant=variant,
-        size=size,
-        n=n,
-        family=family,
-        reference=reference,  # pyright: ignore[reportArgumentType] - checked by the tests
-        draws=draws,
-        out=out,
-        seed=seed,
-        device=device,
-        dtype=dtype,
+        model=where.model,
+        task=of.task,
+        data=of.data,
+        variant=of.variant,
+        options=options,
+        out=to.out,
+        device=where.device,
+        dtype=where.dtype,
     )
-    if quiet:
+    if to.quiet:
         return
     for name, frame in found.tables.items():
         # The choices are the same in every row of a condition; the files have them.
@@ -86,4 +45,4 @@ def published(
             shown.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value),
             title=name,
         )
-    print(f"written to {out}")
+    print(f"written to {to.out}")

@@ -1,102 +1,54 @@
-"""`circuitvar score TASK`: per-example edge scores on disk."""
+"""`circuitvar score TASK`: per-example edge scores, for the user's own statistics."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from circuitvar.reports.commands.options import (
-    AblationKey,
-    CorruptionKey,
-    DataFile,
-    Device,
-    Dtype,
-    MethodKey,
-    MetricKey,
-    ModelName,
-    Out,
-    Quiet,
-    Revision,
-    Seed,
-    Steps,
-)
+from circuitvar.circuits.types import ScoreOptions
+from circuitvar.reports.commands.from_record import NOTHING, Given
+from circuitvar.reports.commands.options import TaskName
+from circuitvar.reports.options import POCKET, DataFile, ModelChoice, Output, ScoreChoice
+
+SCORES = Output(Path("runs/scores"))
 
 
 def score(
-    task: Annotated[
-        str | None,
-        typer.Argument(help="Task key (see `circuitvar tasks`) or your own `module:attribute`."),
-    ] = None,
-    model: ModelName = "pocket",
-    method: MethodKey = "eap-ig-inputs",
-    n: Annotated[int, typer.Option("--n", help="Prompts to score.")] = 100,
-    out: Out = Path("runs/scores"),
+    task: TaskName = None,
+    where: ModelChoice = POCKET,
     data: DataFile = None,
-    metric: MetricKey = None,
-    corruption: CorruptionKey = None,
-    ablation: AblationKey = "patching",
-    steps: Steps = 5,
-    rule: Annotated[
-        str,
-        typer.Option(
-            "--rule", help="Integration rule: left (published), midpoint, gauss-legendre."
-        ),
-    ] = "left",
-    granularity: Annotated[
-        str,
-        typer.Option("--granularity", help="What is scored: edge, node, or neuron (MLP units)."),
-    ] = "edge",
-    role: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--role",
-            help="Patch only the tokens of this role, e.g. IO; repeat to keep roles apart.",
-        ),
-    ] = None,
-    edges: Annotated[
-        Path | None,
-        typer.Option("--edges", help="Score only the edges in this file (any circuit format)."),
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Examples at once; by memory if omitted.")
-    ] = None,
+    choice: ScoreChoice = ScoreChoice(),
+    options: ScoreOptions = ScoreOptions(),
     top: Annotated[int, typer.Option("--top", help="Strongest edges to print.")] = 20,
-    seed: Seed = 0,
-    revision: Revision = None,
-    device: Device = "cpu",
-    dtype: Dtype = "float32",
-    quiet: Quiet = False,
+    to: Output = SCORES,
+    given: Given = NOTHING,
 ) -> None:
     """Score every edge on every prompt; write scores.safetensors and edges.csv."""
-    from circuitvar.circuits.types import ScoreOptions
+    from circuitvar.circuits.methods.catalog import get_method, refuse_ignored
     from circuitvar.reports.circuits import print_strongest, run_score
     from circuitvar.reports.named import resolve_task
 
     if top < 1:
         raise ValueError(f"--top is {top}; give 1 or more, or --quiet to print no edges")
+    refuse_ignored(get_method(choice.method), given)
     results = run_score(
         resolve_task(task, data),
-        n=n,
-        model=model,
-        method=method,
-        metric=metric,
-        corruption=corruption,
-        options=ScoreOptions(
-            ablation=ablation,  # pyright: ignore[reportArgumentType] - checked when scoring
-            steps=steps,
-            rule=rule,  # pyright: ignore[reportArgumentType]
-            seed=seed,
-        ),
-        out=out,
-        granularity=granularity,
-        roles=tuple(role or ()),
-        edges=edges,
-        batch_size=batch_size,
-        revision=revision,
-        device=device,
-        dtype=dtype,
-        quiet=quiet,
+        n=choice.n,
+        model=where.model,
+        method=choice.method,
+        metric=choice.metric,
+        corruption=choice.corruption,
+        options=options,
+        out=to.out,
+        granularity=choice.granularity,
+        roles=choice.roles,
+        edges=choice.edges,
+        batch_size=choice.batch_size,
+        revision=where.revision,
+        device=where.device,
+        dtype=where.dtype,
+        quiet=to.quiet,
     )
-    if not quiet:
+    if not to.quiet:
         for name, scores in results.items():
             print_strongest(scores, top, role=name)

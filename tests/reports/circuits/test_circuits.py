@@ -13,11 +13,12 @@ from circuitvar.circuits.find.finders import get_finder
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.published.published import FOLDER, planted_circuit
 from circuitvar.circuits.types import Finder
-from circuitvar.reports.circuits.run_evaluate import EvaluateOptions, run_evaluate
-from circuitvar.reports.circuits.run_find import FIND_RULES, FindOptions, run_find
-from circuitvar.reports.circuits.run_tests import CircuitTestOptions, run_tests
+from circuitvar.reports.circuits.run_evaluate import run_evaluate
+from circuitvar.reports.circuits.run_find import FIND_RULES, run_find
+from circuitvar.reports.circuits.run_tests import run_tests
 from circuitvar.reports.commands import cli
 from circuitvar.reports.named.circuit_by_name import circuit_task, resolve_circuit
+from circuitvar.reports.options import CircuitTestOptions, EvaluateOptions, FindOptions
 from circuitvar.reports.page.section_file import read_section
 from circuitvar.tasks.planted.catalog import get_planted
 
@@ -121,7 +122,7 @@ def evaluated(tmp_path_factory):
     tables = run_evaluate(
         GATED,
         model=GATED,
-        options=EvaluateOptions(n=24, method="exact", pairs=60, steps=3),
+        options=EvaluateOptions(n=24, method="exact", pairs=60, fit_steps=3),
         out=out,
         quiet=True,
     )

@@ -1,0 +1,75 @@
+"""Groups of options that many commands take: a model, a place for results, a circuit by name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from circuitvar.circuits.option import COMMON, MODEL, OUTPUT, Option
+
+if TYPE_CHECKING:
+    from circuitvar.circuits.model import Model
+
+DataFile = Annotated[
+    Path | None,
+    Option(
+        "Your own prompts instead of a task: CSV, JSONL or parquet (text or token ids), a saved "
+        "dataset folder, or a hub name owner/name, owner/name:config or owner/name@split.",
+        COMMON,
+    ),
+]
+SeedModels = Annotated[
+    tuple[str, ...],
+    Option(
+        "The same architecture trained from another seed; repeatable, or a list with commas.",
+        MODEL,
+        flags=("--seed-model", "--seed-models"),
+        keys="model",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model and how it is loaded."""
+
+    model: Annotated[
+        str,
+        Option(
+            "Hub name, local checkpoint folder, pocket (`pocket`, `pocket:3`) or planted model.",
+            COMMON,
+            keys="model",
+        ),
+    ]
+    revision: Annotated[str | None, Option("Branch, tag or commit of a hub model.", MODEL)] = None
+    device: Annotated[str, Option("`cpu`, `cuda`, `cuda:1` or `mps`.", MODEL)] = "cpu"
+    dtype: Annotated[str, Option("Weights: `float32`, `bfloat16` or `float16`.", MODEL)] = "float32"
+
+    def load(self) -> "Model":
+        """The model, on its device."""
+        from circuitvar.circuits.loading import load_model
+
+        return load_model(self.model, device=self.device, dtype=self.dtype, revision=self.revision)
+
+
+POCKET = ModelChoice("pocket")
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where results go, and what a terminal shows."""
+
+    out: Annotated[Path, Option("Folder for the results; made if missing.", COMMON)]
+    quiet: Annotated[
+        bool, Option("No progress and no summary.", OUTPUT, flags=("--quiet", "-q"))
+    ] = False
+
+
+@dataclass(frozen=True)
+class CircuitChoice:
+    """What a circuit that somebody found is a circuit of."""
+
+    task: Annotated[
+        str | None, Option("Task key; the circuit's own when it names one.", COMMON, keys="task")
+    ] = None
+    data: DataFile = None
+    variant: Annotated[str, Option("Variant of a shipped circuit; its default if omitted.")] = ""
