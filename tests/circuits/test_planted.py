@@ -26,6 +26,7 @@ from circuitvar.tasks.planted.gated import GATES, true_effects
 from circuitvar.tasks.tokens.metrics import get_metric
 from circuitvar.tasks.tokens.tokens import tokenize
 from circuitvar.tasks.types import Batch, PromptPair
+from tests.circuits.toy_scoring import matrix_of
 from tests.oracles import reference
 from tests.tasks.planted.toy_planted import patched_logit_diff
 
@@ -60,7 +61,7 @@ def true_matrix(key: str, pairs: tuple[PromptPair, ...]) -> np.ndarray:
 
 
 def scores_of(method, key: str, batch: Batch, options: ScoreOptions = OPTIONS) -> np.ndarray:
-    found = method(model_of(key), batch, metric=LOGIT_DIFF, options=options)
+    found = matrix_of(method(model_of(key), batch, metric=LOGIT_DIFF, options=options))
     return torch.as_tensor(found).numpy()
 
 

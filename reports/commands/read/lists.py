@@ -1,8 +1,12 @@
 """`circuitvar tasks | methods | models`: what can be named on the command line."""
 
-import pandas as pd
 
-from circuitvar.reports.console import print_table
+def _show(rows: list[dict[str, object]], *, title: str) -> None:
+    import pandas as pd
+
+    from circuitvar.reports.console import print_table
+
+    print_table(pd.DataFrame(rows), title=title)
 
 
 def tasks() -> None:
@@ -21,7 +25,7 @@ def tasks() -> None:
         }
         for task in (*TASKS, *PLANTED_TASKS)
     ]
-    print_table(pd.DataFrame(rows), title="Tasks")
+    _show(rows, title="Tasks")
 
 
 def methods() -> None:
@@ -39,7 +43,7 @@ def methods() -> None:
         }
         for method in METHODS
     ]
-    print_table(pd.DataFrame(rows), title="Methods")
+    _show(rows, title="Methods")
 
 
 def models() -> None:
@@ -69,4 +73,4 @@ def models() -> None:
         {"model": f"planted:{p.key}", "what": p.title, "tasks": f"known circuit: {p.task.key}"}
         for p in PLANTED
     ]
-    print_table(pd.DataFrame(rows), title="Any hub name or local checkpoint folder works too")
+    _show(rows, title="Any hub name or local checkpoint folder works too")

@@ -197,7 +197,7 @@ def test_mistakes_in_options_are_one_sentence():
         EvaluateOptions(ablations=("none",))
     with pytest.raises(ValueError, match="unknown null family 'x'"):
         CircuitTestOptions(families=("x",))
-    with pytest.raises(ValueError, match="ablation 'optimal' is unknown"):
+    with pytest.raises(ValueError, match="unknown ablation 'optimal'"):
         CircuitTestOptions(ablation="optimal")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="draws = 0 is too small"):
         CircuitTestOptions(draws=0)

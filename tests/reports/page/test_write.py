@@ -12,12 +12,12 @@ from tests.reports.toy_audit import toy_audit
 def quick(monkeypatch):
     """One figure in one format is enough to see that figures are written."""
     monkeypatch.setattr(write, "FIGURE_SUFFIXES", (".png",))
-    from circuitvar.reports.figures import figures
+    from circuitvar.reports.figures import records
 
     monkeypatch.setattr(
         write,
         "make_figures",
-        lambda audit: figures.make_figures(audit, figures=figures.FIGURES[:1]),
+        lambda audit: records.make_figures(audit, figures=records.FIGURES[:1]),
     )
 
 
