@@ -5,6 +5,7 @@ import re
 import pytest
 
 from circuitvar.reports.neurons.section import neuron_sentences
+from circuitvar.reports.options import PublishedOptions
 from circuitvar.reports.page import write
 from circuitvar.reports.page.join import MAX_BYTES, join_sections
 from circuitvar.reports.page.section_file import SectionFigure, SectionTable, write_section
@@ -114,7 +115,8 @@ def test_a_published_circuit_is_a_section(run, tmp_path, monkeypatch):
     from circuitvar.reports.circuits.run_published import run_published
 
     model = "planted:gated"
-    run_published(model, model=model, n=12, draws=5, methods=("eap",), out=tmp_path / "p")
+    options = PublishedOptions(n=12, draws=5, methods=("eap",))
+    run_published(model, model=model, options=options, out=tmp_path / "p")
     join_sections(run, [tmp_path / "p"])
     page = page_of(run)
     assert "Published circuit: planted:gated" in page and ">Published circuit<" in page
