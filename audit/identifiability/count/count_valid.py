@@ -1,5 +1,6 @@
 """Exact number of valid circuits, by size and by active nodes, hence in every space at once."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,10 +45,10 @@ class ValidCounts(Shown):
     def by_size(self, space: Space = "whole") -> Mapping[int, int]:
         """Active edges (output edges included) -> number of valid circuits."""
         widths = self.question.net.widths
-        out: dict[int, int] = {}
+        out: Counter[int] = Counter()
         for (edges, active), n in sorted(self.table.items()):
             if in_space(space, active, widths):
-                out[edges] = out.get(edges, 0) + n
+                out[edges] += n
         return out
 
     def smallest(self, space: Space = "whole") -> tuple[int, Count]:
@@ -60,7 +61,11 @@ class ValidCounts(Shown):
         """
         sizes = self.by_size(space)
         if not sizes:
-            raise ValueError(_nothing_fits(self.question, space))
+            asked = self.question
+            raise ValueError(
+                f"no circuit in the {space} space meets the criterion ({asked.criterion.title}, "
+                f"{asked.ablation} ablation); loosen it or check that the net solves the task"
+            )
         size = min(sizes)
         count = Count("smallest circuits", sizes[size], "exact", space, how="branch and count")
         return size, count
@@ -104,18 +109,16 @@ def count_valid(question: Question) -> ValidCounts:
     >>> [c.value for c in count_valid(pose(identity, [0, 1])).counts()]
     [1, 0, 0]
     """
-    table: Distribution = {}
+    table: Counter[tuple[int, int]] = Counter()
     for families in valid_cylinders(question):
-        for (tally, unused, a, m), n in _group(families).items():
-            edges, active = tally & 0xFFFF, tally >> 16
+        for (edges, active, unused, a, m), n in _group(families).items():
             for (more_edges, more_active), ways in completions(unused, a, m).items():
-                key = (edges + more_edges, active + more_active)
-                table[key] = table.get(key, 0) + n * ways
+                table[edges + more_edges, active + more_active] += n * ways
     return ValidCounts(question, {k: v for k, v in table.items() if v})
 
 
-def _group(families: Cylinders) -> dict[tuple[int, int, int, int], int]:
-    """Number of families that have the same tally and the same number of unused parents."""
+def _group(families: Cylinders) -> dict[tuple[int, ...], int]:
+    """Number of families per (edges, active nodes, unused parents, parents, free neurons)."""
     a = families.prefixes.n_parents
     unused = a - np.bitwise_count(families.covered).astype(np.int64)
     # Tallies are sparse (active nodes sit 16 bits up): pack them together before counting.
@@ -124,7 +127,7 @@ def _group(families: Cylinders) -> dict[tuple[int, int, int, int], int]:
     n = np.bincount(np.ravel_multi_index((edges, active, unused), shape))
     found = np.flatnonzero(n)
     columns = (part.tolist() for part in (*np.unravel_index(found, shape), n[found]))
-    return {(e + (on << 16), u, a, families.free): k for e, on, u, k in zip(*columns, strict=True)}
+    return {(*key, a, families.free): k for *key, k in zip(*columns, strict=True)}
 
 
 def completions_total(unused: int, parents: int, free: int) -> int:
@@ -139,11 +142,10 @@ def completions_total(unused: int, parents: int, free: int) -> int:
 @lru_cache(maxsize=4096)
 def completions(unused: int, parents: int, free: int) -> Distribution:
     """The same number by (edges, active neurons) that the free neurons add."""
-    out: Distribution = {}
+    out: Counter[tuple[int, int]] = Counter()
     for t in range(unused + 1):
-        sign = (-1) ** t * comb(unused, t)
         for key, n in _free_neurons(parents - t, free).items():
-            out[key] = out.get(key, 0) + sign * n
+            out[key] += (-1) ** t * comb(unused, t) * n
     return {k: v for k, v in out.items() if v}
 
 
@@ -151,18 +153,9 @@ def completions(unused: int, parents: int, free: int) -> Distribution:
 def _free_neurons(parents: int, free: int) -> Distribution:
     if free == 0:
         return {(0, 0): 1}
-    out: Distribution = {}
+    out: Counter[tuple[int, int]] = Counter()
     for (edges, active), n in _free_neurons(parents, free - 1).items():
-        out[edges, active] = out.get((edges, active), 0) + n
+        out[edges, active] += n
         for ones in range(1, parents + 1):
-            key = (edges + ones + 1, active + 1)
-            out[key] = out.get(key, 0) + n * comb(parents, ones)
+            out[edges + ones + 1, active + 1] += n * comb(parents, ones)
     return out
-
-
-def _nothing_fits(question: Question, space: Space) -> str:
-    return (
-        f"no circuit in the {space} space meets the criterion "
-        f"({question.criterion.title}, {question.ablation} ablation); "
-        "loosen it or check that the net solves the task"
-    )

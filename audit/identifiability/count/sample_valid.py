@@ -56,11 +56,10 @@ def _complete(question: Question, families: Cylinders, rng: np.random.Generator)
     for bit in range(a):
         used = families.covered >> bit & 1
         # Which free neurons read this parent: any set, but not the empty one if it is unused.
-        readers = np.where(
-            used,
-            rng.integers(0, 2**free, size=len(choices)),
-            rng.integers(min(1, 2**free - 1), 2**free, size=len(choices)),
+        every, some = (
+            rng.integers(k, 2**free, size=len(choices)) for k in (0, min(1, 2**free - 1))
         )
+        readers = np.where(used, every, some)
         for j in range(free):
             choices |= (readers >> j & 1) << ((decided + j) * a + bit)
     return circuits_of(question, families, choices)

@@ -182,14 +182,10 @@ def _negations(
 
 
 def _negate(tree: Tree, node: int, chosen: set[int]) -> Tree:
-    if isinstance(tree, str):
-        new: Tree = tree
-    else:
-        new = (
-            tree[0],
-            _negate(tree[1], node + 1, chosen),
-            _negate(tree[2], node + 1 + _size(tree[1]), chosen),
-        )
+    new = tree
+    if not isinstance(tree, str):
+        left = _negate(tree[1], node + 1, chosen)
+        new = (tree[0], left, _negate(tree[2], node + 1 + _size(tree[1]), chosen))
     return ("not", new) if node in chosen else new
 
 

@@ -62,7 +62,7 @@ class Swaps:
         """Output above 0.5 with each place taken from the source."""
         n = len(self.rows)
         start = np.broadcast_to(self.rows[:, None], (n, n, self.rows.shape[1]))
-        return np.array([self._run(start, {0: (place, 1)}) for place in self.places])
+        return np.array([self._run(start, (place, 1)) for place in self.places])
 
     def single(self, place: Place) -> Bool[np.ndarray, "base source"]:
         """The same for one place."""
@@ -73,19 +73,18 @@ class Swaps:
         if (one, two) not in self._joint:
             n = len(self.rows)
             start = np.broadcast_to(self.rows[:, None, None], (n, n, n, self.rows.shape[1]))
-            self._joint[one, two] = self._run(start, {0: (one, 1), 1: (two, 2)})
+            self._joint[one, two] = self._run(start, (one, 1), (two, 2))
         return self._joint[one, two]
 
-    def _run(self, h: np.ndarray, swaps: dict[int, tuple[Place, int]]) -> np.ndarray:
+    def _run(self, h: np.ndarray, *swaps: tuple[Place, int]) -> np.ndarray:
         for layer, (w, b) in enumerate(zip(self.net.weights, self.net.biases, strict=True), 1):
             h = leaky(h @ w.T + b, self.net.slope)
-            for (where, units), axis in swaps.values():
+            for (where, units), axis in swaps:
                 if where == layer:
                     shape = [1] * (h.ndim - 1)
                     shape[axis] = len(self.rows)
                     chosen = list(units)
-                    source = self.values[layer][:, chosen].reshape(*shape, len(chosen))
-                    h[..., chosen] = source
+                    h[..., chosen] = self.values[layer][:, chosen].reshape(*shape, len(chosen))
         return h[..., 0] > 0.5
 
 

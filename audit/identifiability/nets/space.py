@@ -6,6 +6,7 @@ fewer: it drops every circuit that uses all hidden nodes, and from width 4 on it
 dense ones, by a cut that changes with the width. Counts from different spaces do not compare.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from math import comb
@@ -62,21 +63,20 @@ def in_space(space: Space, active: int, widths: Sequence[int]) -> bool:
 
 def topologies_by_size(widths: Sequence[int]) -> Distribution:
     """Number of topologies by active edges and active hidden nodes, by a pass over the layers."""
-    state: dict[tuple[int, int, int], int] = {(widths[0], 0, 0): 1}
+    state = Counter({(widths[0], 0, 0): 1})
     for layer, width in enumerate(widths[1:], start=1):
         last = layer == len(widths) - 1
-        new: dict[tuple[int, int, int], int] = {}
+        new: Counter[tuple[int, int, int]] = Counter()
         for (before, edges, active), ways in state.items():
             for now in (width,) if last else range(1, width + 1):
                 for ones, number in enumerate(_matrices_by_ones(now, before)):
                     if number:
                         key = (now, edges + ones, active + (0 if last else now))
-                        add = ways * comb(width, now) * number
-                        new[key] = new.get(key, 0) + add
+                        new[key] += ways * comb(width, now) * number
         state = new
-    out: Distribution = {}
+    out: Counter[tuple[int, int]] = Counter()
     for (_, edges, active), ways in state.items():
-        out[edges, active] = out.get((edges, active), 0) + ways
+        out[edges, active] += ways
     return out
 
 
@@ -96,13 +96,12 @@ def count_topologies(widths: Sequence[int], space: Space = "whole") -> int:
             f"widths {tuple(widths)} need inputs, at least one hidden layer and one output"
         )
     # Edges do not matter here, so the cheap count per layer pair replaces the one by size.
-    state: dict[tuple[int, int], int] = {(widths[0], 0): 1}
+    state = Counter({(widths[0], 0): 1})
     for width in widths[1:-1]:
-        new: dict[tuple[int, int], int] = {}
+        new: Counter[tuple[int, int]] = Counter()
         for (before, active), ways in state.items():
             for now in range(1, width + 1):
-                key = (now, active + now)
                 add = ways * comb(width, now) * matrices_without_empty_lines(now, before)
-                new[key] = new.get(key, 0) + add
+                new[now, active + now] += add
         state = new
     return sum(w for (_, active), w in state.items() if in_space(space, active, widths))

@@ -212,15 +212,11 @@ def _neuron_id(value) -> tuple[int, int]:
 def _balanced_accuracy(examples, file: Path) -> float:
     if not isinstance(examples, list):
         raise ValueError(f"{file} is not a list of scored examples.")
-    pairs = [
-        (bool(e["activating"]), float(e["prediction"]) >= 0.5)
-        for e in examples
-        if e.get("prediction") is not None
-    ]
-    shares = []
-    for truth in (True, False):
-        said = [guess == truth for label, guess in pairs if label == truth]
-        if not said:
-            return float("nan")
-        shares.append(sum(said) / len(said))
-    return sum(shares) / 2
+    right: dict[bool, list[bool]] = {True: [], False: []}
+    for example in examples:
+        if (guess := example.get("prediction")) is not None:
+            truth = bool(example["activating"])
+            right[truth].append((float(guess) >= 0.5) == truth)
+    if not all(right.values()):
+        return float("nan")
+    return sum(sum(said) / len(said) for said in right.values()) / 2

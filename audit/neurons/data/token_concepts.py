@@ -56,12 +56,13 @@ def token_concepts(
         first = real.argmax(axis=1)
         rows = np.arange(len(tokens))
         real[rows, first] &= tokens[rows, first] != bos
-    columns: list[tuple[str, str, np.ndarray]] = []
-    columns += _roles(batch)
-    columns += _positions(real, last)
-    columns += _classes(tokens, tokenizer)
-    columns += _identities(tokens, real, tokenizer, n_tokens)
-    columns += _history(tokens, real, last)
+    columns = [
+        *_roles(batch),
+        *_positions(real, last),
+        *_classes(tokens, tokenizer),
+        *_identities(tokens, real, tokenizer, n_tokens),
+        *_history(tokens, real, last),
+    ]
     if pairs is not None:
         columns += _prompt(batch, pairs, tokens.shape[1], last, min_prompts)
     example, position = np.nonzero(real)

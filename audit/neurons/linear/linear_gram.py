@@ -48,7 +48,7 @@ def gram(
     mean = share @ concepts
     centred = concepts - mean
     weighted = (share[:, None] * centred).astype(np.float32)
-    unit_mean, pf, ff = (np.empty(data.n_units) for _ in range(3))
+    unit_mean, ff = np.empty((2, data.n_units))
     pf = np.empty((concepts.shape[1], data.n_units))
     for units, block in unit_chunks(data, 256):
         part = block[rows]

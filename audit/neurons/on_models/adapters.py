@@ -221,9 +221,8 @@ def substitution_scores(
         return metric_with_neurons(model, batch, metric, values, where=place)
 
     intact = run((), False)
-    scores = {
-        name: substitution_score(intact, run([name], False), run([name], True), rng=rng)
-        for name in units
-    }
-    joint = substitution_score(intact, run(units, False), run(units, True), rng=rng)
-    return scores, joint
+
+    def score(chosen: Sequence[str]) -> Estimate:
+        return substitution_score(intact, run(chosen, False), run(chosen, True), rng=rng)
+
+    return {name: score([name]) for name in units}, score(units)

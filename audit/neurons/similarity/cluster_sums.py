@@ -146,9 +146,7 @@ def cluster_sums(
     def by_concept(matrix: sparse.csr_array, values: np.ndarray) -> np.ndarray:
         return (matrix @ values).reshape(n_groups, -1, n_units)
 
-    binary = active is not None
-
-    values = columns.values
+    binary, values = active is not None, columns.values
     return ClusterSums(
         n=columns.sizes,
         concept=columns.cluster @ values,
@@ -188,29 +186,23 @@ def weighted_moments(
     def full(part: np.ndarray) -> np.ndarray:
         return (w @ part.reshape(part.shape[0], -1)).reshape(shape)
 
-    n, concept, concept2 = total(sums.n), total(sums.concept), total(sums.concept2)
-    active, unit, unit2 = total(sums.active), total(sums.unit), total(sums.unit2)
-    cross = full(sums.cross)
-    both = np.broadcast_to(np.float32(0), shape) if sums.both is None else full(sums.both)
+    every = {
+        "n": total(sums.n)[:, None, None],
+        "active": total(sums.active)[:, None, :],
+        "concept": total(sums.concept)[:, :, None],
+        "concept2": total(sums.concept2)[:, :, None],
+        "unit": total(sums.unit)[:, None, :],
+        "unit2": total(sums.unit2)[:, None, :],
+        "both": np.broadcast_to(np.float32(0), shape) if sums.both is None else full(sums.both),
+        "cross": full(sums.cross),
+    }
     log_both = None if sums.log_both is None else full(sums.log_both)
+    mean, sd = sums.mean.astype(np.float32), sums.sd.astype(np.float32)
     for start in range(0, len(w), block):
         rows = slice(start, min(start + block, len(w)))
-        yield (
-            rows,
-            Moments(
-                n=n[rows, None, None],
-                active=active[rows, None, :],
-                concept=concept[rows, :, None],
-                concept2=concept2[rows, :, None],
-                unit=unit[rows, None, :],
-                unit2=unit2[rows, None, :],
-                both=both[rows],
-                cross=cross[rows],
-                log_both=None if log_both is None else log_both[rows],
-                mean=sums.mean.astype(np.float32),
-                sd=sums.sd.astype(np.float32),
-            ),
-        )
+        some = {key: part[rows] for key, part in every.items()}
+        logs = None if log_both is None else log_both[rows]
+        yield rows, Moments(**some, log_both=logs, mean=mean, sd=sd)
 
 
 def sample_moments(

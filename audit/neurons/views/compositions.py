@@ -98,14 +98,10 @@ def _scores(
     masks: np.ndarray, unit: np.ndarray, n: int, measure: str
 ) -> Float[np.ndarray, " formula"]:
     """IoU or phi of every mask with the unit, from population counts."""
-    if not hasattr(np, "bitwise_count"):
-        raise RuntimeError("composition search needs numpy >= 2.")
-    spare = 8 * masks.shape[1] - n
+    # Packed rows are padded with zeros, so negations were taken before packing.
     size = np.bitwise_count(masks).sum(axis=1, dtype=np.int64)
     both = np.bitwise_count(masks & unit).sum(axis=1, dtype=np.int64)
     on = int(np.bitwise_count(unit).sum())
-    # Packed rows are padded with zeros, so negations were taken before packing.
-    assert spare < 8
     with np.errstate(divide="ignore", invalid="ignore"):
         if measure == "iou":
             return both / (size + on - both)

@@ -5,7 +5,7 @@ metric). The variance of a categorical label is its Gini impurity 1 - sum_c p_c^
 that two runs disagree.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -40,33 +40,6 @@ def gini_impurity(labels: Labels) -> Float[np.ndarray, " unit"]:
         count = (labels == code).sum(axis=0)
         same += count * (count - 1)
     return 1 - same / (runs * (runs - 1))
-
-
-def agreement_table(
-    runs: Mapping[str, Labels],
-    levels: Mapping[str, Sequence[str]],
-    reference: Int[np.ndarray, " unit"],
-    units: Sequence[str],
-    names: Sequence[str],
-) -> pd.DataFrame:
-    """One row per axis, level and unit: the label, the reference and whether it flipped."""
-    frames = []
-    text = np.array([*names, "none"], dtype=object)
-    for axis, labels in runs.items():
-        for level, row in zip(levels[axis], labels, strict=True):
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "axis": axis,
-                        "level": level,
-                        "unit": list(units),
-                        "label": text[row],
-                        "reference": text[reference],
-                        "flipped": row != reference,
-                    }
-                )
-            )
-    return pd.concat(frames, ignore_index=True)
 
 
 def label_ledger(runs: Mapping[str, Labels], reference: Int[np.ndarray, " unit"]) -> pd.DataFrame:
