@@ -21,10 +21,10 @@ TOP = '''"""Error bars for circuits: the public names, loaded when they are firs
 
 from typing import TYPE_CHECKING
 
-from circuitvar.reports.front import __all__, __dir__, __getattr__
-
 if TYPE_CHECKING:
     from circuitvar.reports.front import *
+else:
+    from circuitvar.reports.front import __all__, __dir__, __getattr__
 '''
 PART = '"""See `{0}`."""\n\nfrom {0} import *\nfrom {0} import __all__\n'
 

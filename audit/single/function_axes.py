@@ -97,8 +97,8 @@ def _conditions(
     if axis in ("method", "ablation"):
         kinds: dict[str, Ablation] = {HELDOUT: settings.ablation}
         if axis == "ablation":
-            every = [settings.ablation, *(s.choice.ablation for s in collected.choices)]
-            kinds = {kind: kind for kind in every}
+            others: list[Ablation] = [s.choice.ablation for s in collected.choices]
+            kinds = {kind: kind for kind in (settings.ablation, *others)}
         return {name: Condition(model, heldout, metric, kind) for name, kind in kinds.items()}
     if axis == "fresh-data":
         assert collected.fresh is not None

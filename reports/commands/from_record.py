@@ -139,7 +139,7 @@ def _parameter(field: _Field) -> Parameter:
     flags = _flags(field)
     if kind is bool and default:
         flags = (f"{flags[0]}/--no-{flags[0].removeprefix('--')}",)
-    several = get_origin(kind) is list or list in map(get_origin, get_args(kind))
+    several = any(get_origin(part) is list for part in (kind, *get_args(kind)))
     info = typer.Option(
         *flags,
         help=f"{about.help.removesuffix('.')} ({about.range})." if about.range else about.help,

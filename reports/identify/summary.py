@@ -108,7 +108,7 @@ def summary_frame(result: ModelIdentifiability) -> pd.DataFrame:
     intervals = {fits: near.count, CHAO1: returned.chao1}
     for place, side in ((3, "low"), (4, "high")):
         limits = {name: getattr(count, side) for name, count in intervals.items()}
-        frame.insert(place, side, frame["quantity"].map(limits).astype(float))
+        frame.insert(place, side, frame["quantity"].map(limits.get).astype(float))
     return frame.astype({"value": float})
 
 

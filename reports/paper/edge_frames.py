@@ -37,7 +37,7 @@ def edge_group_frame(runs: Sequence[Run]) -> pd.DataFrame:
                 if here.any():
                     row = {**run.labels, "method": method, "group": name}
                     split = _split(compared, method) if name == "all" else {}
-                    rows.append({**row, **_medians(numbers[here]), **split})
+                    rows.append({**row, **_medians(numbers.loc[here]), **split})
         for method in compared["method"]:
             if method not in found:
                 row = {**run.labels, "method": method, "group": "all", "edges": float(len(edges))}

@@ -70,7 +70,8 @@ def paper_table(folders: Sequence[Path | str], *, layout: str = "paper") -> Pape
 def shown_columns(columns: Sequence[Column], frame: pd.DataFrame) -> list[Column]:
     """The columns that the frame has something in."""
     keys = [f"{c.key}_low" if c.kind == "interval" else c.key for c in columns]
-    return [c for c, k in zip(columns, keys, strict=True) if k in frame and frame[k].notna().any()]
+    filled = set(frame.columns[frame.notna().any()])
+    return [c for c, k in zip(columns, keys, strict=True) if k in filled]
 
 
 def caption_of(layout: Layout, runs: Sequence[Run], frame: pd.DataFrame) -> str:

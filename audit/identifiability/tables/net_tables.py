@@ -196,9 +196,13 @@ def _agreement(question: Question) -> list[dict]:
         return []
     every = all_topologies(question.net.widths)
     strict = every[is_strict(question, every)]
-    numbers = {space: len(only_in_space(question, strict, space)) for space in SPACES}
-    counts = (Count("valid circuits, IIA 1", n, "exact", space) for space, n in numbers.items())
-    return [_row(count, question) for count in counts]
+    return [
+        _row(
+            Count("valid circuits, IIA 1", len(only_in_space(question, strict, s)), "exact", s),
+            question,
+        )
+        for s in SPACES
+    ]
 
 
 def _interpretations(question: Question, valid: int, rng) -> list[dict]:

@@ -1,7 +1,9 @@
 """`circuitvar tasks | methods | models`: what can be named on the command line."""
 
+from collections.abc import Mapping, Sequence
 
-def _show(rows: list[dict[str, object]], *, title: str) -> None:
+
+def _show(rows: Sequence[Mapping[str, object]], *, title: str) -> None:
     import pandas as pd
 
     from circuitvar.reports.console import print_table
