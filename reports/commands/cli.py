@@ -16,6 +16,7 @@ from circuitvar.reports.commands.make import (
     evaluate,
     find,
     identify,
+    labels,
     neurons,
     published,
     score,
@@ -70,6 +71,7 @@ _from_records("evaluate", evaluate.evaluate)
 _from_records("test", test.test)
 _from_records("published", published.published)
 app.command("neurons")(neurons.neurons)
+_from_records("labels", labels.labels)
 app.command("identify")(identify.identify)
 app.command("table")(folders.table)
 app.command("compare")(folders.compare)

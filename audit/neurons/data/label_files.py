@@ -9,7 +9,7 @@ without a `layer` column holds one layer, named by the file.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,15 @@ def read_delphi(path: str | Path, *, scores: str | Path | None = None) -> pd.Dat
     if not rows:
         raise ValueError(f"{path} holds no '<module>_latent<k>' explanation files.")
     return pd.DataFrame(rows, columns=COLUMNS).sort_values(["layer", "unit"], ignore_index=True)
+
+
+READERS: dict[str, Callable[..., pd.DataFrame]] = {
+    "clip-dissect": read_clip_dissect,
+    "linear-explanations": read_linear_explanations,
+    "openai": read_openai_explanations,
+    "delphi": read_delphi,
+}
+"""Layout of a label file -> its reader."""
 
 
 def label_columns(
