@@ -4,13 +4,13 @@ from circuitvar.reports.options.circuits import (
     ALL_ABLATIONS, CircuitTestOptions, ERRORS, EvaluateOptions, FindOptions, MORE_RULES,
     PublishedOptions, ScoreChoice,
 )
-from circuitvar.reports.options.neurons import LabelArrays
+from circuitvar.reports.options.neurons import LabelArrays, NeuronChoice
 from circuitvar.reports.options.shared import (
     CircuitChoice, DataFile, ModelChoice, Output, POCKET, SeedModels,
 )
 
 __all__ = [
     "ALL_ABLATIONS", "CircuitChoice", "CircuitTestOptions", "DataFile", "ERRORS", "EvaluateOptions",
-    "FindOptions", "LabelArrays", "MORE_RULES", "ModelChoice", "Output", "POCKET",
+    "FindOptions", "LabelArrays", "MORE_RULES", "ModelChoice", "NeuronChoice", "Output", "POCKET",
     "PublishedOptions", "ScoreChoice", "SeedModels",
 ]

@@ -5,66 +5,17 @@ from typing import Annotated
 
 import typer
 
-from circuitvar.reports.commands.options import Device, ModelName, Out, Quiet, Seed
+from circuitvar.reports.commands.from_record import Only
+from circuitvar.reports.options import POCKET, ModelChoice, NeuronChoice, Output
+
+NEURONS = Output(Path("runs/neurons"))
 
 
 def neurons(
     task: Annotated[str, typer.Argument(help="Task key (see `circuitvar tasks`).")],
-    model: ModelName = "pocket",
-    out: Out = Path("runs/neurons"),
-    prompts: Annotated[int, typer.Option("--prompts", help="Prompts of the probing set.")] = 240,
-    heldout: Annotated[
-        int, typer.Option("--heldout", help="Further prompts for substitution scores.")
-    ] = 96,
-    compositions: Annotated[
-        int,
-        typer.Option(
-            "--compositions",
-            min=0,
-            max=3,
-            help="Longest AND/OR/NOT formula to search, judged on other prompts; 0: none.",
-        ),
-    ] = 0,
-    units: Annotated[
-        str,
-        typer.Option(
-            "--units",
-            help="Kinds of units, with commas: neurons, pre, gate, up (MLP neurons before "
-            "activation, gates, linear factors), heads (attention to key positions), "
-            "heads-output, edges.",
-        ),
-    ] = "neurons,heads",
-    direction: Annotated[
-        str,
-        typer.Option(
-            "--direction",
-            help="For heads-output: logit-difference, answer, wrong-answer, or a .npy or "
-            ".safetensors file of one vector.",
-        ),
-    ] = "logit-difference",
-    circuit: Annotated[
-        str | None,
-        typer.Option(
-            "--circuit", help="For edges: a shipped circuit, planted:KEY, or a file of edges."
-        ),
-    ] = None,
-    size: Annotated[
-        int | None, typer.Option("--size", help="Edges to take when --circuit is a file of scores.")
-    ] = None,
-    other_model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--other-model",
-            help="Model of another training seed to compare labels with, as often as wanted; "
-            "pocket models compare with their siblings.",
-        ),
-    ] = None,
-    workers: Annotated[
-        int, typer.Option("--workers", help="Threads; results do not depend on their number.")
-    ] = 1,
-    device: Device = "cpu",
-    seed: Seed = 0,
-    quiet: Quiet = False,
+    where: Annotated[ModelChoice, Only("model", "device")] = POCKET,
+    choice: NeuronChoice = NeuronChoice(),
+    to: Output = NEURONS,
 ) -> None:
     """Label MLP neurons, heads or edges with concepts: bootstrap sets and linear explanations."""
     import pandas as pd
@@ -74,22 +25,31 @@ def neurons(
     from circuitvar.reports.neurons import UnitChoice, best_units, run_neurons
     from circuitvar.reports.page import check_writable
 
-    check_writable(out)
+    check_writable(to.out)
     run = run_neurons(
-        task, model, out, prompts=prompts, held_out=heldout, seed=seed, device=device,
-        options=NeuronOptions(compositions=compositions),
+        task,
+        where.model,
+        to.out,
+        prompts=choice.prompts,
+        held_out=choice.heldout,
+        seed=choice.seed,
+        device=where.device,
+        options=NeuronOptions(compositions=choice.compositions),
         units=UnitChoice(
-            tuple(part.strip() for part in units.split(",")), direction=direction,
-            circuit=circuit, size=size,
+            tuple(part.strip() for part in choice.units.split(",")),
+            direction=choice.direction,
+            circuit=choice.circuit,
+            size=choice.size,
         ),
-        other_models=None if other_model is None else tuple(other_model), workers=workers,
-    )  # fmt: skip
-    if quiet:
+        other_models=choice.other_models,
+        workers=choice.workers,
+    )
+    if to.quiet:
         return
     frame = pd.concat([best_units(audit, 8) for audit in run.parts.values()])
     frame = pd.DataFrame(frame, columns=["unit", "label", "verdict", "vote", "held_out"])
     print_table(
         frame.map(lambda value: f"{value:.3g}" if isinstance(value, float) else value),
-        title=f"Best-explained units of {model} on {task}",
+        title=f"Best-explained units of {where.model} on {task}",
     )
-    print(f"written to {out}")
+    print(f"written to {to.out}")
