@@ -6,6 +6,7 @@ from itertools import combinations, islice
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from scipy.stats import rankdata
 
 from circuitvar.audit.indices import (
     mean_pairwise,
@@ -68,16 +69,19 @@ def agreement_table(
 ) -> pd.DataFrame:
     """One row per axis: axis, runs, and means over pairs of runs.
 
-    spearman (all edges), weighted_tau and rbo (p = 1 - 1/size) of the ranks of |score|; of the
-    circuits without dangling edges, whose sizes differ: overlap_coefficient, size_matched_jaccard
-    (both cut to the smaller size) and jaccard_to_medoid (the run closest to the others);
-    chance_stratified: Jaccard of random sets with as many edges of each layer and type; jaccard
-    and phi _same_error over the `same_error` runs whose circuit error is within `CLOSE` of the
-    axis's median. `runs`: the table with the circuit error of every run.
+    spearman (all edges), weighted_tau and rbo (p = 1 - 1/size) of the ranks of |score|, or of the
+    signed score where circuits are selected by it; of the circuits without dangling edges, whose
+    sizes differ: overlap_coefficient, size_matched_jaccard (both cut to the smaller size) and
+    jaccard_to_medoid (the run closest to the others); chance_stratified: Jaccard of random sets
+    with as many edges of each layer and type; jaccard and phi _same_error over the `same_error`
+    runs whose circuit error is within `CLOSE` of the axis's median. `runs`: the table with the
+    circuit error of every run.
     """
     rows, strata = [], edge_strata(graph)
     for axis, scored in means.items():
         masks = prune_masks(graph, top_n_masks(scored, size, signed=settings.signed))
+        # These rank by size; ranks of signed scores keep their order and their ties.
+        order = rankdata(scored, axis=1) if settings.signed else np.abs(scored)
         jaccards, sizes = pairwise_jaccard(masks), masks.sum(axis=1)
         pairs = list(islice(combinations(range(len(masks)), 2), PAIRS))
         i, j = np.triu_indices(len(masks), 1)
@@ -87,11 +91,11 @@ def agreement_table(
             {
                 "axis": axis,
                 "runs": len(masks),
-                "spearman": mean_spearman(np.abs(scored)),
-                "weighted_tau": _mean([weighted_tau(scored[a], scored[b]) for a, b in pairs]),
-                "rbo": _mean([rbo(scored[a], scored[b], depth=size) for a, b in pairs]),
+                "spearman": mean_spearman(order),
+                "weighted_tau": _mean([weighted_tau(order[a], order[b]) for a, b in pairs]),
+                "rbo": _mean([rbo(order[a], order[b], depth=size) for a, b in pairs]),
                 "overlap_coefficient": _mean(overlap_coefficient(sizes[i], sizes[j], both)),
-                "size_matched_jaccard": _mean(size_matched_jaccard(scored, sizes)[i, j]),
+                "size_matched_jaccard": _mean(size_matched_jaccard(order, sizes)[i, j]),
                 "jaccard_to_medoid": _mean(to_medoid(jaccards)),
                 "chance_stratified": _mean(
                     [stratified_chance(masks[a], masks[b], strata)[0] for a, b in pairs[:FEW]]
