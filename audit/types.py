@@ -37,7 +37,7 @@ Kind = Literal[
 infinitesimal jackknife or jackknife after bootstrap. `subsampling`: halves or blocks of the data,
 extrapolated, worth few degrees of freedom. `bound`: all runs equal. `exact`: binomial.
 `bootstrap`: percentiles. `sequence`: valid at every look. `components`: of a variance component.
-"""  # fmt: skip
+"""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -39,9 +39,15 @@ def halves_axis(
 ) -> Axis:
     """Complementary halves of the prompts, or of the templates when `clusters` is given."""
     found = halves_agreement(
-        scores, rng=rng, size=size, signed=signed, select=select, clusters=clusters,
-        pairs=pairs, level=level,
-    )  # fmt: skip
+        scores,
+        rng=rng,
+        size=size,
+        signed=signed,
+        select=select,
+        clusters=clusters,
+        pairs=pairs,
+        level=level,
+    )
     mean = found.pair_jaccard.mean()
     return Axis(
         key=f"halves-{found.unit}",
@@ -66,9 +72,13 @@ def resample_axis(
     pairs = pairwise_jaccard(masks, always=sets.always)
     estimand = f"agreement of {resamples.scheme} replicates of one data set"
     phi = phi_of_resamples(
-        masks, resamples.counts, n_edges=sets.n_edges, always=sets.always, level=level,
+        masks,
+        resamples.counts,
+        n_edges=sets.n_edges,
+        always=sets.always,
+        level=level,
         estimand=estimand,
-    )  # fmt: skip
+    )
     jaccard = jaccard_of_resamples(pairs, resamples.counts, level=level, estimand=estimand)
     phi, jaccard = (replace(estimate, unit=resamples.unit) for estimate in (phi, jaccard))
     size = float(sets.sizes.mean())

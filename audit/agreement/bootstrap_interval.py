@@ -36,9 +36,16 @@ def with_block_interval(
 ) -> Axis:
     """The bootstrap axis of these prompts with the intervals of `block_intervals`."""
     phi_, jaccard = block_intervals(
-        axis.phi, axis.jaccard, scores, runs=axis.runs, kept=float(axis.sizes.mean()), size=size,
-        rng=rng, signed=signed, level=level,
-    )  # fmt: skip
+        axis.phi,
+        axis.jaccard,
+        scores,
+        runs=axis.runs,
+        kept=float(axis.sizes.mean()),
+        size=size,
+        rng=rng,
+        signed=signed,
+        level=level,
+    )
     return replace(axis, phi=phi_, jaccard=jaccard)
 
 

@@ -103,12 +103,18 @@ def halves_change(
     unit = resamples.unit
     found = [
         _change(
-            name, both[0, i].mean(), both[1, i].mean(), np.sqrt(variance[i]),
-            df=DIFFERENCE_DF, n=units, level=level, how=f"the same halves of the {unit}s",
+            name,
+            both[0, i].mean(),
+            both[1, i].mean(),
+            np.sqrt(variance[i]),
+            df=DIFFERENCE_DF,
+            n=units,
+            level=level,
+            how=f"the same halves of the {unit}s",
             least=_unseen_swap(first, second, level)[i],
         )
         for i, name in enumerate(("phi", "jaccard"))
-    ]  # fmt: skip
+    ]
     return found[0], found[1]
 
 
@@ -131,13 +137,18 @@ def bootstrap_change(
     units = resamples.counts.shape[1]
     found = [
         _change(
-            name, values[0][i], values[1][i],
+            name,
+            values[0][i],
+            values[1][i],
             resample_se(resamples.counts, terms[1][i] - terms[0][i]),
-            df=units - 1, n=units, level=level, how="the same bootstrap replicates",
+            df=units - 1,
+            n=units,
+            level=level,
+            how="the same bootstrap replicates",
             least=_unseen_swap(first, second, level)[i],
         )
         for i, name in enumerate(("phi", "jaccard"))
-    ]  # fmt: skip
+    ]
     return found[0], found[1]
 
 
@@ -164,9 +175,16 @@ def template_change(
         if least[i] > 0:
             se = max(se, tied_runs_se(each[1] - each[0], runs), math.hypot(*few))
         return _change(
-            name, values[0], values[1], se, df=runs - 1, n=runs, level=level,
-            how="the same templates", least=least[i],
-        )  # fmt: skip
+            name,
+            values[0],
+            values[1],
+            se,
+            df=runs - 1,
+            n=runs,
+            level=level,
+            how="the same templates",
+            least=least[i],
+        )
 
     agreement = [mean_pairwise(p) for p in pairs]
     few = [few_runs_se(2 * j / (1 + j), k, runs) for j, k in zip(agreement, sizes, strict=True)]
@@ -174,14 +192,22 @@ def template_change(
     free = [1 - k / masks[0].shape[1] for k in sizes]
     return (
         change(
-            0, "phi", [phi(m) for m in masks], leave_one_run_out, [pair_phi(m) for m in masks],
+            0,
+            "phi",
+            [phi(m) for m in masks],
+            leave_one_run_out,
+            [pair_phi(m) for m in masks],
             [f / x if x > 0 else 0.0 for f, x in zip(few, free, strict=True)],
         ),
         change(
-            1, "jaccard", agreement, _jaccard_without_run, [off_diagonal(p) for p in pairs],
+            1,
+            "jaccard",
+            agreement,
+            _jaccard_without_run,
+            [off_diagonal(p) for p in pairs],
             [f * x for f, x in zip(few, slopes, strict=True)],
         ),
-    )  # fmt: skip
+    )
 
 
 def _means_with_others(pairs: Float[np.ndarray, "run run"]) -> Float[np.ndarray, " run"]:

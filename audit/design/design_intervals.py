@@ -33,8 +33,9 @@ def summed_interval(
     (True, True)
     """
     squares = ((values - values.mean(axis=0)) ** 2).sum(axis=1)
-    return _chi2_interval(float(squares.sum()), summed_df(squares, len(values) - 1), level,
-                          len(values) - 1)  # fmt: skip
+    return _chi2_interval(
+        float(squares.sum()), summed_df(squares, len(values) - 1), level, len(values) - 1
+    )
 
 
 def _chi2_interval(

@@ -44,14 +44,27 @@ GRANULARITIES = ("edge", "head", "node")
 leaves one source."""
 
 _KIND: dict[str, tuple[type, ...]] = {
-    "data": (int,), "n": (int,), "seed": (int,), "steps": (int,), "prompts": (int,),
-    "batch_size": (int, type(None)), "size": (int, type(None)), "signed": (bool,),
-    "noise": (int, float, type(None)), "template": (str, type(None)),
-    "dtype": (str, type(None)), "checkpoint": (str, type(None)),
-    "metric": (str, type(None)), "corruption": (str, type(None)),
-    "finder": (str, type(None)), "finder_seed": (int, type(None)),
-    "method": (str,), "ablation": (str,), "selection": (str,), "granularity": (str,),
-}  # fmt: skip
+    "data": (int,),
+    "n": (int,),
+    "seed": (int,),
+    "steps": (int,),
+    "prompts": (int,),
+    "batch_size": (int, type(None)),
+    "size": (int, type(None)),
+    "signed": (bool,),
+    "noise": (int, float, type(None)),
+    "template": (str, type(None)),
+    "dtype": (str, type(None)),
+    "checkpoint": (str, type(None)),
+    "metric": (str, type(None)),
+    "corruption": (str, type(None)),
+    "finder": (str, type(None)),
+    "finder_seed": (int, type(None)),
+    "method": (str,),
+    "ablation": (str,),
+    "selection": (str,),
+    "granularity": (str,),
+}
 _CHOICES = {
     "ablation": ABLATIONS,
     "selection": RULES,

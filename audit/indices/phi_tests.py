@@ -34,10 +34,17 @@ def phi_difference(
         low = gap - float(np.hypot(b.value - b.low, a.high - a.value))
         high = gap + float(np.hypot(b.high - b.value, a.value - a.low))
         return Estimate(
-            "phi difference", gap, float(np.hypot(a.se, b.se)), max(low, -2.0), min(high, 2.0),
-            level, min(len(masks_a), len(masks_b)), "independent groups, row jackknife",
-            kind="runs", unit="run",
-        )  # fmt: skip
+            "phi difference",
+            gap,
+            float(np.hypot(a.se, b.se)),
+            max(low, -2.0),
+            min(high, 2.0),
+            level,
+            min(len(masks_a), len(masks_b)),
+            "independent groups, row jackknife",
+            kind="runs",
+            unit="run",
+        )
     t = 2 * (row_projections(masks_b) - row_projections(masks_a))
     finite = bool(np.isfinite(t).all())
     se = resample_se(counts, t - t.mean()) if finite else float("nan")

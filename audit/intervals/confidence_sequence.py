@@ -137,9 +137,18 @@ def stop_when_decided(
     value = float(draws.mean()) if len(draws) else np.nan
     kind = "asymptotic" if bounds is None else "betting"
     return Estimate(
-        name, value, se, float(low), float(high), 1 - alpha, len(draws),
-        f"{kind} confidence sequence", estimand, "sequence", draws=draws,
-    )  # fmt: skip
+        name,
+        value,
+        se,
+        float(low),
+        float(high),
+        1 - alpha,
+        len(draws),
+        f"{kind} confidence sequence",
+        estimand,
+        "sequence",
+        draws=draws,
+    )
 
 
 def _asymptotic_limits(values, *, bar: float, budget: int, alpha: float):

@@ -90,9 +90,15 @@ def audit_circuit(
     if runs.transfer is not None:
         tables["cross_faithfulness"] = runs.transfer.frame()
     tables |= function_tables(
-        model, collected, settings, size, perturbed.axes, runs=runs, seed_models=seed_models,
+        model,
+        collected,
+        settings,
+        size,
+        perturbed.axes,
+        runs=runs,
+        seed_models=seed_models,
         bars=bars,
-    )  # fmt: skip
+    )
     estimates = _estimates(collected, runs, settings, size)
     checks = structure_checks(collected.scores, perturbed.axes, settings, size)
     tables |= checks.tables

@@ -189,10 +189,16 @@ def _anova_rows(response: str, over: str, cells: int, found: FunctionalAnova):
             holding = [v.sum() for other, v in found.variance.items() if effect[0] in other]
             whole = float(np.sum(holding)) / total
         yield {
-            "response": response, "over": over, "cells": cells, "effect": " x ".join(effect),
-            "variance": float(variance.sum()), "share": share, "total_share": whole,
-            "negative": bool(variance.sum() < 0), "how": EXACT,
-        }  # fmt: skip
+            "response": response,
+            "over": over,
+            "cells": cells,
+            "effect": " x ".join(effect),
+            "variance": float(variance.sum()),
+            "share": share,
+            "total_share": whole,
+            "negative": bool(variance.sum() < 0),
+            "how": EXACT,
+        }
 
 
 def _moment_rows(response: str, cells: Sequence[Cell]):
@@ -208,8 +214,13 @@ def _moment_rows(response: str, cells: Sequence[Cell]):
     total = float(summed.sum())
     for name, variance in zip(found.names, summed, strict=True):
         yield {
-            "response": response, "over": "everything scored", "cells": len(cells),
+            "response": response,
+            "over": "everything scored",
+            "cells": len(cells),
             "effect": "interactions and rest" if name == "residual" else name,
-            "variance": float(variance), "share": float(variance) / total if total else np.nan,
-            "total_share": np.nan, "negative": bool(variance < 0), "how": MOMENTS,
-        }  # fmt: skip
+            "variance": float(variance),
+            "share": float(variance) / total if total else np.nan,
+            "total_share": np.nan,
+            "negative": bool(variance < 0),
+            "how": MOMENTS,
+        }

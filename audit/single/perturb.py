@@ -79,10 +79,15 @@ def perturbation_axes(collected: Collected, settings: Settings, size: int) -> Pe
             masks = top_n_masks(means, size, signed=settings.signed)
             axes.append(
                 runs_axis(
-                    masks, key=key, title=title, unit=unit, level=settings.confidence, note=note,
+                    masks,
+                    key=key,
+                    title=title,
+                    unit=unit,
+                    level=settings.confidence,
+                    note=note,
                     chosen=key == "method",
                 )
-            )  # fmt: skip
+            )
     axes += choice_axes(collected, settings, size)
     graph = collected.scores.graph
     if collected.seeds is not None and graph.kv_heads == graph.n_heads:

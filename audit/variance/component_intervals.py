@@ -112,7 +112,15 @@ def component_estimate(
     if worth < HEAVY * nominal:
         caution += f", heavy tails: {nominal} degrees of freedom count as {worth:.1f}"
     return Estimate(
-        name, float(components.values[row, edge]), np.nan, float(low[edge]), float(high[edge]),
-        level, units, f"modified large sample{caution}", "variance of one effect",
-        kind="components", unit="level",
-    )  # fmt: skip
+        name,
+        float(components.values[row, edge]),
+        np.nan,
+        float(low[edge]),
+        float(high[edge]),
+        level,
+        units,
+        f"modified large sample{caution}",
+        "variance of one effect",
+        kind="components",
+        unit="level",
+    )

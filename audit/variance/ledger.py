@@ -223,15 +223,18 @@ def components_of(frame: pd.DataFrame, *, group: str = "all") -> tuple[Component
         Component(
             str(row["source"]),
             Estimate(
-                row["source"], row["variance"], low=row["share_low"] * row["total"],
-                high=row["share_high"] * row["total"], interval=f"{row['interval']} (of the share)",
+                row["source"],
+                row["variance"],
+                low=row["share_low"] * row["total"],
+                high=row["share_high"] * row["total"],
+                interval=f"{row['interval']} (of the share)",
                 kind="jackknife" if np.isfinite(row["share_low"]) else "",
             ),
             row["share"],
             row["layer"],
         )
         for row in chosen.to_dict(orient="records")
-    )  # fmt: skip
+    )
 
 
 def selection_ledger(

@@ -129,9 +129,12 @@ def identify(
         raise ValueError("--table needs --paper-tables: it names one of the paper's tables")
     if not gates:
         for name, value in (
-            ("--criterion", criterion), ("--delta", delta), ("--ablation", ablation or None),
-            ("--estimator", estimator), ("--draws", draws),
-        ):  # fmt: skip
+            ("--criterion", criterion),
+            ("--delta", delta),
+            ("--ablation", ablation or None),
+            ("--estimator", estimator),
+            ("--draws", draws),
+        ):
             if value is not None:
                 raise ValueError(f"{name} needs gates (e.g. xor): it is about circuits of an MLP")
     check_writable(out)
@@ -142,9 +145,15 @@ def identify(
 
             loaded = load_model(model, device=device)
             options = ModelOptions(
-                method=method, n=n, heldout=heldout, batches=batches, m=m, epsilon=epsilon,
-                size=size, seed=seed,
-            )  # fmt: skip
+                method=method,
+                n=n,
+                heldout=heldout,
+                batches=batches,
+                m=m,
+                epsilon=epsilon,
+                size=size,
+                seed=seed,
+            )
             others = [part for name in seed_model or () for part in name.split(",") if part]
             shown = run_identify_model(
                 loaded, task, out=out, options=options, seed_models=others, progress=progress
