@@ -29,6 +29,6 @@ def labels(
 
     found = run_labels(path, layout, arrays, out=to.out)
     if not to.quiet:
-        shown = found[["unit", "label", "support", "vote", "ours", "verdict"]]
+        shown = found.loc[:, ["unit", "label", "support", "vote", "ours", "verdict"]]
         print_table(shown.astype(str), title="Labels")
         print(f"written to {to.out / 'labels.csv'}")
