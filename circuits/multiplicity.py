@@ -12,19 +12,20 @@ def holm(p_values: Tests) -> Tests:
     >>> holm(np.array([0.01, 0.04, 0.03]))
     array([0.03, 0.06, 0.06])
     """
-    return _adjusted(p_values, "holm")
+    # statsmodels' `multipletests` collects garbage at every call, 50 ms; the tests hold this to it.
+    adjusted = np.array(p_values, dtype=np.float64)
+    order = np.argsort(adjusted, kind="stable")[: int((~np.isnan(adjusted)).sum())]
+    steps = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(adjusted[order] * steps), 1)
+    return adjusted
 
 
 def false_discovery(p_values: Tests, *, dependent: bool = False) -> Tests:
     """Benjamini-Hochberg adjusted p (Benjamini-Yekutieli when `dependent`)."""
-    return _adjusted(p_values, "fdr_by" if dependent else "fdr_bh")
-
-
-def _adjusted(p_values: Tests, method: str) -> Tests:
-    from statsmodels.stats.multitest import multipletests
+    from statsmodels.stats.multitest import fdrcorrection
 
     adjusted = np.array(p_values, dtype=np.float64)
     known = ~np.isnan(adjusted)
     if known.any():
-        adjusted[known] = multipletests(adjusted[known], method=method)[1]
+        adjusted[known] = fdrcorrection(adjusted[known], method="n" if dependent else "i")[1]
     return adjusted
