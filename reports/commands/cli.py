@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +23,7 @@ from circuitvar.reports.commands.make import (
     test,
 )
 from circuitvar.reports.commands.read import doctor, folders, lists
+from circuitvar.tasks.lookup import near
 
 app = typer.Typer(
     name="circuitvar",
@@ -51,37 +52,19 @@ def _root(
 ) -> None: ...
 
 
+COMMANDS = (
+    demo.demo, audit.audit, score.score, design.design, decide.decide, find.find,
+    evaluate.evaluate, test.test, published.published, neurons.neurons, labels.labels,
+    identify.identify, folders.table, folders.compare, folders.check, folders.verify, folders.join,
+    doctor.doctor, lists.tasks, lists.methods, lists.models,
+)  # fmt: skip
+"""In the order of the help."""
 FORMER: dict[str, dict[str, str]] = {}
 """Command -> former name of an option -> its name."""
-
-
-def _from_records(name: str, function: Callable[..., None]) -> None:
+for function in COMMANDS:
     command = with_options(function)
-    FORMER[name] = command.formerly  # pyright: ignore[reportFunctionMemberAccess]
-    app.command(name)(command)
-
-
-app.command("demo")(demo.demo)
-_from_records("audit", audit.audit)
-_from_records("score", score.score)
-app.command("design")(design.design)
-_from_records("decide", decide.decide)
-_from_records("find", find.find)
-_from_records("evaluate", evaluate.evaluate)
-_from_records("test", test.test)
-_from_records("published", published.published)
-_from_records("neurons", neurons.neurons)
-_from_records("labels", labels.labels)
-app.command("identify")(identify.identify)
-app.command("table")(folders.table)
-app.command("compare")(folders.compare)
-app.command("check")(folders.check)
-app.command("verify")(folders.verify)
-app.command("join")(folders.join)
-app.command("doctor")(doctor.doctor)
-app.command("tasks")(lists.tasks)
-app.command("methods")(lists.methods)
-app.command("models")(lists.models)
+    FORMER[command.__name__] = command.formerly  # pyright: ignore[reportFunctionMemberAccess]
+    app.command(command.__name__)(command)
 
 
 def refuse_former_names(arguments: Sequence[str]) -> None:
@@ -93,6 +76,21 @@ def refuse_former_names(arguments: Sequence[str]) -> None:
             raise ValueError(f"{name} of `{arguments[0]}` is now called {former[name]}")
 
 
+USAGE_ERROR = typer.BadParameter.__base__ or typer.BadParameter
+"""What typer raises when it cannot read a command; its own name for it is private."""
+
+
+def sentence(error: Any) -> str:
+    """What typer found wrong with a command, in one sentence, with the nearest name there is."""
+    text = " ".join(error.format_message().split()).rstrip(".")
+    name = getattr(error, "option_name", None)
+    if name is not None and error.ctx is not None and text.startswith("No such option"):
+        known = [option for parameter in error.ctx.command.params for option in parameter.opts]
+        text = f"No such option: {name}{near(name, known)}"
+    help_ = f" (see `{error.ctx.command_path} --help`)" if error.ctx is not None else ""
+    return f"{text[:1].lower()}{text[1:]}{help_}"
+
+
 def main() -> None:
     """Run the command line. A user's mistake is a ValueError or OSError with one sentence.
 
@@ -100,12 +98,16 @@ def main() -> None:
     """
     try:
         refuse_former_names(sys.argv[1:])
-        app()
+        code = app(standalone_mode=False) or 0
     except (ValueError, OSError) as error:
         if os.environ.get("CIRCUITVAR_DEBUG"):
             raise
         print(f"circuitvar: {' '.join(str(error).split())}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
+        code = 2
+    except USAGE_ERROR as error:
+        if len(sys.argv) > 1:
+            print(f"circuitvar: {sentence(error)}", file=sys.stderr)
+        code = 2
+    if code == 130:
         print("circuitvar: interrupted; finished blocks are kept", file=sys.stderr)
-        raise SystemExit(130) from None
+    raise SystemExit(code)

@@ -21,6 +21,7 @@ from circuitvar.reports.identify.figures import write_figures
 from circuitvar.reports.identify.net_store import digest, join, load, save
 from circuitvar.reports.identify.section import clear_tables, csv_name, write_nets_section
 from circuitvar.reports.identify.settings import as_table, settings_columns, settings_sentence
+from circuitvar.reports.options import NetTraining
 from circuitvar.reports.page import SectionTable, write_section
 from circuitvar.tasks.language import truth_table
 
@@ -82,8 +83,8 @@ def experiments_called(keys: Sequence[str]) -> tuple[Experiment, ...]:
 def run_identify(
     gates: str | Sequence[str],
     *,
-    widths: Sequence[int] = (3,),
-    seeds: Sequence[int] = range(100),
+    widths: Sequence[int] = NetTraining.widths,
+    seeds: Sequence[int] = range(NetTraining.seeds),
     out: Path | str,
     recipe: "Recipe | None" = None,
     options: NetOptions | None = None,
@@ -173,7 +174,7 @@ def _noise(frames: Frames, depth: int, seed: int) -> pd.DataFrame:
 def run_paper_tables(
     out: Path | str,
     *,
-    seeds: Sequence[int] = range(100),
+    seeds: Sequence[int] = range(NetTraining.seeds),
     experiments: Sequence[Experiment] = EXPERIMENTS,
     recipe: "Recipe | None" = None,
     seed: int = 0,

@@ -8,7 +8,7 @@ with the overlap of equally good ones (true degeneracy).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,7 @@ from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.prune import prune_masks
 from circuitvar.circuits.scores import score_edges
-from circuitvar.circuits.types import Ablation, EdgeScores
+from circuitvar.circuits.types import EdgeScores
 from circuitvar.reports.identify.figures import mask_search_plot, overlap_plot, save_figures
 from circuitvar.reports.identify.reruns import (
     Canonical,
@@ -43,6 +43,7 @@ from circuitvar.reports.identify.reruns import (
 )
 from circuitvar.reports.identify.section import csv_name
 from circuitvar.reports.identify.summary import ModelIdentifiability, judge, summary_sentences
+from circuitvar.reports.options import ModelOptions
 from circuitvar.reports.page import SectionFigure, SectionTable, write_section
 from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.tokens import get_metric, sample_batch
@@ -61,37 +62,6 @@ FIGURES = {
     ),
 }
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class ModelOptions:
-    """What is searched around a discovered circuit."""
-
-    method: str = "eap-ig-inputs"
-    """Key of the method that finds the circuit."""
-    metric: str | None = None
-    """Key of the metric; None is the task's own."""
-    ablation: Ablation = "patching"
-    """What edges outside a mask carry."""
-    n: int = 200
-    """Prompts the circuit is found on."""
-    heldout: int = 64
-    """Fresh prompts that behaviour is measured on."""
-    size: int | None = None
-    """Edges kept; None is a tenth of the graph."""
-    m: int = 12
-    """Edges nearest the cut; all 2^m masks up to 14, sampled above."""
-    epsilon: float = 0.02
-    """Allowed difference in faithfulness (1 = full model, 0 = everything ablated)."""
-    resamples: int = 200
-    """Bootstrap resamples of the prompts, each giving one re-run of the selection."""
-    batches: int = 5
-    """Independent sets of `n` prompts the method is re-run on, the first being the audited one;
-    0 or 1 for no such re-runs."""
-    masks: int = 4096
-    """Masks drawn where not all are run."""
-    seed: int = 0
-    """Seed of every random draw."""
 
 
 def run_identify_model(

@@ -4,13 +4,15 @@ from circuitvar.reports.options.circuits import (
     ALL_ABLATIONS, CircuitTestOptions, ERRORS, EvaluateOptions, FindOptions, MORE_RULES,
     PublishedOptions, ScoreChoice,
 )
+from circuitvar.reports.options.identify import ModelOptions, NetJudgement, NetTraining
 from circuitvar.reports.options.neurons import LabelArrays, NeuronChoice
 from circuitvar.reports.options.shared import (
-    CircuitChoice, DataFile, ModelChoice, Output, POCKET, SeedModels,
+    CircuitChoice, DataFile, ModelChoice, Output, POCKET, Quiet, SeedModels, split_names,
 )
 
 __all__ = [
     "ALL_ABLATIONS", "CircuitChoice", "CircuitTestOptions", "DataFile", "ERRORS", "EvaluateOptions",
-    "FindOptions", "LabelArrays", "MORE_RULES", "ModelChoice", "NeuronChoice", "Output", "POCKET",
-    "PublishedOptions", "ScoreChoice", "SeedModels",
+    "FindOptions", "LabelArrays", "MORE_RULES", "ModelChoice", "ModelOptions", "NetJudgement",
+    "NetTraining", "NeuronChoice", "Output", "POCKET", "PublishedOptions", "Quiet", "ScoreChoice",
+    "SeedModels", "split_names",
 ]

@@ -27,6 +27,17 @@ SeedModels = Annotated[
     ),
 ]
 
+Quiet = Annotated[bool, Option("No progress and no summary.", OUTPUT, flags=("--quiet", "-q"))]
+
+
+def split_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names that were given one by one, or with commas.
+
+    >>> split_names(("pocket:1", "pocket:2,pocket:3"))
+    ('pocket:1', 'pocket:2', 'pocket:3')
+    """
+    return tuple(part for name in names for part in name.split(",") if part)
+
 
 @dataclass(frozen=True)
 class ModelChoice:
@@ -59,9 +70,7 @@ class Output:
     """Where results go, and what a terminal shows."""
 
     out: Annotated[Path, Option("Folder for the results; made if missing.", COMMON)]
-    quiet: Annotated[
-        bool, Option("No progress and no summary.", OUTPUT, flags=("--quiet", "-q"))
-    ] = False
+    quiet: Quiet = False
 
 
 @dataclass(frozen=True)

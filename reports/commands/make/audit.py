@@ -4,13 +4,19 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.settings import preset as preset_called
+from circuitvar.circuits.option import COMMON, OUTPUT, STATISTICS, Option
+from circuitvar.reports.commands.arguments import TaskName
 from circuitvar.reports.commands.from_record import NOTHING, Given
-from circuitvar.reports.commands.options import AllowWeak, Bar, TaskName
-from circuitvar.reports.options import POCKET, DataFile, ModelChoice, Output, SeedModels
+from circuitvar.reports.options import (
+    POCKET,
+    DataFile,
+    ModelChoice,
+    Output,
+    SeedModels,
+    split_names,
+)
 
 AUDIT = Output(Path("runs/audit"))
 
@@ -21,14 +27,16 @@ def audit(
     data: DataFile = None,
     settings: Settings = Settings(),
     preset: Annotated[
-        str | None,
-        typer.Option(
-            "--preset", help="`quick`, `paper` or `full`: values of all options not given."
-        ),
+        str | None, Option("`quick`, `paper` or `full`: values of all options not given.", COMMON)
     ] = None,
     seed_models: SeedModels = (),
-    bar: Bar = None,
-    allow_weak: AllowWeak = False,
+    bar: Annotated[
+        tuple[str, ...],
+        Option("A bar of the verdicts, e.g. `jaccard=0.7` or `phi=0.9`; repeatable.", STATISTICS),
+    ] = (),
+    allow_weak: Annotated[
+        bool, Option("Go on although the model does not do the task; reported.", OUTPUT)
+    ] = False,
     to: Output = AUDIT,
     given: Given = NOTHING,
 ) -> None:
@@ -43,10 +51,14 @@ def audit(
     from circuitvar.reports.audit import run_audit
     from circuitvar.reports.named import resolve_task
 
-    refuse_ignored(get_method(settings.method), given)
     if preset:
         own = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name in given}
         settings = replace(preset_called(preset), **own)
+    compared = [get_method(key) for key in settings.other_methods]
+    # Options that only the methods compared with read have an effect.
+    refuse_ignored(
+        get_method(settings.method), given.difference(*(method.uses for method in compared))
+    )
     resolved = resolve_task(task, data)
     if settings.noise and "noise" not in given and not marks_roles(resolved):
         settings = replace(settings, noise=())
@@ -56,12 +68,12 @@ def audit(
         resolved,
         settings,
         model=where.model,
-        seed_models=seed_models,
+        seed_models=split_names(seed_models),
         out=to.out,
         revision=where.revision,
         device=where.device,
         dtype=where.dtype,
-        bars=changed_bars(bar or ()),
+        bars=changed_bars(bar),
         allow_weak=allow_weak,
         quiet=to.quiet,
     )

@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-import typer
-
 from circuitvar.audit.settings import Settings
+from circuitvar.circuits.option import COMMON, Option
+from circuitvar.reports.commands.arguments import TaskName
 from circuitvar.reports.commands.from_record import Only
-from circuitvar.reports.commands.options import Quiet, TaskName
-from circuitvar.reports.options import POCKET, DataFile, ModelChoice
+from circuitvar.reports.options import POCKET, DataFile, ModelChoice, Quiet
 
 
 def decide(
@@ -17,10 +16,8 @@ def decide(
     settings: Annotated[Settings, Only("method", "n", "size", "confidence", "seed")] = Settings(
         n=50
     ),
-    budget: Annotated[
-        int, typer.Option("--budget", help="Prompts to spend at most; at least 60 n.")
-    ] = 10_000,
-    bar: Annotated[float, typer.Option("--bar", help="phi that counts as stable.")] = 0.75,
+    budget: Annotated[int, Option("Prompts to spend at most; at least 60 n.", COMMON)] = 10_000,
+    bar: Annotated[float, Option("phi that counts as stable.", COMMON)] = 0.75,
     quiet: Quiet = False,
 ) -> None:
     """Compare circuits of fresh pairs of data sets until phi is decided against the bar.

@@ -3,17 +3,15 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from circuitvar.circuits.option import COMMON, Option
+from circuitvar.reports.options import Output
 
-from circuitvar.reports.commands.options import Out, Quiet
+DEMO = Output(Path("runs/demo"))
 
 
 def demo(
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Fewer prompts and replicates: a smoke test.")
-    ] = False,
-    out: Out = Path("runs/demo"),
-    quiet: Quiet = False,
+    quick: Annotated[bool, Option("Fewer prompts and replicates: a smoke test.", COMMON)] = False,
+    to: Output = DEMO,
 ) -> None:
     """Audit the indirect-object circuit of the pocket model and write a stability report."""
     from circuitvar.audit.settings import QUICK, Settings
@@ -25,6 +23,6 @@ def demo(
         QUICK if quick else Settings(),
         model="pocket:0",
         seed_models=("pocket:1",) if quick else tuple(f"pocket:{s}" for s in range(1, 5)),
-        out=out,
-        quiet=quiet,
+        out=to.out,
+        quiet=to.quiet,
     )

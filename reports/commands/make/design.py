@@ -3,58 +3,42 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from circuitvar.audit.settings import Settings
+from circuitvar.circuits.option import AT_LEAST_1, COMMON, OUTPUT, STATISTICS, Option
+from circuitvar.reports.commands.arguments import TaskName
+from circuitvar.reports.commands.from_record import Only
+from circuitvar.reports.options import POCKET, DataFile, ModelChoice, Output
 
-from circuitvar.reports.commands.options import (
-    DataFile,
-    Device,
-    Dtype,
-    ModelName,
-    Out,
-    Quiet,
-    Revision,
-    Seed,
-)
+DESIGN = Output(Path("runs/design"))
 
 
 def design(
-    task: Annotated[
-        str | None,
-        typer.Argument(help="Task key (see `circuitvar tasks`) or your own `module:attribute`."),
-    ] = None,
-    plan: Annotated[
-        str, typer.Option("--plan", help="YAML design file, or a preset: quick, paper, full.")
-    ] = "quick",
-    model: ModelName = "pocket",
+    task: TaskName = None,
+    plan: Annotated[str, Option("YAML design file, or a preset: quick, paper, full.", COMMON)] = (
+        "quick"
+    ),
+    where: ModelChoice = POCKET,
     data: DataFile = None,
-    n: Annotated[int, typer.Option("--n", help="Prompts per run.")] = 100,
+    settings: Annotated[Settings, Only("n", "seed")] = Settings(n=100),
     ask: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--ask", help="Interaction to estimate beside main effects: `facet:facet`; repeatable."
-        ),
-    ] = None,
+        tuple[str, ...],
+        Option("Interaction to estimate beside main effects: `facet:facet`; repeatable."),
+    ] = (),
     function: Annotated[
         bool,
-        typer.Option(
-            help="Run the circuits of each facet under the conditions of its levels, to tell "
-            "other circuits with the same function from noise."
+        Option(
+            "Run the circuits of each facet under the conditions of its levels, to tell other "
+            "circuits with the same function from noise.",
+            STATISTICS,
         ),
     ] = True,
     workers: Annotated[
-        int, typer.Option("--workers", help="Processes; results do not depend on their number.")
+        int, Option("Processes; results do not depend on their number.", OUTPUT, AT_LEAST_1)
     ] = 1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the budget and stop.")] = False,
-    out: Out = Path("runs/design"),
-    revision: Revision = None,
-    device: Device = "cpu",
-    dtype: Dtype = "float32",
-    seed: Seed = 0,
-    quiet: Quiet = False,
+    dry_run: Annotated[bool, Option("Print the budget and stop.", OUTPUT)] = False,
+    to: Output = DESIGN,
 ) -> None:
     """Run every cell of a design that is not stored yet; write runs, components and shares."""
-    from circuitvar.audit.settings import Settings
-    from circuitvar.circuits.loading import load_model
     from circuitvar.reports.console import print_table
     from circuitvar.reports.design import (
         TITLES,
@@ -67,24 +51,23 @@ def design(
     from circuitvar.reports.named import resolve_task
     from circuitvar.reports.page import check_writable
 
-    check_writable(out)
-    question, asked = resolve_task(task, data), interactions(ask or ())
+    check_writable(to.out)
+    question, asked = resolve_task(task, data), interactions(ask)
     chosen = resolve_design(plan, question)
-    settings = Settings(n=n, seed=seed)
     check_plan(chosen, question, settings, asked=asked)
-    loaded = load_model(model, device=device, dtype=dtype, revision=revision)
-    if dry_run or not quiet:
+    loaded = where.load()
+    if dry_run or not to.quiet:
         print(plan_budget(chosen, question, settings, loaded).sentence)
     if dry_run:
         return
     tables = run_plan(
-        chosen, question, settings, loaded, out, asked=asked, function=function, workers=workers
+        chosen, question, settings, loaded, to.out, asked=asked, function=function, workers=workers
     )
-    if not quiet:
+    if not to.quiet:
         for name in ("agreement", "function", "components"):
             if name in tables:
                 print_table(
                     tables[name].map(lambda v: f"{v:.4g}" if isinstance(v, float) else v),
                     title=TITLES[name],
                 )
-        print(f"written to {out}")
+        print(f"written to {to.out}")

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from circuitvar.reports.commands.options import Quiet, TaskName
-from circuitvar.reports.options import POCKET, DataFile, FindOptions, ModelChoice
+from circuitvar.circuits.option import COMMON, Option
+from circuitvar.reports.commands.arguments import TaskName
+from circuitvar.reports.options import POCKET, DataFile, FindOptions, ModelChoice, Quiet
 
 
 def find(
@@ -16,10 +15,10 @@ def find(
     options: FindOptions = FindOptions(),
     out: Annotated[
         Path,
-        typer.Option(
-            "--out",
-            help="File; its ending is the format: .json (EAP-IG, MIB), .pt, .csv, .graphml or "
-            ".txt (ACDC).",
+        Option(
+            "File; its ending is the format: .json (EAP-IG, MIB), .pt, .csv, .graphml or .txt "
+            "(ACDC).",
+            COMMON,
         ),
     ] = Path("runs/circuit.csv"),
     quiet: Quiet = False,

@@ -1,11 +1,30 @@
 """`circuitvar identify`: how many explanations fit equally well?"""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from circuitvar.reports.commands.options import Device, MethodKey, Out, Quiet, Seed
+from circuitvar.circuits.option import COMMON, Option, options_of
+from circuitvar.reports.commands.from_record import NOTHING, Given, Only
+from circuitvar.reports.options import (
+    POCKET,
+    ModelChoice,
+    ModelOptions,
+    NetJudgement,
+    NetTraining,
+    Output,
+    SeedModels,
+    split_names,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from circuitvar.reports.console import Progress
+
+IDENTIFY = Output(Path("runs/identify"))
 
 
 def identify(
@@ -16,98 +35,28 @@ def identify(
             "..., or truth tables as digits (0110)."
         ),
     ] = None,
-    width: Annotated[
-        list[int] | None, typer.Option("--width", help="Hidden width; repeatable.")
-    ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", help="Nets trained per width.")] = 100,
-    depth: Annotated[int, typer.Option("--depth", help="Hidden layers of the MLP.")] = 2,
-    noise: Annotated[
-        float, typer.Option("--noise", help="Standard deviation of noise on training inputs.")
-    ] = 0.0,
-    loss_target: Annotated[
-        float, typer.Option("--loss-target", help="Training loss at which an MLP has learnt.")
-    ] = 1e-2,
-    criterion: Annotated[
-        str | None,
-        typer.Option(
-            "--criterion",
-            help="When a circuit of an MLP is valid: label (default), threshold, delta (within "
-            "--delta of the net on every input) or iia (label, and the net's answer under every "
-            "interchange intervention).",
-        ),
-    ] = None,
-    delta: Annotated[
-        float | None,
-        typer.Option("--delta", help="With --criterion delta: allowed distance from the net."),
-    ] = None,
-    ablation: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--ablation",
-            help="What a removed edge of an MLP carries: zero, mean or interchange; repeatable. "
-            "All three if omitted (zero and mean with --criterion iia).",
-        ),
-    ] = None,
-    estimator: Annotated[
-        str | None,
-        typer.Option(
-            "--estimator",
-            help="How circuits of an MLP are counted: auto (default: exact, or monte-carlo where "
-            "there are too many), exact, monte-carlo, splitting or strata.",
-        ),
-    ] = None,
-    draws: Annotated[
-        int | None,
-        typer.Option("--draws", help="Circuits drawn by an estimator; 400000 if omitted."),
-    ] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", help="Ask about a transformer instead of a gate: name or folder."),
+        Option("Ask about a transformer instead of a gate: name or folder.", COMMON, keys="model"),
     ] = None,
-    task: Annotated[str, typer.Option("--task", help="Task of the transformer.")] = "ioi",
-    seed_model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--seed-model",
-            "--seed-models",
-            help="The same architecture trained from another seed, a source of re-runs; "
-            "repeatable, and takes a list with commas.",
-        ),
-    ] = None,
-    method: MethodKey = "eap-ig-inputs",
-    n: Annotated[
-        int, typer.Option("--n", help="Prompts a transformer's circuit is found on.")
-    ] = 200,
-    heldout: Annotated[
-        int, typer.Option("--heldout", help="Fresh prompts behaviour is measured on.")
-    ] = 64,
-    batches: Annotated[
-        int, typer.Option("--batches", help="Independent sets of prompts the method is re-run on.")
-    ] = 5,
-    m: Annotated[
-        int, typer.Option("--m", help="Edges nearest the cut whose masks are searched.")
-    ] = 12,
-    epsilon: Annotated[
-        float, typer.Option("--epsilon", help="Allowed difference in faithfulness.")
-    ] = 0.02,
-    size: Annotated[
-        int | None, typer.Option("--size", help="Edges of the circuit; a tenth if omitted.")
-    ] = None,
+    task: Annotated[str, Option("Task of the transformer.", COMMON, keys="task")] = "ioi",
+    training: NetTraining = NetTraining(),
+    judged: NetJudgement = NetJudgement(),
+    options: ModelOptions = ModelOptions(),
+    seed_models: SeedModels = (),
     paper_tables: Annotated[
-        bool,
-        typer.Option("--paper-tables", help="Repeat all experiments of arXiv 2502.20914; resumes."),
+        bool, Option("Repeat all experiments of arXiv 2502.20914; resumes.", COMMON)
     ] = False,
-    table: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--table",
-            help="With --paper-tables: basic, width, tasks, gate, noise or loss only; repeatable.",
+    tables: Annotated[
+        tuple[str, ...],
+        Option(
+            "With --paper-tables: basic, width, tasks, gate, noise or loss only; repeatable.",
+            flags=("--table",),
         ),
-    ] = None,
-    out: Out = Path("runs/identify"),
-    device: Device = "cpu",
-    seed: Seed = 0,
-    quiet: Quiet = False,
+    ] = (),
+    where: Annotated[ModelChoice, Only("device")] = POCKET,
+    to: Output = IDENTIFY,
+    given: Given = NOTHING,
 ) -> None:
     """Count circuits and interpretations that fit equally well: exactly for small MLPs, bounded
     for transformers. Finished nets are kept and not counted again.
@@ -116,92 +65,77 @@ def identify(
     (overlap of equally valid circuits) are two numbers of the result.
     """
     from circuitvar.reports.console import print_table, show_progress
-    from circuitvar.reports.page import check_writable
+    from circuitvar.reports.page import check_writable, read_section
 
-    chosen = [bool(gates), model is not None, paper_tables]
-    if sum(chosen) != 1:
+    if [bool(gates), model is not None, paper_tables].count(True) != 1:
         raise ValueError(
             "give exactly one of: gates (e.g. xor), --model with --task, or --paper-tables"
         )
-    if seed_model and model is None:
+    if seed_models and model is None:
         raise ValueError("--seed-model needs --model: it names other trainings of a transformer")
-    if table and not paper_tables:
+    if tables and not paper_tables:
         raise ValueError("--table needs --paper-tables: it names one of the paper's tables")
-    if not gates:
-        for name, value in (
-            ("--criterion", criterion),
-            ("--delta", delta),
-            ("--ablation", ablation or None),
-            ("--estimator", estimator),
-            ("--draws", draws),
-        ):
-            if value is not None:
-                raise ValueError(f"{name} needs gates (e.g. xor): it is about circuits of an MLP")
-    check_writable(out)
-    with show_progress(quiet=quiet) as progress:
+    for name, about in options_of(NetJudgement).items():
+        if name in given and not gates:
+            flag = about.flags[0] if about.flags else f"--{name}"
+            raise ValueError(f"{flag} needs gates (e.g. xor): it is about circuits of an MLP")
+    check_writable(to.out)
+    with show_progress(quiet=to.quiet) as progress:
         if model is not None:
             from circuitvar.circuits.loading import load_model
-            from circuitvar.reports.identify import ModelOptions, run_identify_model
+            from circuitvar.reports.identify import run_identify_model
 
-            loaded = load_model(model, device=device)
-            options = ModelOptions(
-                method=method,
-                n=n,
-                heldout=heldout,
-                batches=batches,
-                m=m,
-                epsilon=epsilon,
-                size=size,
-                seed=seed,
-            )
-            others = [part for name in seed_model or () for part in name.split(",") if part]
             shown = run_identify_model(
-                loaded, task, out=out, options=options, seed_models=others, progress=progress
+                load_model(model, device=where.device),
+                task,
+                out=to.out,
+                options=options,
+                seed_models=split_names(seed_models),
+                progress=progress,
             ).summary
-        else:
-            from circuitvar.reports.identify import (
-                experiments_called,
-                run_identify,
-                run_paper_tables,
+        elif paper_tables:
+            from circuitvar.reports.identify import experiments_called, run_paper_tables
+
+            found = run_paper_tables(
+                to.out,
+                seeds=range(training.seeds),
+                experiments=experiments_called(tables),
+                seed=options.seed,
+                progress=progress,
             )
+            shown = next(iter(found.values()))
+        else:
+            shown = _count_nets(gates or [], training, judged, to.out, options.seed, progress)
+    if to.quiet:
+        return
+    shown = shown.drop(columns=["mean_low", "mean_high", "sd"], errors="ignore")
+    print_table(
+        shown.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value),
+        title=f"Identifiability: {' '.join(gates or ()) or model or 'paper tables'}",
+    )
+    print("\n".join(read_section(to.out).summary))
+    print(f"written to {to.out}")
 
-            if paper_tables:
-                tables = run_paper_tables(
-                    out,
-                    seeds=range(seeds),
-                    experiments=experiments_called(table or ()),
-                    seed=seed,
-                    progress=progress,
-                )
-                shown = next(iter(tables.values()))
-            else:
-                from circuitvar.audit.identifiability.nets import Recipe
-                from circuitvar.reports.identify import net_options
 
-                frames = run_identify(
-                    gates or (),
-                    options=net_options(
-                        criterion=criterion,
-                        delta=delta,
-                        ablations=ablation or (),
-                        estimator=estimator,
-                        draws=draws,
-                    ),
-                    recipe=Recipe(depth=depth, noise=noise, loss_target=loss_target),
-                    widths=tuple(width or (3,)),
-                    seeds=range(seeds),
-                    out=out,
-                    seed=seed,
-                    progress=progress,
-                )
-                shown = frames["summary"]
-    if not quiet:
-        from circuitvar.reports.page import read_section
+def _count_nets(
+    gates: list[str],
+    training: NetTraining,
+    judged: NetJudgement,
+    out: Path,
+    seed: int,
+    progress: "Progress",
+) -> "pd.DataFrame":
+    """The summary of nets that learn the gates."""
+    from circuitvar.audit.identifiability.nets import Recipe
+    from circuitvar.reports.identify import net_options, run_identify
 
-        shown = shown.drop(columns=["mean_low", "mean_high", "sd"], errors="ignore")
-        print_table(
-            shown.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value),
-            title=f"Identifiability: {' '.join(gates or ()) or model or 'paper tables'}",
-        )
-        print("\n".join(read_section(out).summary))
-        print(f"written to {out}")
+    return run_identify(
+        gates,
+        widths=training.widths,
+        seeds=range(training.seeds),
+        out=out,
+        recipe=Recipe(depth=training.depth, noise=training.noise, loss_target=training.loss_target),
+        options=net_options(**asdict(judged)),
+        seed=seed,
+        progress=progress,
+    )["summary"]

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from circuitvar.circuits.option import COMMON, Option
 from circuitvar.reports.options import LabelArrays, Output
 
 FOLDER = Output(Path("runs/labels"))
@@ -16,10 +17,7 @@ def labels(
     ],
     arrays: LabelArrays,
     layout: Annotated[
-        str,
-        typer.Option(
-            "--layout", help="clip-dissect, linear-explanations, openai or delphi: who wrote it."
-        ),
+        str, Option("clip-dissect, linear-explanations, openai or delphi: who wrote it.", COMMON)
     ] = "clip-dissect",
     to: Output = FOLDER,
 ) -> None:

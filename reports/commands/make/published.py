@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
+from circuitvar.reports.commands.arguments import CircuitName
 from circuitvar.reports.commands.from_record import Only
-from circuitvar.reports.commands.options import CircuitName
 from circuitvar.reports.options import CircuitChoice, ModelChoice, Output, PublishedOptions
 
 PUBLISHED = Output(Path("runs/published"))

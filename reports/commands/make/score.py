@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from circuitvar.circuits.option import OUTPUT, Option
 from circuitvar.circuits.types import ScoreOptions
+from circuitvar.reports.commands.arguments import TaskName
 from circuitvar.reports.commands.from_record import NOTHING, Given
-from circuitvar.reports.commands.options import TaskName
 from circuitvar.reports.options import POCKET, DataFile, ModelChoice, Output, ScoreChoice
 
 SCORES = Output(Path("runs/scores"))
@@ -19,7 +18,7 @@ def score(
     data: DataFile = None,
     choice: ScoreChoice = ScoreChoice(),
     options: ScoreOptions = ScoreOptions(),
-    top: Annotated[int, typer.Option("--top", help="Strongest edges to print.")] = 20,
+    top: Annotated[int, Option("Strongest edges to print.", OUTPUT)] = 20,
     to: Output = SCORES,
     given: Given = NOTHING,
 ) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from circuitvar.reports.commands.options import CircuitName
+from circuitvar.reports.commands.arguments import CircuitName
 from circuitvar.reports.options import CircuitChoice, CircuitTestOptions, ModelChoice, Output
 
 FOLDER = Output(Path("runs/test"))

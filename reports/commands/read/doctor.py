@@ -1,25 +1,25 @@
 """`circuitvar doctor MODEL`: does this suite see the model's residual stream correctly?"""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from circuitvar.reports.commands.options import Device, Dtype, Revision
+from circuitvar.reports.commands.from_record import Only
+from circuitvar.reports.options import POCKET, ModelChoice
 
 
 def doctor(
     model: Annotated[str, typer.Argument(help="Hub name, local folder or pocket model.")],
-    revision: Revision = None,
-    device: Device = "cpu",
-    dtype: Dtype = "float32",
+    where: Annotated[ModelChoice, Only("revision", "device", "dtype")] = POCKET,
 ) -> None:
     """Check a model: edge count, reconstruction of every destination's input, equal logits."""
     import pandas as pd
 
-    from circuitvar.circuits.loading import load_model, self_check
+    from circuitvar.circuits.loading import self_check
     from circuitvar.reports.console import print_table
 
-    checks = self_check(load_model(model, device=device, dtype=dtype, revision=revision))
+    checks = self_check(replace(where, model=model).load())
     rows = [
         {
             "check": check.name,

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from circuitvar.circuits.confidence import ERROR_RATE
+from circuitvar.circuits.option import COMMON, STATISTICS, Option
+from circuitvar.reports.options import FindOptions
 from circuitvar.tasks.lookup import unknown
 
 Folders = Annotated[list[Path], typer.Argument(help="Report folders, each with a card.json.")]
@@ -13,14 +16,11 @@ Folders = Annotated[list[Path], typer.Argument(help="Report folders, each with a
 def table(
     folders: Folders,
     layout: Annotated[
-        str,
-        typer.Option(
-            "--layout", help="paper, methods, edges-by-class, noise, stability, variance or edges."
-        ),
+        str, Option("paper, methods, edges-by-class, noise, stability, variance or edges.", COMMON)
     ] = "paper",
-    form: Annotated[str, typer.Option("--format", help="tex, md or csv.")] = "tex",
+    form: Annotated[str, Option("tex, md or csv.", COMMON, flags=("--format",))] = "tex",
     out: Annotated[
-        Path | None, typer.Option("--out", help="File to write; standard output if omitted.")
+        Path | None, Option("File to write; standard output if omitted.", COMMON)
     ] = None,
 ) -> None:
     """Join report folders into one table for a paper."""
@@ -75,10 +75,10 @@ def compare(
 
 def check(
     new: Annotated[Path, typer.Argument(help="Report folder of the new run.")],
-    against: Annotated[
-        Path, typer.Option("--against", help="Baseline: a report folder or its card.json.")
-    ],
-    alpha: Annotated[float, typer.Option("--alpha", help="Family-wise error rate.")] = 0.05,
+    against: Annotated[Path, Option("Baseline: a report folder or its card.json.", COMMON)],
+    alpha: Annotated[
+        float, Option("Family-wise error rate.", STATISTICS, ERROR_RATE)
+    ] = FindOptions.alpha,
 ) -> None:
     """Regression gate: exit 0 no worse, 1 significantly worse, 2 cannot tell.
 
