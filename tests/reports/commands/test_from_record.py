@@ -1,25 +1,35 @@
 """Options from records: defaults, ranges and names stand at the field and nowhere else."""
 
+import ast
+from collections import Counter, defaultdict
+from inspect import signature
+from pathlib import Path
+
 import pytest
 
+from circuitvar.audit.identifiability.nets.train import Recipe
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.methods.catalog import METHODS
 from circuitvar.circuits.option import options_of
 from circuitvar.circuits.types import ABLATIONS, ScoreOptions
-from circuitvar.reports.commands import keys
+from circuitvar.reports.commands import cli, keys
 from circuitvar.reports.commands.cli import FORMER, refuse_former_names
+from circuitvar.reports.commands.from_record import _fields as fields_of
 from circuitvar.reports.options import (
     CircuitTestOptions,
     EvaluateOptions,
     FindOptions,
     ModelChoice,
+    NetTraining,
     ScoreChoice,
 )
 from circuitvar.tasks.catalog import TASKS
 from circuitvar.tasks.planted import PLANTED
 from circuitvar.tasks.tokens import METRICS
 from tests.reports.commands.test_cli import commands
+from tests.reports.commands.toy_commands import run
 
+ROOT = Path(__file__).parents[3]
 RECORDS = {
     "audit": (Settings, ModelChoice),
     "score": (ScoreOptions, ScoreChoice, ModelChoice),
@@ -69,3 +79,62 @@ def test_former_names_are_refused_with_the_new_one():
     with pytest.raises(ValueError, match="--level of `decide` is now called --confidence"):
         refuse_former_names(["decide", "ioi", "--level", "0.9"])
     refuse_former_names(["verify", "--level"])
+
+
+def test_the_default_of_a_shared_option_stands_once():
+    """An alias such as `option.Steps` has one literal default; other records point at the field."""
+    literals = Counter()
+    files = [ROOT / "circuits/types.py", ROOT / "audit/settings.py"]
+    for path in (*files, *(ROOT / "reports/options").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            alias = node.annotation if isinstance(node, ast.AnnAssign) else None
+            if isinstance(alias, ast.Name | ast.Attribute) and isinstance(node.value, ast.Constant):
+                if node.value.value not in (None, False, ""):
+                    literals[ast.unparse(alias)] += 1
+    shared = {
+        name: n for name, n in literals.items() if name not in ("int", "str", "float", "bool")
+    }
+    assert shared["option.Steps"] == shared["option.Method"] == shared["Alpha"] == 1
+    assert set(shared.values()) == {1}
+
+
+def test_a_shared_option_has_one_default_in_all_commands():
+    defaults = defaultdict(set)
+    for function in cli.COMMANDS:
+        for parameter in signature(function, eval_str=True).parameters.values():
+            for found in fields_of(parameter):
+                if found.default is not ... and found.name not in ("out", "n"):
+                    defaults[found.about].add(repr(found.default))
+    assert {about.help: found for about, found in defaults.items() if len(found) > 1} == {}
+
+
+def test_nets_of_the_command_are_those_of_python():
+    recipe, nets = Recipe(), NetTraining()
+    assert (recipe.depth, recipe.noise, recipe.loss_target) == (
+        nets.depth,
+        nets.noise,
+        nets.loss_target,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("audti",), "no such command 'audti'. Did you mean 'audit'?"),
+        (("score", "ioi", "--methd", "eap"), "no such option: --methd; did you mean '--method'?"),
+        (("audit", "ioi", "--n", "x"), "invalid value for '--n'"),
+        (("evaluate", "c.csv"), "missing option '--model'"),
+        (("score", "ioi", "--method", "eap", "--steps", "9"), "has no integration steps"),
+        (("audit", "ioi", "--method", "eap", "--steps", "9"), "has no integration steps"),
+    ],
+)
+def test_a_command_that_cannot_be_read_is_one_sentence(monkeypatch, capsys, arguments, sentence):
+    code, out, err = run(monkeypatch, capsys, *arguments)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert err.startswith(f"circuitvar: {sentence}") or sentence in err
+
+
+def test_steps_that_only_a_compared_method_reads_are_taken(monkeypatch, capsys):
+    given = ("audit", "iio", "--method", "eap", "--steps", "9", "--preset", "paper")
+    code, _, err = run(monkeypatch, capsys, *given)
+    assert code == 2 and "unknown task 'iio'" in err
