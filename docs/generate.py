@@ -78,7 +78,8 @@ def commands_page() -> str:
     )
     for name, command in walk(click_app()):
         parts += [f"## circuitvar {name}", "", command.help or "", ""]
-        rows = [parameter_row(p) for p in command.params if p.name != "help"]
+        ordered = sorted(command.params, key=lambda p: p.param_type_name != "argument")
+        rows = [parameter_row(p) for p in ordered if p.name != "help"]
         if rows:
             parts += [table(("option", "default", "meaning"), rows), ""]
     return "\n".join(parts)

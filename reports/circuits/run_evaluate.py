@@ -19,25 +19,17 @@ from circuitvar.circuits.evaluate import (
     per_example,
     summarize,
 )
-from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.prune import prune_dangling
 from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import Circuit, Faithfulness
 from circuitvar.reports.circuits.evaluate_section import curve_figure, write_evaluate_section
+from circuitvar.reports.circuits.opened import open_circuit, write_tables
 from circuitvar.reports.console import show_progress
 from circuitvar.reports.figures import save_figure
-from circuitvar.reports.named import (
-    NamedCircuit,
-    circuit_task,
-    discovery_and_heldout,
-    resolve_circuit,
-)
-from circuitvar.reports.options import EvaluateOptions
-from circuitvar.reports.page import check_writable
-from circuitvar.reports.tables import to_csv
-from circuitvar.tasks.tokens import get_metric
+from circuitvar.reports.named import NamedCircuit, discovery_and_heldout
+from circuitvar.reports.options import CircuitChoice, EvaluateOptions, ModelChoice
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
@@ -47,15 +39,10 @@ if TYPE_CHECKING:
 def run_evaluate(
     name: str,
     *,
-    model: str,
-    task: str | None = None,
-    data: Path | None = None,
-    variant: str = "",
+    where: ModelChoice,
+    of: CircuitChoice = CircuitChoice(),
     options: EvaluateOptions = EvaluateOptions(),
     out: Path,
-    device: str = "cpu",
-    dtype: str = "float32",
-    revision: str | None = None,
     quiet: bool = False,
 ) -> dict[str, pd.DataFrame]:
     """Evaluate one circuit on held-out prompts; write `circuits_*.csv`, figures and a section.
@@ -69,13 +56,10 @@ def run_evaluate(
     ValueError
         A name or number a user can mend; nothing is written then.
     """
-    check_writable(out)
-    loaded = load_model(model, device=device, dtype=dtype, revision=revision)
-    found = resolve_circuit(name, loaded, variant=variant, size=options.size)
-    question = circuit_task(found, task, data)
-    metric = get_metric(options.metric or question.metric)
+    opened = open_circuit(name, where, of, out, size=options.size, metric=options.metric)
+    loaded, found, metric = opened.model, opened.found, opened.metric
     fit, heldout = discovery_and_heldout(
-        question, loaded, options.n, seed=options.seed, corruption=options.corruption
+        opened.task, loaded, options.n, seed=options.seed, corruption=options.corruption
     )
     with show_progress(quiet=quiet) as progress:
         runs = {}
@@ -251,9 +235,7 @@ def tail_table(tail: Tail) -> pd.DataFrame:
 
 
 def _write(out: Path, found: NamedCircuit, tables: dict[str, pd.DataFrame]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    for label, frame in tables.items():
-        (out / f"circuits_{label}.csv").write_text(to_csv(frame), encoding="utf-8")
+    write_tables(tables, out)
     if found.circuit.size:
         drawing = draw_circuit(
             found.circuit.graph,

@@ -1,6 +1,7 @@
 """From names on a command line to a circuit in a file: by a finder, or by scores and a rule."""
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -21,13 +22,13 @@ from circuitvar.circuits.find import (
     significant,
     smallest_faithful,
 )
-from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.scores import score_edges
+from circuitvar.circuits.size import circuit_size
 from circuitvar.circuits.types import Circuit, EdgeScores, Faithfulness
 from circuitvar.reports.named import discovery_and_heldout
-from circuitvar.reports.options import MORE_RULES, FindOptions
+from circuitvar.reports.options import MORE_RULES, FindOptions, ModelChoice
 from circuitvar.reports.page import check_writable
 from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Batch, Metric, Task
@@ -39,17 +40,39 @@ FIND_RULES = (*(rule.key for rule in RULES), *MORE_RULES)
 
 SELECTION = ("method", "rule", "signed", "epsilon", "error", "alpha", "minimum_effect")
 """Options that a finder does not use."""
+READ_BY = {
+    "epsilon": ("smallest-faithful",),
+    "error": ("smallest-faithful",),
+    "alpha": TESTED,
+    "minimum_effect": TESTED,
+}
+"""Options that only some rules use."""
+
+
+def refuse_unread(options: FindOptions, given: Collection[str]) -> None:
+    """Refuse options that were asked for and that the finder or the rule does not read.
+
+    Raises
+    ------
+    ValueError
+        Names the option, why it has no effect, and what reads it.
+    """
+    for name in given:
+        flag = f"--{name.replace('_', '-')}"
+        if options.finder is not None and name in SELECTION:
+            raise ValueError(
+                f"finder {options.finder!r} chooses edges by itself, so {flag} would have no "
+                "effect: leave it out, or leave out --finder"
+            )
+        if options.rule not in READ_BY.get(name, (options.rule,)):
+            raise ValueError(
+                f"rule {options.rule!r} does not read {flag}: leave it out, or use --rule "
+                f"{' or '.join(READ_BY[name])}"
+            )
 
 
 def run_find(
-    task: Task,
-    *,
-    model: str,
-    out: Path,
-    options: FindOptions = FindOptions(),
-    device: str = "cpu",
-    dtype: str = "float32",
-    revision: str | None = None,
+    task: Task, *, where: ModelChoice, out: Path, options: FindOptions = FindOptions()
 ) -> Circuit:
     """Find a circuit on discovery prompts and write it to `out`, in the format of its ending.
 
@@ -61,7 +84,7 @@ def run_find(
         A name or number a user can mend; nothing is written then.
     """
     check_writable(out.parent)
-    loaded = load_model(model, device=device, dtype=dtype, revision=revision)
+    loaded = where.load()
     check_can_write(out, loaded.graph)
     metric = get_metric(options.metric or task.metric)
     finder = get_finder(options.finder) if options.finder else None
@@ -108,7 +131,7 @@ def _amount(options: FindOptions, n_edges: int) -> float:
         return 0.1
     if options.rule == "threshold":
         raise ValueError("rule 'threshold' needs --amount: the lowest score to keep")
-    return min(200, max(1, n_edges // 10))
+    return circuit_size(n_edges)
 
 
 def _whole(amount: float) -> int:

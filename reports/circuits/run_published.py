@@ -9,18 +9,16 @@ import pandas as pd
 from circuitvar.audit.streams import stream
 from circuitvar.circuits.drawing import draw_circuit
 from circuitvar.circuits.evaluate import run_circuit_tests
-from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.published import conditions_table, rediscovery_table, role_recall
 from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import Circuit
+from circuitvar.reports.circuits.opened import open_circuit, write_tables
 from circuitvar.reports.circuits.published_section import write_published_section
 from circuitvar.reports.figures import save_figure
-from circuitvar.reports.named import circuit_task, resolve_circuit
-from circuitvar.reports.options import PublishedOptions
-from circuitvar.reports.tables import to_csv
-from circuitvar.tasks.tokens import get_metric, sample_batch
+from circuitvar.reports.options import CircuitChoice, ModelChoice, PublishedOptions
+from circuitvar.tasks.tokens import sample_batch
 from circuitvar.tasks.types import Batch, Task
 
 
@@ -58,14 +56,10 @@ def condition_batches(task: Task, model: Model, n: int, seed: int) -> dict[str, 
 def run_published(
     name: str,
     *,
-    model: str,
-    task: str | None = None,
-    data: Path | None = None,
-    variant: str = "",
+    where: ModelChoice,
+    of: CircuitChoice = CircuitChoice(),
     options: PublishedOptions = PublishedOptions(),
     out: Path,
-    device: str = "cpu",
-    dtype: str = "float32",
 ) -> PublishedAudit:
     """Run a circuit under every condition, test it, rediscover it; write tables and a drawing.
 
@@ -77,12 +71,10 @@ def run_published(
     ValueError
         Unknown names, a circuit of another architecture, or a file circuit without a task.
     """
-    loaded = load_model(model, device=device, dtype=dtype)
-    found = resolve_circuit(name, loaded, variant=variant, size=options.size)
+    opened = open_circuit(name, where, of, out, size=options.size)
+    loaded, found, metric = opened.model, opened.found, opened.metric
     circuit, published = found.circuit, found.published
-    question = circuit_task(found, task, data)
-    metric = get_metric(question.metric)
-    batches = condition_batches(question, loaded, options.n, options.seed)
+    batches = condition_batches(opened.task, loaded, options.n, options.seed)
     main = batches[AS_PUBLISHED]
     found_on = batches.get(FOUND_ON, main)
     scores = {
@@ -108,9 +100,7 @@ def run_published(
     }
     if published is not None and published.roles:
         tables["roles"] = role_recall(published, scores[options.methods[0]])
-    out.mkdir(parents=True, exist_ok=True)
-    for label, frame in tables.items():
-        (out / f"{label}.csv").write_text(to_csv(frame), encoding="utf-8")
+    write_tables(tables, out, prefix="")
     figure = draw_circuit(
         circuit.graph,
         circuit.kept,

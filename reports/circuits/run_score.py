@@ -9,7 +9,6 @@ import pandas as pd
 from circuitvar.audit.edges import edge_summary
 from circuitvar.audit.streams import stream
 from circuitvar.circuits.files import read_edges
-from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.scores import check, score_edges_stored, write_scores
 from circuitvar.circuits.types import EdgeScores, ScoreOptions
@@ -20,6 +19,7 @@ from circuitvar.reports.circuits.run_score_finer import (
     write_finer,
 )
 from circuitvar.reports.console import print_table, show_progress
+from circuitvar.reports.options import ModelChoice, ScoreChoice
 from circuitvar.reports.page import check_writable
 from circuitvar.tasks.tokens import get_metric, sample_batch
 from circuitvar.tasks.types import Task
@@ -28,28 +28,18 @@ from circuitvar.tasks.types import Task
 def run_score(
     task: Task,
     *,
-    n: int,
-    model: str,
-    method: str,
-    metric: str | None = None,
-    corruption: str | None = None,
-    options: ScoreOptions | None = None,
+    where: ModelChoice,
+    choice: ScoreChoice = ScoreChoice(),
+    options: ScoreOptions = ScoreOptions(),
     out: Path,
-    granularity: str = "edge",
-    roles: tuple[str, ...] = (),
-    edges: Path | None = None,
-    batch_size: int | None = None,
-    revision: str | None = None,
-    device: str = "cpu",
-    dtype: str = "float32",
     quiet: bool = False,
 ) -> dict[str, EdgeScores | FinerScores]:
     """Draw prompts, score them and write the result; the prompts are those an audit would draw.
 
     Finished blocks are kept in `out/blocks`: the same command again computes only what is missing.
-    `edges`: a file in any interchange format whose edges alone are scored. With `roles`, each is
-    scored apart, patching only the tokens that play it, and written to `out/role-NAME`; the result
-    has one entry per role, "" for all positions.
+    With a file of edges, its edges alone are scored. With roles, each is scored apart, patching
+    only the tokens that play it, and written to `out/role-NAME`; the result has one entry per
+    role, "" for all positions.
 
     Raises
     ------
@@ -57,29 +47,32 @@ def run_score(
         A name or number a user can mend; nothing is written then.
     """
     check_writable(out)
-    options = options or ScoreOptions()
-    how = get_method(method)
+    how, granularity, edges = get_method(choice.method), choice.granularity, choice.edges
     check_granularity(granularity, how)
     if granularity != "edge" and edges is not None:
         raise ValueError(f"edges are chosen, but granularity {granularity!r} scores none; drop one")
-    measure = get_metric(metric or task.metric)
-    loaded = load_model(model, device=device, dtype=dtype, revision=revision)
+    measure = get_metric(choice.metric or task.metric)
+    loaded = where.load()
     tokenized, _ = sample_batch(
-        task, n, loaded, rng=stream(options.seed, task.key, "discovery"), corruption=corruption
+        task,
+        choice.n,
+        loaded,
+        rng=stream(options.seed, task.key, "discovery"),
+        corruption=choice.corruption,
     )
     if edges is not None:
         kept = read_edges(edges, loaded.graph).circuit.kept
         if not kept.any():
             raise ValueError(f"{edges} holds no edge of a circuit; list at least one")
         options = replace(options, edges=tuple(np.flatnonzero(kept).tolist()))
-    for role in roles:
+    for role in choice.roles:
         check(loaded, tokenized.batch, how, measure, replace(options, role=role))
     results: dict[str, EdgeScores | FinerScores] = {}
     with show_progress(quiet=quiet) as progress:
-        for role in roles or (None,):
+        for role in choice.roles or (None,):
             changed = replace(options, role=role)
             folder = out if role is None else out / f"role-{role}"
-            stage = f"{how.key} on {n} prompts" + (f", role {role}" if role else "")
+            stage = f"{how.key} on {choice.n} prompts" + (f", role {role}" if role else "")
             if granularity == "edge":
                 scores = score_edges_stored(
                     loaded,
@@ -88,7 +81,7 @@ def run_score(
                     metric=measure,
                     store=out / "blocks",
                     options=changed,
-                    batch_size=batch_size,
+                    batch_size=choice.batch_size,
                     progress=lambda done, total, stage=stage: progress(stage, done, total),
                 )
                 write_scores(scores, folder)
@@ -100,7 +93,7 @@ def run_score(
                     granularity,
                     metric=measure,
                     options=changed,
-                    batch_size=batch_size,
+                    batch_size=choice.batch_size,
                 )
                 write_finer(scores, folder)
             results[role or ""] = scores

@@ -6,32 +6,24 @@ import pandas as pd
 
 from circuitvar.audit.streams import stream
 from circuitvar.circuits.evaluate import run_circuit_tests
-from circuitvar.circuits.loading import load_model
+from circuitvar.reports.circuits.opened import open_circuit, write_tables
 from circuitvar.reports.circuits.tests_section import (
     minimality_figure,
     tests_figure,
     write_tests_section,
 )
 from circuitvar.reports.figures import save_figure
-from circuitvar.reports.named import circuit_task, discovery_and_heldout, resolve_circuit
-from circuitvar.reports.options import CircuitTestOptions
-from circuitvar.reports.page import check_writable
-from circuitvar.reports.tables import to_csv
-from circuitvar.tasks.tokens import get_metric
+from circuitvar.reports.named import discovery_and_heldout
+from circuitvar.reports.options import CircuitChoice, CircuitTestOptions, ModelChoice
 
 
 def run_tests(
     name: str,
     *,
-    model: str,
-    task: str | None = None,
-    data: Path | None = None,
-    variant: str = "",
+    where: ModelChoice,
+    of: CircuitChoice = CircuitChoice(),
     options: CircuitTestOptions = CircuitTestOptions(),
     out: Path,
-    device: str = "cpu",
-    dtype: str = "float32",
-    revision: str | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Test one circuit on held-out prompts; write `circuits_*.csv`, figures and a section.
 
@@ -43,20 +35,18 @@ def run_tests(
     ValueError
         A name or number a user can mend; nothing is written then.
     """
-    check_writable(out)
-    loaded = load_model(model, device=device, dtype=dtype, revision=revision)
-    found = resolve_circuit(name, loaded, variant=variant, size=options.size)
-    question = circuit_task(found, task, data)
+    opened = open_circuit(name, where, of, out, size=options.size, metric=options.metric)
+    found = opened.found
     _, heldout = discovery_and_heldout(
-        question, loaded, options.n, seed=options.seed, corruption=options.corruption
+        opened.task, opened.model, options.n, seed=options.seed, corruption=options.corruption
     )
     frames, edges = [], pd.DataFrame()
     for family in options.families:
         result = run_circuit_tests(
-            loaded,
+            opened.model,
             found.circuit,
             heldout,
-            metric=get_metric(options.metric or question.metric),
+            metric=opened.metric,
             rng=stream(options.seed, "circuit tests"),
             ablation=options.ablation,
             family=family,
@@ -76,9 +66,7 @@ def run_tests(
         edges = result.minimality
     tests = pd.concat(frames, ignore_index=True)
     tables = {"tests": tests, "minimality": edges.sort_values("share", kind="stable")}
-    out.mkdir(parents=True, exist_ok=True)
-    for label, table in tables.items():
-        (out / f"circuits_{label}.csv").write_text(to_csv(table), encoding="utf-8")
+    write_tables(tables, out)
     save_figure(tests_figure(tests, options.epsilon, options.quantile), out / "circuits_tests.svg")
     save_figure(
         minimality_figure(tables["minimality"], options.quantile), out / "circuits_minimality.svg"

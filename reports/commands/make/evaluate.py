@@ -21,19 +21,7 @@ def evaluate(
     from circuitvar.reports.circuits import run_evaluate
     from circuitvar.reports.page import read_section
 
-    run_evaluate(
-        circuit,
-        model=where.model,
-        task=of.task,
-        data=of.data,
-        variant=of.variant,
-        options=options,
-        out=to.out,
-        device=where.device,
-        dtype=where.dtype,
-        revision=where.revision,
-        quiet=to.quiet,
-    )
+    run_evaluate(circuit, where=where, of=of, options=options, out=to.out, quiet=to.quiet)
     if not to.quiet:
         print("\n".join(read_section(to.out).summary))
         print(f"written to {to.out}")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from circuitvar.circuits.option import COMMON, Option
 from circuitvar.reports.commands.arguments import TaskName
+from circuitvar.reports.commands.from_record import NOTHING, Given
 from circuitvar.reports.options import POCKET, DataFile, FindOptions, ModelChoice, Quiet
 
 
@@ -22,20 +23,14 @@ def find(
         ),
     ] = Path("runs/circuit.csv"),
     quiet: Quiet = False,
+    given: Given = NOTHING,
 ) -> None:
     """Find a circuit with a finder, or with a method's scores and a selection rule."""
-    from circuitvar.reports.circuits import run_find
+    from circuitvar.reports.circuits import refuse_unread, run_find
     from circuitvar.reports.named import resolve_task
 
-    circuit = run_find(
-        resolve_task(task, data),
-        model=where.model,
-        out=out,
-        options=options,
-        device=where.device,
-        dtype=where.dtype,
-        revision=where.revision,
-    )
+    refuse_unread(options, given)
+    circuit = run_find(resolve_task(task, data), where=where, out=out, options=options)
     if not quiet:
         print(
             f"{circuit.rule}: {circuit.requested} edges asked for, {circuit.selected} chosen, "

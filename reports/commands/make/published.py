@@ -1,10 +1,8 @@
 """`circuitvar published NAME|FILE`: audit a circuit that somebody found."""
 
 from pathlib import Path
-from typing import Annotated
 
 from circuitvar.reports.commands.arguments import CircuitName
-from circuitvar.reports.commands.from_record import Only
 from circuitvar.reports.options import CircuitChoice, ModelChoice, Output, PublishedOptions
 
 PUBLISHED = Output(Path("runs/published"))
@@ -12,7 +10,7 @@ PUBLISHED = Output(Path("runs/published"))
 
 def published(
     circuit: CircuitName,
-    where: Annotated[ModelChoice, Only("model", "device", "dtype")],
+    where: ModelChoice,
     of: CircuitChoice = CircuitChoice(),
     options: PublishedOptions = PublishedOptions(),
     to: Output = PUBLISHED,
@@ -22,20 +20,8 @@ def published(
     """
     from circuitvar.reports.circuits import run_published
     from circuitvar.reports.console import print_table
-    from circuitvar.reports.page import check_writable
 
-    check_writable(to.out)
-    found = run_published(
-        circuit,
-        model=where.model,
-        task=of.task,
-        data=of.data,
-        variant=of.variant,
-        options=options,
-        out=to.out,
-        device=where.device,
-        dtype=where.dtype,
-    )
+    found = run_published(circuit, where=where, of=of, options=options, out=to.out)
     if to.quiet:
         return
     for name, frame in found.tables.items():

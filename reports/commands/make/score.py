@@ -32,20 +32,10 @@ def score(
     refuse_ignored(get_method(choice.method), given)
     results = run_score(
         resolve_task(task, data),
-        n=choice.n,
-        model=where.model,
-        method=choice.method,
-        metric=choice.metric,
-        corruption=choice.corruption,
+        where=where,
+        choice=choice,
         options=options,
         out=to.out,
-        granularity=choice.granularity,
-        roles=choice.roles,
-        edges=choice.edges,
-        batch_size=choice.batch_size,
-        revision=where.revision,
-        device=where.device,
-        dtype=where.dtype,
         quiet=to.quiet,
     )
     if not to.quiet:

@@ -21,18 +21,7 @@ def test(
     from circuitvar.reports.circuits import run_tests
     from circuitvar.reports.page import read_section
 
-    run_tests(
-        circuit,
-        model=where.model,
-        task=of.task,
-        data=of.data,
-        variant=of.variant,
-        options=options,
-        out=to.out,
-        device=where.device,
-        dtype=where.dtype,
-        revision=where.revision,
-    )
+    run_tests(circuit, where=where, of=of, options=options, out=to.out)
     if not to.quiet:
         print("\n".join(read_section(to.out).summary))
         print(f"written to {to.out}")

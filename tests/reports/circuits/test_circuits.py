@@ -18,11 +18,12 @@ from circuitvar.reports.circuits.run_find import FIND_RULES, run_find
 from circuitvar.reports.circuits.run_tests import run_tests
 from circuitvar.reports.commands import cli
 from circuitvar.reports.named.circuit_by_name import circuit_task, resolve_circuit
-from circuitvar.reports.options import CircuitTestOptions, EvaluateOptions, FindOptions
+from circuitvar.reports.options import CircuitTestOptions, EvaluateOptions, FindOptions, ModelChoice
 from circuitvar.reports.page.section_file import read_section
 from circuitvar.tasks.planted.catalog import get_planted
 
 GATED = "planted:gated"
+HERE = ModelChoice(GATED)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def task():
 def test_every_selection_rule_is_reachable_and_reports_its_sizes(tmp_path, model, task, rule):
     amount = {"top-fraction": 0.1, "threshold": 1.0}.get(rule, 6)
     options = FindOptions(rule=rule, method="exact", amount=amount, n=24, error="kl", epsilon=0.01)
-    circuit = run_find(task, model=GATED, out=tmp_path / "c.csv", options=options)
+    circuit = run_find(task, where=HERE, out=tmp_path / "c.csv", options=options)
     record = json.loads((tmp_path / "c.csv.record.json").read_text())
     assert record["how"] == circuit.rule
     assert (record["requested"], record["selected"], record["live"]) == (
@@ -57,7 +58,9 @@ def test_every_selection_rule_is_reachable_and_reports_its_sizes(tmp_path, model
 def test_significance_keeps_the_edges_that_always_matter(tmp_path):
     options = FindOptions(rule="significant", method="exact", n=80, alpha=0.05)
     task = get_planted("noise").task
-    circuit = run_find(task, model="planted:noise", out=tmp_path / "c.csv", options=options)
+    circuit = run_find(
+        task, where=ModelChoice("planted:noise"), out=tmp_path / "c.csv", options=options
+    )
     kept = set(circuit.edge_names)
     assert kept <= task.known_edges
     assert {"input->a0.h0<v>", "a0.h0->logits", "a1.h0->logits"} <= kept  # means 4 and 3.5
@@ -70,7 +73,7 @@ def test_significance_keeps_the_edges_that_always_matter(tmp_path):
 def test_every_finder_writes_a_file(tmp_path, model, task, finder, ending):
     out = tmp_path / f"c.{ending}"
     options = FindOptions(finder=finder, amount=6, n=8)
-    circuit = run_find(task, model=GATED, out=out, options=options)
+    circuit = run_find(task, where=HERE, out=out, options=options)
     np.testing.assert_array_equal(read_edges(out, model.graph).kept, circuit.kept)
     record = json.loads((tmp_path / f"c.{ending}.record.json").read_text())
     assert record["finder"] == finder
@@ -89,7 +92,7 @@ def test_a_users_finder_is_a_finder(tmp_path, monkeypatch, task):
     monkeypatch.syspath_prepend(str(tmp_path))
     assert get_finder("mine:cheat").title == "The true circuit."
     out = tmp_path / "c.txt"
-    circuit = run_find(task, model=GATED, out=out, options=FindOptions(finder="mine:cheat", n=8))
+    circuit = run_find(task, where=HERE, out=out, options=FindOptions(finder="mine:cheat", n=8))
     assert set(circuit.edge_names) == task.known_edges
     monkeypatch.setattr(sys.modules["mine"], "three", Finder("k", "t", get_finder("acdc").fn))
     assert get_finder("mine:three").key == "k"
@@ -106,12 +109,12 @@ def test_finding_is_refused_before_any_work(tmp_path, task):
         with pytest.raises(ValueError, match=message):
             FindOptions(**options)
     with pytest.raises(ValueError, match=r"endings understood: \.json"):
-        run_find(task, model=GATED, out=tmp_path / "c.xls")
+        run_find(task, where=HERE, out=tmp_path / "c.xls")
     with pytest.raises(ValueError, match="one k and v per head and an MLP"):
-        run_find(task, model=GATED, out=tmp_path / "c.json")
+        run_find(task, where=HERE, out=tmp_path / "c.json")
     with pytest.raises(ValueError, match="needs --amount"):
         run_find(
-            task, model=GATED, out=tmp_path / "c.txt", options=FindOptions(rule="threshold", n=8)
+            task, where=HERE, out=tmp_path / "c.txt", options=FindOptions(rule="threshold", n=8)
         )
     assert not list(tmp_path.iterdir())
 
@@ -121,7 +124,7 @@ def evaluated(tmp_path_factory):
     out = tmp_path_factory.mktemp("evaluate")
     tables = run_evaluate(
         GATED,
-        model=GATED,
+        where=HERE,
         options=EvaluateOptions(n=24, method="exact", pairs=60, fit_steps=3),
         out=out,
         quiet=True,
@@ -171,7 +174,7 @@ def test_the_section_lists_what_is_there(evaluated):
 def test_the_tests_are_written_with_power_next_to_every_non_rejection(tmp_path):
     tables = run_tests(
         GATED,
-        model=GATED,
+        where=HERE,
         options=CircuitTestOptions(
             n=80, draws=60, permutations=99, families=("connected", "edges")
         ),

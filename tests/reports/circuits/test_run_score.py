@@ -7,14 +7,15 @@ from safetensors.numpy import load_file
 
 from circuitvar.circuits.scores.score_files import read_scores
 from circuitvar.reports.circuits.run_score import run_score
+from circuitvar.reports.options import POCKET, ScoreChoice
 from circuitvar.tasks.catalog import get_task
 
 IOI = get_task("ioi")
 
 
 def score(out, **options):
-    known = {"n": 6, "model": "pocket", "method": "eap", "quiet": True}
-    return run_score(IOI, out=out, **{**known, **options})
+    choice = ScoreChoice(**{"n": 6, "method": "eap", **options})
+    return run_score(IOI, where=POCKET, choice=choice, out=out, quiet=True)
 
 
 def test_nodes_are_the_sums_of_their_edges_and_exact_nodes_are_patched(tmp_path):

@@ -126,6 +126,8 @@ def test_nets_of_the_command_are_those_of_python():
         (("evaluate", "c.csv"), "missing option '--model'"),
         (("score", "ioi", "--method", "eap", "--steps", "9"), "has no integration steps"),
         (("audit", "ioi", "--method", "eap", "--steps", "9"), "has no integration steps"),
+        (("find", "ioi", "--finder", "acdc", "--rule", "greedy"), "chooses edges by itself"),
+        (("find", "ioi", "--epsilon", "0.2"), "rule 'top-n' does not read --epsilon: leave it out"),
     ],
 )
 def test_a_command_that_cannot_be_read_is_one_sentence(monkeypatch, capsys, arguments, sentence):

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from circuitvar.reports.neurons.section import neuron_sentences
-from circuitvar.reports.options import PublishedOptions
+from circuitvar.reports.options import ModelChoice, PublishedOptions
 from circuitvar.reports.page import write
 from circuitvar.reports.page.join import MAX_BYTES, join_sections
 from circuitvar.reports.page.section_file import SectionFigure, SectionTable, write_section
@@ -116,7 +116,7 @@ def test_a_published_circuit_is_a_section(run, tmp_path, monkeypatch):
 
     model = "planted:gated"
     options = PublishedOptions(n=12, draws=5, methods=("eap",))
-    run_published(model, model=model, options=options, out=tmp_path / "p")
+    run_published(model, where=ModelChoice(model), options=options, out=tmp_path / "p")
     join_sections(run, [tmp_path / "p"])
     page = page_of(run)
     assert "Published circuit: planted:gated" in page and ">Published circuit<" in page

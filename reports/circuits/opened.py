@@ -1,0 +1,55 @@
+"""A circuit that a command names, with its model and task: what its runs begin with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from circuitvar.circuits.model import Model
+from circuitvar.reports.named import NamedCircuit, circuit_task, resolve_circuit
+from circuitvar.reports.options import CircuitChoice, ModelChoice
+from circuitvar.reports.page import check_writable
+from circuitvar.reports.tables import to_csv
+from circuitvar.tasks.tokens import get_metric
+from circuitvar.tasks.types import Metric, Task
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A circuit on its model, and what it is a circuit of."""
+
+    model: Model
+    found: NamedCircuit
+    task: Task
+    metric: Metric
+
+
+def open_circuit(
+    name: str,
+    where: ModelChoice,
+    of: CircuitChoice,
+    out: Path,
+    *,
+    size: int | None,
+    metric: str | None = None,
+) -> Opened:
+    """Load the model, read the circuit and find its task; `out` must be writable.
+
+    Raises
+    ------
+    ValueError
+        Unknown names, a circuit of another architecture, or a file circuit without a task.
+    """
+    check_writable(out)
+    model = where.load()
+    found = resolve_circuit(name, model, variant=of.variant, size=size)
+    task = circuit_task(found, of.task, of.data)
+    return Opened(model, found, task, get_metric(metric or task.metric))
+
+
+def write_tables(tables: Mapping[str, pd.DataFrame], out: Path, prefix: str = "circuits_") -> None:
+    """One CSV file per table."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        (out / f"{prefix}{name}.csv").write_text(to_csv(table), encoding="utf-8")
