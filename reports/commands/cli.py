@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -76,7 +76,7 @@ def refuse_former_names(arguments: Sequence[str]) -> None:
             raise ValueError(f"{name} of `{arguments[0]}` is now called {former[name]}")
 
 
-USAGE_ERROR = typer.BadParameter.__base__ or typer.BadParameter
+USAGE_ERROR = cast(type[Exception], typer.BadParameter.__base__)
 """What typer raises when it cannot read a command; its own name for it is private."""
 
 
