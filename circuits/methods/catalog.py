@@ -66,6 +66,7 @@ METHODS: tuple[Method, ...] = (
         eap_ig_activations,
         "Hanna et al. 2024, arXiv 2403.17806",
         needs_gradient=True,
+        uses=("steps", "role"),
         cost="2 forwards + m (2 layers + 1) (forward + backward)",
     ),
     Method(
@@ -83,6 +84,7 @@ METHODS: tuple[Method, ...] = (
         eap_conductance,
         "after Dhamdhere et al. 2018, arXiv 1805.12233; cf. arXiv 2606.16920",
         needs_gradient=True,
+        uses=("steps", "role"),
         cost="1 forward + m (forward + backward + contraction)",
     ),
     Method(
@@ -182,7 +184,7 @@ def get_method(key: str) -> Method:
 
 WHAT: dict[str, str] = {
     "steps": "has no integration steps",
-    "rule": "integrates nothing",
+    "rule": "has no choice of an integration rule",
     "role": "patches at no positions",
 }
 """What is true of a method that does not read an option."""

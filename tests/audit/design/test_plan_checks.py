@@ -105,11 +105,11 @@ def test_a_dry_run_refuses_too(tmp_path):
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.key)
 def test_methods_are_what_their_records_say(method):
-    """Who needs a gradient, and whom `steps` changes."""
+    """Who needs a gradient, and whom `steps` and `rule` change."""
     model, batch = toy_model("gpt2"), toy_batch(2)
 
-    def scores(metric="logit_diff", steps=2):
-        options = ScoreOptions(steps=steps)
+    def scores(metric="logit_diff", steps=2, rule="left"):
+        options = ScoreOptions(steps=steps, rule=rule)
         return score_edges(model, batch, method, metric=get_metric(metric), options=options).values
 
     if method.needs_gradient:
@@ -118,6 +118,7 @@ def test_methods_are_what_their_records_say(method):
     else:
         scores("accuracy")
     assert (scores(steps=2) != scores(steps=5)).any() == ("steps" in method.uses)
+    assert (scores() != scores(rule="midpoint")).any() == ("rule" in method.uses)
 
 
 def test_inert_cells_are_run_once():
