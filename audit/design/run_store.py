@@ -5,9 +5,7 @@ or none; a damaged or foreign file is named, not trusted.
 """
 
 import json
-import os
 import pickle
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,6 +19,7 @@ from jaxtyping import Float
 
 from circuitvar.audit.design.design import Effect, RunKey, labels_of
 from circuitvar.audit.variance import Components, moment_components
+from circuitvar.circuits.atomic import replacing
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -59,16 +58,8 @@ def save_run(folder: Path, key: RunKey, arrays: Arrays) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     record = {"levels": dict(key.levels), "replicate": key.replicate, "context": key.context}
     text = np.frombuffer(json.dumps(record, sort_keys=True).encode(), dtype=np.uint8)
-    handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, key=text, **{k: np.asarray(v) for k, v in arrays.items()})  # pyright: ignore[reportArgumentType]
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(run_path(folder, key))
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(run_path(folder, key), sync=True) as file:
+        np.savez(file, key=text, **{k: np.asarray(v) for k, v in arrays.items()})  # pyright: ignore[reportArgumentType]
     return run_path(folder, key)
 
 

@@ -7,13 +7,12 @@ and provenance are text, so that any tool can read them.
 import csv
 import io
 import json
-import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from circuitvar.circuits.atomic import replacing
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.scores.tensor_files import map_tensors, write_tensors
 from circuitvar.circuits.types import EdgeScores
@@ -54,8 +53,13 @@ def write_scores(scores: EdgeScores, folder: Path | str) -> list[Path]:
         "edges.csv": table.getvalue().encode(),
         "scores.json": json.dumps(header, indent=1, sort_keys=True, default=str).encode(),
     }
-    written = [_write(folder / name, data) for name, data in content.items()]
-    return [*written, write_tensors(folder / "scores.safetensors", tensors)]
+    for name, data in content.items():
+        with replacing(folder / name) as file:
+            file.write(data)
+    return [
+        *(folder / name for name in content),
+        write_tensors(folder / "scores.safetensors", tensors),
+    ]
 
 
 def read_scores(folder: Path | str) -> EdgeScores:
@@ -96,15 +100,3 @@ def read_scores(folder: Path | str) -> EdgeScores:
         columns=None if columns is None else tuple(columns),
         provenance=header["provenance"],
     )
-
-
-def _write(path: Path, data: bytes) -> Path:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path

@@ -8,7 +8,6 @@ worst do the same work twice.
 
 import hashlib
 import json
-import os
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -21,6 +20,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from circuitvar.circuits.atomic import replacing
 from circuitvar.circuits.scores.code_digest import code_digest
 from circuitvar.circuits.scores.score import (
     check,
@@ -172,16 +172,8 @@ def _checksum(arrays: Block) -> str:
 def write_block(path: Path, arrays: Block) -> None:
     """Write a block under a temporary name in the same folder, then rename it."""
     data = save(dict(arrays), metadata={"sha256": _checksum(arrays), "format": str(FORMAT)})
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path, sync=True) as file:
+        file.write(data)
 
 
 def read_block(path: Path) -> Block | None:

@@ -5,13 +5,13 @@ header length, a JSON header, then the tensors one after another.
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from circuitvar.circuits.atomic import replacing
 
 NAMES = {"F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "BOOL": "|b1"}
 PIECE = 2**24
@@ -40,18 +40,12 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> Path:
         }
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(len(text).to_bytes(8, "little") + text)
-            for tensor in tensors.values():
-                rows = max(1, PIECE // max(1, tensor.nbytes // max(1, len(tensor))))
-                for start in range(0, len(tensor), rows):
-                    file.write(np.ascontiguousarray(tensor[start : start + rows]).tobytes())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for tensor in tensors.values():
+            rows = max(1, PIECE // max(1, tensor.nbytes // max(1, len(tensor))))
+            for start in range(0, len(tensor), rows):
+                file.write(np.ascontiguousarray(tensor[start : start + rows]).tobytes())
     return path
 
 

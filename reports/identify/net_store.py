@@ -11,6 +11,7 @@ import pandas as pd
 
 from circuitvar.audit.identifiability.count import NetOptions
 from circuitvar.audit.identifiability.tables import Frames
+from circuitvar.circuits.atomic import replacing
 
 if TYPE_CHECKING:  # torch is slow to import
     from circuitvar.audit.identifiability.nets import Recipe
@@ -37,9 +38,8 @@ def digest(
 def save(frames: Frames, path: Path) -> None:
     """Write the frames of one net; a stopped write leaves no file of that name."""
     text = json.dumps({k: f.to_dict(orient="split") for k, f in frames.items()})
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 def load(path: Path) -> Frames:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from circuitvar.circuits.atomic import replacing
 from circuitvar.reports.card import Check
 from circuitvar.reports.page.render import environment
 from circuitvar.reports.page.section_file import NAME, Section, read_section
@@ -86,7 +87,8 @@ def join_sections(run: Path | str, folders: Sequence[Path | str]) -> Path:
         )
     for folder, section in found:
         _copy(folder, section, run / JOINED)
-    _replace(run / PAGE, page)
+    with replacing(run / PAGE) as file:
+        file.write(page.encode())
     return run / PAGE
 
 
@@ -256,12 +258,3 @@ def _copy(folder: Path, section: Section, joined: Path) -> None:
         staging.rename(target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}-joining")
-    try:
-        temporary.write_bytes(text.encode("utf-8"))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
