@@ -132,11 +132,10 @@ def preset(name: str) -> Settings:
     >>> preset("paper").noise
     (0.5, 1.0, 2.0, 3.0)
     """
-    for key, settings in PRESETS:
-        if key == name:
-            return settings
-    names = ", ".join(key for key, _ in PRESETS)
-    raise ValueError(f"preset {name!r} is unknown; use {names}, or leave it out")
+    presets = dict(PRESETS)
+    if name not in presets:
+        raise unknown("preset", name, presets, also=", or leave it out")
+    return presets[name]
 
 
 SETTING_NAMES: tuple[str, ...] = tuple(f.name for f in fields(Settings))

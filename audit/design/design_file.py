@@ -8,7 +8,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from circuitvar.audit.design.design import Design, Facet
-from circuitvar.audit.design.facets import FACETS, facet_names, level_schema
+from circuitvar.audit.design.facets import FACETS, level_schema
+from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.text_files import read_text
 from circuitvar.tasks.types import Task
 
@@ -73,7 +74,7 @@ def read_design(path: str | Path) -> Design:
         raise ValueError(f"{path}: {where}: {first['msg']}") from None
     for facet in file.facets:
         if facet.name not in FACETS:
-            raise ValueError(f"{path}: {facet_names(facet.name)}")
+            raise ValueError(f"{path}: {unknown('facet', facet.name, FACETS)}")
     facets = tuple(Facet(f.name, tuple(f.levels), f.random) for f in file.facets)
     together = tuple(map(tuple, file.together))
     return Design(facets, file.crossing, file.draws, file.replicates, file.seed, together)

@@ -8,7 +8,6 @@ calls the model.
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 from circuitvar.audit.design.design import Design, Facet, RunKey, run_keys
 from circuitvar.audit.design.finder_runs import FINDER, FINDER_SEED, check_finders, finder_of
@@ -18,6 +17,7 @@ from circuitvar.circuits.find import get_finder
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import DTYPES
 from circuitvar.circuits.types import ABLATIONS
+from circuitvar.tasks.lookup import near, unknown
 from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Task
 
@@ -78,17 +78,6 @@ FACETS = (*PASS, *SAMPLE, *SELECTION)
 """Everything a design can vary."""
 
 
-def facet_names(wrong: str) -> str:
-    """One sentence for a facet that does not exist.
-
-    >>> facet_names("metod").split(";")[0]
-    "facet 'metod' is unknown: did you mean 'method'?"
-    """
-    near = get_close_matches(wrong, FACETS, n=1)
-    hint = f": did you mean {near[0]!r}?" if near else ""
-    return f"facet {wrong!r} is unknown{hint}; a design can vary {', '.join(FACETS)}"
-
-
 def level_schema(name: str) -> dict[str, object]:
     """JSON schema of one level of a facet.
 
@@ -115,7 +104,7 @@ def check_facets(design: Design, task: Task | None = None) -> None:
     """
     for facet in design.facets:
         if facet.name not in _KIND:
-            raise ValueError(facet_names(facet.name))
+            raise unknown("facet", facet.name, FACETS)
         for level in facet.levels:
             _check_level(facet, level)
         if task is not None:
@@ -173,11 +162,11 @@ def _check_names(facet: Facet, task: Task) -> None:
         "template": tuple(task.templates),
         "corruption": tuple(corruption.key for corruption in task.corruptions),
     }.get(facet.name)
-    unknown = [x for x in facet.levels if x is not None and known is not None and x not in known]
-    if known is not None and unknown:
+    other = [x for x in facet.levels if x is not None and known is not None and x not in known]
+    if known is not None and other:
         raise ValueError(
-            f"task {task.key!r} has no {facet.name} {unknown[0]!r}; choose among "
-            f"{', '.join(known) or 'none'}"
+            f"task {task.key!r} has no {facet.name} {other[0]!r}; choose among "
+            f"{', '.join(known) or 'none'}{near(str(other[0]), known)}"
         )
 
 
@@ -188,8 +177,8 @@ def _check_level(facet: Facet, level: object) -> None:
         raise ValueError(f"level {level!r} of facet {facet.name!r} is not {allowed}")
     known = _CHOICES.get(facet.name)
     if known and level not in known:
-        allowed = ", ".join("null" if choice is None else choice for choice in known)
-        raise ValueError(f"{facet.name} {level!r} is unknown; choose among {allowed}")
+        allowed = ["null" if choice is None else choice for choice in known]
+        raise unknown(facet.name, str(level), allowed)
     if isinstance(level, float) and not math.isfinite(level):
         raise ValueError(f"level {level!r} of facet {facet.name!r} is not a finite number")
     if isinstance(level, int | float) and level < _LEAST.get(facet.name, 0):
@@ -221,9 +210,9 @@ def settings_of(key: RunKey, settings: Settings) -> Settings:
         A facet changes nothing that is known.
     """
     changes: dict[str, object] = {n: level for n, level in key.levels if n in SETTINGS}
-    unknown = sorted({name for name, _ in key.levels} - set(_KIND))
-    if unknown:
-        raise ValueError(facet_names(unknown[0]))
+    others = sorted({name for name, _ in key.levels} - set(_KIND))
+    if others:
+        raise unknown("facet", others[0], FACETS)
     return replace(settings, **changes)  # pyright: ignore[reportArgumentType]
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from circuitvar.tasks.lookup import unknown
+
 
 @dataclass(frozen=True)
 class Bars:
@@ -45,7 +47,7 @@ def changed_bars(texts: Sequence[str]) -> Bars:
     for text in texts:
         name, _, value = (part.strip() for part in text.partition("="))
         if name not in known:
-            raise ValueError(f"bar {text!r} is unknown; write name=value with {', '.join(known)}")
+            raise unknown("bar", name, known, also="; write name=value")
         whole = isinstance(known[name], int)
         try:
             number = int(value) if whole else float(value)

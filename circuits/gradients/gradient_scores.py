@@ -28,6 +28,7 @@ from circuitvar.circuits.model import (
     writes,
 )
 from circuitvar.circuits.types import ScoreOptions
+from circuitvar.tasks.lookup import near
 
 if TYPE_CHECKING:
     from circuitvar.circuits.model import Model
@@ -66,7 +67,7 @@ def role_mask(batch: "Batch", options: ScoreOptions) -> Bool[Tensor, "batch pos"
     if options.role not in batch.roles:
         raise ValueError(
             f"role {options.role!r} is not marked in these examples; they have "
-            f"{', '.join(batch.roles) or 'no roles'}."
+            f"{', '.join(batch.roles) or 'no roles'}{near(options.role, batch.roles)}"
         )
     return batch.roles[options.role]
 

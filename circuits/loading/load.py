@@ -21,7 +21,7 @@ from circuitvar.circuits.model import (
     is_attention_only,
     load_attention_only,
 )
-from circuitvar.tasks.lookup import near
+from circuitvar.tasks.lookup import near, unknown
 from circuitvar.tasks.pocket import pocket_path
 
 
@@ -41,7 +41,7 @@ def load_model(
         an architecture that this package would compute wrongly (with the residual).
     """
     if dtype not in DTYPES:
-        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}.")
+        raise unknown("dtype", dtype, DTYPES)
     _check_device(device)
     if name.startswith("planted:"):
         return load_planted(name, device=device, dtype=dtype)
@@ -145,6 +145,8 @@ def _load_weights(source: str, name: str, *, dtype: str, revision: str | None) -
 def _load_config(source: str, name: str, revision: str | None) -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    if not Path(source).is_dir():
+        _ask_once(source, name, revision)
     try:
         config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
     except (ValueError, KeyError) as error:
@@ -159,6 +161,18 @@ def _load_config(source: str, name: str, revision: str | None) -> Any:
             f"{name!r} (model type {config.model_type!r}) is not a decoder-only language model."
         )
     return config
+
+
+def _ask_once(source: str, name: str, revision: str | None) -> None:
+    """Ask the hub for a model that is not in the local cache, before it is loaded with retries."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+
+    try:
+        if not isinstance(try_to_load_from_cache(source, "config.json", revision=revision), str):
+            get_hf_file_metadata(hf_hub_url(source, "config.json", revision=revision))
+    except Exception as error:  # The errors of the network differ with the version of the hub.
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ValueError(_why_not_loaded(name, source, revision, reason)) from error
 
 
 def _why_not_loaded(name: str, source: str, revision: str | None, error: str) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from circuitvar.circuits.loading.wrap import wrap
 from circuitvar.circuits.model import DTYPES, Model, NoMLP
+from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.planted import build_gpt2, get_planted, word_tokenizer
 
 
@@ -23,7 +24,7 @@ def load_planted(key: str, *, device: str = "cpu", dtype: str = "float32") -> Mo
     """
     planted = get_planted(key)
     if dtype not in DTYPES:
-        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}.")
+        raise unknown("dtype", dtype, DTYPES)
     weights = planted.weights()
     hf: Any = build_gpt2(weights)
     for block, layer in zip(hf.transformer.h, weights.layers, strict=True):

@@ -24,8 +24,9 @@ from circuitvar.circuits.gradients import (
     role_mask,
 )
 from circuitvar.circuits.model import corrupt_means
-from circuitvar.circuits.types import EdgeScores, Method, Scored, ScoreOptions
+from circuitvar.circuits.types import ABLATIONS, EdgeScores, Method, Scored, ScoreOptions
 from circuitvar.tasks.language import noise_positions
+from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.tokens import take, to_device
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ def check(
             f"method {method.key!r} is defined for the metrics {', '.join(method.metrics)} only, "
             f"not for {metric.key!r}"
         )
+    if options.ablation not in ABLATIONS:
+        raise unknown("ablation", options.ablation, ABLATIONS)
     if options.ablation not in method.ablations:
         raise ValueError(
             f"method {method.key!r} is defined for {', '.join(method.ablations)} only, not for "

@@ -117,7 +117,7 @@ class FindOptions:
             if self.rule not in rules:
                 raise unknown("selection rule", self.rule, rules)
         if self.error not in ERRORS:
-            raise ValueError(f"error must be one of {', '.join(ERRORS)}, got {self.error!r}")
+            raise unknown("error", self.error, ERRORS)
         check_alpha(self.alpha)
         scored = self.finder is None and self.rule == "threshold"  # A score may be 0 or negative.
         if self.amount is not None and not self.amount > 0 and not scored:

@@ -114,7 +114,7 @@ def test_double_precision_loads():
 def test_unknown_planted_names_are_refused():
     with pytest.raises(ValueError, match="unknown planted model 'three-route'"):
         load_model("planted:three-route")
-    with pytest.raises(ValueError, match="dtype must be one of float32"):
+    with pytest.raises(ValueError, match="unknown dtype 'int8'; choose one of float32"):
         load_planted("integer", dtype="int8")
 
 

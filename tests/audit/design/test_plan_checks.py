@@ -35,7 +35,7 @@ DATA = Facet("data", (0, 1), random=True)
             Facet("metric", (None, "prob_diff", "accuracy")),
             "level 'accuracy' of facet 'metric' is in none of the 4 runs",
         ),
-        (Facet("dtype", (None, "float8")), "dtype 'float8' is unknown; choose among null, float32"),
+        (Facet("dtype", (None, "float8")), "unknown dtype 'float8'; choose one of null, float32"),
         (Facet("noise", (None, float("nan"))), "level nan of facet 'noise' is not a finite number"),
         (Facet("noise", (None, float("inf"))), "level inf of facet 'noise' is not a finite"),
         (Facet("noise", (None, 0)), "levels null and 0 of facet 'noise' are the same run"),

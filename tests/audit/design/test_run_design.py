@@ -246,21 +246,21 @@ def test_levels_change_settings():
     key = RunKey((("method", "eap"), ("data", 3), ("steps", 7)))
     changed = settings_of(key, BASE)
     assert (changed.method, changed.steps, changed.n) == ("eap", 7, 12)
-    with pytest.raises(ValueError, match="facet 'colour' is unknown"):
+    with pytest.raises(ValueError, match="unknown facet 'colour'"):
         settings_of(RunKey((("colour", 1),)), BASE)
 
 
 @pytest.mark.parametrize(
     ("facet", "match"),
     [
-        (Facet("colour", ("red",)), "facet 'colour' is unknown; a design can vary method,"),
-        (Facet("bootstrap", (10, 20)), "facet 'bootstrap' is unknown"),
+        (Facet("colour", ("red",)), "unknown facet 'colour'; choose one of method,"),
+        (Facet("bootstrap", (10, 20)), "unknown facet 'bootstrap'"),
         (Facet("size", ("big",)), "is not int or null"),
         (Facet("size", (0,)), "too small; use 1"),
         (Facet("data", (-1,)), "too small"),
         (Facet("data", (True,)), "is not int"),
-        (Facet("selection", ("best",)), "choose among top-n, pruned, connected"),
-        (Facet("granularity", ("layer",)), "choose among edge, head, node"),
+        (Facet("selection", ("best",)), "choose one of top-n, pruned, connected"),
+        (Facet("granularity", ("layer",)), "choose one of edge, head, node"),
         (Facet("template", ("none such",)), "no template 'none such'"),
     ],
 )

@@ -53,7 +53,7 @@ def test_presets_differ_as_their_names_say():
     assert PAPER.ablations
     assert preset("quick").n < PAPER.n
     assert preset("full").bootstrap > PAPER.bootstrap
-    with pytest.raises(ValueError, match="preset 'most' is unknown; use quick, paper, full"):
+    with pytest.raises(ValueError, match="unknown preset 'most'; choose one of quick, paper, full"):
         preset("most")
     with pytest.raises(ValueError, match="has an amplitude that is not positive"):
         Settings(noise=(1.0, 0.0))

@@ -152,7 +152,7 @@ def test_unstable_structure_equal_function():
 @pytest.mark.parametrize(
     ("texts", "match"),
     [
-        (["jacard=0.7"], "bar 'jacard=0.7' is unknown; write name=value with jaccard, resamples"),
+        (["jacard=0.7"], "unknown bar 'jacard'; choose one of jaccard"),
         (["phi"], "bar 'phi': '' is not a number from 0 to 1"),
         (["phi=nan"], "is not a number from 0 to 1"),
         (["resamples=1.5"], "is not a whole number"),

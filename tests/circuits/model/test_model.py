@@ -107,7 +107,7 @@ def test_a_model_computed_wrongly_is_refused_with_the_residual():
     [
         ("./no/such/folder", {}, "does not exist"),
         ("some-name-that-is-not-cached", {}, "not found on the Hugging Face hub"),
-        ("gpt2", {"dtype": "float8"}, "dtype must be one of float32"),
+        ("gpt2", {"dtype": "float8"}, "unknown dtype 'float8'; choose one of float32"),
         ("gpt2", {"device": "abacus"}, "unknown device 'abacus'"),
         ("gpt2", {"device": "cuda:63"}, "not available"),
     ],

@@ -103,7 +103,7 @@ def test_a_users_finder_is_a_finder(tmp_path, monkeypatch, task):
 def test_finding_is_refused_before_any_work(tmp_path, task):
     for options, message in (
         ({"rule": "best"}, "unknown selection rule 'best'; choose one of top-n"),
-        ({"error": "loss"}, "error must be one of circuit-error, faithfulness, kl"),
+        ({"error": "loss"}, "unknown error 'loss'; choose one of circuit-error, faithfulness, kl"),
         ({"alpha": 2.0}, "alpha = 2 is not an error rate"),
     ):
         with pytest.raises(ValueError, match=message):

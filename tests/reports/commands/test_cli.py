@@ -47,8 +47,11 @@ def test_listings_are_tab_separated_when_piped(monkeypatch, capsys, listing):
         (["audit", "ioi", "--corruption", "xyz"], "abc"),
         (["audit", "ioi", "--size", "100000"], "the graph has"),
         (["audit", "ioi", "--n", "2"], "n = 2 is too small"),
-        (["audit", "ioi", "--preset", "most"], "preset 'most' is unknown; use quick, paper, full"),
-        (["audit", "ioi", "--bar", "jacard=0.7"], "bar 'jacard=0.7' is unknown; write name=value"),
+        (
+            ["audit", "ioi", "--preset", "most"],
+            "unknown preset 'most'; choose one of quick, paper, full",
+        ),
+        (["audit", "ioi", "--bar", "jacard=0.7"], "unknown bar 'jacard'; choose one of jaccard"),
         (["audit", "ioi", "--bar", "phi=7"], "bar 'phi=7': '7' is not a number from 0 to 1"),
         (["audit", "ioi", "--noise", "0"], "has an amplitude that is not positive"),
         (["audit", "ioi", "--other-corruption", "xyz", "--preset", "quick"], "no corruption 'xyz'"),
