@@ -4,6 +4,7 @@ from circuitvar.circuits.model.architecture import (
     Architecture, Context, FAMILIES, Layer, describe, destination_weights, enter,
     head_output_weights, position_ids, split_heads, weight_matrix,
 )
+from circuitvar.circuits.model.attention import attend, mix, rotated_key, rotated_query
 from circuitvar.circuits.model.attention_only import (
     HUB_NAMES, is_attention_only, load_attention_only,
 )
@@ -18,9 +19,8 @@ from circuitvar.circuits.model.norm_forms import (
 )
 from circuitvar.circuits.model.sources import Writes, differences, output_weights, spread, writes
 from circuitvar.circuits.model.trunk import (
-    LOGIT_TOLERANCE, LayerTrace, Trace, at_last, attend, check_logits, logit_residual, logits_at,
-    max_positions, metric_at, mix, post_norm, rotated_key, rotated_query, run, run_layer, run_mlp,
-    run_tokens,
+    LOGIT_TOLERANCE, LayerTrace, Trace, at_last, check_logits, logit_residual, logits_at,
+    max_positions, metric_at, post_norm, run, run_layer, run_mlp, run_tokens,
 )
 
 __all__ = [
