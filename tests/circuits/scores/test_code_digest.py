@@ -13,10 +13,11 @@ import pytest
 import torch
 
 import circuitvar as cv
+from circuitvar.circuits.items import item_name
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.scores.code_digest import code_digest
 from circuitvar.circuits.scores.score import score_edges
-from circuitvar.circuits.scores.score_store import block_digest, score_edges_stored
+from circuitvar.circuits.scores.score_store import score_edges_stored, scoring_identity
 from circuitvar.circuits.types import Method, ScoreOptions
 from tests.circuits.toy_scoring import LOGIT_DIFF, toy_batch, toy_model
 
@@ -176,7 +177,7 @@ def test_the_name_of_a_block_follows_from_method_and_metric():
     model, batch, options = toy_model("gpt2"), toy_batch(3), ScoreOptions()
     eap = get_method("eap")
     seen = {
-        block_digest(model, batch, replace(eap, fn=fn), metric, options)
+        item_name(scoring_identity(model, batch, replace(eap, fn=fn), metric, options))
         for fn in (eap.fn, made(1), made(2))
         for metric in (LOGIT_DIFF, replace(LOGIT_DIFF, fn=made(3)))
     }

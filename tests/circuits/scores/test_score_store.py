@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from circuitvar.circuits.items import inspect_item
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.scores import score_store
 from circuitvar.circuits.scores.score import score_edges
-from circuitvar.circuits.scores.score_store import block_digest, read_block, score_edges_stored
+from circuitvar.circuits.scores.score_store import score_edges_stored
 from circuitvar.circuits.types import ScoreOptions
 from tests.circuits.toy_scoring import LOGIT_DIFF, toy_batch, toy_model
 
@@ -82,24 +83,45 @@ def test_damaged_blocks_are_noticed_and_computed_again(tmp_path):
     data[-5] ^= 255
     whole.write_bytes(bytes(data))
     short.write_bytes(short.read_bytes()[:40])
+    assert inspect_item(whole) == inspect_item(short) == "is damaged"
     with pytest.warns(UserWarning, match="is damaged and is computed again"):
-        assert read_block(whole) is None
-    with pytest.warns(UserWarning, match="is damaged"):
         again = stored(tmp_path)
     np.testing.assert_array_equal(first.values, again.values)
-    assert read_block(whole) is not None
+    assert not isinstance(inspect_item(whole), str)
 
 
-def test_the_name_of_a_block_follows_from_everything():
-    model, batch = toy_model("gpt2"), toy_batch(3)
-    seen = {block_digest(model, batch, EAP, LOGIT_DIFF, ScoreOptions())}
-    seen.add(block_digest(toy_model("llama"), batch, EAP, LOGIT_DIFF, ScoreOptions()))
-    seen.add(block_digest(model, toy_batch(3, seed=1), EAP, LOGIT_DIFF, ScoreOptions()))
-    seen.add(block_digest(model, batch, get_method("exact"), LOGIT_DIFF, ScoreOptions()))
-    seen.add(block_digest(model, batch, EAP, LOGIT_DIFF, ScoreOptions(steps=6)))
-    seen.add(block_digest(model, batch, EAP, LOGIT_DIFF, ScoreOptions(), "other data"))
-    assert len(seen) == 6
-    assert block_digest(model, batch, EAP, LOGIT_DIFF, ScoreOptions()) in seen
+def test_the_name_of_a_block_follows_from_everything(tmp_path):
+    mean = ScoreOptions(ablation="mean")
+
+    def names(model="gpt2", batch=None, method=EAP, metric=LOGIT_DIFF, options=None):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        batch = toy_batch(3) if batch is None else batch
+        score_edges_stored(
+            toy_model(model), batch, method, metric=metric, store=folder, options=options
+        )
+        return frozenset(path.name for path in folder.iterdir())
+
+    seen = [
+        names(),
+        names("llama"),
+        names(batch=toy_batch(3, seed=1)),
+        names(method=get_method("exact")),
+        names(options=ScoreOptions(steps=6)),
+        names(metric=replace(LOGIT_DIFF, fn=lambda *given: LOGIT_DIFF.fn(*given))),
+    ]
+    assert len(set(seen)) == 6
+    assert names() == seen[0]
+    # The first block of a mean ablation follows from the other prompts too.
+    assert not names(options=mean, batch=toy_batch(4)) & names(options=mean, batch=toy_batch(5))
+
+
+def test_a_block_copied_over_another_is_not_believed(tmp_path):
+    first = stored(tmp_path)
+    one, other = sorted(tmp_path.glob("*.safetensors"))[:2]
+    other.write_bytes(one.read_bytes())
+    with pytest.warns(UserWarning, match="holds another item than its name says"):
+        again = stored(tmp_path)
+    np.testing.assert_array_equal(first.values, again.values)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -113,7 +135,7 @@ def test_two_processes_on_one_store(tmp_path):
     assert [worker.exitcode for worker in workers] == [0, 0]
     files = sorted(tmp_path.iterdir())
     assert len(files) == 3
-    assert all(read_block(path) is not None for path in files)
+    assert not any(isinstance(inspect_item(path), str) for path in files)
 
 
 def test_a_large_matrix_is_mapped_and_leaves_no_file(tmp_path, monkeypatch):
