@@ -8,11 +8,8 @@ import pandas as pd
 from jaxtyping import Bool
 
 from circuitvar.audit.agreement import block_intervals, least_of_resamples
-from circuitvar.audit.design.derived_runs import Derived, Sample
-from circuitvar.audit.design.design import Design, RunKey
 from circuitvar.audit.design.design_phi import LEAST_RESAMPLES, phi_of_design
 from circuitvar.audit.design.design_summary import varied
-from circuitvar.audit.design.facets import SAMPLE
 from circuitvar.audit.indices import (
     jaccard_of_resamples,
     jaccard_of_runs,
@@ -22,6 +19,7 @@ from circuitvar.audit.indices import (
     phi_of_resamples,
     phi_of_runs,
 )
+from circuitvar.audit.runs import SAMPLE, Derived, Design, RunKey, Sample
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Estimate
 

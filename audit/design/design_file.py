@@ -7,8 +7,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from circuitvar.audit.design.design import Design, Facet
-from circuitvar.audit.design.facets import FACETS, level_schema
+from circuitvar.audit.runs import FACETS, Design, Facet, level_schema
 from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.text_files import read_text
 from circuitvar.tasks.types import Task

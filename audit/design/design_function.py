@@ -12,13 +12,10 @@ import numpy as np
 import pandas as pd
 
 from circuitvar.audit.agreement import match_heads, runs_axis
-from circuitvar.audit.design.derived_runs import Derived, selected
-from circuitvar.audit.design.design import Design, Level, RunKey, labels_of
 from circuitvar.audit.design.design_agreement import RESAMPLED
 from circuitvar.audit.design.design_summary import varied
-from circuitvar.audit.design.facets import DATA, pools, settings_of
+from circuitvar.audit.design.identifiable import labels_of
 from circuitvar.audit.design.one_at_a_time import rows_of_block
-from circuitvar.audit.design.run_design import model_of
 from circuitvar.audit.function import (
     NULLS,
     Condition,
@@ -28,8 +25,22 @@ from circuitvar.audit.function import (
     run_under,
 )
 from circuitvar.audit.indices import pairwise_jaccard
+from circuitvar.audit.runs import (
+    DATA,
+    Derived,
+    Design,
+    Level,
+    RunKey,
+    batches_of_levels,
+    discovery_batch,
+    fresh_batch,
+    heldout_batch,
+    model_of,
+    pools,
+    selected,
+    settings_of,
+)
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single import batches_of_levels, discovery_batch, fresh_batch, heldout_batch
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis, Estimate
 from circuitvar.audit.verdicts import Bars

@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import chi2
 
-from circuitvar.audit.design.design import Design, Effect, RunKey, labels_of
-from circuitvar.audit.design.facets import SAMPLE
+from circuitvar.audit.design.identifiable import labels_of
 from circuitvar.audit.design.one_at_a_time import ALONE, rows_of_block
 from circuitvar.audit.intervals import summed_df
+from circuitvar.audit.runs import SAMPLE, Design, Effect, RunKey
 from circuitvar.audit.variance import FEW, mls_interval
 
 LEAST = 3

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.design.design import Design, RunKey, labels_of
 from circuitvar.audit.design.design_summary import varied
-from circuitvar.audit.design.facets import DATA, SAMPLE, pools
+from circuitvar.audit.design.identifiable import labels_of
 from circuitvar.audit.indices import phi, row_projections
 from circuitvar.audit.intervals import resample_se, row_jackknife_se, t_interval
+from circuitvar.audit.runs import DATA, SAMPLE, Design, RunKey, pools
 from circuitvar.audit.types import Estimate
 
 Masks = Bool[np.ndarray, "run edge"]

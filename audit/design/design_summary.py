@@ -11,12 +11,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from circuitvar.audit.design.derived_runs import Derived
-from circuitvar.audit.design.design import Design, Effect, RunKey, labels_of, require_identifiable
 from circuitvar.audit.design.design_intervals import Interval, component_interval_of
-from circuitvar.audit.design.facets import SELECTION, pools
-from circuitvar.audit.design.finder_runs import any_finder
+from circuitvar.audit.design.identifiable import labels_of, require_identifiable
 from circuitvar.audit.design.one_at_a_time import block_variances, rows_of_block, single_runs
+from circuitvar.audit.runs import SELECTION, Derived, Design, Effect, RunKey, any_finder, pools
 from circuitvar.audit.variance import functional_anova, moment_components
 from circuitvar.circuits.methods.catalog import get_method
 

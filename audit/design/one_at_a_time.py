@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from circuitvar.audit.design.design import Design, Effect, RunKey, labels_of
-from circuitvar.audit.design.facets import pools
+from circuitvar.audit.design.identifiable import labels_of
+from circuitvar.audit.runs import Design, Effect, RunKey, pools
 from circuitvar.audit.variance import moment_components
 
 Edge = Float[np.ndarray, " edge"]

@@ -5,14 +5,10 @@ and models that cannot be loaded.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 
-from circuitvar.audit.design.design import Design, Facet, Level, RunKey
 from circuitvar.audit.design.design_summary import varied
-from circuitvar.audit.design.facets import pools
+from circuitvar.audit.runs import Design, Facet, Level, RunKey, graph_of, pools, source_of
 from circuitvar.audit.settings import Settings
-from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.size import circuit_size
 from circuitvar.tasks.tokens import get_metric
@@ -69,34 +65,12 @@ def check_on_model(
     for source in dict.fromkeys(
         source_of(key, model) for key in (keys if waiting is None else waiting)
     ):
-        if source is not None and _graph(*source) != model.graph:
-            named, other = f"{source[0]}@{source[3]}" if source[3] else source[0], _graph(*source)
+        if source is not None and graph_of(*source) != model.graph:
+            named, other = f"{source[0]}@{source[3]}" if source[3] else source[0], graph_of(*source)
             raise ValueError(
                 f"checkpoint {named!r} has {other.n_edges} edges, {model.name!r} has "
                 f"{model.graph.n_edges}; checkpoints of a design must share one architecture"
             )
-
-
-def source_of(key: RunKey, model: Model) -> tuple[str, str, str, str | None] | None:
-    """Name, device, dtype and revision of another model that a run is on; None for the same."""
-    levels = dict(key.levels)
-    checkpoint, dtype = levels.get("checkpoint"), levels.get("dtype")
-    if checkpoint is None and dtype in (None, model.dtype):
-        return None
-    name, _, revision = (model.name if checkpoint is None else str(checkpoint)).partition("@")
-    kept = model.revision if checkpoint is None else None
-    return name, model.device, str(dtype or model.dtype), revision or kept
-
-
-@lru_cache(maxsize=1)
-def loaded(name: str, device: str, dtype: str, revision: str | None) -> Model:
-    """Another model of a design; the last one stays, so that it is not loaded again to be run."""
-    return load_model(name, device=device, dtype=dtype, revision=revision)
-
-
-@lru_cache
-def _graph(name: str, device: str, dtype: str, revision: str | None) -> Graph:
-    return loaded(name, device, dtype, revision).graph
 
 
 def _refuse_twins(facet: Facet, default: Level) -> None:

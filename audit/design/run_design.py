@@ -1,147 +1,33 @@
 """Run a design on a model: one scoring pass per combination of pass facets.
 
-The rest comes from the stored scores. Everything else a run depends on is in the context of its
-key.
+The rest comes from the stored scores.
 """
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import lru_cache, partial
-from importlib.metadata import version
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from circuitvar.audit.design.derived_runs import Derived, derived_runs
-from circuitvar.audit.design.design import Design, RunKey
-from circuitvar.audit.design.facets import DATA, check_facets, pass_key, planned_runs, settings_of
-from circuitvar.audit.design.finder_runs import FINDER_SEED, find_run, finder_of
-from circuitvar.audit.design.plan_checks import check_on_model, loaded, source_of
-from circuitvar.audit.design.run_store import run_design, run_path
+from circuitvar.audit.design.plan_checks import check_on_model
+from circuitvar.audit.runs import (
+    Derived,
+    Design,
+    RunKey,
+    check_facets,
+    derived_runs,
+    design_context,
+    execute,
+    missing_runs,
+    pass_key,
+    passes,
+    planned_runs,
+    score_named,
+    score_run,
+    with_code,
+)
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single import discovery_batch, fresh_batch
-from circuitvar.circuits.find import get_finder
-from circuitvar.circuits.loading import load_model
-from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
-from circuitvar.circuits.scores import code_digest, score_edges
 from circuitvar.circuits.size import circuit_size
-from circuitvar.circuits.types import ScoreOptions
-from circuitvar.tasks.language import with_noise
-from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Task
-
-
-def design_context(task: Task, model: Model, settings: Settings) -> str:
-    """Digest of what all runs share.
-
-    What the task draws (its prompts, where they come from a file, and the code that draws them),
-    model weights, settings, version of this package.
-    """
-    record = {
-        "package": version("circuitvar"),
-        "task": task.key,
-        "version": task.version,
-        "draws": code_digest(task),
-        "model": model.digest,
-        "dtype": str(model.dtype),
-        "settings": settings.as_dict(),
-    }
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def with_code(keys: Sequence[RunKey], settings: Settings) -> tuple[RunKey, ...]:
-    """Runs with the code of their method or finder in their context.
-
-    An edited function of the same name is thus run again.
-    """
-    known: dict[str, str] = {}
-
-    def code(key: RunKey) -> str:
-        finder, method = finder_of(dict(key.levels)), settings_of(key, settings).method
-        name = f"finder {finder}" if finder else method
-        if name not in known:
-            record = get_finder(finder) if finder else get_method(method)
-            known[name] = code_digest(record.fn)
-        return hashlib.sha256(f"{key.context} {known[name]}".encode()).hexdigest()
-
-    return tuple(replace(key, context=code(key)) for key in keys)
-
-
-def model_of(key: RunKey, model: Model) -> Model:
-    """The model of one run: another checkpoint or number format where its levels say so."""
-    source = source_of(key, model)
-    return model if source is None else loaded(*source)
-
-
-def score_run(
-    key: RunKey, *, task: Task, model: Model, settings: Settings
-) -> dict[str, np.ndarray]:
-    """Per-example scores of one pass and their templates, or the circuit of a finder.
-
-    Depends on the key and what its context names alone.
-    """
-    changed, levels = settings_of(key, settings), dict(key.levels)
-    used = model_of(key, model)
-    draw = int(levels.get(DATA) or 0) + key.replicate
-    drawn = (
-        fresh_batch(task, changed, used, draw - 1) if draw else discovery_batch(task, changed, used)
-    )
-    batch, amplitude = drawn[0].batch, levels.get("noise")
-    if amplitude:
-        batch = with_noise(batch, float(amplitude), roles=changed.noise_roles, seed=changed.seed)
-    metric = get_metric(changed.metric or task.metric)
-    if finder_of(levels):
-        own, size = levels.get(FINDER_SEED), levels.get("size") or changed.size
-        return find_run(
-            used,
-            batch,
-            levels,
-            metric=metric,
-            size=circuit_size(used.graph.n_edges, None if size is None else int(size)),
-            seed=settings.seed,
-            finder_seed=changed.seed if own is None else int(own),
-        )
-    rows = levels.get("batch_size")
-    found = score_edges(
-        used,
-        batch,
-        get_method(changed.method),
-        metric=metric,
-        options=ScoreOptions(ablation=changed.ablation, steps=changed.steps, seed=changed.seed),
-        batch_size=None if rows is None else int(rows),
-    )
-    return {"scores": found.values, "templates": np.array(found.templates)}
-
-
-def score_named(
-    key: RunKey, *, task: Task, source: tuple[str, str, str, str | None], settings: Settings
-) -> dict[str, np.ndarray]:
-    """`score_run` in a worker process, which loads the model by name once."""
-    return score_run(key, task=task, model=_base(*source), settings=settings)
-
-
-@lru_cache(maxsize=1)
-def _base(name: str, device: str, dtype: str, revision: str | None) -> Model:
-    return load_model(name, device=device, dtype=dtype, revision=revision)
-
-
-def passes(keys: Sequence[RunKey]) -> tuple[RunKey, ...]:
-    """The distinct scoring passes of a design.
-
-    Those of one checkpoint and number format follow each other, so that each is loaded once.
-    """
-    distinct = dict.fromkeys(map(pass_key, keys))
-    order = {"checkpoint": {}, "dtype": {}}
-
-    def loaded(key: RunKey) -> list[int]:
-        levels = dict(key.levels)
-        return [seen.setdefault(levels.get(name), len(seen)) for name, seen in order.items()]
-
-    return tuple(sorted(distinct, key=loaded))
 
 
 def run_on_model(
@@ -171,7 +57,7 @@ def run_on_model(
     keys, left_out = planned_runs(design, settings, task=task, context=context)
     keys = with_code(keys, settings)
     # Before anything is scored; models need not be at hand where nothing is.
-    missing = {key for key in passes(keys) if not run_path(folder, key).exists()}
+    missing = {*missing_runs(folder, passes(keys))}
     waiting = [key for key in keys if pass_key(key) in missing]
     check_on_model(design, keys, model, settings, waiting=waiting)
     if workers > 1:
@@ -179,6 +65,6 @@ def run_on_model(
         compute = partial(score_named, task=task, source=source, settings=settings)
     else:
         compute = partial(score_run, task=task, model=model, settings=settings)
-    run_design(folder, passes(keys), compute, workers=workers, progress=progress)
+    execute(folder, passes(keys), compute, workers=workers, progress=progress)
     size = circuit_size(model.graph.n_edges, settings.size)
     return derived_runs(folder, keys, graph=model.graph, settings=settings, size=size), left_out

@@ -3,14 +3,10 @@
 from circuitvar.audit.single.audit import audit_circuit
 from circuitvar.audit.single.claims import EMPTY, claims
 from circuitvar.audit.single.perturb import matrix_axes
-from circuitvar.audit.single.prompts import (
-    batches_of_levels, discovery_batch, fresh_batch, heldout_batch, marks_roles, require_fresh,
-)
 from circuitvar.audit.single.structure_checks import halves_kuncheva, null_table, structure_checks
 from circuitvar.audit.single.until_decided import until_decided
 
 __all__ = [
-    "EMPTY", "audit_circuit", "batches_of_levels", "claims", "discovery_batch", "fresh_batch",
-    "halves_kuncheva", "heldout_batch", "marks_roles", "matrix_axes", "null_table", "require_fresh",
+    "EMPTY", "audit_circuit", "claims", "halves_kuncheva", "matrix_axes", "null_table",
     "structure_checks", "until_decided",
 ]

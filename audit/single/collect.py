@@ -9,6 +9,14 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from circuitvar.audit.resampling import require_scores
+from circuitvar.audit.runs import (
+    data_hash,
+    discovery_batch,
+    fresh_batch,
+    heldout_batch,
+    require_fresh,
+    spread_over_templates,
+)
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.choices import (
     Choice,
@@ -16,14 +24,6 @@ from circuitvar.audit.single.choices import (
     compared_methods,
     other_choices,
     score_choices,
-)
-from circuitvar.audit.single.prompts import (
-    data_hash,
-    discovery_batch,
-    fresh_batch,
-    heldout_batch,
-    require_fresh,
-    spread_over_templates,
 )
 from circuitvar.audit.variance import OnExact
 from circuitvar.circuits.methods.catalog import get_method

@@ -14,11 +14,11 @@ from circuitvar.audit.function import (
     function_row,
     run_under,
 )
+from circuitvar.audit.runs import batches_of_levels
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.choices import own_corruption
 from circuitvar.audit.single.collect import Collected
 from circuitvar.audit.single.discovered import discovered
-from circuitvar.audit.single.prompts import batches_of_levels
 from circuitvar.audit.single.run_circuits import CircuitRuns
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis

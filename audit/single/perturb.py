@@ -14,9 +14,9 @@ from circuitvar.audit.agreement import (
     wording,
 )
 from circuitvar.audit.resampling import bootstrap, template_means
+from circuitvar.audit.runs import has_word_lists
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.collect import Collected
-from circuitvar.audit.single.prompts import has_word_lists
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis, Estimate
 from circuitvar.circuits.find import top_n_masks

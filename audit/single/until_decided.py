@@ -13,8 +13,8 @@ import numpy as np
 from circuitvar.audit.indices import phi
 from circuitvar.audit.intervals import LEAST, stop_when_decided
 from circuitvar.audit.resampling import require_scores, tied_at_cut
+from circuitvar.audit.runs import fresh_batch
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.prompts import fresh_batch
 from circuitvar.audit.types import Estimate, Verdict
 from circuitvar.audit.verdicts import UNTIE, Bars, is_no_compression, judge, tied_reason
 from circuitvar.circuits.find import top_n_masks

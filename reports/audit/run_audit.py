@@ -4,8 +4,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from circuitvar.audit.runs import require_fresh
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single import audit_circuit, require_fresh
+from circuitvar.audit.single import audit_circuit
 from circuitvar.audit.types import Audit
 from circuitvar.audit.verdicts import Bars
 from circuitvar.circuits.drawing import draw_circuit

@@ -10,34 +10,37 @@ import pandas as pd
 
 from circuitvar.audit.design import (
     PRESETS,
+    check_levels,
+    check_on_model,
+    check_runs,
+    design_agreement,
+    design_components,
+    design_function,
+    for_task,
+    read_design,
+    require_answers,
+    resampled,
+    run_on_model,
+    sobol_table,
+    write_design,
+)
+from circuitvar.audit.function import PROMPTS
+from circuitvar.audit.runs import (
     Budget,
     Design,
     Effect,
     RunKey,
     budget,
     check_facets,
-    check_levels,
-    check_on_model,
-    check_runs,
     cost_label,
-    design_agreement,
-    design_components,
-    design_function,
+    discovery_batch,
     finder_of,
-    for_task,
+    marks_roles,
     planned_runs,
-    read_design,
-    require_answers,
-    resampled,
-    run_on_model,
     sample_of,
     settings_of,
-    sobol_table,
-    write_design,
 )
-from circuitvar.audit.function import PROMPTS
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single import discovery_batch, marks_roles
 from circuitvar.circuits.find import get_finder
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model

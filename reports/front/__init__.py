@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # The one list of where names are; `__getattr__` reads it too.
     from circuitvar.audit.agreement import halves_agreement
-    from circuitvar.audit.design import Design, read_design
+    from circuitvar.audit.design import read_design
     from circuitvar.audit.design import run_on_model as run_design
     from circuitvar.audit.settings import Settings
+    from circuitvar.audit.runs import Design
     from circuitvar.audit.single import audit_circuit
     from circuitvar.audit.types import Audit, Axis, Estimate, Verdict
     from circuitvar.audit.verdicts import Bars

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from circuitvar.audit.settings import QUICK, Settings
-from circuitvar.audit.single.prompts import (
+from circuitvar.audit.runs.prompts import (
     data_hash,
     fresh_batch,
     heldout_batch,
     spread_over_templates,
 )
+from circuitvar.audit.settings import QUICK, Settings
 from circuitvar.audit.streams import stream
 from circuitvar.tasks.tokens.pretokenized import pair_of_ids
 from circuitvar.tasks.types import Task

@@ -45,7 +45,7 @@ def audit(
     With a preset, prompts that mark no roles get no noise sweep. Files of prompts get no fresh
     data sets.
     """
-    from circuitvar.audit.single import marks_roles
+    from circuitvar.audit.runs import marks_roles
     from circuitvar.audit.verdicts import changed_bars
     from circuitvar.circuits.methods.catalog import get_method, refuse_ignored
     from circuitvar.reports.audit import run_audit

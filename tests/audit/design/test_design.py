@@ -1,22 +1,14 @@
 import json
 
 import jsonschema
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circuitvar.audit.design import design_file as df
-from circuitvar.audit.design import run_store as rs
-from circuitvar.audit.design.budget import budget
-from circuitvar.audit.design.design import (
-    Design,
-    Facet,
-    RunKey,
-    labels_of,
-    require_identifiable,
-    run_keys,
-)
+from circuitvar.audit.design.identifiable import labels_of, require_identifiable
+from circuitvar.audit.runs.budget import budget
+from circuitvar.audit.runs.design import Design, Facet, RunKey, run_keys
 
 METHOD = Facet("method", ("eap", "exact", "ig"))
 DATA = Facet("data", (0, 1, 2, 3), random=True)
@@ -208,76 +200,3 @@ def test_presets_fit_the_schema(tmp_path):
         df.write_design(design, tmp_path / name)
         content = df.yaml.safe_load((tmp_path / name).read_text())
         jsonschema.validate(content, schema, cls=jsonschema.Draft202012Validator)
-
-
-def _compute(key):
-    return {"scores": key.rng().normal(size=(6, 10)) + dict(key.levels)["data"]}
-
-
-def test_a_resumed_design_equals_an_uninterrupted_one(tmp_path):
-    keys = run_keys(Design((METHOD, DATA)), context="c")
-    assert rs.run_design(tmp_path / "whole", keys, _compute) == 12
-    calls = 0
-
-    def interrupted(key):
-        nonlocal calls
-        calls += 1
-        if calls == 6:
-            raise KeyboardInterrupt
-        return _compute(key)
-
-    with pytest.raises(KeyboardInterrupt):
-        rs.run_design(tmp_path / "parts", keys, interrupted)
-    with pytest.raises(ValueError, match="7 of 12 runs are missing"):
-        rs.run_table(tmp_path / "parts", keys)
-    seen = []
-    progress = lambda done, total: seen.append((done, total))  # noqa: E731
-    assert rs.run_design(tmp_path / "parts", keys[::-1], _compute, progress=progress) == 7
-    assert seen[-1] == (11, 12)
-    whole, parts = (rs.run_table(tmp_path / name, keys) for name in ("whole", "parts"))
-    np.testing.assert_array_equal(whole.scores, parts.scores)
-    assert {path.suffix for path in (tmp_path / "parts").iterdir()} == {".npz"}
-
-
-def test_run_table_gives_components(tmp_path):
-    keys = run_keys(Design((METHOD, DATA)))
-    rs.run_design(tmp_path, keys, _compute)
-    table = rs.run_table(tmp_path, keys)
-    assert table.frame().shape == (12, 4)
-    components = table.components([("method",), ("data",)])
-    assert components.names == ("method", "data", "residual")
-    assert components.of("data").mean() > 10 * abs(components.of("method").mean())
-
-
-def test_damaged_and_foreign_files_are_named(tmp_path):
-    a, b = run_keys(Design((Facet("data", (0, 1)),)))
-    rs.save_run(tmp_path, a, _compute(a))
-    with pytest.raises(FileNotFoundError):
-        rs.load_run(tmp_path, b)
-    rs.run_path(tmp_path, b).write_bytes(rs.run_path(tmp_path, a).read_bytes())
-    with pytest.raises(ValueError, match="holds another run"):
-        rs.load_run(tmp_path, b)
-    rs.run_path(tmp_path, a).write_bytes(rs.run_path(tmp_path, a).read_bytes()[:100])
-    with pytest.raises(ValueError, match="is damaged"):
-        rs.load_run(tmp_path, a)
-    with pytest.raises(ValueError, match="may not be called 'key'"):
-        rs.save_run(tmp_path, a, {"key": np.ones(2)})
-
-
-def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
-    (key,) = run_keys(Design((Facet("data", (0,)),)))
-
-    def full(*args, **kwargs):
-        raise OSError("no space left")
-
-    monkeypatch.setattr(rs.np, "savez", full)
-    with pytest.raises(OSError, match="no space"):
-        rs.save_run(tmp_path, key, {"scores": np.ones(3)})
-    assert not list(tmp_path.iterdir())
-
-
-def test_runs_of_different_graphs_do_not_stack(tmp_path):
-    keys = run_keys(Design((Facet("data", (3, 4)),)))
-    rs.run_design(tmp_path, keys, lambda key: {"scores": np.ones(dict(key.levels)["data"])})
-    with pytest.raises(ValueError, match=r"\[3, 4\] edges"):
-        rs.run_table(tmp_path, keys)

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from circuitvar.audit.design.derived_runs import Derived
-from circuitvar.audit.design.design import Design, Facet, run_keys
 from circuitvar.audit.design.design_intervals import summed_interval
 from circuitvar.audit.design.design_summary import design_components
-from circuitvar.audit.design.run_store import RunTable
 from circuitvar.audit.intervals.effective_df import summed_df
+from circuitvar.audit.runs.derived import Derived, RunTable
+from circuitvar.audit.runs.design import Design, Facet, run_keys
 from circuitvar.audit.variance.component_intervals import mls_interval
 from circuitvar.audit.variance.variance_components import two_way
 

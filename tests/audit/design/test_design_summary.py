@@ -4,8 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from circuitvar.audit.design.derived_runs import Derived
-from circuitvar.audit.design.design import Design, Facet, run_keys
 from circuitvar.audit.design.design_agreement import design_agreement
 from circuitvar.audit.design.design_phi import phi_of_design
 from circuitvar.audit.design.design_summary import (
@@ -15,8 +13,9 @@ from circuitvar.audit.design.design_summary import (
     sobol_table,
 )
 from circuitvar.audit.design.one_at_a_time import ALONE
-from circuitvar.audit.design.run_store import RunTable
 from circuitvar.audit.indices.phi import phi_of_resamples
+from circuitvar.audit.runs.derived import Derived, RunTable
+from circuitvar.audit.runs.design import Design, Facet, run_keys
 from circuitvar.circuits.find.select import top_n_masks
 
 METHODS = ("eap", "clean-corrupted", "eap-ig-inputs")

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from circuitvar.audit.design.design import Design, Facet, require_identifiable
-from circuitvar.audit.design.facets import defined_runs, planned_runs
+from circuitvar.audit.design.identifiable import require_identifiable
+from circuitvar.audit.runs.design import Design, Facet
+from circuitvar.audit.runs.facets import defined_runs, planned_runs
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.methods.catalog import METHODS, WHAT, refuse_ignored
 from circuitvar.circuits.scores.score import score_edges

@@ -7,18 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from circuitvar.audit.design.budget import budget
-from circuitvar.audit.design.derived_runs import (
+from circuitvar.audit.design.design_agreement import design_agreement
+from circuitvar.audit.design.design_file import PRESETS, read_design
+from circuitvar.audit.design.design_summary import design_components
+from circuitvar.audit.design.run_design import run_on_model
+from circuitvar.audit.runs.budget import budget
+from circuitvar.audit.runs.derived import (
     edge_groups,
     example_weights,
     sample_of,
     selected,
     whole_groups,
 )
-from circuitvar.audit.design.design import Design, Facet, RunKey, run_keys
-from circuitvar.audit.design.design_agreement import design_agreement
-from circuitvar.audit.design.design_file import PRESETS, read_design
-from circuitvar.audit.design.facets import (
+from circuitvar.audit.runs.design import Design, Facet, RunKey, run_keys
+from circuitvar.audit.runs.facets import (
     FREE,
     PASS,
     SAMPLE,
@@ -27,8 +29,8 @@ from circuitvar.audit.design.facets import (
     defined_runs,
     settings_of,
 )
-from circuitvar.audit.design.finder_runs import FINDER, FINDER_SEED
-from circuitvar.audit.design.run_design import passes, run_on_model, score_run, with_code
+from circuitvar.audit.runs.finder_runs import FINDER, FINDER_SEED
+from circuitvar.audit.runs.measure import passes, score_run, with_code
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.find.select import top_n_masks
 from circuitvar.tasks.catalog import get_task
@@ -51,11 +53,10 @@ def test_a_design_runs_once_and_is_reused(options, tmp_path, monkeypatch):
     assert table.scores.shape == found.masks.shape == (4, options["model"].graph.n_edges)
     direct = score_run(table.keys[3], **options)["scores"].mean(axis=0, dtype=np.float64)
     np.testing.assert_allclose(table.scores[3], direct, atol=1e-6)
-    monkeypatch.setattr("circuitvar.audit.design.run_design.score_edges", None)
+    monkeypatch.setattr("circuitvar.audit.runs.measure.score_edges", None)
     again, _ = run_on_model(tmp_path, DESIGN, **options)
     np.testing.assert_array_equal(again.table.scores, table.scores)
-    components = table.components([("method",), ("data",)])
-    assert np.isfinite(components.values).all()
+    assert np.isfinite(design_components(DESIGN, again)["variance"]).all()
 
 
 def test_an_edited_prompts_file_is_scored_anew(options, tmp_path):
@@ -74,7 +75,7 @@ def test_an_edited_prompts_file_is_scored_anew(options, tmp_path):
     first = rows(0)
     assert not np.array_equal(rows(1), first)
     np.testing.assert_array_equal(rows(0), first)
-    assert len(list((tmp_path / "runs").glob("*.npz"))) == 4
+    assert len(list((tmp_path / "runs").glob("*.safetensors"))) == 4
 
 
 def test_edited_methods_tasks_and_finders_are_run_anew(options, tmp_path, monkeypatch):
@@ -106,7 +107,7 @@ def test_edited_methods_tasks_and_finders_are_run_anew(options, tmp_path, monkey
         design = Design((Facet("method", ("eap", "own_design_method:m")),))
         own = options | {"task": load_task("own_design_task:t")}
         found, _ = run_on_model(tmp_path / "runs", design, **own)
-        return found.table.scores, len(list((tmp_path / "runs").glob("*.npz")))
+        return found.table.scores, len(list((tmp_path / "runs").glob("*.safetensors")))
 
     first, stored = run()
     assert stored == 2 and (first[1] == 2).all()
@@ -130,7 +131,7 @@ def test_the_code_of_a_finder_is_in_its_run():
 def test_free_facets_call_no_model(options, tmp_path, monkeypatch):
     """Sizes, rules, granularities, templates and resamples come from two stored passes."""
     run_on_model(tmp_path, DESIGN, **options)
-    monkeypatch.setattr("circuitvar.audit.design.run_design.score_edges", None)
+    monkeypatch.setattr("circuitvar.audit.runs.measure.score_edges", None)
     templates = get_task("ioi").templates[:2]
     wide = Design(
         (

@@ -5,10 +5,10 @@ from importlib import import_module
 
 import pytest
 
+from circuitvar.audit.runs.prompts import has_word_lists, require_fresh
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.audit import audit_circuit
 from circuitvar.audit.single.perturb import FRESH_NOTES
-from circuitvar.audit.single.prompts import has_word_lists, require_fresh
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.tasks.catalog import get_task
 from tests.reports.commands.test_cli import run

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from circuitvar.audit.design.design import Design, Facet
-from circuitvar.audit.design.facets import FACETS, check_facets
-from circuitvar.audit.design.finder_runs import FINDER, FINDER_SEED
+from circuitvar.audit.runs.design import Design, Facet
+from circuitvar.audit.runs.facets import FACETS, check_facets
+from circuitvar.audit.runs.finder_runs import FINDER, FINDER_SEED
 from circuitvar.audit.settings import Settings
 from circuitvar.reports.commands.cli import app
 from circuitvar.reports.design.run_design import check_plan, plan_budget, resolve_design, run_plan
@@ -138,11 +138,11 @@ def test_a_file_has_no_fresh_data_sets(tmp_path):
 
 def test_an_interrupted_design_goes_on_where_it_stopped(pocket, tmp_path, monkeypatch):
     """Finished passes are kept; the tables are those of an uninterrupted design, byte by byte."""
-    from circuitvar.audit.design import run_design
+    from circuitvar.audit.runs import measure
 
     design = resolve_design(plan_file(tmp_path, "method", "full"), IOI)
     run_plan(design, IOI, BASE, pocket, tmp_path / "whole", function=False)
-    score, calls = run_design.score_edges, []
+    score, calls = measure.score_edges, []
 
     def stops(*args, **kwargs):
         calls.append(1)
@@ -150,10 +150,10 @@ def test_an_interrupted_design_goes_on_where_it_stopped(pocket, tmp_path, monkey
             raise KeyboardInterrupt
         return score(*args, **kwargs)
 
-    monkeypatch.setattr(run_design, "score_edges", stops)
+    monkeypatch.setattr(measure, "score_edges", stops)
     with pytest.raises(KeyboardInterrupt):
         run_plan(design, IOI, BASE, pocket, tmp_path / "parts", function=False)
-    assert len(list((tmp_path / "parts" / "runs").glob("*.npz"))) == 3
+    assert len(list((tmp_path / "parts" / "runs").glob("*.safetensors"))) == 3
     run_plan(design, IOI, BASE, pocket, tmp_path / "parts", function=False)
     assert len(calls) == 4 + 3, "only the three missing passes are scored"
     for name in ("runs.csv", "components.csv", "agreement.csv", "sobol.csv"):

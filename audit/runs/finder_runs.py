@@ -17,7 +17,7 @@ from circuitvar.tasks.tokens import take
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
-    from circuitvar.audit.design.design import Design, RunKey
+    from circuitvar.audit.runs.design import Design, RunKey
     from circuitvar.circuits.model import Model
 
 FINDER = "finder"

@@ -9,10 +9,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from circuitvar.audit.design.design import Design, Facet, RunKey, run_keys
-from circuitvar.audit.design.finder_runs import FINDER, FINDER_SEED, check_finders, finder_of
+from circuitvar.audit.runs.design import Design, Facet, RunKey, run_keys
+from circuitvar.audit.runs.finder_runs import FINDER, FINDER_SEED, check_finders, finder_of
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single import marks_roles
+from circuitvar.audit.runs.prompts import marks_roles
 from circuitvar.circuits.find import get_finder
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import DTYPES

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from circuitvar.audit.design.design import Design, RunKey, run_keys
-from circuitvar.audit.design.facets import pass_key
-from circuitvar.audit.design.finder_runs import finder_of
+from circuitvar.audit.runs.design import Design, RunKey, run_keys
+from circuitvar.audit.runs.facets import pass_key
+from circuitvar.audit.runs.finder_runs import finder_of
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def budget(
     circuits of finders as one byte per edge. `keys`: the runs that are left where some cells are
     not defined; default all. A facet `n` counts its own prompts.
 
-    >>> from circuitvar.audit.design.design import Facet
+    >>> from circuitvar.audit.runs.design import Facet
     >>> d = Design((Facet("method", ("eap", "exact")), Facet("size", (50, 100, 200))))
     >>> budget(d, examples=100, n_edges=1000, seconds_per_example=0.1).sentence
     '2 scoring passes, about 20 seconds, 0.8 MB'

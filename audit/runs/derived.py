@@ -9,12 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from circuitvar.audit.design.design import RunKey
-from circuitvar.audit.design.facets import pass_key
-from circuitvar.audit.design.finder_runs import finder_of
-from circuitvar.audit.design.run_store import RunTable, load_run
+from circuitvar.audit.runs.design import RunKey
+from circuitvar.audit.runs.facets import pass_key
+from circuitvar.audit.runs.finder_runs import finder_of
+from circuitvar.audit.runs.execute import load_run
 from circuitvar.audit.resampling import Selector
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import resampled_prompts
@@ -22,6 +23,22 @@ from circuitvar.circuits.find import smallest_connected, strength, top_n, top_n_
 from circuitvar.circuits.graph import Graph
 
 Edge = Float[np.ndarray, " edge"]
+
+
+@dataclass(frozen=True, eq=False)
+class RunTable:
+    """Runs x edges scores with what each run was."""
+
+    keys: tuple[RunKey, ...]
+    scores: Float[np.ndarray, "run edge"]
+
+    def frame(self) -> pd.DataFrame:
+        """One row per run: facets, replicate, digest."""
+        rows = [
+            {**dict(key.levels), "replicate": key.replicate, "digest": key.digest}
+            for key in self.keys
+        ]
+        return pd.DataFrame(rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +65,7 @@ def derived_runs(
     for row, key in enumerate(keys):
         by_pass.setdefault(pass_key(key), []).append(row)
     for stored, rows in by_pass.items():
-        arrays = load_run(folder, stored)
+        arrays = _stored(folder, stored)
         for row in rows:
             levels = dict(keys[row].levels)
             if finder_of(levels):
@@ -60,6 +77,13 @@ def derived_runs(
             scores[row] = weights[used] @ arrays["scores"][used].astype(np.float64)
             masks[row] = selected(graph, scores[row], levels, settings=settings, size=size)
     return Derived(RunTable(tuple(keys), scores), masks, tuple(every))
+
+
+def _stored(folder: Path, key: RunKey) -> dict[str, np.ndarray]:
+    arrays = load_run(folder, key)
+    if arrays is None:
+        raise ValueError(f"the run {dict(key.levels)} is missing from {folder}; resume the design")
+    return arrays
 
 
 def example_weights(
@@ -129,7 +153,7 @@ def sample_of(
     levels = dict(key.levels)
     if finder_of(levels) or levels.get("selection") == "connected":
         return None
-    arrays = load_run(folder, pass_key(key))
+    arrays = _stored(folder, pass_key(key))
     weights = example_weights(arrays, levels | {"prompts": None}, settings)
 
     def select(means):

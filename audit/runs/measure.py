@@ -1,0 +1,134 @@
+"""What the model computes for one run, from its key alone.
+
+Everything else a run depends on is in the context of its key.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from importlib.metadata import version
+
+import numpy as np
+
+from circuitvar.audit.runs.design import Design, RunKey
+from circuitvar.audit.runs.facets import DATA, pass_key, settings_of
+from circuitvar.audit.runs.finder_runs import FINDER_SEED, find_run, finder_of
+from circuitvar.audit.runs.models import model_of
+from circuitvar.audit.settings import Settings
+from circuitvar.audit.runs.prompts import discovery_batch, fresh_batch
+from circuitvar.circuits.find import get_finder
+from circuitvar.circuits.loading import load_model
+from circuitvar.circuits.methods.catalog import get_method
+from circuitvar.circuits.model import Model
+from circuitvar.circuits.scores import code_digest, score_edges
+from circuitvar.circuits.size import circuit_size
+from circuitvar.circuits.types import ScoreOptions
+from circuitvar.tasks.language import with_noise
+from circuitvar.tasks.tokens import get_metric
+from circuitvar.tasks.types import Task
+
+
+def design_context(task: Task, model: Model, settings: Settings) -> str:
+    """Digest of what all runs share.
+
+    What the task draws (its prompts, where they come from a file, and the code that draws them),
+    model weights, settings, version of this package.
+    """
+    record = {
+        "package": version("circuitvar"),
+        "task": task.key,
+        "version": task.version,
+        "draws": code_digest(task),
+        "model": model.digest,
+        "dtype": str(model.dtype),
+        "settings": settings.as_dict(),
+    }
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def with_code(keys: Sequence[RunKey], settings: Settings) -> tuple[RunKey, ...]:
+    """Runs with the code of their method or finder in their context.
+
+    An edited function of the same name is thus run again.
+    """
+    known: dict[str, str] = {}
+
+    def code(key: RunKey) -> str:
+        finder, method = finder_of(dict(key.levels)), settings_of(key, settings).method
+        name = f"finder {finder}" if finder else method
+        if name not in known:
+            record = get_finder(finder) if finder else get_method(method)
+            known[name] = code_digest(record.fn)
+        return hashlib.sha256(f"{key.context} {known[name]}".encode()).hexdigest()
+
+    return tuple(replace(key, context=code(key)) for key in keys)
+
+
+def score_run(
+    key: RunKey, *, task: Task, model: Model, settings: Settings
+) -> dict[str, np.ndarray]:
+    """Per-example scores of one pass and their templates, or the circuit of a finder.
+
+    Depends on the key and what its context names alone.
+    """
+    changed, levels = settings_of(key, settings), dict(key.levels)
+    used = model_of(key, model)
+    draw = int(levels.get(DATA) or 0) + key.replicate
+    drawn = (
+        fresh_batch(task, changed, used, draw - 1) if draw else discovery_batch(task, changed, used)
+    )
+    batch, amplitude = drawn[0].batch, levels.get("noise")
+    if amplitude:
+        batch = with_noise(batch, float(amplitude), roles=changed.noise_roles, seed=changed.seed)
+    metric = get_metric(changed.metric or task.metric)
+    if finder_of(levels):
+        own, size = levels.get(FINDER_SEED), levels.get("size") or changed.size
+        return find_run(
+            used,
+            batch,
+            levels,
+            metric=metric,
+            size=circuit_size(used.graph.n_edges, None if size is None else int(size)),
+            seed=settings.seed,
+            finder_seed=changed.seed if own is None else int(own),
+        )
+    rows = levels.get("batch_size")
+    found = score_edges(
+        used,
+        batch,
+        get_method(changed.method),
+        metric=metric,
+        options=ScoreOptions(ablation=changed.ablation, steps=changed.steps, seed=changed.seed),
+        batch_size=None if rows is None else int(rows),
+    )
+    return {"scores": found.values, "templates": np.array(found.templates)}
+
+
+def score_named(
+    key: RunKey, *, task: Task, source: tuple[str, str, str, str | None], settings: Settings
+) -> dict[str, np.ndarray]:
+    """`score_run` in a worker process, which loads the model by name once."""
+    return score_run(key, task=task, model=_base(*source), settings=settings)
+
+
+@lru_cache(maxsize=1)
+def _base(name: str, device: str, dtype: str, revision: str | None) -> Model:
+    return load_model(name, device=device, dtype=dtype, revision=revision)
+
+
+def passes(keys: Sequence[RunKey]) -> tuple[RunKey, ...]:
+    """The distinct scoring passes of a design.
+
+    Those of one checkpoint and number format follow each other, so that each is loaded once.
+    """
+    distinct = dict.fromkeys(map(pass_key, keys))
+    order = {"checkpoint": {}, "dtype": {}}
+
+    def loaded(key: RunKey) -> list[int]:
+        levels = dict(key.levels)
+        return [seen.setdefault(levels.get(name), len(seen)) for name, seen in order.items()]
+
+    return tuple(sorted(distinct, key=loaded))
