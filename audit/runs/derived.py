@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from circuitvar.audit.resampling import Selector
 from circuitvar.audit.runs.design import RunKey
+from circuitvar.audit.runs.execute import load_run
 from circuitvar.audit.runs.facets import pass_key
 from circuitvar.audit.runs.finder_runs import finder_of
-from circuitvar.audit.runs.execute import load_run
-from circuitvar.audit.resampling import Selector
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import resampled_prompts
 from circuitvar.circuits.find import smallest_connected, strength, top_n, top_n_masks

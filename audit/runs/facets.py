@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from circuitvar.audit.runs.design import Design, Facet, RunKey, run_keys
 from circuitvar.audit.runs.finder_runs import FINDER, FINDER_SEED, check_finders, finder_of
-from circuitvar.audit.settings import Settings
 from circuitvar.audit.runs.prompts import marks_roles
+from circuitvar.audit.settings import Settings
 from circuitvar.circuits.find import get_finder
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import DTYPES

@@ -12,12 +12,12 @@ from importlib.metadata import version
 
 import numpy as np
 
-from circuitvar.audit.runs.design import Design, RunKey
+from circuitvar.audit.runs.design import RunKey
 from circuitvar.audit.runs.facets import DATA, pass_key, settings_of
 from circuitvar.audit.runs.finder_runs import FINDER_SEED, find_run, finder_of
 from circuitvar.audit.runs.models import model_of
-from circuitvar.audit.settings import Settings
 from circuitvar.audit.runs.prompts import discovery_batch, fresh_batch
+from circuitvar.audit.settings import Settings
 from circuitvar.circuits.find import get_finder
 from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.methods.catalog import get_method

@@ -8,12 +8,12 @@ import pytest
 
 from circuitvar.audit.design.design_agreement import design_agreement
 from circuitvar.audit.design.design_summary import design_components
+from circuitvar.audit.design.run_design import run_on_model
 from circuitvar.audit.runs.budget import budget
 from circuitvar.audit.runs.derived import example_weights
 from circuitvar.audit.runs.design import Design, Facet, run_keys
 from circuitvar.audit.runs.facets import pass_key
 from circuitvar.audit.runs.finder_runs import UNUSED, check_finders, find_run, perturbed_rows
-from circuitvar.audit.design.run_design import run_on_model
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.reports.commands import cli
