@@ -27,18 +27,16 @@ from circuitvar.audit.function import (
 from circuitvar.audit.indices import pairwise_jaccard
 from circuitvar.audit.runs import (
     DATA,
+    Bench,
     Derived,
     Design,
     Level,
     RunKey,
-    batches_of_levels,
-    discovery_batch,
-    fresh_batch,
+    drawn_prompts,
+    evaluation_prompts,
     heldout_batch,
-    model_of,
     pools,
     selected,
-    settings_of,
 )
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
@@ -46,8 +44,7 @@ from circuitvar.audit.types import Axis, Estimate
 from circuitvar.audit.verdicts import Bars
 from circuitvar.circuits.evaluate import random_connected
 from circuitvar.circuits.model import Model
-from circuitvar.tasks.tokens import get_metric, take
-from circuitvar.tasks.types import Batch, Task
+from circuitvar.tasks.types import Task
 
 CONDITIONS = ("metric", "corruption", "ablation", DATA, "noise", "dtype", "checkpoint", "template")
 """Facets whose levels are conditions that a circuit can be run under."""
@@ -75,6 +72,7 @@ def design_function(
     takes all levels of a random facet together is none of them (`facets.pools`). Facets of which no
     two levels have a circuit are left out; of more than `CIRCUITS` the first are run.
     """
+    bench = Bench(task, model, settings)
     rows, frames, levels = [], [], []
     for (name,) in varied(derived.table.keys):
         every = _representatives(design, derived, name)
@@ -82,7 +80,7 @@ def design_function(
             continue
         runs = dict(list(every.items())[:CIRCUITS])
         labels = {str(level): row for level, row in runs.items()}
-        conditions = _conditions(name, list(runs), task, model, settings)
+        conditions = _conditions(name, list(runs), bench)
         circuits = _circuits(name, labels, derived, conditions, settings)
         size = int(np.mean([derived.masks[row].sum() for row in labels.values()]))
         rng = stream(settings.seed, "function", name)
@@ -143,37 +141,20 @@ def _representatives(design: Design, derived: Derived, name: str) -> dict[Level,
     return dict(sorted(found.items(), key=lambda item: order[item[0]]))
 
 
-def _conditions(
-    name: str, levels: list[Level], task: Task, model: Model, settings: Settings
-) -> dict[str, Condition]:
+def _conditions(name: str, levels: list[Level], bench: Bench) -> dict[str, Condition]:
     """Conditions of a facet by the level's name; one for facets that change only the finding."""
-    pairs = discovery_batch(task, settings, model)[1]
-    base = heldout_batch(task, settings, model, pairs)[0].batch
+    seen = drawn_prompts(bench, RunKey(()))[1]
+    base = heldout_batch(bench.task, bench.settings, bench.model, seen)[0].batch
+    keys = {str(level): RunKey(((name, level),)) for level in levels}
     if name not in CONDITIONS:
-        return {SHARED: _condition(RunKey(()), base, task, model, settings)}
-    batch_of = batches_of_levels(name, task, model, settings, base)
+        keys = {SHARED: RunKey(())}
     found = {}
-    for level in levels:
-        batch = base
-        if name == DATA and level:
-            batch = fresh_batch(task, settings, model, int(level) - 1)[0].batch
-        elif name == "corruption" or (name == "noise" and level):
-            batch = batch_of(level)
-        elif name == "template" and level is not None:
-            rows = np.flatnonzero(np.array(base.templates) == level)
-            if not len(rows):
-                continue
-            batch = take(base, rows)
-        found[str(level)] = _condition(RunKey(((name, level),)), batch, task, model, settings)
+    for label, key in keys.items():
+        batch = evaluation_prompts(bench, key, base, seen)
+        if len(batch):
+            ablation = bench.settings_of(key).ablation
+            found[label] = Condition(bench.model_of(key), batch, bench.metric_of(key), ablation)
     return found
-
-
-def _condition(
-    key: RunKey, batch: Batch, task: Task, model: Model, settings: Settings
-) -> Condition:
-    changed = settings_of(key, settings)
-    metric = get_metric(changed.metric or task.metric)
-    return Condition(model_of(key, model), batch, metric, changed.ablation)
 
 
 def _circuits(

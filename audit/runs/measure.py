@@ -12,21 +12,17 @@ from importlib.metadata import version
 
 import numpy as np
 
+from circuitvar.audit.runs.bench import Bench, drawn_prompts, score_prompts, with_level_noise
 from circuitvar.audit.runs.design import RunKey
-from circuitvar.audit.runs.facets import DATA, pass_key, settings_of
+from circuitvar.audit.runs.facets import pass_key, settings_of
 from circuitvar.audit.runs.finder_runs import FINDER_SEED, find_run, finder_of
-from circuitvar.audit.runs.models import model_of
-from circuitvar.audit.runs.prompts import discovery_batch, fresh_batch
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.find import get_finder
 from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
-from circuitvar.circuits.scores import code_digest, score_edges
+from circuitvar.circuits.scores import code_digest
 from circuitvar.circuits.size import circuit_size
-from circuitvar.circuits.types import ScoreOptions
-from circuitvar.tasks.language import with_noise
-from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Task
 
 
@@ -74,37 +70,23 @@ def score_run(
 
     Depends on the key and what its context names alone.
     """
-    changed, levels = settings_of(key, settings), dict(key.levels)
-    used = model_of(key, model)
-    draw = int(levels.get(DATA) or 0) + key.replicate
-    drawn = (
-        fresh_batch(task, changed, used, draw - 1) if draw else discovery_batch(task, changed, used)
-    )
-    batch, amplitude = drawn[0].batch, levels.get("noise")
-    if amplitude:
-        batch = with_noise(batch, float(amplitude), roles=changed.noise_roles, seed=changed.seed)
-    metric = get_metric(changed.metric or task.metric)
-    if finder_of(levels):
-        own, size = levels.get(FINDER_SEED), levels.get("size") or changed.size
-        return find_run(
-            used,
-            batch,
-            levels,
-            metric=metric,
-            size=circuit_size(used.graph.n_edges, None if size is None else int(size)),
-            seed=settings.seed,
-            finder_seed=changed.seed if own is None else int(own),
-        )
-    rows = levels.get("batch_size")
-    found = score_edges(
+    bench = Bench(task, model, settings)
+    batch = with_level_noise(bench, key, drawn_prompts(bench, key)[0].batch)
+    levels = dict(key.levels)
+    if not finder_of(levels):
+        found = score_prompts(bench, key, batch)
+        return {"scores": found.values, "templates": np.array(found.templates)}
+    used, changed = bench.model_of(key), bench.settings_of(key)
+    own, size = levels.get(FINDER_SEED), levels.get("size") or changed.size
+    return find_run(
         used,
         batch,
-        get_method(changed.method),
-        metric=metric,
-        options=ScoreOptions(ablation=changed.ablation, steps=changed.steps, seed=changed.seed),
-        batch_size=None if rows is None else int(rows),
+        levels,
+        metric=bench.metric_of(key),
+        size=circuit_size(used.graph.n_edges, None if size is None else int(size)),
+        seed=settings.seed,
+        finder_seed=changed.seed if own is None else int(own),
     )
-    return {"scores": found.values, "templates": np.array(found.templates)}
 
 
 def score_named(

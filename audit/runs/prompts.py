@@ -2,17 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection
-from dataclasses import asdict, replace
+from collections.abc import Collection
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
-from circuitvar.tasks.language import with_noise
 from circuitvar.tasks.tokens import Tokenized, TooFewUsable, sample_batch
-from circuitvar.tasks.types import Batch, PromptPair, Task
+from circuitvar.tasks.types import PromptPair, Task
 
 if TYPE_CHECKING:
     from circuitvar.circuits.model import Model
@@ -132,27 +131,3 @@ def spread_over_templates(templates: tuple[str, ...], n: int) -> np.ndarray:
         turn[row] = order.get(template, 0)
         order[template] = turn[row] + 1
     return np.sort(np.argsort(turn, kind="stable")[:n])
-
-
-def batches_of_levels(
-    varied: str, task: Task, model: "Model", settings: Settings, heldout: Batch
-) -> Callable[[object], Batch]:
-    """The prompts that the circuit of a level is run on.
-
-    Levels of `fresh-data` are numbers from 0, of `corruption` keys, of `noise` amplitudes; None
-    stands for the held-out prompts themselves.
-    """
-    pairs = discovery_batch(task, settings, model)[1] if varied == "corruption" else ()
-
-    def batch_of(level: object) -> Batch:
-        if level is None:
-            return heldout
-        if varied == "fresh-data":
-            return fresh_batch(task, settings, model, int(str(level)))[0].batch
-        if varied == "corruption":
-            other = replace(settings, corruption=str(level))
-            return heldout_batch(task, other, model, pairs)[0].batch
-        noise = {"roles": settings.noise_roles, "seed": settings.seed}
-        return with_noise(heldout, float(str(level)), **noise)
-
-    return batch_of

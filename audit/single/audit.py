@@ -1,7 +1,6 @@
 """One audit from beginning to end; reads like the method section of its report."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -10,19 +9,20 @@ import pandas as pd
 from circuitvar.audit.edges import edge_table
 from circuitvar.audit.function import behaviour_estimates, function_estimates
 from circuitvar.audit.resampling import with_ties
+from circuitvar.audit.runs import Runs, data_hash
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.axis_agreement import agreement_table, run_means
+from circuitvar.audit.single.axis_agreement import agreement_table
 from circuitvar.audit.single.choice_variance import choices_table
 from circuitvar.audit.single.claims import claims
-from circuitvar.audit.single.collect import Collected, Progress, collect
+from circuitvar.audit.single.collect import Progress, collect
 from circuitvar.audit.single.function_axes import function_tables
-from circuitvar.audit.single.perturb import Perturbed, perturbation_axes
+from circuitvar.audit.single.perturb import perturbation_axes, run_means
 from circuitvar.audit.single.run_circuits import CircuitRuns, run_circuits
 from circuitvar.audit.single.sample_tables import certificate_table, chance_bounds, decision_study
 from circuitvar.audit.single.structure_checks import structure_checks
 from circuitvar.audit.single.tables import audit_tables, heldout_table
 from circuitvar.audit.streams import stream
-from circuitvar.audit.types import Audit, Estimate
+from circuitvar.audit.types import Audit, Axis, Estimate
 from circuitvar.audit.variance import agreement_estimates, components_of
 from circuitvar.audit.verdicts import Bars
 from circuitvar.circuits.model import Model
@@ -58,7 +58,7 @@ def audit_circuit(
     """
     settings, bars = settings or Settings(), bars or Bars()
     size = circuit_size(model.graph.n_edges, settings.size)
-    collected = collect(
+    runs = collect(
         task,
         model,
         settings,
@@ -68,108 +68,111 @@ def audit_circuit(
         progress=progress,
         store=store,
     )
-    seconds, clock = dict(collected.seconds), perf_counter()
-    runs = run_circuits(model, collected, settings, size, seed_models=seed_models)
+    seconds, clock = dict(runs.seconds), perf_counter()
+    circuits = run_circuits(runs, settings, size)
     seconds["evaluation"], clock = perf_counter() - clock, perf_counter()
-    perturbed = _with_ties(perturbation_axes(collected, settings, size), collected, settings, size)
-    tables = audit_tables(collected, perturbed, settings, size)
-    tables |= {"heldout": heldout_table(runs.heldout), **runs.discoveries.tables}
-    choices = choices_table(collected, settings, size, tables.get("specifications"))
-    ahead = {
-        "choices": choices,
-        "decision_study": decision_study(
-            collected.scores.values, collected.scores.templates, runs.circuit.kept
-        ),
-        "chance_edges": chance_bounds(perturbed.axes, size, pairs=settings.pairs),
-        "certificates": certificate_table(collected.scores.values, settings, size),
-        "agreement": agreement_table(
-            model.graph, run_means(collected), settings, size, runs=tables.get("runs")
-        ),
+    perturbed = perturbation_axes(runs, settings, size)
+    axes = _with_ties(perturbed.axes, runs, settings, size)
+    checks = structure_checks(runs.scores, axes, settings, size)
+    tables = {
+        **audit_tables(runs, axes, settings, size),
+        **circuits.discoveries,
+        **_further_tables(runs, circuits, axes, settings, size),
+        **function_tables(runs, settings, size, axes, transfer=circuits.transfer, bars=bars),
+        **checks.tables,
     }
-    tables |= {name: frame for name, frame in ahead.items() if len(frame)}
-    if runs.transfer is not None:
-        tables["cross_faithfulness"] = runs.transfer.frame()
-    tables |= function_tables(
-        model,
-        collected,
-        settings,
-        size,
-        perturbed.axes,
-        runs=runs,
-        seed_models=seed_models,
-        bars=bars,
-    )
-    estimates = _estimates(collected, runs, settings, size)
-    checks = structure_checks(collected.scores, perturbed.axes, settings, size)
-    tables |= checks.tables
-    estimates += checks.estimates
+    estimates = (*_estimates(runs, circuits, settings, size), *checks.estimates)
     if perturbed.lost is not None:
         estimates += (perturbed.lost,)
     edges = edge_table(
-        collected.scores,
-        runs.circuit,
-        perturbed.axes,
-        exact=collected.exact,
+        runs.scores,
+        circuits.circuit,
+        axes,
+        exact=runs.exact,
         level=settings.confidence,
         rng=stream(settings.seed, "max-T"),
     )
     verdicts = claims(
-        perturbed.axes,
+        axes,
         estimates,
-        random=runs.random,
-        own=runs.own_on_random_prompts,
-        method=collected.method.key,
+        random=circuits.random,
+        own=circuits.own_on_random_prompts,
+        method=runs.audited.method.key,
         bars=bars,
         level=settings.confidence,
-        size=runs.circuit.size,
+        size=circuits.circuit.size,
     )
     seconds["statistics"] = perf_counter() - clock
-    record = _record(collected, settings, runs, bars)
-    random = pd.DataFrame({"faithfulness": runs.random, "own": runs.own_on_random_prompts})
     return Audit(
-        title=f"{task.title}: {model.name}, {collected.method.key}",
-        axes=perturbed.axes,
+        title=f"{task.title}: {model.name}, {runs.audited.method.key}",
+        axes=axes,
         verdicts=verdicts,
         edges=edges,
         estimates=estimates,
         components=components_of(tables["ledger"], group="all edges") if "ledger" in tables else (),
-        tables={**tables, "random_circuits": random},
-        provenance={**(provenance or {}), **record, "seconds": seconds},
-        scores=collected.scores,
+        tables=tables,
+        provenance={
+            **(provenance or {}),
+            **_record(runs, settings, circuits, bars),
+            "seconds": seconds,
+        },
+        scores=runs.scores,
     )
 
 
+def _further_tables(
+    runs: Runs, circuits: CircuitRuns, axes: tuple[Axis, ...], settings: Settings, size: int
+) -> dict[str, pd.DataFrame]:
+    """Tables beside those of the score matrix alone; the ones with rows."""
+    scores, done = runs.scores, circuits.discoveries
+    tables = {
+        "heldout": heldout_table(circuits.heldout),
+        "choices": choices_table(runs, settings, size, done.get("specifications")),
+        "decision_study": decision_study(scores.values, scores.templates, circuits.circuit.kept),
+        "chance_edges": chance_bounds(axes, size, pairs=settings.pairs),
+        "certificates": certificate_table(scores.values, settings, size),
+        "agreement": agreement_table(
+            scores.graph, run_means(runs), settings, size, runs=done.get("runs")
+        ),
+        "random_circuits": pd.DataFrame(
+            {"faithfulness": circuits.random, "own": circuits.own_on_random_prompts}
+        ),
+    }
+    if circuits.transfer is not None:
+        tables["cross_faithfulness"] = circuits.transfer.frame()
+    return {name: frame for name, frame in tables.items() if len(frame)}
+
+
 def _with_ties(
-    perturbed: Perturbed, collected: Collected, settings: Settings, size: int
-) -> Perturbed:
+    axes: tuple[Axis, ...], runs: Runs, settings: Settings, size: int
+) -> tuple[Axis, ...]:
     """The axes with the edges that tie at their cut."""
-    axes = with_ties(
-        perturbed.axes,
-        collected.scores.values,
-        runs=run_means(collected),
-        clusters=use_templates(collected.scores.templates),
+    return with_ties(
+        axes,
+        runs.scores.values,
+        runs=run_means(runs),
+        clusters=use_templates(runs.scores.templates),
         size=size,
         signed=settings.signed,
         seed=settings.seed,
     )
-    return replace(perturbed, axes=axes)
 
 
 def _estimates(
-    collected: Collected, runs: CircuitRuns, settings: Settings, size: int
+    runs: Runs, circuits: CircuitRuns, settings: Settings, size: int
 ) -> tuple[Estimate, ...]:
     """Headline numbers: does the model do the task, does the circuit, is the method right."""
     estimates = [
-        *behaviour_estimates(collected.behaviour),
-        *function_estimates(runs.heldout, level=settings.confidence),
+        *behaviour_estimates(runs.behaviour),
+        *function_estimates(circuits.heldout, level=settings.confidence),
     ]
-    if runs.transfer is not None:
-        estimates.append(runs.transfer.kept)
-    if collected.exact is not None and collected.exact_rows is not None:
+    if circuits.transfer is not None:
+        estimates.append(circuits.transfer.kept)
+    if runs.exact is not None and runs.exact_rows is not None:
         estimates += agreement_estimates(
-            collected.scores.values[collected.exact_rows],
-            collected.exact.values,
-            collected.exact.templates,
+            runs.scores.values[runs.exact_rows],
+            runs.exact.values,
+            runs.exact.templates,
             size=size,
             signed=settings.signed,
             level=settings.confidence,
@@ -177,15 +180,13 @@ def _estimates(
     return tuple(estimates)
 
 
-def _record(
-    collected: Collected, settings: Settings, runs: CircuitRuns, bars: Bars
-) -> dict[str, object]:
+def _record(runs: Runs, settings: Settings, circuits: CircuitRuns, bars: Bars) -> dict[str, object]:
     """What the numbers depend on, for the card and the methods paragraph."""
-    circuit = runs.circuit
+    circuit, scores = circuits.circuit, runs.scores
     return {
-        "task": collected.task.key,
-        "method": collected.method.key,
-        "metric": collected.metric.key,
+        "task": runs.bench.task.key,
+        "method": scores.method,
+        "metric": scores.metric,
         "ablation": settings.ablation,
         "settings": settings.as_dict(),
         "bars": dict(vars(bars)),
@@ -194,11 +195,11 @@ def _record(
         "size_selected": circuit.selected,
         "size": circuit.size,
         "n_edges": circuit.graph.n_edges,
-        "n_examples": len(collected.scores.values),
-        "n_templates": len(set(collected.scores.templates)),
-        "n_heldout": len(collected.heldout),
-        "data_digest": collected.data,
-        "dropped": collected.dropped,
-        "seed_names": list(collected.seed_names),
-        "weak": collected.behaviour.weak,
+        "n_examples": len(scores.values),
+        "n_templates": len(set(scores.templates)),
+        "n_heldout": len(runs.heldout),
+        "data_digest": data_hash(runs.seen),
+        "dropped": dict(runs.dropped),
+        "seed_names": [model.name for model in runs.bench.models.values()],
+        "weak": runs.behaviour.weak,
     }

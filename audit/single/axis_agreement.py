@@ -21,14 +21,11 @@ from circuitvar.audit.indices import (
     to_medoid,
     weighted_tau,
 )
-from circuitvar.audit.resampling import template_means
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.collect import Collected
 from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.prune import prune_masks
 from circuitvar.circuits.strata import edge_strata
-from circuitvar.tasks.units import use_templates
 
 CLOSE = 0.05
 """Circuits whose error is within this of the median error of their axis are compared."""
@@ -37,31 +34,12 @@ PAIRS = 45
 FEW = 10
 """The same for the stratified chance level, which hardly differs between pairs."""
 
-Runs = Float[np.ndarray, "run edge"]
-
-
-def run_means(collected: Collected) -> dict[str, Runs]:
-    """Mean scores of the runs of every axis whose runs were scored, by axis key."""
-    scores, means = collected.scores, {}
-    if use_templates(scores.templates) is not None:
-        means["paraphrase"] = template_means(scores.values, scores.templates)[0]
-    for key, runs in (
-        ("fresh-data", collected.fresh),
-        ("method", collected.methods),
-        ("seed", collected.seeds),
-    ):
-        if runs is not None:
-            means[key] = runs
-    for key in ("corruption", "noise", "ablation"):
-        found = [s.mean for s in collected.choices if s.choice.axis == key]
-        if found:
-            means[key] = np.stack([scores.mean, *found])
-    return {key: runs for key, runs in means.items() if len(runs) > 1}
+Means = Float[np.ndarray, "run edge"]
 
 
 def agreement_table(
     graph: Graph,
-    means: Mapping[str, Runs],
+    means: Mapping[str, Means],
     settings: Settings,
     size: int,
     *,

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from circuitvar.audit.runs import Runs
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.collect import Collected
-from circuitvar.audit.single.discovered import Specification, specifications
+from circuitvar.audit.single.discovered import specifications, specified_runs
 from circuitvar.audit.variance import (
     FunctionalAnova,
     Part,
@@ -22,7 +22,6 @@ from circuitvar.audit.variance import (
     functional_anova,
     moment_components,
 )
-from circuitvar.circuits.methods.catalog import get_method
 
 EXACT = "functional ANOVA of a full grid"
 MOMENTS = "moment estimator"
@@ -36,23 +35,16 @@ class Cell:
     value: Float[np.ndarray, " edge"]
 
 
-def score_cells(collected: Collected, settings: Settings) -> tuple[Cell, ...]:
+def score_cells(runs: Runs) -> tuple[Cell, ...]:
     """Mean scores of every specification whose method scores in metric units."""
-    first: dict[tuple[str, ...], Specification] = {}
-    for item in specifications(collected, settings, 1):
-        first.setdefault((item.method, item.ablation, item.corruption), item)
-    means = [collected.scores.mean]
-    means += [] if collected.methods is None else list(collected.methods[1:])
-    means += [scored.mean for scored in collected.choices]
-    known = {collected.method.key: collected.method}
-    known |= {scored.choice.method.key: scored.choice.method for scored in collected.choices}
-    cells = []
-    for (method, ablation, corruption), mean in zip(first, means, strict=True):
-        # A method of the user's own is not found by its key alone.
-        if (known.get(method) or get_method(method)).unit != "native":
-            levels = {"method": method, "ablation": ablation, "corruption": corruption}
-            cells.append(Cell(levels, mean))
-    return tuple(cells)
+    return tuple(
+        Cell(
+            {"method": run.method.key, "ablation": run.ablation, "corruption": run.corruption},
+            run.mean,
+        )
+        for run in specified_runs(runs)
+        if run.method.unit != "native"
+    )
 
 
 def full_grids(cells: Sequence[Cell]) -> dict[str, tuple[Cell, ...]]:
@@ -102,14 +94,14 @@ def _varying(cells: Sequence[Cell]) -> tuple[str, ...]:
     return tuple(n for n in cells[0].levels if len({c.levels[n] for c in cells}) > 1)
 
 
-def choice_parts(collected: Collected, settings: Settings) -> list[Part]:
+def choice_parts(runs: Runs) -> list[Part]:
     """Lines of layer L4: one per choice, and the interaction of method and ablation.
 
     The interaction is there where a full grid has it. Levels are fixed, so the lines have no
     interval. A grid without the audited method says whose it is.
     """
-    parts, cells = [], score_cells(collected, settings)
-    if not cells or cells[0].levels["method"] != collected.method.key:
+    parts, cells = [], score_cells(runs)
+    if not cells or cells[0].levels["method"] != runs.audited.method.key:
         return parts
     for name, grid in full_grids(cells).items():
         found = decompose(grid)
@@ -117,7 +109,7 @@ def choice_parts(collected: Collected, settings: Settings) -> list[Part]:
             continue
         for effect, variance in found.variance.items():
             if " x ".join(effect) == name:
-                source = f"{SOURCES[name]}{scored_with(grid, collected.method.key)}"
+                source = f"{SOURCES[name]}{scored_with(grid, runs.audited.method.key)}"
                 parts.append(Part("L4", source, variance, why="fixed levels"))
     return parts
 
@@ -140,18 +132,18 @@ SOURCES = {
 
 
 def choices_table(
-    collected: Collected, settings: Settings, size: int, runs: pd.DataFrame | None = None
+    runs: Runs, settings: Settings, size: int, evaluated: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """Columns response, over, cells, effect, variance, share, total_share, negative, how.
 
     Responses: `score` (metric units, summed over edges), `membership` (edge kept or not, sizes
-    half, once and twice crossed in) and `faithfulness` of the circuit, from `runs`, the table of
-    specifications. `total_share`: share of all effects that hold the choice. Noise amplitudes
+    half, once and twice crossed in) and `faithfulness` of the circuit, from `evaluated`, the table
+    of specifications. `total_share`: share of all effects that hold the choice. Noise amplitudes
     count as corruptions. Shares of one response over one grid sum to 1. `over` names the methods
     of a grid without the audited one. `negative`: the moment estimate is below 0.
     """
-    responses = {"score": score_cells(collected, settings)}
-    found = specifications(collected, settings, size)
+    responses = {"score": score_cells(runs)}
+    found = specifications(runs, settings, size)
     levels = [
         {"method": s.method, "ablation": s.ablation, "corruption": s.corruption, "size": s.size}
         for s in found
@@ -159,8 +151,8 @@ def choices_table(
     responses["membership"] = tuple(
         Cell(at, s.kept.astype(np.float64)) for at, s in zip(levels, found, strict=True)
     )
-    if runs is not None and len(runs) == len(found):
-        values = runs["value"].to_numpy(dtype=np.float64)
+    if evaluated is not None and len(evaluated) == len(found):
+        values = evaluated["value"].to_numpy(dtype=np.float64)
         if np.isfinite(values).all():
             responses["faithfulness"] = tuple(
                 Cell(at, np.array([value])) for at, value in zip(levels, values, strict=True)
@@ -173,7 +165,7 @@ def choices_table(
             anova = decompose(grid)
             if anova is not None:
                 over = name if response == "score" else f"{name} x size"
-                over += scored_with(grid, collected.method.key)
+                over += scored_with(grid, runs.audited.method.key)
                 rows += _anova_rows(response, over, len(grid), anova)
         rows += _moment_rows(response, cells)
     columns = ["response", "over", "cells", "effect", "variance", "share", "total_share"]

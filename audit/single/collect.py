@@ -1,80 +1,34 @@
-"""Every model call of an audit, in one place: what is measured before statistics begin."""
+"""Every scoring pass of an audit: what is measured before statistics begin."""
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-
-import numpy as np
-from jaxtyping import Float, Int
+from time import perf_counter
 
 from circuitvar.audit.resampling import require_scores
 from circuitvar.audit.runs import (
-    data_hash,
-    discovery_batch,
-    fresh_batch,
+    Bench,
+    Run,
+    RunKey,
+    Runs,
+    drawn_prompts,
     heldout_batch,
     require_fresh,
+    score_prompts,
     spread_over_templates,
+    with_level_noise,
 )
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.choices import (
-    Choice,
-    Scored,
-    compared_methods,
-    other_choices,
-    score_choices,
-)
-from circuitvar.audit.variance import OnExact
-from circuitvar.circuits.methods.catalog import get_method
+from circuitvar.audit.single.plan import STAGES, Planned, audit_plan, own_corruption, seed_levels
 from circuitvar.circuits.model import Model
-from circuitvar.circuits.scores import (
-    Behaviour,
-    measure_behaviour,
-    require_behaviour,
-    score_edges,
-    score_edges_stored,
-)
-from circuitvar.circuits.types import EdgeScores, Method, ScoreOptions
-from circuitvar.tasks.language import with_noise
-from circuitvar.tasks.tokens import get_metric, take
-from circuitvar.tasks.types import Batch, Metric, PromptPair, Task
+from circuitvar.circuits.scores import measure_behaviour, require_behaviour
+from circuitvar.circuits.types import Method
+from circuitvar.tasks.tokens import take
+from circuitvar.tasks.types import Batch, Task
 
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Collected:
-    """Scores and batches of one audit."""
-
-    task: Task
-    metric: Metric
-    method: Method
-    scores: EdgeScores
-    """Discovery prompts, `[example, edge]`."""
-    heldout: Batch
-    behaviour: Behaviour
-    exact: EdgeScores | None = None
-    exact_rows: Int[np.ndarray, " example"] | None = None
-    """Rows of `scores` that the exact scores belong to."""
-    methods: Float[np.ndarray, "method edge"] | None = None
-    """Mean scores by `method` and by the other methods, in that order."""
-    method_keys: tuple[str, ...] = ()
-    """Rows of `methods`."""
-    on_exact: tuple[OnExact, ...] = ()
-    """Every method on the prompts of `exact_rows`."""
-    choices: tuple[Scored, ...] = ()
-    """Mean scores under other corruptions, noise amplitudes and ablations."""
-    fresh: Float[np.ndarray, "replicate edge"] | None = None
-    """Mean scores of independent data sets."""
-    seeds: Float[np.ndarray, "run edge"] | None = None
-    """Mean scores of models that differ in their training seed, the audited one first."""
-    seed_names: tuple[str, ...] = ()
-    data: str = ""
-    """sha256 of the discovery prompts."""
-    dropped: dict[str, int] = field(default_factory=dict)
-    """Prompts that could not be used, by reason."""
-    seconds: dict[str, float] = field(default_factory=dict)
+AUDITED = RunKey(())
 
 
 def collect(
@@ -87,8 +41,8 @@ def collect(
     allow_weak: bool = False,
     progress: Progress | None = None,
     store: Path | None = None,
-) -> Collected:
-    """Score the discovery prompts, their exact subset, the fresh data sets and the other seeds.
+) -> Runs:
+    """Score the discovery prompts, their exact subset, and every run that changes one thing.
 
     `seed_models`: models of the same shape trained from other seeds. `method`: your own record
     instead of the one that `settings.method` names.
@@ -99,129 +53,81 @@ def collect(
         The model does not do the task (unless `allow_weak`), every score is 0, fresh data sets are
         asked of a file of prompts, a name is unknown, or a seed model has another shape.
     """
-    metric = get_metric(settings.metric or task.metric)
-    method = method or get_method(settings.method)
-    options = ScoreOptions(ablation=settings.ablation, steps=settings.steps, seed=settings.seed)
-    planned = other_choices(task, settings, method)
+    seeds = (model, *seed_models) if seed_models else ()
+    models = dict(zip(seed_levels(seeds), seeds, strict=True))
+    bench = Bench(task, model, settings, method, models, store)
+    metric, own, plan = bench.metric_of(AUDITED), bench.audited_method, audit_plan(bench)
     require_fresh(task, settings)
-    tokenized, pairs = discovery_batch(task, settings, model)
-    batch = tokenized.batch
-    heldout = heldout_batch(task, settings, model, pairs)[0].batch
+    _require_one_shape(model, seed_models)
+    tokenized, seen = drawn_prompts(bench, AUDITED)
+    heldout = heldout_batch(task, settings, model, seen)[0].batch
     behaviour = measure_behaviour(model, heldout, metric=metric, level=settings.confidence)
     require_behaviour(behaviour, task=task.key, allow_weak=allow_weak)
-    clock = _Clock()
 
-    def score(
-        stage: str, on: Model, rows: Batch, how: Method, opts: ScoreOptions = options
-    ) -> EdgeScores:
-        def report(done: int, total: int) -> None:
-            if progress is not None:
-                progress(stage, done, total)
+    seconds = dict.fromkeys(("scoring", *STAGES.values()), 0.0)
 
-        known = {"metric": metric, "options": opts, "progress": report}
-        if store is None:
-            return score_edges(on, rows, how, **known)
-        return score_edges_stored(on, rows, how, store=store, **known)
+    def score(key: RunKey, batch: Batch, text: str, stage: str):
+        clock, known = perf_counter(), _blocks(store)
+        tell = None if progress is None else partial(progress, text)
+        scores = score_prompts(bench, key, batch, progress=tell)
+        # Scores read back from disk say nothing about the speed of the method.
+        if stage == "scoring" and store is not None and _blocks(store) == known:
+            del seconds["scoring"]
+            stage = "stored scores"
+        seconds[stage] = seconds.get(stage, 0.0) + perf_counter() - clock
+        return scores
 
-    known_blocks = _blocks(store)
-    scores = score(f"{method.key} on {len(batch)} prompts", model, batch, method)
+    batch = tokenized.batch
+    scores = score(AUDITED, batch, f"{own.key} on {len(batch)} prompts", "scoring")
     require_scores(scores)
-    # Scores read back from disk say nothing about the speed of the method.
-    read_back = store is not None and _blocks(store) == known_blocks
-    clock.lap("stored scores" if read_back else "scoring")
-    exact, exact_rows = None, None
-    if settings.exact:
-        exact_rows = spread_over_templates(batch.templates, settings.exact)
-        exact = score(
-            f"exact patching on {len(exact_rows)} prompts",
-            model,
-            take(batch, exact_rows),
-            get_method("exact"),
-            replace(options, edges=None),
-        )
-        clock.lap("exact")
-    every = compared_methods(settings, method)
-    means, on_exact = [], []
-    for how in every:
-        found = scores
-        if how is not method:
-            found = score(f"{how.key} for comparison", model, batch, how)
-        means.append(found.mean)
-        if exact_rows is not None:
-            on_exact.append(OnExact(how, found.values[exact_rows]))
-    compared = np.stack(means) if len(every) > 1 else None
-    clock.lap("other methods")
-
-    def score_choice(choice: Choice) -> tuple[EdgeScores, float]:
-        rows, matched = _batch_of(choice, task, settings, model, batch, pairs)
-        opts = replace(options, ablation=choice.ablation)
-        return score(f"{choice.axis}: {choice.name}", model, rows, choice.method, opts), matched
-
-    choices = tuple(score_choices(planned, score_choice))
-    clock.lap("other choices")
-    fresh = _means(
-        score(f"fresh data {i + 1} of {settings.fresh}", model, drawn.batch, method)
-        for i in range(settings.fresh)
-        for drawn, _ in [fresh_batch(task, settings, model, i)]
-    )
-    clock.lap("fresh data")
-    _check_shapes(model, seed_models)
-    seeds = _means(
-        scores if other is model else score(f"training seed {other.name}", other, batch, method)
-        for other in ((model, *seed_models) if seed_models else ())
-    )
-    clock.lap("training seeds")
-    return Collected(
-        task=task,
-        metric=metric,
-        method=method,
-        scores=scores,
+    corruption = own_corruption(task, settings)
+    audited = Run("", own.key, AUDITED, own, settings.ablation, corruption, batch, scores)
+    runs = Runs(
+        bench=bench,
+        audited=audited,
+        others=(),
         heldout=heldout,
+        seen=seen,
         behaviour=behaviour,
-        exact=exact,
-        exact_rows=exact_rows,
-        methods=compared,
-        method_keys=tuple(how.key for how in every) if len(every) > 1 else (),
-        on_exact=tuple(on_exact),
-        choices=choices,
-        fresh=fresh,
-        seeds=seeds,
-        seed_names=(model.name, *(m.name for m in seed_models)) if seed_models else (),
-        data=data_hash(pairs),
         dropped={str(k): int(v) for k, v in tokenized.dropped["reason"].value_counts().items()},
-        seconds=clock.seconds,
     )
+    if settings.exact:
+        rows = spread_over_templates(batch.templates, settings.exact)
+        text = f"exact patching on {len(rows)} prompts"
+        exact = score(RunKey((("method", "exact"),)), take(batch, rows), text, "exact")
+        runs = replace(runs, exact=exact, exact_rows=rows)
+    others = tuple(_run(each, runs, score) for each in plan)
+    return replace(runs, others=others, seconds=seconds)
 
 
-def _batch_of(
-    choice: Choice,
-    task: Task,
-    settings: Settings,
-    model: Model,
-    batch: Batch,
-    pairs: tuple[PromptPair, ...],
-) -> tuple[Batch, float]:
-    """The discovery prompts under another corruption, and the share that stayed the same.
+def _run(planned: Planned, runs: Runs, score: Callable) -> Run:
+    """One run of the plan.
 
     A tokenizer may drop other pairs under another corruption; users' tasks may draw other prompts.
+    Models of other seeds are scored on the very prompts of the audited one.
     """
-    if choice.amplitude is not None:
-        noise = {"roles": settings.noise_roles, "seed": settings.seed}
-        return with_noise(batch, choice.amplitude, **noise), 1.0
-    if choice.axis != "corruption":
-        return batch, 1.0
-    other = replace(settings, corruption=choice.corruption)
-    changed, new_pairs = discovery_batch(task, other, model)
-    same = {pair.clean for pair in pairs}
-    return changed.batch, sum(pair.clean in same for pair in new_pairs) / len(new_pairs)
+    bench, key, own = runs.bench, planned.key, runs.audited
+    levels, batch, same = dict(key.levels), own.batch, 1.0
+    if planned.axis in ("corruption", "fresh-data"):
+        tokenized, pairs = drawn_prompts(bench, key)
+        known = {pair.clean for pair in runs.seen}
+        batch, same = tokenized.batch, sum(p.clean in known for p in pairs) / len(pairs)
+    batch = with_level_noise(bench, key, batch)
+    twin = planned.axis == "seed" and bench.model_of(key) is bench.model
+    return Run(
+        planned.axis,
+        planned.level,
+        key,
+        bench.method_of(key),
+        bench.settings_of(key).ablation,
+        planned.level if "noise" in levels else str(levels.get("corruption", own.corruption)),
+        batch,
+        own.scores if twin else score(key, batch, planned.text, STAGES[planned.axis]),
+        same,
+    )
 
 
-def _means(runs) -> Float[np.ndarray, "run edge"] | None:
-    rows = [run.mean for run in runs]
-    return np.stack(rows) if rows else None
-
-
-def _check_shapes(model: Model, others: tuple[Model, ...]) -> None:
+def _require_one_shape(model: Model, others: tuple[Model, ...]) -> None:
     for other in others:
         if other.graph != model.graph:
             raise ValueError(
@@ -233,16 +139,3 @@ def _check_shapes(model: Model, others: tuple[Model, ...]) -> None:
 def _blocks(store: Path | None) -> int:
     """Blocks of scores on disk."""
     return 0 if store is None else sum(1 for _ in store.glob("*.safetensors"))
-
-
-class _Clock:
-    """Wall seconds per stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.seconds[stage] = now - self._last
-        self._last = now

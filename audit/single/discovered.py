@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from circuitvar.audit.function import function_estimates
 from circuitvar.audit.indices import jaccard_to, pairwise_jaccard
+from circuitvar.audit.runs import Run, Runs
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.choices import own_corruption
-from circuitvar.audit.single.collect import Collected
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.evaluate import evaluate_masks
 from circuitvar.circuits.find import top_n
@@ -24,6 +23,8 @@ from circuitvar.circuits.types import Faithfulness
 
 SIZES = (0.5, 1.0, 2.0)
 """Circuit sizes of the specification curve, as multiples of the audited size."""
+CHOSEN = ("method", "corruption", "noise", "ablation")
+"""Axes of analytic choices."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,8 @@ class Discovered:
     @property
     def name(self) -> str:
         """Of its row in a table."""
-        return f"{self.run} (audited)" if self.audited else self.run
+        said = self.audited and self.axis != "method"  # There it is the name of the method.
+        return f"{self.run} (audited)" if said else self.run
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,120 +56,83 @@ class Specification:
     default: bool
 
 
-@dataclass(frozen=True, eq=False)
-class Discoveries:
-    """Tables of what circuits found otherwise do: `runs`, `specifications`, `noise`."""
-
-    tables: Mapping[str, pd.DataFrame]
-
-
 def run_discovered(
-    model: Model,
-    collected: Collected,
+    runs: Runs,
     settings: Settings,
     size: int,
     *,
-    seed_models: tuple[Model, ...] = (),
     templates: Mapping[str, Faithfulness] | None = None,
-) -> Discoveries:
-    """Run every discovered circuit once.
+) -> dict[str, pd.DataFrame]:
+    """Run every discovered circuit once: tables `runs`, `specifications`, `noise`.
 
     `templates`: circuits of single templates that were run on the held-out prompts already.
     """
-    found = discovered(collected, settings, size)
-    specified = specifications(collected, settings, size)
-    runs = _runs(model, [item.kept for item in (*found, *specified)], collected, settings)
+    found = discovered(runs, settings, size)
+    specified = specifications(runs, settings, size)
+    done = _evaluated(runs, [item.kept for item in (*found, *specified)], settings)
     rows = [_row("paraphrase", name, run) for name, run in (templates or {}).items()]
-    rows += [_row(item.axis, item.name, run) for item, run in zip(found, runs, strict=False)]
-    if collected.seeds is not None:
-        for other, mean in zip((model, *seed_models), collected.seeds, strict=True):
-            kept = _kept(collected, mean, settings, size)
-            (run,) = _runs(other, [kept], collected, settings)
-            rows.append(_row("seed", other.name, run))
+    rows += [_row(item.axis, item.name, run) for item, run in zip(found, done, strict=False)]
+    for other in runs.along("seed"):
+        model = runs.bench.model_of(other.key)
+        (run,) = _evaluated(runs, [_kept(other, size, settings)], settings, model=model)
+        rows.append(_row("seed", other.level, run))
     tables = {
         "runs": pd.DataFrame(rows, columns=["axis", "run", "circuit_error", "kl", "faithfulness"]),
-        "specifications": _specification_table(specified, runs[len(found) :], settings.confidence),
+        "specifications": _specification_table(specified, done[len(found) :], settings.confidence),
+        "noise": _noise_table(runs, found, done, settings, size),
     }
-    swept = [
-        (item, run)
-        for item, run in zip(found, runs, strict=False)
-        if item.axis == "noise" and not item.audited
-    ]
-    if swept:
-        tables["noise"] = _noise_table(collected, swept, settings, size)
-    return Discoveries({name: frame for name, frame in tables.items() if len(frame)})
+    return {name: frame for name, frame in tables.items() if len(frame)}
 
 
-def discovered(collected: Collected, settings: Settings, size: int) -> list[Discovered]:
+def discovered(runs: Runs, settings: Settings, size: int) -> list[Discovered]:
     """Circuits of fresh data sets, other methods, corruptions, noise amplitudes and ablations.
 
     The audited specification is the first run of every axis of choices.
     """
-
-    def kept(mean: Float[np.ndarray, " edge"]) -> Bool[np.ndarray, " edge"]:
-        return _kept(collected, mean, settings, size)
-
-    found: list[Discovered] = []
-    for i, mean in enumerate(() if collected.fresh is None else collected.fresh):
-        found.append(Discovered("fresh-data", f"data set {i + 1}", kept(mean)))
-    methods = () if collected.methods is None else collected.methods
-    for name, mean in zip(collected.method_keys, methods, strict=True):
-        found.append(Discovered("method", name, kept(mean)))
-    own = {
-        "corruption": own_corruption(collected.task, settings),
-        "noise": own_corruption(collected.task, settings),
-        "ablation": f"{collected.method.key}, {settings.ablation}",
-    }
-    for axis in dict.fromkeys(scored.choice.axis for scored in collected.choices):
-        found.append(Discovered(axis, own[axis], kept(collected.scores.mean), audited=True))
-    for scored in collected.choices:
-        found.append(Discovered(scored.choice.axis, scored.choice.name, kept(scored.mean)))
-    return found
+    return [
+        Discovered(axis, run.level, _kept(run, size, settings), run.scores is runs.scores)
+        for axis in ("fresh-data", *CHOSEN)
+        for run in runs.along(axis)
+    ]
 
 
-def specifications(collected: Collected, settings: Settings, size: int) -> list[Specification]:
+def specifications(runs: Runs, settings: Settings, size: int) -> list[Specification]:
     """Every scored (method, ablation, corruption), cut at half, once and twice the size."""
-    own = own_corruption(collected.task, settings)
-    scored = [(collected.method.key, settings.ablation, own, collected.scores.mean)]
-    if collected.methods is not None:
-        rows = zip(collected.method_keys[1:], collected.methods[1:], strict=True)
-        scored += [(key, settings.ablation, own, mean) for key, mean in rows]
-    for other in collected.choices:
-        choice = other.choice
-        corruption = choice.name if choice.axis == "noise" else choice.corruption
-        scored.append((choice.method.key, choice.ablation, corruption, other.mean))
-    n_edges = len(collected.scores.mean)
+    n_edges = len(runs.scores.mean)
     sizes = sorted({min(n_edges, max(1, round(size * factor))) for factor in SIZES})
     return [
         Specification(
-            method=method,
-            ablation=ablation,
-            corruption=corruption,
+            method=run.method.key,
+            ablation=run.ablation,
+            corruption=run.corruption,
             size=k,
-            kept=_kept(collected, mean, settings, k),
-            default=row == 0 and k == size,
+            kept=_kept(run, k, settings),
+            default=run is runs.audited and k == size,
         )
-        for row, (method, ablation, corruption, mean) in enumerate(scored)
+        for run in specified_runs(runs)
         for k in sizes
     ]
 
 
-def _kept(
-    collected: Collected, mean: Float[np.ndarray, " edge"], settings: Settings, size: int
-) -> Bool[np.ndarray, " edge"]:
-    return top_n(collected.scores.graph, mean, size, signed=settings.signed).kept
+def specified_runs(runs: Runs) -> tuple[Run, ...]:
+    """The audited run and those with another method, corruption, noise amplitude or ablation."""
+    return (runs.audited, *(run for run in runs.others if run.axis in CHOSEN))
 
 
-def _runs(
-    model: Model, masks: Sequence[np.ndarray], collected: Collected, settings: Settings
+def _kept(run: Run, size: int, settings: Settings) -> Bool[np.ndarray, " edge"]:
+    return top_n(run.scores.graph, run.mean, size, signed=settings.signed).kept
+
+
+def _evaluated(
+    runs: Runs, masks: Sequence[np.ndarray], settings: Settings, *, model: Model | None = None
 ) -> list[Faithfulness]:
     """Run every mask on the held-out prompts; equal circuits run once."""
     if not masks:
         return []
     unique, inverse = np.unique(np.stack(masks), axis=0, return_inverse=True)
-    options = {"metric": collected.metric, "ablation": settings.ablation}
-    runs = evaluate_masks(model, unique, collected.heldout, **options)
-    return [runs[i] for i in inverse.ravel()]
+    options = {"metric": runs.bench.metric_of(runs.audited.key), "ablation": settings.ablation}
+    done = evaluate_masks(model or runs.bench.model, unique, runs.heldout, **options)
+    return [done[i] for i in inverse.ravel()]
 
 
 def _row(axis: str, name: str, run: Faithfulness) -> tuple[str, str, float, float, float]:
@@ -204,8 +169,9 @@ def _specification_table(
 
 
 def _noise_table(
-    collected: Collected,
-    swept: Sequence[tuple[Discovered, Faithfulness]],
+    runs: Runs,
+    found: Sequence[Discovered],
+    done: Sequence[Faithfulness],
     settings: Settings,
     size: int,
 ) -> pd.DataFrame:
@@ -215,16 +181,18 @@ def _noise_table(
     error of the circuit on held-out prompts, and the clean-corrupt gap that the noise makes (a gap
     near 0 means that it removed nothing).
     """
-    scored = [other for other in collected.choices if other.choice.axis == "noise"]
-    masks = np.stack([item.kept for item, _ in swept])
-    own = _kept(collected, collected.scores.mean, settings, size)
+    swept = [i for i, item in enumerate(found) if item.axis == "noise" and not item.audited]
+    if not swept:
+        return pd.DataFrame()
+    masks, own = np.stack([found[i].kept for i in swept]), _kept(runs.audited, size, settings)
     pairs, others = pairwise_jaccard(masks), max(len(masks) - 1, 1)
     rows = []
-    for i, (other, (_, run)) in enumerate(zip(scored, swept, strict=True)):
+    for i, scored in enumerate(runs.along("noise")[1:]):
+        run = done[swept[i]]
         error = _estimate(run, "circuit error", settings.confidence)
         rows.append(
             {
-                "amplitude": other.choice.amplitude,
+                "amplitude": dict(scored.key.levels)["noise"],
                 "jaccard": float(jaccard_to(masks[[i]], own)[0]),
                 "jaccard_pairwise": float((pairs[i].sum() - pairs[i, i]) / others)
                 if len(masks) > 1
@@ -234,7 +202,7 @@ def _noise_table(
                 "circuit_error_low": error.low,
                 "circuit_error_high": error.high,
                 "faithfulness": run.value,
-                "gap": other.gap,
+                "gap": scored.gap,
             }
         )
     return pd.DataFrame(rows)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float
 
 from circuitvar.audit.agreement import (
     Wording,
@@ -14,9 +15,8 @@ from circuitvar.audit.agreement import (
     wording,
 )
 from circuitvar.audit.resampling import bootstrap, template_means
-from circuitvar.audit.runs import has_word_lists
+from circuitvar.audit.runs import Runs, has_word_lists
 from circuitvar.audit.settings import Settings
-from circuitvar.audit.single.collect import Collected
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis, Estimate
 from circuitvar.circuits.find import top_n_masks
@@ -65,94 +65,111 @@ def matrix_axes(scores: EdgeScores, settings: Settings, size: int) -> Perturbed:
     return Perturbed(tuple(axes), groups.lost)
 
 
-def perturbation_axes(collected: Collected, settings: Settings, size: int) -> Perturbed:
-    """Every axis the collected scores support: those of the matrix, then those of further runs."""
-    from_matrix = matrix_axes(collected.scores, settings, size)
-    axes = list(from_matrix.axes)
-    fresh_note = FRESH_NOTES[has_word_lists(collected.task)]
-    for key, title, unit, means, note in (
-        ("fresh-data", "Fresh data sets", "data set", collected.fresh, fresh_note),
-        ("method", "Choice of method", "method", collected.methods, METHOD_NOTE),
-        ("seed", "Training seeds", "training seed", collected.seeds, SEED_NOTE),
-    ):
-        if means is not None:
-            masks = top_n_masks(means, size, signed=settings.signed)
+@dataclass(frozen=True)
+class AxisKind:
+    """What is said of the runs of one axis."""
+
+    key: str
+    title: str
+    unit: str
+    note: str
+    chosen: bool = False
+    """Whether the runs were chosen by name, so that no more of them can be drawn."""
+
+
+AXES = (
+    AxisKind(
+        "fresh-data",
+        "Fresh data sets",
+        "data set",
+        "Independent draws of the same size from the same words.",
+    ),
+    AxisKind(
+        "method",
+        "Choice of method",
+        "method",
+        "Approximations of the same effects on the same prompts.",
+        chosen=True,
+    ),
+    AxisKind(
+        "seed",
+        "Training seeds",
+        "training seed",
+        "Heads of models trained from different seeds have no common names: the same head number "
+        "is another head, so low overlap is expected even if both models work alike.",
+    ),
+    AxisKind(
+        "corruption",
+        "Choice of corruption",
+        "corruption",
+        "The audited corruption and others. Each removes other information, so each asks another "
+        "question: low agreement need not be an error.",
+        chosen=True,
+    ),
+    AxisKind(
+        "noise",
+        "Noise amplitudes",
+        "amplitude",
+        "The audited corruption and Gaussian noise on the embeddings of role-marked tokens.",
+        chosen=True,
+    ),
+    AxisKind(
+        "ablation",
+        "Method x ablation",
+        "specification",
+        "The audited specification and every method under the other ablations it is defined for.",
+        chosen=True,
+    ),
+)
+"""Axes whose runs are scored, in the order of a report."""
+ALTERNATING = "Independent draws of the same size, alternating between disjoint word lists."
+"""Note of fresh data sets of tasks that have two disjoint word lists."""
+
+
+def run_means(runs: Runs) -> dict[str, Float[np.ndarray, "run edge"]]:
+    """Mean scores of the runs of every axis whose runs were scored, by axis key."""
+    scores, means = runs.scores, {}
+    if use_templates(scores.templates) is not None:
+        means["paraphrase"] = template_means(scores.values, scores.templates)[0]
+    for kind in AXES:
+        means[kind.key] = np.array([run.mean for run in runs.along(kind.key)])
+    return {key: rows for key, rows in means.items() if len(rows) > 1}
+
+
+def perturbation_axes(runs: Runs, settings: Settings, size: int) -> Perturbed:
+    """Every axis the finished runs support: those of the matrix, then those of further runs."""
+    from_matrix = matrix_axes(runs.scores, settings, size)
+    axes, means = list(from_matrix.axes), run_means(runs)
+    top, graph = {"signed": settings.signed}, runs.scores.graph
+    for kind in AXES:
+        if kind.key in means:
             axes.append(
                 runs_axis(
-                    masks,
-                    key=key,
-                    title=title,
-                    unit=unit,
+                    top_n_masks(means[kind.key], size, **top),
+                    key=kind.key,
+                    title=kind.title,
+                    unit=kind.unit,
                     level=settings.confidence,
-                    note=note,
-                    chosen=key == "method",
+                    note=_note(kind, runs),
+                    chosen=kind.chosen,
                 )
             )
-    axes += choice_axes(collected, settings, size)
-    graph = collected.scores.graph
-    if collected.seeds is not None and graph.kv_heads == graph.n_heads:
+    if "seed" in means and graph.kv_heads == graph.n_heads:
         rng = stream(settings.seed, "match heads")
         axes.append(
-            seed_axis_matched(
-                graph,
-                collected.seeds,
-                size,
-                rng=rng,
-                signed=settings.signed,
-                level=settings.confidence,
-            )
+            seed_axis_matched(graph, means["seed"], size, rng=rng, level=settings.confidence, **top)
         )
     return replace(from_matrix, axes=tuple(axes))
 
 
-def choice_axes(collected: Collected, settings: Settings, size: int) -> list[Axis]:
-    """Agreement of the audited circuit with those under other corruptions, noise, ablations."""
-    axes = []
-    for key, title, unit in (
-        ("corruption", "Choice of corruption", "corruption"),
-        ("noise", "Noise amplitudes", "amplitude"),
-        ("ablation", "Method x ablation", "specification"),
-    ):
-        found = [scored for scored in collected.choices if scored.choice.axis == key]
-        if not found:
-            continue
-        means = np.stack([collected.scores.mean, *(scored.mean for scored in found)])
-        masks = top_n_masks(means, size, signed=settings.signed)
-        fresh = [scored.choice.name for scored in found if scored.matched < 1]
-        note = CHOICE_NOTES[key]
-        if fresh:
-            note += f" Other prompts than the audit's, from the same templates: {', '.join(fresh)}."
-        axes.append(
-            runs_axis(
-                masks,
-                key=key,
-                title=title,
-                unit=unit,
-                level=settings.confidence,
-                note=note,
-                chosen=True,
-            )
-        )
-    return axes
-
-
-CHOICE_NOTES = {
-    "corruption": "The audited corruption and others. Each removes other information, so each asks "
-    "another question: low agreement need not be an error.",
-    "noise": "The audited corruption and Gaussian noise on the embeddings of role-marked tokens.",
-    "ablation": "The audited specification and every method under the other ablations it is "
-    "defined for.",
-}
-FRESH_NOTES = {
-    True: "Independent draws of the same size, alternating between disjoint word lists.",
-    False: "Independent draws of the same size from the same words.",
-}
-"""By whether the task has disjoint word lists."""
-METHOD_NOTE = "Approximations of the same effects on the same prompts."
-SEED_NOTE = (
-    "Heads of models trained from different seeds have no common names: the same head number is "
-    "another head, so low overlap is expected even if both models work alike."
-)
+def _note(kind: AxisKind, runs: Runs) -> str:
+    if kind.key == "fresh-data":
+        return ALTERNATING if has_word_lists(runs.bench.task) else kind.note
+    other = [run.level for run in runs.along(kind.key) if run.same_prompts < 1]
+    if not other:
+        return kind.note
+    names = ", ".join(other)
+    return f"{kind.note} Other prompts than the audit's, from the same templates: {names}."
 
 
 def paraphrase_axis(

@@ -9,12 +9,13 @@ from circuitvar.audit.agreement import match_heads, size_curve
 from circuitvar.audit.edges import edge_summary, forecast, observed_points, phi_influence
 from circuitvar.audit.indices import classify, pairwise_jaccard
 from circuitvar.audit.resampling import template_means
+from circuitvar.audit.runs import Runs
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.choice_variance import choice_parts
-from circuitvar.audit.single.collect import Collected
-from circuitvar.audit.single.perturb import Perturbed
 from circuitvar.audit.streams import stream
+from circuitvar.audit.types import Axis
 from circuitvar.audit.variance import (
+    OnExact,
     Part,
     choice_part,
     design_effect,
@@ -30,12 +31,12 @@ from circuitvar.tasks.units import use_templates
 
 
 def audit_tables(
-    collected: Collected, perturbed: Perturbed, settings: Settings, size: int
+    runs: Runs, axes: tuple[Axis, ...], settings: Settings, size: int
 ) -> dict[str, pd.DataFrame]:
     """Every table the scores support, by the name the report looks it up under."""
-    scores = collected.scores.values
-    clusters = use_templates(collected.scores.templates)
-    groups = edge_groups(collected, perturbed, settings, size)
+    scores = runs.scores.values
+    clusters = use_templates(runs.scores.templates)
+    groups = edge_groups(runs, axes, settings, size)
     tables = {
         "phi_by_k": size_curve(
             scores,
@@ -45,31 +46,37 @@ def audit_tables(
             level=settings.confidence,
             seed=settings.seed,
         ),
-        "forecast": forecast_table(collected, settings, size),
-        "influence": influence_table(collected, settings, size),
+        "forecast": forecast_table(runs, settings, size),
+        "influence": influence_table(runs, settings, size),
         "selection": selection_ledger(
-            {axis.key: (axis.inclusion, axis.runs) for axis in perturbed.axes}, groups=groups
+            {axis.key: (axis.inclusion, axis.runs) for axis in axes}, groups=groups
         ),
     }
-    split = sampling_table(scores, collected.scores.templates, groups)
+    split = sampling_table(scores, runs.scores.templates, groups)
     if split is not None:
         tables["sampling"] = split
     if clusters is not None:
-        tables["similarity"] = similarity_table(collected, settings, size)
-    if collected.exact is not None:
+        tables["similarity"] = similarity_table(runs, settings, size)
+    if runs.exact is not None:
         tables["methods"] = methods_table(
-            collected.on_exact,
-            collected.exact.values,
-            collected.exact.templates,
+            _on_exact(runs),
+            runs.exact.values,
+            runs.exact.templates,
             size=size,
             signed=settings.signed,
             level=settings.confidence,
         )
-    if has_ledger(collected):
-        parts = ledger_parts(collected, settings)
+    if has_ledger(runs):
+        parts = ledger_parts(runs, settings)
         tables["ledger"] = ledger(parts, groups=groups, level=settings.confidence)
-        tables["ledger_edges"] = edge_ledger(collected.scores.graph.edge_names, parts)
+        tables["ledger_edges"] = edge_ledger(runs.scores.graph.edge_names, parts)
     return tables
+
+
+def _on_exact(runs: Runs) -> list[OnExact]:
+    """Every method on the prompts that were also patched exactly."""
+    methods = runs.along("method") or (runs.audited,)
+    return [OnExact(run.method, run.scores.values[runs.exact_rows]) for run in methods]
 
 
 def heldout_table(run: Faithfulness) -> pd.DataFrame:
@@ -88,20 +95,20 @@ def heldout_table(run: Faithfulness) -> pd.DataFrame:
     )
 
 
-def has_ledger(collected: Collected) -> bool:
+def has_ledger(runs: Runs) -> bool:
     """Whether exact scores identify the ledger: two prompts of every template on average."""
-    if collected.exact is None:
+    if runs.exact is None:
         return False
-    templates = collected.exact.templates
+    templates = runs.exact.templates
     return len(templates) >= 2 * len(set(use_templates(templates) or ("",)))
 
 
 def edge_groups(
-    collected: Collected, perturbed: Perturbed, settings: Settings, size: int
+    runs: Runs, axes: tuple[Axis, ...], settings: Settings, size: int
 ) -> dict[str, np.ndarray]:
     """Edge groups of the ledgers: all, the circuit; core, contingent, noise by the first axis."""
-    kind = classify(perturbed.axes[0].inclusion)
-    scores = collected.scores
+    kind = classify(axes[0].inclusion)
+    scores = runs.scores
     groups = {
         "circuit": top_n(scores.graph, scores.mean, size, signed=settings.signed).kept,
         **{name: kind == name for name in ("core", "contingent", "noise")},
@@ -163,13 +170,13 @@ def edge_ledger(names: Sequence[str], parts: Sequence[Part]) -> pd.DataFrame:
     return frame.assign(total=lines.sum(axis=0), negative=(lines < 0).any(axis=0))
 
 
-def forecast_table(collected: Collected, settings: Settings, size: int) -> pd.DataFrame:
+def forecast_table(runs: Runs, settings: Settings, size: int) -> pd.DataFrame:
     """phi of two fresh data sets of n prompts: empirical-Bayes forecast and observed blocks.
 
     Where templates are the sampling unit, n counts prompts at the present number per template.
     """
-    scores = collected.scores.values
-    clusters = use_templates(collected.scores.templates)
+    scores = runs.scores.values
+    clusters = use_templates(runs.scores.templates)
     summary = edge_summary(scores, clusters=clusters)
     present = summary.units
     grid = sorted({max(2, round(present * f)) for f in (0.125, 0.25, 0.5, 1, 2, 4, 8, 16)})
@@ -184,20 +191,20 @@ def forecast_table(collected: Collected, settings: Settings, size: int) -> pd.Da
     return frame
 
 
-def influence_table(collected: Collected, settings: Settings, size: int) -> pd.DataFrame:
+def influence_table(runs: Runs, settings: Settings, size: int) -> pd.DataFrame:
     """Approximate change of bootstrap phi without one prompt: example, template, influence."""
     return pd.DataFrame(
         {
-            "example": np.arange(len(collected.scores.values)),
-            "template": collected.scores.templates,
-            "influence": phi_influence(collected.scores.values, size=size, signed=settings.signed),
+            "example": np.arange(len(runs.scores.values)),
+            "template": runs.scores.templates,
+            "influence": phi_influence(runs.scores.values, size=size, signed=settings.signed),
         }
     )
 
 
-def similarity_table(collected: Collected, settings: Settings, size: int) -> pd.DataFrame:
+def similarity_table(runs: Runs, settings: Settings, size: int) -> pd.DataFrame:
     """Jaccard between the circuits of every two templates: run_a, run_b, jaccard."""
-    means, names = template_means(collected.scores.values, collected.scores.templates)
+    means, names = template_means(runs.scores.values, runs.scores.templates)
     masks = top_n_masks(means, size, signed=settings.signed)
     return pd.DataFrame(
         {
@@ -208,17 +215,17 @@ def similarity_table(collected: Collected, settings: Settings, size: int) -> pd.
     )
 
 
-def ledger_parts(collected: Collected, settings: Settings) -> list[Part]:
-    """Lines L0 to L5 of the variance ledger that the collected scores can identify.
+def ledger_parts(runs: Runs, settings: Settings) -> list[Part]:
+    """Lines L0 to L5 of the variance ledger that the runs scores can identify.
 
     Training seeds are compared after matching heads, so that L5 is not dominated by names.
     """
-    exact, rows = collected.exact, collected.exact_rows
+    exact, rows = runs.exact, runs.exact_rows
     assert exact is not None and rows is not None
-    templates = collected.scores.templates
+    templates = runs.scores.templates
     parts = list(
         sampling_parts(
-            collected.scores.values[rows],
+            runs.scores.values[rows],
             exact=exact.values,
             clusters=use_templates(exact.templates),
             n=len(templates),
@@ -226,11 +233,11 @@ def ledger_parts(collected: Collected, settings: Settings) -> list[Part]:
             rng=stream(settings.seed, "ledger"),
         )
     )
-    parts += choice_parts(collected, settings)
-    if collected.seeds is not None and len(collected.seeds) > 1:
-        graph, first = collected.scores.graph, collected.seeds[0]
-        matched = collected.seeds
+    parts += choice_parts(runs)
+    seeds = [run.mean for run in runs.along("seed")]
+    if seeds:
+        graph, first = runs.scores.graph, seeds[0]
         if graph.kv_heads == graph.n_heads:
-            matched = np.stack([first, *(match_heads(graph, r, first) for r in matched[1:])])
-        parts.append(choice_part(matched, "training seed, heads matched", layer="L5"))
+            seeds = [first, *(match_heads(graph, mean, first) for mean in seeds[1:])]
+        parts.append(choice_part(np.stack(seeds), "training seed, heads matched", layer="L5"))
     return parts

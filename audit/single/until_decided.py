@@ -13,17 +13,13 @@ import numpy as np
 from circuitvar.audit.indices import phi
 from circuitvar.audit.intervals import LEAST, stop_when_decided
 from circuitvar.audit.resampling import require_scores, tied_at_cut
-from circuitvar.audit.runs import fresh_batch
+from circuitvar.audit.runs import DATA, Bench, RunKey, fresh_batch, score_prompts
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.types import Estimate, Verdict
 from circuitvar.audit.verdicts import UNTIE, Bars, is_no_compression, judge, tied_reason
 from circuitvar.circuits.find import top_n_masks
-from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
-from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.size import circuit_size
-from circuitvar.circuits.types import ScoreOptions
-from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Task
 
 
@@ -42,22 +38,16 @@ def fresh_pairs(task: Task, model: Model, settings: Settings) -> Iterator[FreshP
     Data sets come from the whole word list, not from its halves, so that pairs are alike. The two
     of a pair share no row of a file.
     """
-    metric = get_metric(settings.metric or task.metric)
-    options = ScoreOptions(ablation=settings.ablation, steps=settings.steps, seed=settings.seed)
+    bench = Bench(replace(task, pools=("all",)), model, settings)
     size = circuit_size(model.graph.n_edges, settings.size)
-    whole = replace(task, pools=("all",))
     pair = 0
     while True:
         runs, used = [], set()
         for draw in (2 * pair, 2 * pair + 1):
             unlike = used if task.distinct else None
-            drawn, prompts = fresh_batch(whole, settings, model, draw, unlike=unlike)
+            drawn, prompts = fresh_batch(bench.task, settings, model, draw, unlike=unlike)
             used = {prompt.clean for prompt in prompts}
-            runs.append(
-                score_edges(
-                    model, drawn.batch, get_method(settings.method), metric=metric, options=options
-                )
-            )
+            runs.append(score_prompts(bench, RunKey(((DATA, draw + 1),)), drawn.batch))
             require_scores(runs[-1])
         means, signed = np.stack([run.mean for run in runs]), settings.signed
         tied = int(tied_at_cut(means, size, signed=signed).min())

@@ -53,7 +53,7 @@ def test_a_design_runs_once_and_is_reused(options, tmp_path, monkeypatch):
     assert table.scores.shape == found.masks.shape == (4, options["model"].graph.n_edges)
     direct = score_run(table.keys[3], **options)["scores"].mean(axis=0, dtype=np.float64)
     np.testing.assert_allclose(table.scores[3], direct, atol=1e-6)
-    monkeypatch.setattr("circuitvar.audit.runs.measure.score_edges", None)
+    monkeypatch.setattr("circuitvar.audit.runs.bench.score_edges", None)
     again, _ = run_on_model(tmp_path, DESIGN, **options)
     np.testing.assert_array_equal(again.table.scores, table.scores)
     assert np.isfinite(design_components(DESIGN, again)["variance"]).all()
@@ -131,7 +131,7 @@ def test_the_code_of_a_finder_is_in_its_run():
 def test_free_facets_call_no_model(options, tmp_path, monkeypatch):
     """Sizes, rules, granularities, templates and resamples come from two stored passes."""
     run_on_model(tmp_path, DESIGN, **options)
-    monkeypatch.setattr("circuitvar.audit.runs.measure.score_edges", None)
+    monkeypatch.setattr("circuitvar.audit.runs.bench.score_edges", None)
     templates = get_task("ioi").templates[:2]
     wide = Design(
         (

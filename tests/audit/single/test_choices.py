@@ -1,14 +1,16 @@
 """Other corruptions, noise amplitudes and ablations; what the circuits found with them do."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from circuitvar.audit.runs import Bench, RunKey
 from circuitvar.audit.settings import PAPER, Settings, preset
 from circuitvar.audit.single.audit import audit_circuit
-from circuitvar.audit.single.choices import compared_methods, other_choices, other_corruptions
-from circuitvar.audit.single.discovered import Discovered, _runs
+from circuitvar.audit.single.discovered import Discovered, _evaluated
+from circuitvar.audit.single.plan import audit_plan, compared_methods, other_corruptions
 from circuitvar.audit.single.structure_checks import chance_edges, halves_kuncheva, null_table
 from circuitvar.circuits.evaluate.evaluate import evaluate
 from circuitvar.circuits.find.select import top_n
@@ -27,16 +29,21 @@ def audited(pocket):
     return audit_circuit(IOI, pocket, SETTINGS, seed_models=(pocket,), allow_weak=True)
 
 
-def test_choices_are_the_ones_asked_for_and_defined():
-    found = other_choices(IOI, SETTINGS, get_method("eap-ig-inputs"))
-    assert [(c.axis, c.method.key, c.ablation, c.corruption, c.amplitude) for c in found] == [
-        ("corruption", "eap-ig-inputs", "patching", "s2-io-swap", None),
-        ("corruption", "eap-ig-inputs", "patching", "random-token", None),
-        ("noise", "eap-ig-inputs", "patching", "gaussian-noise", 1e-4),
-        ("noise", "eap-ig-inputs", "patching", "gaussian-noise", 2.0),
-        ("ablation", "eap", "mean", "abc", None),
+def test_runs_are_the_ones_asked_for_and_defined(pocket):
+    found = audit_plan(Bench(IOI, pocket, SETTINGS, models={"pocket": pocket, "other": pocket}))
+    assert [(run.axis, run.level, dict(run.key.levels)) for run in found] == [
+        ("method", "eap", {"method": "eap"}),
+        ("corruption", "s2-io-swap", {"corruption": "s2-io-swap"}),
+        ("corruption", "random-token", {"corruption": "random-token"}),
+        ("noise", "gaussian-noise 0.0001", {"noise": 1e-4}),
+        ("noise", "gaussian-noise 2", {"noise": 2.0}),
+        ("ablation", "eap, mean", {"method": "eap", "ablation": "mean"}),
+        ("fresh-data", "data set 1", {"data": 1}),
+        ("fresh-data", "data set 2", {"data": 2}),
+        ("seed", "other", {"checkpoint": "other"}),
     ]
-    assert other_choices(IOI, Settings(), get_method("eap")) == ()
+    alone = Settings(method="eap", other_methods=(), fresh=0)
+    assert audit_plan(Bench(IOI, pocket, alone)) == ()
     every = other_corruptions(IOI, replace(SETTINGS, corruptions=("all",)))
     assert every == tuple(c.key for c in IOI.corruptions[1:])
     with pytest.raises(ValueError, match="task 'ioi' has no corruption 'xyz'; choose among abc"):
@@ -143,13 +150,12 @@ def test_the_bound_needs_halves_of_prompts(audited):
 
 
 def test_equal_circuits_are_run_once_and_give_one_answer(pocket, ioi_batch, ioi_scores):
-    class Collected:
-        metric, heldout = "logit_diff", ioi_batch
-
+    bench = Bench(IOI, pocket, SETTINGS)
+    runs = SimpleNamespace(bench=bench, heldout=ioi_batch, audited=SimpleNamespace(key=RunKey(())))
     kept = top_n(pocket.graph, ioi_scores.mean, 40).kept
     items = [Discovered("a", "1", kept), Discovered("b", "2", ~kept), Discovered("c", "3", kept)]
     masks = [item.kept for item in items]
-    first, second, third = _runs(pocket, masks, Collected, SETTINGS)  # pyright: ignore
+    first, second, third = _evaluated(runs, masks, SETTINGS)  # pyright: ignore
     circuit = top_n(pocket.graph, ioi_scores.mean, 40)
     want = evaluate(pocket, circuit, ioi_batch, metric="logit_diff")
     np.testing.assert_allclose(first.circuit, want.circuit, atol=1e-5)

@@ -8,7 +8,7 @@ import pytest
 from circuitvar.audit.runs.prompts import has_word_lists, require_fresh
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.single.audit import audit_circuit
-from circuitvar.audit.single.perturb import FRESH_NOTES
+from circuitvar.audit.single.perturb import ALTERNATING, AXES
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.tasks.catalog import get_task
 from tests.reports.commands.test_cli import run
@@ -33,14 +33,14 @@ def two_route():
 def test_a_planted_task_has_fresh_data(two_route):
     axis = {axis.key: axis for axis in two_route.axes}["fresh-data"]
     assert axis.runs == two_route.provenance["settings"]["fresh"] == 3
-    assert axis.note == FRESH_NOTES[False]
+    assert axis.note == AXES[0].note
     assert "inclusion_fresh-data" in two_route.edges
 
 
 def test_fresh_data_of_a_task_with_word_lists_alternate():
     assert has_word_lists(get_task("ioi"))
     assert not has_word_lists(get_task("planted-two-route"))
-    assert "alternating between disjoint word lists" in FRESH_NOTES[True]
+    assert "alternating between disjoint word lists" in ALTERNATING
 
 
 def test_rows_of_a_file_are_no_fresh_data():

@@ -78,7 +78,7 @@ def test_the_full_model_does_not_pass(monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("nothing is to be scored")
 
-    monkeypatch.setattr(ud, "score_edges", refuse)
+    monkeypatch.setattr(ud, "score_prompts", refuse)
     options = ["ioi", "--n", "8", "--budget", "2400", "--size", "479", "-q"]
     result = CliRunner().invoke(app, ["decide", *options])
     assert result.exit_code == 0, result.output

@@ -138,11 +138,11 @@ def test_a_file_has_no_fresh_data_sets(tmp_path):
 
 def test_an_interrupted_design_goes_on_where_it_stopped(pocket, tmp_path, monkeypatch):
     """Finished passes are kept; the tables are those of an uninterrupted design, byte by byte."""
-    from circuitvar.audit.runs import measure
+    from circuitvar.audit.runs import bench
 
     design = resolve_design(plan_file(tmp_path, "method", "full"), IOI)
     run_plan(design, IOI, BASE, pocket, tmp_path / "whole", function=False)
-    score, calls = measure.score_edges, []
+    score, calls = bench.score_edges, []
 
     def stops(*args, **kwargs):
         calls.append(1)
@@ -150,7 +150,7 @@ def test_an_interrupted_design_goes_on_where_it_stopped(pocket, tmp_path, monkey
             raise KeyboardInterrupt
         return score(*args, **kwargs)
 
-    monkeypatch.setattr(measure, "score_edges", stops)
+    monkeypatch.setattr(bench, "score_edges", stops)
     with pytest.raises(KeyboardInterrupt):
         run_plan(design, IOI, BASE, pocket, tmp_path / "parts", function=False)
     assert len(list((tmp_path / "parts" / "runs").glob("*.safetensors"))) == 3
