@@ -40,9 +40,9 @@ def stability_block(scores, replicates: int, size: int, rng) -> dict[str, float]
     """Inclusion, phi with SE, all pairwise Jaccards with SE: what the bar is about."""
     resamples = bootstrap(len(scores), replicates, rng=rng)
     sets = replicate_sets(scores, resamples.weights, size=size)
-    masks = sets.masks(sets.contested)
-    phi = phi_of_resamples(masks, resamples.counts, n_edges=sets.n_edges, always=sets.always)
-    jaccard = jaccard_of_resamples(pairwise_jaccard(masks, always=sets.always), resamples.counts)
+    masks, whole = sets.compact
+    phi = phi_of_resamples(masks, resamples.counts, whole)
+    jaccard = jaccard_of_resamples(pairwise_jaccard(masks, whole), resamples.counts)
     return {"phi": phi.value, "phi_se": phi.se, "jaccard": jaccard.value}
 
 

@@ -150,9 +150,8 @@ def of_the_bootstrap(simulations, rng) -> Iterator[Line]:
                 r = bootstrap(100, replicates, rng=rng)
                 axis, sets = bootstrap_axis(scores, r, size=size)
                 blocks = with_block_interval(axis, scores, size=size, rng=rng)
-                masks = sets.masks(sets.contested)
-                kept = {"n_edges": sets.n_edges, "always": sets.always}
-                after = phi_of_resamples(masks, r.counts, method="jab", **kept)
+                masks, whole = sets.compact
+                after = phi_of_resamples(masks, r.counts, whole, method="jab")
                 found.append((blocks.phi, blocks.jaccard, axis.phi, after, axis.jaccard))
             for i, label in enumerate(labels):
                 truth = float(np.mean([row[i].value for row in found]))

@@ -3,12 +3,13 @@
 from circuitvar.audit.agreement.axis import bootstrap_axis, halves_axis, runs_axis
 from circuitvar.audit.agreement.bootstrap_interval import block_intervals, with_block_interval
 from circuitvar.audit.agreement.close_calls import least_of_resamples
-from circuitvar.audit.agreement.halves import DF, EXTRAPOLATED, LEAST_UNITS, halves_agreement
+from circuitvar.audit.agreement.halves import (
+    DF, EXTRAPOLATED, LEAST_UNITS, halves_agreement, size_curve,
+)
 from circuitvar.audit.agreement.match_heads import MATCHED, match_heads, seed_axis_matched
 from circuitvar.audit.agreement.paired_stability import (
     Change, Selected, bootstrap_change, halves_change, template_change,
 )
-from circuitvar.audit.agreement.size_curve import size_curve
 from circuitvar.audit.agreement.wording import LOST, Wording, group_means, wording
 
 __all__ = [

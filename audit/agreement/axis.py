@@ -7,59 +7,41 @@ data set (infinitesimal jackknife), independent runs (row jackknife).
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
+from numpy.random import Generator
 
+from circuitvar.audit import indices
 from circuitvar.audit.agreement.close_calls import least_of_resamples
 from circuitvar.audit.agreement.halves import halves_agreement
-from circuitvar.audit.indices import (
-    jaccard_of_resamples,
-    jaccard_of_runs,
-    mean_chance,
-    pairwise_cv,
-    pairwise_jaccard,
-    phi_of_resamples,
-    phi_of_runs,
-)
 from circuitvar.audit.intervals import CHOICES
-from circuitvar.audit.resampling import Resamples, RunSets, Selector, pack, replicate_sets
+from circuitvar.audit.resampling import Resamples, RunSets, Scores, Selector, pack, replicate_sets
 from circuitvar.audit.types import Axis
 from circuitvar.tasks.units import Clusters
 
 
 def halves_axis(
-    scores: Float[np.ndarray, "example edge"],
+    scores: Scores,
     *,
-    rng: np.random.Generator,
-    size: int | None = None,
+    rng: Generator,
+    size: int | Selector,
     signed: bool = False,
-    select: Selector | None = None,
     clusters: Clusters = None,
     pairs: int = 50,
     level: float = 0.95,
 ) -> Axis:
     """Complementary halves of the prompts, or of the templates when `clusters` is given."""
     found = halves_agreement(
-        scores,
-        rng=rng,
-        size=size,
-        signed=signed,
-        select=select,
-        clusters=clusters,
-        pairs=pairs,
-        level=level,
+        scores, rng=rng, size=size, signed=signed, clusters=clusters, pairs=pairs, level=level
     )
     mean = found.pair_jaccard.mean()
-    return Axis(
+    return _axis(
+        found.sets,
         key=f"halves-{found.unit}",
         title=f"Complementary halves of the {found.unit}s",
         unit=found.unit,
-        runs=found.sets.runs,
         phi=found.phi,
         jaccard=found.jaccard,
         jaccard_cv=float(found.pair_jaccard.std(ddof=1) / mean) if pairs > 1 and mean else np.nan,
-        chance=found.chance,
-        inclusion=found.sets.inclusion,
-        sizes=found.sets.sizes.astype(np.float64),
         note="Unbiased for samples of half the size.",
     )
 
@@ -68,29 +50,26 @@ def resample_axis(
     sets: RunSets, resamples: Resamples, *, key: str = "bootstrap", level: float = 0.95
 ) -> Axis:
     """Resamples of one data set: `sets = replicate_sets(scores, resamples.weights, size=k)`."""
-    masks = sets.masks(sets.contested)
-    pairs = pairwise_jaccard(masks, always=sets.always)
+    masks, whole = sets.compact
+    pairs, unit = indices.pairwise_jaccard(masks, whole), resamples.unit
     estimand = f"agreement of {resamples.scheme} replicates of one data set"
-    phi = phi_of_resamples(
-        masks,
-        resamples.counts,
-        n_edges=sets.n_edges,
-        always=sets.always,
-        level=level,
-        estimand=estimand,
+    phi, jaccard = (
+        replace(estimate, estimand=estimand, unit=unit)
+        for estimate in (
+            indices.phi_of_resamples(masks, resamples.counts, whole, level=level),
+            indices.jaccard_of_resamples(pairs, resamples.counts, level=level),
+        )
     )
-    jaccard = jaccard_of_resamples(pairs, resamples.counts, level=level, estimand=estimand)
-    phi, jaccard = (replace(estimate, unit=resamples.unit) for estimate in (phi, jaccard))
     size = float(sets.sizes.mean())
     phi, jaccard = least_of_resamples(phi, jaccard, pairs, size=size, n_edges=sets.n_edges)
     return _axis(
         sets,
-        pairs,
         key=key,
-        title=f"{resamples.scheme.capitalize()} of the {resamples.unit}s",
-        unit=resamples.unit,
+        title=f"{resamples.scheme.capitalize()} of the {unit}s",
+        unit=unit,
         phi=phi,
         jaccard=jaccard,
+        jaccard_cv=indices.pairwise_cv(pairs),
         note="Replicates share one data set: not an estimate of agreement between data sets.",
     )
 
@@ -111,25 +90,26 @@ def runs_axis(
     say so.
     """
     sets = pack(masks)
-    contested = sets.masks(sets.contested)
-    pairs = pairwise_jaccard(contested, always=sets.always)
-    estimand = f"agreement of two {unit} runs"
-    phi = phi_of_runs(
-        contested, n_edges=sets.n_edges, always=sets.always, level=level, estimand=estimand
-    )
-    jaccard = jaccard_of_runs(pairs, size=float(sets.sizes.mean()), level=level, estimand=estimand)
-    if chosen and sets.runs > 2:
-        phi, jaccard = (
-            replace(e, interval=f"{e.interval}; {CHOICES}", kind="choices") for e in (phi, jaccard)
-        )
-    return _axis(sets, pairs, key=key, title=title, unit=unit, phi=phi, jaccard=jaccard, note=note)
+    contested, whole = sets.compact
+    pairs = indices.pairwise_jaccard(contested, whole)
+    size, said = float(sets.sizes.mean()), {"estimand": f"agreement of two {unit} runs"}
+    found = []
+    for estimate in (
+        indices.phi_of_runs(contested, whole, level=level),
+        indices.jaccard_of_runs(pairs, size=size, level=level),
+    ):
+        if chosen and sets.runs > 2:
+            said |= {"interval": f"{estimate.interval}; {CHOICES}", "kind": "choices"}
+        found.append(replace(estimate, **said))
+    named = {"key": key, "title": title, "unit": unit, "note": note}
+    cv = indices.pairwise_cv(pairs)
+    return _axis(sets, phi=found[0], jaccard=found[1], jaccard_cv=cv, **named)
 
 
-def _axis(sets: RunSets, pairs: Float[np.ndarray, "run run"], **said) -> Axis:
+def _axis(sets: RunSets, **said) -> Axis:
     return Axis(
         runs=sets.runs,
-        jaccard_cv=pairwise_cv(pairs),
-        chance=mean_chance(sets.sizes, sets.n_edges),
+        chance=indices.mean_chance(sets.sizes, sets.n_edges),
         inclusion=sets.inclusion,
         sizes=sets.sizes.astype(np.float64),
         **said,
@@ -137,15 +117,14 @@ def _axis(sets: RunSets, pairs: Float[np.ndarray, "run run"], **said) -> Axis:
 
 
 def bootstrap_axis(
-    scores: Float[np.ndarray, "example edge"],
+    scores: Scores,
     resamples: Resamples,
     *,
-    size: int | None = None,
+    size: int | Selector,
     signed: bool = False,
-    select: Selector | None = None,
     level: float = 0.95,
 ) -> tuple[Axis, RunSets]:
     """`resample_axis` straight from scores, with the edge sets behind it."""
-    sets = replicate_sets(scores, resamples.weights, size=size, signed=signed, select=select)
+    sets = replicate_sets(scores, resamples.weights, size=size, signed=signed)
     key = "bootstrap" if resamples.unit == "prompt" else f"bootstrap-{resamples.unit}"
     return resample_axis(sets, resamples, key=key, level=level), sets

@@ -9,14 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
+from numpy.random import Generator
 
 from circuitvar.audit.agreement.block_variance import LARGEST_GROWTH, SHARED_DF
 from circuitvar.audit.agreement.close_calls import weight_of_few
 from circuitvar.audit.agreement.halves import EXTRAPOLATED, LEAST_UNITS
-from circuitvar.audit.indices import closed_form_variance, pair_phi
-from circuitvar.audit.indices import phi as phi_of_masks
+from circuitvar.audit.indices import closed_form_variance, pair_phi, phi
 from circuitvar.audit.intervals import below_one_swap, t_interval, unseen_swap
-from circuitvar.audit.resampling import Selector, replicate_sets
+from circuitvar.audit.resampling import Scores, Selector, replicate_sets
 from circuitvar.audit.types import Axis, Estimate
 
 CLOSE_CALL = 0.14
@@ -27,39 +27,29 @@ _SPLITS, _REPLICATES = 24, 16
 
 def with_block_interval(
     axis: Axis,
-    scores: Float[np.ndarray, "example edge"],
+    scores: Scores,
     *,
-    size: int,
-    rng: np.random.Generator,
+    size: int | Selector,
+    rng: Generator,
     signed: bool = False,
     level: float = 0.95,
 ) -> Axis:
     """The bootstrap axis of these prompts with the intervals of `block_intervals`."""
-    phi_, jaccard = block_intervals(
-        axis.phi,
-        axis.jaccard,
-        scores,
-        runs=axis.runs,
-        kept=float(axis.sizes.mean()),
-        size=size,
-        rng=rng,
-        signed=signed,
-        level=level,
-    )
-    return replace(axis, phi=phi_, jaccard=jaccard)
+    how = {"size": size, "rng": rng, "signed": signed, "level": level}
+    kept, found = float(axis.sizes.mean()), (axis.phi, axis.jaccard)
+    found = block_intervals(found, scores, runs=axis.runs, kept=kept, **how)
+    return replace(axis, phi=found[0], jaccard=found[1])
 
 
 def block_intervals(
-    phi: Estimate,
-    jaccard: Estimate,
-    scores: Float[np.ndarray, "example edge"],
+    found: tuple[Estimate, Estimate],
+    scores: Scores,
     *,
     runs: int,
     kept: float,
-    rng: np.random.Generator,
-    size: int | None = None,
+    rng: Generator,
+    size: int | Selector,
     signed: bool = False,
-    select: Selector | None = None,
     level: float = 0.95,
 ) -> tuple[Estimate, Estimate]:
     """(phi, Jaccard) between `runs` bootstrap replicates of these prompts, with block intervals.
@@ -71,45 +61,33 @@ def block_intervals(
     Jaccard J = p / (2 - p) with p the share of a set that the other has, so its SE is that of phi
     times (1 - k/E) (1 + J)²/2.
     """
-    n, edges = scores.shape
-    if not np.isfinite(phi.value) or n < 2 * LEAST_UNITS:
-        return phi, jaccard
+    (n, edges), (value, jaccard) = scores.shape, (estimate.value for estimate in found)
+    if not np.isfinite(value) or n < 2 * LEAST_UNITS:
+        return found
     share = kept / edges
-    variance = bootstrap_variance(
-        scores, phi.value, kept=kept, rng=rng, size=size, signed=signed, select=select
-    )
-    se = float(np.sqrt(variance + replicate_noise(phi.value, runs, kept, share)))
-    slope = (1 - share) * (1 + jaccard.value) ** 2 / 2
-    ends = zip(
-        (phi, jaccard), (se, se * slope), (-1.0, 0.0), unseen_swap(kept, share, level), strict=True
-    )
-    how = {"interval": EXTRAPOLATED, "kind": "subsampling", "n": n, "level": level}
-    first, second = (
-        below_one_swap(
-            t_interval(replace(old, se=spread, **how), df=SHARED_DF, bounds=(floor, 1.0)), swap
-        )
-        for old, spread, floor, swap in ends
-    )
-    return first, second
-
-
-def replicate_noise(value: float, runs: int, kept: float, share: float) -> float:
-    """Monte-Carlo variance of phi of B replicates, from the spread of inclusion alone.
-
-    At most that of independent pairs, 2 (1 - phi)/(k (1 - k/E)) / (B (B - 1)).
-    """
-    return 2 * (1 - value) / (kept * (1 - share)) / (runs * (runs - 1))
+    # Monte-Carlo variance of phi of B replicates: at most that of independent pairs.
+    noise = 2 * (1 - value) / (kept * (1 - share)) / (runs * (runs - 1))
+    variance = bootstrap_variance(scores, value, kept=kept, rng=rng, size=size, signed=signed)
+    se = float(np.sqrt(variance + noise))
+    spreads = (se, se * ((1 - share) * (1 + jaccard) ** 2 / 2))
+    known = {"interval": EXTRAPOLATED, "kind": "subsampling", "n": n, "level": level}
+    ends = []
+    for old, spread, floor, swap in zip(
+        found, spreads, (-1.0, 0.0), unseen_swap(kept, share, level), strict=True
+    ):
+        new = t_interval(replace(old, se=spread, **known), df=SHARED_DF, bounds=(floor, 1.0))
+        ends.append(below_one_swap(new, swap))
+    return ends[0], ends[1]
 
 
 def bootstrap_variance(
-    scores: Float[np.ndarray, "example edge"],
+    scores: Scores,
     value: float,
     *,
     kept: float,
-    rng: np.random.Generator,
-    size: int | None = None,
+    rng: Generator,
+    size: int | Selector,
     signed: bool = False,
-    select: Selector | None = None,
 ) -> float:
     """Variance over data sets of phi between bootstrap replicates.
 
@@ -121,15 +99,14 @@ def bootstrap_variance(
     """
     share = kept / scores.shape[1]
     weights = _block_weights(len(scores), rng)
-    sets = replicate_sets(scores, weights, size=size, signed=signed, select=select)
-    masks = sets.masks(sets.contested).reshape(_SPLITS, 2, _REPLICATES, -1)
-    whole = {"n_edges": sets.n_edges, "always": sets.always}
+    masks, whole = replicate_sets(scores, weights, size=size, signed=signed).compact
+    halves = masks.reshape(_SPLITS, 2, _REPLICATES, -1)
     found, noise, single = np.empty((3, _SPLITS, 2))
     for i in range(_SPLITS):
         for b in range(2):
-            found[i, b] = phi_of_masks(masks[i, b], **whole)
-            noise[i, b] = closed_form_variance(masks[i, b], **whole)
-            single[i, b] = pair_phi(masks[i, b], **whole).var()
+            found[i, b] = phi(halves[i, b], whole)
+            noise[i, b] = closed_form_variance(halves[i, b], whole)
+            single[i, b] = pair_phi(halves[i, b], whole).var()
     between = max(float(found.var(axis=1, ddof=1).mean() - noise.mean()), 0.0)
     p = np.clip([value + (1 - value) * share, found.mean() * (1 - share) + share], 0, 1)
     count = p * (1 - p)
@@ -138,7 +115,7 @@ def bootstrap_variance(
     return max(between * growth, CLOSE_CALL * weight_of_few(swaps) * float(single.mean()))
 
 
-def _block_weights(n: int, rng: np.random.Generator) -> Float[np.ndarray, "replicate example"]:
+def _block_weights(n: int, rng: Generator) -> Float[np.ndarray, "replicate example"]:
     """Bootstrap weights within both halves of random splits, replicates of a half together."""
     half = n // 2
     weights = np.zeros((_SPLITS, 2, _REPLICATES, n), dtype=np.float32)

@@ -10,13 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
+from numpy.random import Generator
 
 from circuitvar.audit.agreement.block_variance import SHARED_DF, halves_variance
 from circuitvar.audit.agreement.close_calls import DECIDE
 from circuitvar.audit.indices import jaccard, mean_chance
 from circuitvar.audit.intervals import below_one_swap, t_interval, unseen_swap
-from circuitvar.audit.resampling import RunSets, Selector, complementary_halves, replicate_sets
+from circuitvar.audit.resampling import (
+    RunSets,
+    Scores,
+    Selector,
+    complementary_halves,
+    replicate_sets,
+)
+from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.confidence import check_confidence
 from circuitvar.tasks.shown import Shown, number
@@ -28,6 +37,8 @@ LEAST_UNITS = 8
 """Fewer prompts or templates than this give no interval."""
 DF = SHARED_DF
 """Degrees of freedom of the interval."""
+SHARES: tuple[float, ...] = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
+"""Sizes of the curve against size, as shares of the graph."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,22 +79,20 @@ def pair_agreement(sets: RunSets) -> tuple[Float[np.ndarray, " pair"], Float[np.
 
 
 def halves_agreement(
-    scores: Float[np.ndarray, "example edge"],
+    scores: Scores,
     *,
-    rng: np.random.Generator | int,
-    size: int | None = None,
+    rng: Generator | int,
+    size: int | Selector,
     signed: bool = False,
-    select: Selector | None = None,
     clusters: Clusters = None,
     pairs: int = 50,
     interval_splits: int = 36,
     level: float = 0.95,
-    memory_mb: float = 64.0,
 ) -> Halves:
     """phi and Jaccard of complementary halves, averaged over `pairs` random splits.
 
     `rng`: a generator, or the seed of one. `clusters`: template of each example; the split is then
-    over templates. `size`, `signed`, `select` as in `replicate_sets`. Interval, from 8 units on,
+    over templates. `size` and `signed` as in `replicate_sets`. Interval, from 8 units on,
     from `interval_splits` further splits of the data (most of the cost; 0 skips it): see
     `block_variance.halves_variance`; t with 7 degrees of freedom, about what that variance is
     worth; the lower end stays below what one unseen swap of an edge would give. Nominal 95 % covers
@@ -100,29 +109,20 @@ def halves_agreement(
     resamples = complementary_halves(len(scores), pairs, rng=rng, clusters=clusters)
 
     def agreement(weights):
-        sets = replicate_sets(
-            scores, weights, size=size, signed=signed, select=select, memory_mb=memory_mb
-        )
+        sets = replicate_sets(scores, weights, size=size, signed=signed)
         return sets, np.stack(pair_agreement(sets))
 
     sets, values = agreement(resamples.weights)
-    units = resamples.counts.shape[1]
-    of_example = unit_of_example(len(scores), clusters)
+    units, unit, kept = resamples.counts.shape[1], resamples.unit, float(sets.sizes.mean())
+    few, share = units < LEAST_UNITS, kept / sets.n_edges
     variance, coarse = np.full(2, np.nan), np.zeros(2, dtype=bool)
-    if interval_splits > 1 and units >= LEAST_UNITS:
-        variance, coarse = halves_variance(
-            agreement,
-            of_example,
-            interval_splits,
-            values=values,
-            size=float(sets.sizes.mean()),
-            share=_share(sets),
-            rng=rng,
-        )
+    if interval_splits > 1 and not few:
+        of_example = unit_of_example(len(scores), clusters)
+        known = {"values": values, "size": kept, "share": share, "rng": rng}
+        variance, coarse = halves_variance(agreement, of_example, interval_splits, **known)
         if pairs > 1:
             variance += values.var(axis=1, ddof=1) / pairs
-    few, unit = units < LEAST_UNITS, resamples.unit
-    known = {
+    said = {
         "level": level,
         "n": units,
         "estimand": f"agreement of fresh samples of {units / 2:g} {unit}s",
@@ -130,29 +130,47 @@ def halves_agreement(
         "unit": unit,
         "missing": f"no interval from fewer than {LEAST_UNITS} {unit}s" if few else "",
     }
-    labels = [
-        f"none ({units} units)" if few else EXTRAPOLATED + f"; {DECIDE}" * int(c) for c in coarse
-    ]
-    phi, jac = (
-        t_interval(
-            Estimate(name, value.mean(), np.sqrt(spread), interval=label, draws=value, **known),
-            df=DF,
-            bounds=(floor, 1.0),
-        )
-        for name, value, spread, floor, label in zip(
-            ("phi", "jaccard"), values, variance, (-1.0, 0.0), labels, strict=True
-        )
-    )
-    phi, jac = (
-        below_one_swap(estimate, swap)
-        for estimate, swap in zip(
-            (phi, jac), unseen_swap(float(sets.sizes.mean()), _share(sets), level), strict=True
-        )
-    )
+    found, swaps = [], unseen_swap(kept, share, level)
+    for i, (name, floor) in enumerate((("phi", -1.0), ("jaccard", 0.0))):
+        label = f"none ({units} units)" if few else EXTRAPOLATED + f"; {DECIDE}" * int(coarse[i])
+        value, se = values[i].mean(), np.sqrt(variance[i])
+        estimate = Estimate(name, value, se, interval=label, draws=values[i], **said)
+        estimate = t_interval(estimate, df=DF, bounds=(floor, 1.0))
+        found.append(below_one_swap(estimate, swaps[i]))
     chance = mean_chance(sets.sizes, sets.n_edges)
-    return Halves(phi, jac, chance, sets, values[0], values[1], resamples.unit)
+    return Halves(found[0], found[1], chance, sets, values[0], values[1], unit)
 
 
-def _share(sets: RunSets) -> float:
-    """Edges kept over all edges."""
-    return float(sets.sizes.mean()) / sets.n_edges
+def size_grid(n_edges: int, size: int) -> tuple[int, ...]:
+    """Increasing sizes from a handful of edges to most of the graph, `size` among them.
+
+    >>> size_grid(479, 47)
+    (5, 10, 24, 47, 48, 96, 192, 287, 383)
+    """
+    grid = {round(share * n_edges) for share in SHARES} | {size}
+    return tuple(sorted(k for k in grid if 5 <= k < n_edges))
+
+
+def size_curve(
+    scores: Scores,
+    *,
+    size: int,
+    clusters: Clusters = None,
+    signed: bool = False,
+    pairs: int = 20,
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """One row per size: k, phi, phi_low, phi_high, jaccard, chance, from complementary halves.
+
+    A Jaccard curve rises with k mechanically; phi and the chance curve show what is left of that.
+    All sizes see the same splits, so the curve is smooth in k.
+    """
+    how = {"clusters": clusters, "signed": signed, "pairs": pairs, "level": level}
+    rows = []
+    for k in size_grid(scores.shape[1], size):
+        rng = stream(seed, "size curve")
+        found = halves_agreement(scores, rng=rng, size=k, interval_splits=12, **how)
+        phi, chance = found.phi, found.chance
+        rows.append((k, phi.value, phi.low, phi.high, found.jaccard.value, chance))
+    return pd.DataFrame(rows, columns=["k", "phi", "phi_low", "phi_high", "jaccard", "chance"])

@@ -6,8 +6,11 @@ models look alike, so its overlap is an upper estimate and is reported with the 
 same matching gives to shuffled scores.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from numpy.random import Generator
 from scipy.optimize import linear_sum_assignment
 
 from circuitvar.audit.agreement.axis import runs_axis
@@ -16,13 +19,13 @@ from circuitvar.audit.types import Axis
 from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.graph import Graph
 
+Edge = Float[np.ndarray, " edge"]
+Dense = Float[np.ndarray, "src dst"]
 MATCHED = "seed-matched"
 """Key of the axis over training seeds after matching heads."""
 
 
-def match_heads(
-    graph: Graph, scores: Float[np.ndarray, " edge"], reference: Float[np.ndarray, " edge"]
-) -> Float[np.ndarray, " edge"]:
+def match_heads(graph: Graph, scores: Edge, reference: Edge) -> Edge:
     """`scores` with the heads of every layer renamed to look most like `reference`.
 
     Layer by layer, heads are assigned (Hungarian method) so that the sum of products of |score|
@@ -52,7 +55,7 @@ def seed_axis_matched(
     means: Float[np.ndarray, "run edge"],
     size: int,
     *,
-    rng: np.random.Generator,
+    rng: Generator,
     signed: bool = False,
     level: float = 0.95,
 ) -> Axis:
@@ -76,10 +79,10 @@ def seed_axis_matched(
         note="Heads of each layer renamed to look most like the first seed: an upper estimate.",
     )
     chance = mean_pairwise(pairwise_jaccard(matched(shuffled)))
-    return Axis(**{**vars(axis), "chance": chance})
+    return replace(axis, chance=chance)
 
 
-def _dense(graph: Graph, scores: Float[np.ndarray, " edge"]) -> Float[np.ndarray, "src dst"]:
+def _dense(graph: Graph, scores: Edge) -> Dense:
     dense = np.zeros(graph.exists.shape)
     dense[graph.edge_src, graph.edge_dst] = scores
     return dense
@@ -96,9 +99,7 @@ def _slots(graph: Graph, layer: int) -> Int[np.ndarray, "slot head"]:
     return first + np.arange(3 * graph.n_heads).reshape(3, graph.n_heads)
 
 
-def _profiles(
-    graph: Graph, dense: Float[np.ndarray, "src dst"], layer: int
-) -> Float[np.ndarray, "head feature"]:
+def _profiles(graph: Graph, dense: Dense, layer: int) -> Float[np.ndarray, "head feature"]:
     rows, slots = _heads(graph, layer), _slots(graph, layer)
     strength = np.abs(dense)
     features = [strength[: rows[0], columns].T for columns in slots]
@@ -110,9 +111,7 @@ def _profiles(
     return np.concatenate([*features, strength[rows][:, fixed]], axis=1)
 
 
-def _rename(
-    graph: Graph, dense: Float[np.ndarray, "src dst"], layer: int, order: Int[np.ndarray, " head"]
-) -> Float[np.ndarray, "src dst"]:
+def _rename(graph: Graph, dense: Dense, layer: int, order: Int[np.ndarray, " head"]) -> Dense:
     """Head h of the result is head order[h] of the input."""
     renamed = dense.copy()
     rows = _heads(graph, layer)
@@ -123,9 +122,7 @@ def _rename(
     return renamed
 
 
-def _shuffle_within_destination(
-    graph: Graph, scores: Float[np.ndarray, " edge"], rng: np.random.Generator
-) -> Float[np.ndarray, " edge"]:
+def _shuffle_within_destination(graph: Graph, scores: Edge, rng: Generator) -> Edge:
     shuffled = scores.copy()
     for dst in range(len(graph.destinations)):
         columns = np.flatnonzero(graph.edge_dst == dst)

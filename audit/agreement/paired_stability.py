@@ -10,29 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from numpy.random import Generator
 
+from circuitvar.audit import indices, intervals
 from circuitvar.audit.agreement.block_variance import DIFFERENCE_DF, difference_variance
 from circuitvar.audit.agreement.halves import LEAST_UNITS, pair_agreement
-from circuitvar.audit.indices import (
-    leave_one_run_out,
-    mean_pairwise,
-    off_diagonal,
-    pair_phi,
-    pairwise_jaccard,
-    phi,
-    row_projections,
-)
-from circuitvar.audit.intervals import (
-    few_runs_se,
-    resample_se,
-    row_jackknife_se,
-    t_interval,
-    tied_runs_se,
-    unseen_swap,
-    with_unseen_swap,
-)
 from circuitvar.audit.resampling import (
     Resamples,
+    RunSets,
+    Scores,
     complementary_halves,
     replicate_sets,
     template_means,
@@ -41,7 +27,6 @@ from circuitvar.audit.types import Estimate
 from circuitvar.circuits.find import top_n_masks
 from circuitvar.tasks.units import Clusters, unit_of_example
 
-Scores = Float[np.ndarray, "example edge"]
 _SPLITS = 24
 
 
@@ -52,6 +37,10 @@ class Selected:
     scores: Scores
     size: int
     signed: bool = False
+
+    def replicates(self, weights: Float[np.ndarray, "replicate example"]) -> RunSets:
+        """The circuit of every replicate."""
+        return replicate_sets(self.scores, weights, size=self.size, signed=self.signed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +60,7 @@ def halves_change(
     first: Selected,
     second: Selected,
     *,
-    rng: np.random.Generator,
+    rng: Generator,
     clusters: Clusters = None,
     pairs: int = 50,
     level: float = 0.95,
@@ -81,17 +70,12 @@ def halves_change(
     The variance of the difference over data sets is `block_variance.difference_variance`; t with
     `DIFFERENCE_DF` degrees of freedom. No interval below 8 units.
     """
-    n = len(first.scores)
+    n, sides = len(first.scores), (first, second)
     resamples = complementary_halves(n, pairs, rng=rng, clusters=clusters)
 
     def agreement(weights) -> tuple[np.ndarray, np.ndarray]:
-        both = [
-            np.stack(
-                pair_agreement(replicate_sets(s.scores, weights, size=s.size, signed=s.signed))
-            )
-            for s in (first, second)
-        ]
-        return np.stack(both), both[1] - both[0]
+        both = np.stack([pair_agreement(s.replicates(weights)) for s in sides])
+        return both, both[1] - both[0]
 
     both, gap = agreement(resamples.weights)
     units = resamples.counts.shape[1]
@@ -100,22 +84,9 @@ def halves_change(
         of_example = unit_of_example(n, clusters)
         variance = difference_variance(agreement, of_example, _SPLITS, rng=rng)
         variance += gap.var(axis=1, ddof=1) / pairs if pairs > 1 else 0.0
-    unit = resamples.unit
-    found = [
-        _change(
-            name,
-            both[0, i].mean(),
-            both[1, i].mean(),
-            np.sqrt(variance[i]),
-            df=DIFFERENCE_DF,
-            n=units,
-            level=level,
-            how=f"the same halves of the {unit}s",
-            least=_unseen_swap(first, second, level)[i],
-        )
-        for i, name in enumerate(("phi", "jaccard"))
-    ]
-    return found[0], found[1]
+    how = {"df": DIFFERENCE_DF, "n": units, "how": f"the same halves of the {resamples.unit}s"}
+    least = _unseen_swap(first, second, level)
+    return _changes(both.mean(axis=2), np.sqrt(variance), least=least, level=level, **how)
 
 
 def bootstrap_change(
@@ -125,31 +96,19 @@ def bootstrap_change(
 
     Infinitesimal jackknife of the difference, t(n-1), at least that of one unseen swap.
     """
-    values, terms = [], []
-    for s in (first, second):
-        sets = replicate_sets(s.scores, resamples.weights, size=s.size, signed=s.signed)
-        masks, whole = sets.masks(sets.contested), {"n_edges": sets.n_edges, "always": sets.always}
-        projections = row_projections(masks, **whole)
-        pairs = pairwise_jaccard(masks, always=sets.always)
-        own, mean = _means_with_others(pairs), mean_pairwise(pairs)
-        values.append((phi(masks, **whole), mean))
+    values, terms, counts = [], [], resamples.counts
+    for side in (first, second):
+        masks, whole = side.replicates(resamples.weights).compact
+        projections = indices.row_projections(masks, whole)
+        pairs = indices.pairwise_jaccard(masks, whole)
+        mean = indices.mean_pairwise(pairs)
+        values.append((indices.phi(masks, whole), mean))
+        own = indices.means_with_others(pairs)
         terms.append((2 * (projections - projections.mean()), 2 * (own - mean)))
-    units = resamples.counts.shape[1]
-    found = [
-        _change(
-            name,
-            values[0][i],
-            values[1][i],
-            resample_se(resamples.counts, terms[1][i] - terms[0][i]),
-            df=units - 1,
-            n=units,
-            level=level,
-            how="the same bootstrap replicates",
-            least=_unseen_swap(first, second, level)[i],
-        )
-        for i, name in enumerate(("phi", "jaccard"))
-    ]
-    return found[0], found[1]
+    se = [intervals.resample_se(counts, terms[1][i] - terms[0][i]) for i in range(2)]
+    units, least = counts.shape[1], _unseen_swap(first, second, level)
+    how = {"df": units - 1, "n": units, "how": "the same bootstrap replicates"}
+    return _changes(np.array(values), se, least=least, level=level, **how)
 
 
 def template_change(
@@ -160,67 +119,39 @@ def template_change(
     Jackknife over templates, t(T-1), with the floors of `runs_interval` for tied and for few runs,
     and one unseen swap.
     """
-    masks = [
-        top_n_masks(template_means(s.scores, templates)[0], s.size, signed=s.signed)
-        for s in (first, second)
-    ]
-    runs = len(masks[0])
-
-    pairs = [pairwise_jaccard(m) for m in masks]
-    sizes = [float(m.sum(axis=1).mean()) for m in masks]
+    values, left_out, each, few = [], [], [], []
+    for side in (first, second):
+        means = template_means(side.scores, templates)[0]
+        masks = top_n_masks(means, side.size, signed=side.signed)
+        pairs, size = indices.pairwise_jaccard(masks), float(masks.sum(axis=1).mean())
+        jaccard = indices.mean_pairwise(pairs)
+        values.append((indices.phi(masks), jaccard))
+        left_out.append((indices.leave_one_run_out(masks), _jaccard_without_run(pairs)))
+        each.append((indices.pair_phi(masks), indices.off_diagonal(pairs)))
+        se = intervals.few_runs_se(2 * jaccard / (1 + jaccard), size, len(masks))
+        free = 1 - size / masks.shape[1]
+        few.append((se / free if free > 0 else 0.0, se * ((1 + jaccard) ** 2 / 2)))
+    runs = len(left_out[0][0])
     least = _unseen_swap(first, second, level, pairs=runs // 2) if runs > 2 else (0.0, 0.0)
-
-    def change(i: int, name: str, values, left_out, each, few) -> Change:
-        se = row_jackknife_se(left_out(masks[1]) - left_out(masks[0]))
+    spreads = []
+    for i in range(2):
+        se = intervals.row_jackknife_se(left_out[1][i] - left_out[0][i])
         if least[i] > 0:
-            se = max(se, tied_runs_se(each[1] - each[0], runs), math.hypot(*few))
-        return _change(
-            name,
-            values[0],
-            values[1],
-            se,
-            df=runs - 1,
-            n=runs,
-            level=level,
-            how="the same templates",
-            least=least[i],
-        )
-
-    agreement = [mean_pairwise(p) for p in pairs]
-    few = [few_runs_se(2 * j / (1 + j), k, runs) for j, k in zip(agreement, sizes, strict=True)]
-    slopes = [(1 + j) ** 2 / 2 for j in agreement]
-    free = [1 - k / masks[0].shape[1] for k in sizes]
-    return (
-        change(
-            0,
-            "phi",
-            [phi(m) for m in masks],
-            leave_one_run_out,
-            [pair_phi(m) for m in masks],
-            [f / x if x > 0 else 0.0 for f, x in zip(few, free, strict=True)],
-        ),
-        change(
-            1,
-            "jaccard",
-            agreement,
-            _jaccard_without_run,
-            [off_diagonal(p) for p in pairs],
-            [f * x for f, x in zip(few, slopes, strict=True)],
-        ),
-    )
+            tied = intervals.tied_runs_se(each[1][i] - each[0][i], runs)
+            se = max(se, tied, math.hypot(few[0][i], few[1][i]))
+        spreads.append(se)
+    how = {"df": runs - 1, "n": runs, "how": "the same templates"}
+    return _changes(np.array(values), spreads, least=least, level=level, **how)
 
 
-def _means_with_others(pairs: Float[np.ndarray, "run run"]) -> Float[np.ndarray, " run"]:
-    return (pairs.sum(axis=1) - np.diag(pairs)) / (len(pairs) - 1)
-
-
-def _jaccard_without_run(masks) -> Float[np.ndarray, " run"]:
+def _jaccard_without_run(pairs) -> Float[np.ndarray, " run"]:
     """Mean pairwise Jaccard without run i, for every i."""
-    pairs, runs = pairwise_jaccard(masks), len(masks)
+    runs = len(pairs)
     if runs < 3:
         return np.full(runs, np.nan)
-    total = runs * (runs - 1) * mean_pairwise(pairs)
-    return (total - 2 * (runs - 1) * _means_with_others(pairs)) / ((runs - 1) * (runs - 2))
+    total = runs * (runs - 1) * indices.mean_pairwise(pairs)
+    rest = total - 2 * (runs - 1) * indices.means_with_others(pairs)
+    return rest / ((runs - 1) * (runs - 2))
 
 
 def _unseen_swap(
@@ -234,13 +165,16 @@ def _unseen_swap(
     same = (first.size, first.signed) == (second.size, second.signed)
     if size >= edges or (same and np.array_equal(first.scores, second.scores)):
         return 0.0, 0.0
-    return unseen_swap(size, size / edges, level, pairs=max(pairs, 1))
+    return intervals.unseen_swap(size, size / edges, level, pairs=max(pairs, 1))
 
 
-def _change(
-    name, first, second, se, *, df: int, n: int, level: float, how: str, least: float = 0.0
-) -> Change:
-    gap = Estimate("difference", second - first, se, level=level, n=n, interval=f"paired: {how}")
-    gap = t_interval(gap, df=df)
-    gap = with_unseen_swap(gap, least, bounds=(-2.0, 2.0))
-    return Change(name, float(first), float(second), gap, df)
+def _changes(both, se, *, least, level: float, df: int, n: int, how: str) -> tuple[Change, Change]:
+    """The changes of phi and Jaccard: values of the first and of the second, SEs of the gaps."""
+    found = []
+    for i, name in enumerate(("phi", "jaccard")):
+        first, second = (float(value) for value in both[:, i])
+        known = {"level": level, "n": n, "interval": f"paired: {how}"}
+        gap = intervals.t_interval(Estimate("difference", second - first, se[i], **known), df=df)
+        gap = intervals.with_unseen_swap(gap, least[i], bounds=(-2.0, 2.0))
+        found.append(Change(name, first, second, gap, df))
+    return found[0], found[1]

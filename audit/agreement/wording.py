@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
+from numpy.random import Generator
 
 from circuitvar.audit.indices import mean_pairwise, pairwise_jaccard, phi, phi_of_runs
+from circuitvar.audit.resampling import Scores, membership
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.find import top_n_masks
 
@@ -28,25 +30,21 @@ class Wording:
     groups_jaccard: float
 
 
-def group_means(
-    scores: Float[np.ndarray, "example edge"], labels: np.ndarray
-) -> Float[np.ndarray, "group edge"]:
+def group_means(scores: Scores, labels: np.ndarray) -> Float[np.ndarray, "group edge"]:
     """Mean score per label, labels in sorted order."""
-    names, code = np.unique(labels, return_inverse=True)
     # In the scores' own precision: a float64 copy of the matrix per grouping would be the cost.
-    member = np.zeros((len(names), len(scores)), dtype=scores.dtype)
-    member[code, np.arange(len(scores))] = 1
+    member = membership(np.unique(labels, return_inverse=True)[1], scores.dtype)
     return (member @ scores) / member.sum(axis=1, keepdims=True)
 
 
 def wording(
-    scores: Float[np.ndarray, "example edge"],
+    scores: Scores,
     templates: tuple[str, ...],
     *,
     size: int,
     signed: bool = False,
     level: float = 0.95,
-    rng: np.random.Generator,
+    rng: Generator,
 ) -> Wording:
     """phi of random groups, a mean over 39 groupings, minus phi of templates.
 

@@ -150,11 +150,11 @@ def _block_interval(
     if drawn_from is None:
         return found
     return block_intervals(
-        *found,
+        found,
         drawn_from.scores,
         runs=len(rows),
         kept=size,
-        select=drawn_from.select,
+        size=drawn_from.select,
         rng=stream(seed, "blocks of a design"),
         level=level,
     )

@@ -72,18 +72,16 @@ def certified_circuit(
     scores: Float[np.ndarray, "example edge"],
     *,
     rng: np.random.Generator,
-    size: int | None = None,
+    size: int | Selector,
     signed: bool = False,
-    select: Selector | None = None,
     p_delete: float = 0.9,
     replicates: int = 1000,
     clusters: Clusters = None,
     alpha: float = 0.05,
-    simultaneous: bool = True,
 ) -> Certificates:
     """`certify` from per-example scores; with `clusters` the edits are of whole templates.
 
-    `size`, `signed` and `select` as in `replicate_sets`.
+    `size` and `signed` as in `replicate_sets`.
 
     Raises
     ------
@@ -96,7 +94,5 @@ def certified_circuit(
             f"p_delete {p_delete} leaves {resamples.size:.1f} {resamples.unit}s on average; "
             "lower it or add prompts"
         )
-    sets = replicate_sets(scores, resamples.weights, size=size, signed=signed, select=select)
-    return certify(
-        sets.counts, replicates, p_delete=p_delete, alpha=alpha, simultaneous=simultaneous
-    )
+    sets = replicate_sets(scores, resamples.weights, size=size, signed=signed)
+    return certify(sets.counts, replicates, p_delete=p_delete, alpha=alpha)

@@ -228,7 +228,7 @@ def observed_points(
         for r in range(repeats):
             cut = disjoint_blocks(len(scores), block, rng=rng, clusters=clusters)
             sets = replicate_sets(scores, cut.weights, size=size, signed=signed)
-            values[r] = phi(sets.masks(sets.contested), n_edges=sets.n_edges, always=sets.always)
+            values[r] = phi(*sets.compact)
         low, high = float(values.min()), float(values.max())
         rows.append((int(block), float(values.mean()), low, high, "observed"))
     return pd.DataFrame(rows, columns=["units", "phi", "low", "high", "kind"])

@@ -1,14 +1,14 @@
 """Indices of agreement between sets and rankings: phi, Jaccard, RBO, rank correlation."""
 
-from circuitvar.audit.indices.fagin import footrule_distance, kendall_distance
 from circuitvar.audit.indices.inclusion import CLASSES, CORE, NOISE, classify
 from circuitvar.audit.indices.jaccard import (
-    jaccard_of_resamples, jaccard_of_runs, jaccard_to, mean_chance, mean_pairwise, off_diagonal,
-    overlaps, pairwise_cv, pairwise_jaccard, size_matched_jaccard,
+    jaccard_of_resamples, jaccard_of_runs, jaccard_to, mean_chance, mean_pairwise,
+    means_with_others, medoid, off_diagonal, overlaps, pairwise_cv, pairwise_jaccard,
+    size_matched_jaccard, to_medoid,
 )
-from circuitvar.audit.indices.medoid import medoid, to_medoid
 from circuitvar.audit.indices.midranks import (
-    midranks, tie_ranks, unit_ranks, weighted_auroc, weighted_average_precision,
+    auroc, average_precision, midranks, tie_ranks, unit_ranks, weighted_auroc,
+    weighted_average_precision,
 )
 from circuitvar.audit.indices.phi import (
     closed_form_variance, leave_one_run_out, pair_phi, phi, phi_from_counts, phi_of_resamples,
@@ -16,10 +16,9 @@ from circuitvar.audit.indices.phi import (
 )
 from circuitvar.audit.indices.phi_tests import phi_difference, phi_test
 from circuitvar.audit.indices.rank import (
-    kendall_w, mean_spearman, mean_spearman_of_runs, spearman, weighted_tau,
+    footrule_distance, kendall_distance, kendall_w, mean_spearman, mean_spearman_of_runs, rbo,
+    spearman, weighted_tau,
 )
-from circuitvar.audit.indices.rbo import rbo
-from circuitvar.audit.indices.recovery import auroc, average_precision
 from circuitvar.circuits.overlap import (
     chance_jaccard, jaccard, kuncheva, overlap_coefficient, overlap_p_value, stratified_chance,
 )
@@ -29,9 +28,9 @@ __all__ = [
     "closed_form_variance", "footrule_distance", "jaccard", "jaccard_of_resamples",
     "jaccard_of_runs", "jaccard_to", "kendall_distance", "kendall_w", "kuncheva",
     "leave_one_run_out", "mean_chance", "mean_pairwise", "mean_spearman", "mean_spearman_of_runs",
-    "medoid", "midranks", "off_diagonal", "overlap_coefficient", "overlap_p_value", "overlaps",
-    "pair_phi", "pairwise_cv", "pairwise_jaccard", "phi", "phi_difference", "phi_from_counts",
-    "phi_of_resamples", "phi_of_runs", "phi_test", "rbo", "row_projections", "size_matched_jaccard",
-    "spearman", "stratified_chance", "tie_ranks", "to_medoid", "unit_ranks", "weighted_auroc",
-    "weighted_average_precision", "weighted_tau",
+    "means_with_others", "medoid", "midranks", "off_diagonal", "overlap_coefficient",
+    "overlap_p_value", "overlaps", "pair_phi", "pairwise_cv", "pairwise_jaccard", "phi",
+    "phi_difference", "phi_from_counts", "phi_of_resamples", "phi_of_runs", "phi_test", "rbo",
+    "row_projections", "size_matched_jaccard", "spearman", "stratified_chance", "tie_ranks",
+    "to_medoid", "unit_ranks", "weighted_auroc", "weighted_average_precision", "weighted_tau",
 ]

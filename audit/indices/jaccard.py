@@ -7,31 +7,23 @@ without `mean_chance`. M runs give M(M-1)/2 dependent pairs: intervals resample 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from circuitvar.audit.indices.phi import overlaps
-from circuitvar.audit.intervals import (
-    RESAMPLE_INTERVALS,
-    OfShared,
-    ResampleInterval,
-    all_runs_equal,
-    interval_of_runs,
-    resample_se,
-    t_interval,
-    unseen_swap,
-    without_interval,
-)
+from circuitvar.audit import intervals
+from circuitvar.audit.indices.phi import Masks, overlaps
+from circuitvar.audit.resampling import Whole
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.overlap import chance_jaccard, jaccard
 
 Pairs = Float[np.ndarray, "run run"]
+Runs = Float[np.ndarray, " run"]
 
 
-def pairwise_jaccard(masks: Bool[np.ndarray, "run edge"], *, always: int = 0) -> Pairs:
+def pairwise_jaccard(masks: Masks, whole: Whole | None = None) -> Pairs:
     """Jaccard of every two runs; NaN for two empty circuits.
 
     >>> pairwise_jaccard(np.array([[1, 1, 1, 0], [0, 1, 1, 1]], dtype=bool))[0, 1].item()
     0.5
     """
-    shared = overlaps(masks, always=always).astype(np.float64)
+    shared = overlaps(masks, whole).astype(np.float64)
     sizes = np.diag(shared).copy()
     union = sizes[:, None] + sizes[None, :]
     union -= shared
@@ -64,72 +56,58 @@ def pairwise_cv(pairs: Pairs) -> float:
     return float(values.std(ddof=1) / mean) if len(values) > 1 and mean > 0 else float("nan")
 
 
-def jaccard_of_runs(
-    pairs: Pairs,
-    *,
-    size: float,
-    level: float = 0.95,
-    estimand: str = "agreement of independent runs",
-) -> Estimate:
+def means_with_others(pairs: Pairs) -> Runs:
+    """Mean value of each run with the others."""
+    return (pairs.sum(axis=1) - np.diag(pairs)) / (len(pairs) - 1)
+
+
+def jaccard_of_runs(pairs: Pairs, *, size: float, level: float = 0.95) -> Estimate:
     """Mean pairwise value of M independent runs with the interval of `interval_of_runs`.
 
-    `size` is the mean size of the sets. No interval for M = 2.
-
-    When all runs agree the interval is that of `phi.phi_of_runs` with disagreement counted as 0:
-    the lower end is (1 - level)^(2/(M-1)).
+    `size` is the mean size of the sets. No interval for M = 2. When all runs agree the interval is
+    that of `phi.phi_of_runs` with disagreement counted as 0.
     """
     runs, value = len(pairs), mean_pairwise(pairs)
     if runs < 3 or not np.isfinite(value):
-        return without_interval("jaccard", value, runs, level=level, estimand=estimand)
+        return intervals.without_interval("jaccard", value, runs, level)
     each, rows = off_diagonal(pairs), pairs.sum(axis=1) - np.diag(pairs)
     if (each == 1).all():
-        return all_runs_equal("jaccard", runs, level=level, estimand=estimand)
-    index = OfShared(
+        return intervals.all_runs_equal("jaccard", runs, level)
+    index = intervals.OfShared(
         "jaccard",
+        value,
         shared=2 * value / (1 + value),
         slope=(1 + value) ** 2 / 2,
         size=size,
-        swap=unseen_swap(size, 0.0, level, pairs=runs // 2)[1],
+        swap=intervals.unseen_swap(size, 0.0, level, pairs=runs // 2)[1],
         floor=0.0,
     )
     left_out = (rows.sum() - 2 * rows) / ((runs - 1) * (runs - 2))
-    return interval_of_runs(index, value, left_out, each, level=level, estimand=estimand)
+    return intervals.interval_of_runs(index, left_out, each, level=level)
 
 
 def jaccard_of_resamples(
-    pairs: Float[np.ndarray, "replicate replicate"],
-    counts: Float[np.ndarray, "replicate unit"],
+    pairs: Pairs,
+    counts: Float[np.ndarray, "run unit"],
     *,
     level: float = 0.95,
-    method: ResampleInterval = "ij",
-    estimand: str = "agreement of resamples of one data set",
+    method: intervals.ResampleInterval = "ij",
 ) -> Estimate:
     """Mean pairwise value over B resamples of one data set, with an interval over data sets.
 
     t_b = 2 (J_b - J) with J_b the mean of replicate b against the others; see
     `intervals.resample_se`.
     """
-    replicates, units, value = len(pairs), counts.shape[1], mean_pairwise(pairs)
-    se = float("nan")
-    if replicates > 2 and np.isfinite(value):
-        own = (pairs.sum(axis=1) - np.diag(pairs)) / (replicates - 1)
-        left_out = mean_without_unit(pairs, counts) if method == "jab" else None
-        se = resample_se(counts, 2 * (own - value), method=method, without_unit=left_out)
-    estimate = Estimate(
-        "jaccard",
-        value,
-        se,
-        level=level,
-        n=units,
-        interval=RESAMPLE_INTERVALS[method],
-        estimand=estimand,
-        kind="resamples",
-    )
-    return t_interval(estimate, df=units - 1, bounds=(0.0, 1.0))
+    value, terms = mean_pairwise(pairs), None
+    if len(pairs) > 2 and np.isfinite(value):
+        terms = 2 * (means_with_others(pairs) - value)
+    left_out = mean_without_unit(pairs, counts) if method == "jab" else None
+    how = {"level": level, "method": method, "without_unit": left_out}
+    return intervals.interval_of_resamples("jaccard", value, counts, terms, floor=0.0, **how)
 
 
 def mean_without_unit(
-    pairs: Float[np.ndarray, "replicate replicate"], counts: Float[np.ndarray, "replicate unit"]
+    pairs: Pairs, counts: Float[np.ndarray, "run unit"]
 ) -> Float[np.ndarray, " unit"]:
     """Mean over pairs of replicates that both lack unit i, for every i; NaN below 2 of them."""
     lacking = (counts == 0).T.astype(np.float64)
@@ -158,9 +136,7 @@ def mean_chance(sizes: Int[np.ndarray, " run"], n_edges: int) -> float:
     return float(total / weight) if weight else float("nan")
 
 
-def jaccard_to(
-    masks: Bool[np.ndarray, "run edge"], reference: Bool[np.ndarray, " edge"]
-) -> Float[np.ndarray, " run"]:
+def jaccard_to(masks: Masks, reference: Bool[np.ndarray, " edge"]) -> Runs:
     """Jaccard of each run to one circuit, e.g. the medoid."""
     return jaccard(masks.sum(axis=1), reference.sum(), (masks & reference).sum(axis=1))
 
@@ -180,3 +156,28 @@ def size_matched_jaccard(
         pairs[here] = jaccard(size, size, overlap)[here]
     np.fill_diagonal(pairs, np.where(np.asarray(sizes) > 0, 1.0, np.nan))
     return pairs
+
+
+def medoid(pairs: Pairs) -> int:
+    """Run with the highest mean Jaccard to the others; the first of them on ties.
+
+    "Jaccard to the median circuit" (Méloux et al., arXiv 2510.00845) is not defined in what we
+    could read; ours is to the medoid, which is one of the runs. A majority circuit need not be: it
+    can have a size that no run has, or be empty.
+
+    >>> medoid(np.array([[1, 0.5, 0.1], [0.5, 1, 0.4], [0.1, 0.4, 1]]))
+    1
+
+    Raises
+    ------
+    ValueError
+        There is no run.
+    """
+    if not len(pairs):
+        raise ValueError("no runs, so no medoid; pass at least one")
+    return int(np.argmax(np.nan_to_num(pairs, nan=0.0).sum(axis=1)))
+
+
+def to_medoid(pairs: Pairs) -> Runs:
+    """Jaccard of every run to the medoid (1 for the medoid itself)."""
+    return pairs[medoid(pairs)]

@@ -6,10 +6,12 @@ follows from one sort and one matrix product.
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 Column = Float[np.ndarray, " sample"]
 Matrix = Float[np.ndarray, "sample column"]
+Scores = Float[np.ndarray, " edge"]
+Truth = Bool[np.ndarray, " edge"]
 
 
 def tie_ranks(values: Column, weights: Column) -> Column:
@@ -69,3 +71,43 @@ def weighted_average_precision(
         precision = np.where(calls > 0, hits / calls, 0.0)
         gain = np.diff(hits, axis=0, prepend=0) / hits[-1]
         return (gain * precision).sum(axis=0)
+
+
+def auroc(scores: Scores, truth: Truth) -> float:
+    """Probability that a true edge outranks another edge, ties counting half (Mann-Whitney).
+
+    >>> auroc(np.array([3.0, 2.0, 1.0, 0.0]), np.array([True, False, True, False]))
+    0.75
+
+    Raises
+    ------
+    ValueError
+        Shapes differ, or no edge or every edge is true.
+    """
+    return float(weighted_auroc(scores, _labels(scores, truth), np.ones(len(scores)))[0])
+
+
+def average_precision(scores: Scores, truth: Truth) -> float:
+    """Mean over true edges of the precision at their score; tied edges share one precision.
+
+    AP = sum_t (R_t - R_(t-1)) P_t over thresholds t, without interpolation.
+
+    >>> round(average_precision(np.array([3.0, 2.0, 1.0]), np.array([True, False, True])), 4)
+    0.8333
+
+    Raises
+    ------
+    ValueError
+        Shapes differ, or no edge or every edge is true.
+    """
+    labels = _labels(scores, truth)
+    return float(weighted_average_precision(scores, labels, np.ones(len(scores)))[0])
+
+
+def _labels(scores: np.ndarray, truth: np.ndarray) -> Matrix:
+    if scores.shape != truth.shape or not 0 < truth.sum() < truth.size:
+        raise ValueError(
+            f"{scores.size} scores and {int(truth.sum())} true edges of {truth.size}; give one "
+            "score per edge, and a circuit that is neither empty nor everything"
+        )
+    return truth[:, None].astype(float)

@@ -10,15 +10,15 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import t as student_t
 
-from circuitvar.audit.indices.phi import phi, phi_of_runs, row_projections
+from circuitvar.audit.indices.phi import Masks, phi, phi_of_runs, row_projections
 from circuitvar.audit.intervals import resample_se, t_interval
 from circuitvar.audit.types import Estimate
 
 
 def phi_difference(
-    masks_a: Bool[np.ndarray, "replicate edge"],
+    masks_a: Masks,
     masks_b: Bool[np.ndarray, "other edge"],
-    counts: Float[np.ndarray, "replicate unit"] | None = None,
+    counts: Float[np.ndarray, "run unit"] | None = None,
     *,
     level: float = 0.95,
 ) -> Estimate:
@@ -33,24 +33,14 @@ def phi_difference(
         a, b = (phi_of_runs(masks, level=level) for masks in (masks_a, masks_b))
         low = gap - float(np.hypot(b.value - b.low, a.high - a.value))
         high = gap + float(np.hypot(b.high - b.value, a.value - a.low))
-        return Estimate(
-            "phi difference",
-            gap,
-            float(np.hypot(a.se, b.se)),
-            max(low, -2.0),
-            min(high, 2.0),
-            level,
-            min(len(masks_a), len(masks_b)),
-            "independent groups, row jackknife",
-            kind="runs",
-            unit="run",
-        )
+        se, n = float(np.hypot(a.se, b.se)), min(len(masks_a), len(masks_b))
+        ends, how = (max(low, -2.0), min(high, 2.0)), "independent groups, row jackknife"
+        return Estimate("phi difference", gap, se, *ends, level, n, how, kind="runs", unit="run")
     t = 2 * (row_projections(masks_b) - row_projections(masks_a))
-    finite = bool(np.isfinite(t).all())
-    se = resample_se(counts, t - t.mean()) if finite else float("nan")
-    df = counts.shape[1] - 1
-    estimate = Estimate("phi difference", gap, se, level=level, n=df + 1, kind="resamples")
-    return t_interval(replace(estimate, interval="paired infinitesimal jackknife"), df=df)
+    se = resample_se(counts, t - t.mean()) if np.isfinite(t).all() else float("nan")
+    df, how = counts.shape[1] - 1, "paired infinitesimal jackknife"
+    found = Estimate("phi difference", gap, se, level=level, n=df + 1, interval=how)
+    return t_interval(replace(found, kind="resamples"), df=df)
 
 
 def phi_test(

@@ -7,13 +7,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtr, ndtri
 
-from circuitvar.audit.resampling import Resamples
-
-_BLOCK = 2048
+from circuitvar.audit.resampling import Resamples, Scores, columns
 
 
 def bca_means(
-    scores: Float[np.ndarray, "example edge"], resamples: Resamples, *, level: float = 0.95
+    scores: Scores, resamples: Resamples, *, level: float = 0.95
 ) -> tuple[Float[np.ndarray, " edge"], Float[np.ndarray, " edge"]]:
     """(low, high) of each edge's mean.
 
@@ -28,8 +26,7 @@ def bca_means(
         )
     tail = np.array([(1 - level) / 2, (1 + level) / 2])
     ends = np.empty((2, scores.shape[1]))
-    for start in range(0, scores.shape[1], _BLOCK):
-        part = slice(start, start + _BLOCK)
+    for part in columns(scores.shape[1], 2048):
         block = scores[:, part].astype(np.float64)
         mean = block.mean(axis=0)
         deviation = block - mean
@@ -47,7 +44,7 @@ def bca_means(
     return ends[0], ends[1]
 
 
-def _quantiles(ordered: Float[np.ndarray, "replicate edge"], p: Float[np.ndarray, "end edge"]):
+def _quantiles(ordered, p) -> Float[np.ndarray, "end edge"]:
     """Linear interpolation in each column at its own probability."""
     place = p * (len(ordered) - 1)
     lower = np.floor(place).astype(np.int64)

@@ -11,11 +11,14 @@ from jaxtyping import Float
 from scipy.optimize import brentq
 from scipy.special import betaln
 
-from circuitvar.audit.intervals.betting import betting_sequence
 from circuitvar.audit.types import Estimate
 
+Times = Float[np.ndarray, " time"]
 LEAST = 30
 """Observations before the asymptotic sequence may be used."""
+_TRUNCATED = 0.75
+"""Largest share of the capital that is bet."""
+_POINTS = 2001
 
 
 def asymptotic_rho(t_star: int, *, alpha: float = 0.05) -> float:
@@ -47,8 +50,8 @@ def asymptotic_half_width(t, sd, *, t_star: int, alpha: float = 0.05):
 
 
 def asymptotic_sequence(
-    values: Float[np.ndarray, " time"], *, t_star: int | None = None, alpha: float = 0.05
-) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
+    values: Times, *, t_star: int | None = None, alpha: float = 0.05
+) -> tuple[Times, Times]:
     """(low, high) of the running mean at every time; infinite before time 30."""
     values = np.asarray(values, dtype=np.float64)
     t = np.arange(1, len(values) + 1)
@@ -82,13 +85,57 @@ def bernoulli_sequence(successes: int, trials: int, *, alpha: float = 0.05) -> t
             )
         return float(max(log, -1e300) - target)
 
-    low = _root(excess, 0.0, peak) if successes else 0.0
-    high = _root(excess, peak, 1.0) if failures else 1.0
-    return low, high
+    low = brentq(excess, 0.0, peak, xtol=1e-12) if successes else 0.0
+    high = brentq(excess, peak, 1.0, xtol=1e-12) if failures else 1.0
+    return float(low), float(high)  # pyright: ignore[reportArgumentType]
 
 
-def _root(function, low: float, high: float) -> float:
-    return float(brentq(function, low, high, xtol=1e-12))  # pyright: ignore[reportArgumentType]
+def betting_sequence(
+    values: Iterable[float], *, bounds: tuple[float, float], budget: int, alpha: float = 0.05
+) -> Iterator[tuple[float, float]]:
+    """(low, high) of the mean after every value, all right at once with probability 1 - alpha.
+
+    Whatever the law on `bounds` and however it is watched, without any approximation.
+    phi of pairs of data sets takes few values and is often 1 many times in a row; a sequence that
+    leans on the central limit theorem then decides too soon (with the truth at a bar of .95 it
+    passed in 25 % of simulations at alpha = .05). Betting against every possible mean does not.
+    Hedged capital (Waudby-Smith and Ramdas 2024, arXiv 2010.09686, Theorem 3): on [0, 1], with
+    K+-(m) = prod_i (1 +- b_i (x_i - m)), m is out once max(K+, K-)/2 >= 1/alpha. The bet b_i =
+    sqrt(2 ln(2/alpha) / (budget v_{i-1})) uses the variance v of the values before, and is cut at
+    3/4 of what could ruin it. Limits are kept on a grid of 1/2000 of the range, outwards.
+
+    Raises
+    ------
+    ValueError
+        A value that is not finite or outside `bounds`.
+
+    >>> *_, (low, high) = betting_sequence([1.0] * 40, bounds=(0, 1), budget=40)
+    >>> low > 0.85, high
+    (True, 1.0)
+    """
+    lowest, highest = bounds
+    means = np.linspace(0, 1, _POINTS)
+    up, down = np.zeros((2, _POINTS))
+    inside = np.ones(_POINTS, dtype=bool)
+    total, squares, seen = 0.5, 0.25, 1
+    for number, value in enumerate(values):
+        if not lowest <= value <= highest:  # NaN is not either
+            raise ValueError(
+                f"value {number} is {value}; values lie between {lowest:g} and {highest:g}: drop "
+                "that measurement and say so"
+            )
+        x = (value - lowest) / (highest - lowest)
+        bet = np.sqrt(2 * np.log(2 / alpha) * seen / (budget * squares))
+        with np.errstate(divide="ignore"):
+            up += np.log1p(np.minimum(bet, _TRUNCATED / means) * (x - means))
+            down += np.log1p(-np.minimum(bet, _TRUNCATED / (1 - means)) * (x - means))
+        inside &= np.maximum(up, down) < np.log(2 / alpha)
+        total, seen = total + x, seen + 1
+        squares += (x - total / seen) ** 2
+        kept = np.flatnonzero(inside)
+        edges = (kept[0], kept[-1]) if len(kept) else (round(x * (_POINTS - 1)),) * 2
+        low, high = means[max(edges[0] - 1, 0)], means[min(edges[1] + 1, _POINTS - 1)]
+        yield (lowest + low * (highest - lowest), lowest + high * (highest - lowest))
 
 
 def stop_when_decided(
@@ -107,7 +154,7 @@ def stop_when_decided(
     Feed independent measurements one at a time, e.g. phi of a fresh disjoint pair of data sets,
     or the faithfulness of a fresh prompt. Stops when the confidence sequence leaves the bar, or
     its half width falls below `precision`. With `bounds` of the values the interval is valid at
-    the stopping time (`betting.betting_sequence`); without, it is so asymptotically, for values
+    the stopping time (`betting_sequence`); without, it is so asymptotically, for values
     that vary among themselves.
     """
     if budget < LEAST:
@@ -136,19 +183,9 @@ def stop_when_decided(
     se = float(draws.std(ddof=1) / np.sqrt(len(draws))) if len(draws) > 1 else np.nan
     value = float(draws.mean()) if len(draws) else np.nan
     kind = "asymptotic" if bounds is None else "betting"
-    return Estimate(
-        name,
-        value,
-        se,
-        float(low),
-        float(high),
-        1 - alpha,
-        len(draws),
-        f"{kind} confidence sequence",
-        estimand,
-        "sequence",
-        draws=draws,
-    )
+    how = f"{kind} confidence sequence"
+    ends = float(low), float(high), 1 - alpha
+    return Estimate(name, value, se, *ends, len(draws), how, estimand, "sequence", draws=draws)
 
 
 def _asymptotic_limits(values, *, bar: float, budget: int, alpha: float):

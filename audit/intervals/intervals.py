@@ -1,4 +1,4 @@
-"""Intervals that several statistics share: t, row jackknife, infinitesimal jackknife, JAB.
+"""Intervals that several statistics share: t, infinitesimal jackknife, JAB, one unseen swap.
 
 Pairs of runs are dependent and replicates of one data set share its error, so none of these
 treats pairs or replicates as the independent units: the unit is a run, a prompt or a template.
@@ -43,15 +43,6 @@ def t_interval(
         half = t_quantile(df, estimate.level) * se
         low, high = max(value - half, bounds[0]), min(value + half, bounds[1])
     return replace(estimate, value=value, se=se, low=low, high=high)
-
-
-def row_jackknife_se(leave_one_out: Float[np.ndarray, " run"]) -> float:
-    """SE from leave-one-run-out values: SE² = (M-1)/M * sum (v_(-i) - mean)². NaN below 3 runs."""
-    runs = len(leave_one_out)
-    if runs < 3:
-        return float("nan")
-    centred = leave_one_out - leave_one_out.mean()
-    return float(np.sqrt((runs - 1) / runs * (centred @ centred)))
 
 
 def unseen_swap(size: float, share: float, level: float, *, pairs: int = 4) -> tuple[float, float]:
@@ -153,3 +144,23 @@ def resample_se(
     else:
         raise ValueError(f"method is {method!r}; choose 'ij' or 'jab'")
     return float(np.sqrt(max(variance, floor, 0.0)))
+
+
+def interval_of_resamples(
+    name: str,
+    value: float,
+    counts: Float[np.ndarray, "replicate unit"],
+    projections: Float[np.ndarray, " replicate"] | None,
+    *,
+    floor: float,
+    level: float,
+    method: ResampleInterval,
+    without_unit: Float[np.ndarray, " unit"] | None,
+) -> Estimate:
+    """An agreement of B resamples with t(n-1) and `resample_se`; no SE without `projections`."""
+    se, units = float("nan"), counts.shape[1]
+    if projections is not None:
+        se = resample_se(counts, projections, method=method, without_unit=without_unit)
+    how, estimand = RESAMPLE_INTERVALS[method], "agreement of resamples of one data set"
+    found = Estimate(name, value, se, level=level, n=units, interval=how, estimand=estimand)
+    return t_interval(replace(found, kind="resamples"), df=units - 1, bounds=(floor, 1.0))

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from circuitvar.audit.intervals.intervals import row_jackknife_se, t_interval, with_unseen_swap
+from circuitvar.audit.intervals.intervals import t_interval, with_unseen_swap
+from circuitvar.audit.intervals.jackknife import row_jackknife_se
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.confidence import check_confidence
 from circuitvar.circuits.t_interval import t_quantile
@@ -22,8 +23,6 @@ FEW_RUNS = {3: 0.2, 4: 0.1}
 MANY_RUNS = 10
 """From so many runs on rival circuits and skewness are looked for; with fewer the quantile of t
 covers both."""
-
-
 CHOICES = "fixed choices taken as a sample"
 """What the name of an interval says over runs that somebody chose and nobody drew."""
 
@@ -33,6 +32,8 @@ class OfShared:
     """An agreement as a function of p, the share of a set that the set of another run has."""
 
     name: str
+    value: float
+    """Its mean over all pairs of runs."""
     shared: float
     """p at the value seen."""
     slope: float
@@ -46,13 +47,7 @@ class OfShared:
 
 
 def interval_of_runs(
-    index: OfShared,
-    value: float,
-    left_out: Float[np.ndarray, " run"],
-    pairs: Pair,
-    *,
-    level: float,
-    estimand: str,
+    index: OfShared, left_out: Float[np.ndarray, " run"], pairs: Pair, *, level: float
 ) -> Estimate:
     """value ± t(M-1) SE, with SE the row jackknife of the values `left_out` without each run.
 
@@ -62,7 +57,7 @@ def interval_of_runs(
     Nominal 95 % covers .93 to .98 where circuits differ in many edges, and .91 to 1 where few
     edges or a few whole circuits decide, whose agreement takes only a few values.
     """
-    runs = len(left_out)
+    runs, value = len(left_out), index.value
     se, label = row_jackknife_se(left_out), "row jackknife t"
     tied = tied_runs_se(pairs, runs)
     if tied > se:
@@ -74,17 +69,7 @@ def interval_of_runs(
         count = _count_variance(index.shared, index.size) * index.slope**2
         se = float(np.hypot(se, rivals_se(pairs, runs, count)))
     bounds = (index.floor, 1.0)
-    estimate = Estimate(
-        index.name,
-        value,
-        se,
-        level=level,
-        n=runs,
-        interval=label,
-        estimand=estimand,
-        kind="runs",
-        unit="run",
-    )
+    estimate = of_runs(index.name, value, runs, level, se=se, interval=label, kind="runs")
     estimate = t_interval(estimate, df=runs - 1, bounds=bounds)
     if runs >= MANY_RUNS and value < 1:
         low = lower_end_of_spread(value, t_quantile(runs - 1, level) * se)
@@ -92,43 +77,29 @@ def interval_of_runs(
     return with_unseen_swap(estimate, index.swap, bounds=bounds)
 
 
-def without_interval(
-    name: str, value: float, runs: int, *, level: float, estimand: str = ""
-) -> Estimate:
+def of_runs(name: str, value: float, runs: int, level: float, **said) -> Estimate:
+    """An agreement of M independent runs; `said`: further fields."""
+    said = {"n": runs, "estimand": "agreement of independent runs", "unit": "run"} | said
+    return Estimate(name, value, level=check_confidence(level), **said)
+
+
+def without_interval(name: str, value: float, runs: int, level: float) -> Estimate:
     """An agreement of two runs, or one that is not defined."""
-    few = runs < 3
-    return Estimate(
-        name,
-        value,
-        level=check_confidence(level),
-        n=runs,
-        interval=f"none ({runs} runs)" if few else "row jackknife t",
-        estimand=estimand,
-        kind="" if few else "runs",
-        unit="run",
-        missing="no interval from fewer than 3 runs" if few else "",
-    )
+    if runs >= 3:
+        return of_runs(name, value, runs, level, interval="row jackknife t", kind="runs")
+    missing = "no interval from fewer than 3 runs"
+    return of_runs(name, value, runs, level, interval=f"none ({runs} runs)", missing=missing)
 
 
-def all_runs_equal(name: str, runs: int, *, level: float, estimand: str = "") -> Estimate:
+def all_runs_equal(name: str, runs: int, level: float) -> Estimate:
     """Agreement 1 of M runs, with the interval that this leaves.
 
     The modal set has probability at least (1 - level)^(1/(M-1)), and a pair that disagrees is taken
     to agree no better than by chance, so the lower end is the square of that.
     """
-    return Estimate(
-        name,
-        1.0,
-        0.0,
-        (1 - check_confidence(level)) ** (2 / (runs - 1)),
-        1.0,
-        level,
-        runs,
-        "all runs equal: zero-failure bound",
-        estimand,
-        kind="bound",
-        unit="run",
-    )
+    low = (1 - check_confidence(level)) ** (2 / (runs - 1))
+    how = "all runs equal: zero-failure bound"
+    return of_runs(name, 1.0, runs, level, se=0.0, low=low, high=1.0, interval=how, kind="bound")
 
 
 def tied_runs_se(pairs: Pair, runs: int) -> float:

@@ -8,16 +8,26 @@ memory-mapped matrix of millions of edges streams through a few gigabytes.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+Scores = Float[np.ndarray, "example edge"]
 Selector = Callable[[Float[np.ndarray, "replicate edge"]], Bool[np.ndarray, "replicate edge"]]
 
 _READ_BYTES = 2**28
 _COLUMNS = 2**16
 _RECENT = 2**15
 """Replicates counted in 16 bits before they are added to the counts."""
+
+
+class Whole(NamedTuple):
+    """What a selection matrix leaves out whose columns are the contested edges only."""
+
+    n_edges: int
+    always: int = 0
+    """Edges that every run keeps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +63,12 @@ class RunSets:
         """Edges that some runs keep and others do not; only these carry information."""
         return np.flatnonzero((self.counts > 0) & (self.counts < self.runs))
 
-    @cached_property
-    def always(self) -> int:
-        """Number of edges that every run keeps."""
-        return int((self.counts == self.runs).sum())
+    @property
+    def compact(self) -> tuple[Bool[np.ndarray, "run column"], Whole]:
+        """Selection matrix of the contested edges, and what it leaves out."""
+        return self.masks(self.contested), Whole(
+            self.n_edges, int((self.counts == self.runs).sum())
+        )
 
     def masks(
         self, columns: Int[np.ndarray, " column"] | None = None
@@ -64,7 +76,6 @@ class RunSets:
         """Selection matrix of the given edges; None is all of them."""
         if columns is None:
             return np.unpackbits(self.packed, axis=1, count=self.n_edges).astype(bool)
-        columns = np.asarray(columns)
         shift = (7 - (columns & 7)).astype(np.uint8)
         return ((self.packed[:, columns >> 3] >> shift) & 1).astype(bool)
 
@@ -75,14 +86,14 @@ def pack(masks: Bool[np.ndarray, "run edge"]) -> RunSets:
     return RunSets(np.packbits(masks, axis=1), masks.sum(axis=0, dtype=np.int64))
 
 
-def _top_k_row(value, row, size: int, mask, guess: float = -np.inf) -> float:
-    """Write the top-k mask of one row; `value` is what is ranked, `row` the score itself.
+def _top_k_row(value, size: int, mask, guess: float) -> float:
+    """Write the top-k mask of one row of what is ranked and return the cut.
 
-    Returns the cut. Replicates have similar cuts, so a `guess` below this row's cut leaves few
-    values to partition; a guess above it is noticed and costs one pass.
+    Replicates have similar cuts, so a `guess` below this row's cut leaves few values to partition;
+    a guess above it is noticed and costs one pass.
     """
     if size >= len(value):
-        np.not_equal(row, 0, out=mask)
+        np.not_equal(value, 0, out=mask)
         return -np.inf
     few = value[np.flatnonzero(value >= guess)] if guess > -np.inf else value
     if len(few) < size:
@@ -93,34 +104,34 @@ def _top_k_row(value, row, size: int, mask, guess: float = -np.inf) -> float:
     if surplus > 0:
         mask[np.flatnonzero(value == cut)[-surplus:]] = False
     if cut <= 0:
-        mask &= row != 0
+        mask &= value != 0
     return float(cut)
 
 
 def replicate_sets(
-    scores: Float[np.ndarray, "example edge"],
+    scores: Scores,
     weights: Float[np.ndarray, "replicate example"],
     *,
-    size: int | None = None,
+    size: int | Selector,
     signed: bool = False,
-    select: Selector | None = None,
     chunk: int | None = None,
     memory_mb: float = 64.0,
 ) -> RunSets:
-    """Edge set of every replicate: select(weights @ scores), row by row.
+    """Edge set of every replicate: what is selected from weights @ scores, row by row.
 
-    `size`: keep that many edges by |score| (`find.top_n_masks`); or `select`: any rule from scores
-    [replicate, edge] to masks. `chunk` replicates are alive at a time, by default as many as fit
-    `memory_mb`. float32 products may move an edge that is tied to about 1e-6 across the cut
-    between BLAS builds; pass float64 scores where that matters. Rows of zero weight keep nothing.
-    A `numpy.memmap` is streamed from disk; give it a large `memory_mb`, one pass per chunk.
+    `size`: edges to keep by |score|, or by score with `signed` (`find.top_n_masks`); or any rule
+    from scores [replicate, edge] to masks. `chunk` replicates are alive at a time, by default as
+    many as fit `memory_mb`. float32 products may move an edge that is tied to about 1e-6 across the
+    cut between BLAS builds; pass float64 scores where that matters. Rows of zero weight keep
+    nothing. A `numpy.memmap` is streamed from disk; give it a large `memory_mb`, one pass per
+    chunk.
 
     Raises
     ------
     ValueError
         On shapes that do not fit, a size outside 1..E, or scores that are not finite.
     """
-    _check(scores, weights, size, select)
+    _check(scores, weights, size)
     n_edges = scores.shape[1]
     if chunk is None:
         chunk = max(1, int(memory_mb * 2**20 / (max(n_edges, 1) * scores.dtype.itemsize)))
@@ -136,14 +147,14 @@ def replicate_sets(
         with np.errstate(invalid="ignore"):  # 0 * inf: reported by name just below
             means = _product(block, scores, out=buffer[: len(block)])
             _require_finite(means, scores)
-        chosen = None if select is None else select(means) & np.any(block, axis=1, keepdims=True)
-        if select is None and not signed:
+        chosen = size(means) & np.any(block, axis=1, keepdims=True) if callable(size) else None
+        if chosen is None and not signed:
             np.abs(means, out=means)
         for i, row in enumerate(means):
-            if chosen is None:
-                guess = 0.9 * _top_k_row(row, row, size or 0, mask, guess)
-            else:
+            if chosen is not None:
                 mask = chosen[i]
+            elif not callable(size):
+                guess = 0.9 * _top_k_row(row, size, mask, guess)
             recent += mask.view(np.uint8)
             packed[start + i] = np.packbits(mask)
             if i % _RECENT == _RECENT - 1 or i == len(means) - 1:
@@ -167,15 +178,13 @@ def _product(block, scores, *, out):
     return out
 
 
-def _check(scores, weights, size, select) -> None:
+def _check(scores, weights, size) -> None:
     if scores.ndim != 2 or weights.ndim != 2 or weights.shape[1] != scores.shape[0]:
         raise ValueError(
             f"weights {weights.shape} do not fit scores {scores.shape}; "
             "pass weights [replicate, example] and scores [example, edge]"
         )
-    if (size is None) == (select is None):
-        raise ValueError("give either `size` (edges to keep) or `select` (a rule), not both")
-    if size is not None and not 1 <= size <= scores.shape[1]:
+    if not callable(size) and not 1 <= size <= scores.shape[1]:
         raise ValueError(
             f"size is {size}; a circuit keeps between 1 and {scores.shape[1]} edges of this graph"
         )
@@ -185,9 +194,7 @@ def _require_finite(means, scores) -> None:
     """One NaN spoils every mean that touches it, so the means are enough to detect it."""
     with np.errstate(over="ignore"):
         total = means.sum()
-    if np.isfinite(total):
-        return
-    if np.isfinite(means).all():
+    if np.isfinite(total) or np.isfinite(means).all():
         return
     column = int(np.flatnonzero(~np.isfinite(means).all(axis=0))[0])
     bad = np.flatnonzero(~np.isfinite(scores[:, column]))

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from circuitvar.audit.resampling.weights import Resamples, bootstrap, complementary_halves
+from circuitvar.audit.resampling.weights import bootstrap, columns, complementary_halves
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis
 from circuitvar.circuits.find import strength
@@ -22,7 +22,6 @@ LEAST = 0.05
 """Ties that would lower phi by less, were they broken at random, decide nothing."""
 DRAWS = 10
 """Resamples, or pairs of halves, that are looked at for ties."""
-_COLUMNS = 4096
 
 
 def tied_at_cut(
@@ -72,7 +71,9 @@ def with_ties(
             return whole
         if axis.key.startswith(("halves", "bootstrap")):
             by = clusters if axis.key.endswith("template") else None
-            means = _weighted_means(values, _resamples(axis.key, len(values), by, seed))
+            draw = complementary_halves if axis.key.startswith("halves") else bootstrap
+            resamples = draw(len(values), DRAWS, rng=stream(seed, "ties", axis.key), clusters=by)
+            means = _weighted_means(values, resamples.weights.astype(np.float64))
         if means is None:
             return 0
         found = tied_at_cut(means, size, signed=signed)
@@ -98,16 +99,7 @@ def require_scores(scores: EdgeScores) -> None:
         )
 
 
-def _resamples(key: str, n: int, clusters: Sequence[str] | None, seed: int) -> Resamples:
-    draw = complementary_halves if key.startswith("halves") else bootstrap
-    return draw(n, DRAWS, rng=stream(seed, "ties", key), clusters=clusters)
-
-
-def _weighted_means(
-    values: Float[np.ndarray, "example edge"], resamples: Resamples
-) -> Float[np.ndarray, "replicate edge"]:
+def _weighted_means(values, weights) -> Float[np.ndarray, "replicate edge"]:
     """Means in float64, where equal scores stay equal whatever the order of summation."""
-    weights = resamples.weights.astype(np.float64)
-    starts = range(0, values.shape[1], _COLUMNS)
-    parts = [weights @ values[:, at : at + _COLUMNS].astype(np.float64) for at in starts]
+    parts = [weights @ values[:, part].astype(np.float64) for part in columns(values.shape[1])]
     return np.concatenate(parts, axis=1)

@@ -5,11 +5,13 @@ share a template are not independent, and resampling them one by one overstates 
 than any other choice. Rows of `weights` sum to 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Float32, Int, Shaped
+from numpy.random import Generator
 
 from circuitvar.tasks.units import Clusters, unit_of_example
 
@@ -34,12 +36,22 @@ class Resamples:
         return len(self.weights)
 
 
+def columns(number: int, width: int = 4096) -> Iterator[slice]:
+    """Column blocks: so that float64 copies of a wide matrix stay small."""
+    return (slice(start, start + width) for start in range(0, max(number, 1), width))
+
+
+def membership(units: Int[np.ndarray, " example"], dtype: type | np.dtype = np.float64):
+    """1 where an example belongs to a unit, [unit, example]: its product with scores sums them."""
+    return (np.arange(units.max() + 1)[:, None] == units).astype(dtype)
+
+
 def from_counts(
     counts: Shaped[np.ndarray, "replicate unit"],
     units: Int[np.ndarray, " example"],
     *,
-    scheme: str,
-    unit: str,
+    scheme: str = "",
+    unit: str = "",
     size: float | None = None,
 ) -> Resamples:
     """Resamples in which every example carries the multiplicity of its unit, renormalised."""
@@ -50,34 +62,30 @@ def from_counts(
     return Resamples(weights, counts, scheme, unit, counts.shape[1] if size is None else size)
 
 
-def _start(n: int, replicates: int, clusters: Clusters, least: int, scheme: str):
+def _scheme(name: str, n: int, replicates: int, clusters: Clusters, least: int = 2):
+    """(number of units, `from_counts` of these units under this name)."""
     if replicates < 1:
-        raise ValueError(f"replicates is {replicates}; {scheme} needs at least 1")
+        raise ValueError(f"replicates is {replicates}; {name} needs at least 1")
     units = unit_of_example(n, clusters)
     number, unit = int(units.max()) + 1, "prompt" if clusters is None else "template"
     if number < least:
-        raise ValueError(
-            f"{scheme} needs at least {least} {unit}s and got {number}; "
-            + ("add prompts" if clusters is None else "resample prompts (clusters=None) instead")
-        )
-    return units, number, unit
+        mend = "add prompts" if clusters is None else "resample prompts (clusters=None) instead"
+        raise ValueError(f"{name} needs at least {least} {unit}s and got {number}; {mend}")
+    return number, partial(from_counts, units=units, scheme=name, unit=unit)
 
 
-def bootstrap(
-    n: int, replicates: int, *, rng: np.random.Generator, clusters: Clusters = None
-) -> Resamples:
+def bootstrap(n: int, replicates: int, *, rng: Generator, clusters: Clusters = None) -> Resamples:
     """Draw as many units as there are, with replacement.
 
     >>> r = bootstrap(5, 3, rng=np.random.default_rng(0))
     >>> r.counts.sum(axis=1).tolist()
     [5.0, 5.0, 5.0]
     """
-    units, number, unit = _start(n, replicates, clusters, 2, "bootstrap")
-    counts = _with_replacement(number, replicates, rng)
-    return from_counts(counts, units, scheme="bootstrap", unit=unit)
+    number, resamples = _scheme("bootstrap", n, replicates, clusters)
+    return resamples(_with_replacement(number, replicates, rng))
 
 
-def _with_replacement(number: int, replicates: int, rng: np.random.Generator):
+def _with_replacement(number: int, replicates: int, rng: Generator):
     """How often each of `number` units is drawn, [replicate, unit]."""
     drawn = rng.integers(number, size=(replicates, number))
     flat = (drawn + number * np.arange(replicates)[:, None]).ravel()
@@ -85,7 +93,7 @@ def _with_replacement(number: int, replicates: int, rng: np.random.Generator):
 
 
 def stratified_bootstrap(
-    n: int, replicates: int, *, strata: Sequence[object], rng: np.random.Generator
+    n: int, replicates: int, *, strata: Sequence[object], rng: Generator
 ) -> Resamples:
     """Bootstrap prompts within each stratum, keeping stratum sizes: templates held fixed."""
     group = unit_of_example(n, strata)
@@ -96,73 +104,64 @@ def stratified_bootstrap(
     return from_counts(counts, np.arange(n), scheme="stratified bootstrap", unit="prompt")
 
 
-def poisson(
-    n: int, replicates: int, *, rng: np.random.Generator, clusters: Clusters = None
-) -> Resamples:
+def poisson(n: int, replicates: int, *, rng: Generator, clusters: Clusters = None) -> Resamples:
     """Independent Poisson(1) multiplicities, renormalised; rows without any unit are redrawn."""
-    units, number, unit = _start(n, replicates, clusters, 2, "poisson")
+    number, resamples = _scheme("poisson bootstrap", n, replicates, clusters)
     counts = rng.poisson(1.0, size=(replicates, number))
     while (empty := counts.sum(axis=1) == 0).any():
         counts[empty] = rng.poisson(1.0, size=(int(empty.sum()), number))
-    return from_counts(counts, units, scheme="poisson bootstrap", unit=unit)
+    return resamples(counts)
 
 
-def bayesian(
-    n: int, replicates: int, *, rng: np.random.Generator, clusters: Clusters = None
-) -> Resamples:
+def bayesian(n: int, replicates: int, *, rng: Generator, clusters: Clusters = None) -> Resamples:
     """Dirichlet(1, ..., 1) weights (Rubin 1981)."""
-    units, number, unit = _start(n, replicates, clusters, 2, "bayesian")
+    number, resamples = _scheme("bayesian bootstrap", n, replicates, clusters)
     counts = rng.standard_exponential(size=(replicates, number))
-    counts *= number / counts.sum(axis=1, keepdims=True)
-    return from_counts(counts, units, scheme="bayesian bootstrap", unit=unit)
+    return resamples(counts * (number / counts.sum(axis=1, keepdims=True)))
 
 
 def half_samples(
-    n: int, replicates: int, *, rng: np.random.Generator, clusters: Clusters = None
+    n: int, replicates: int, *, rng: Generator, clusters: Clusters = None
 ) -> Resamples:
     """Random halves without replacement.
 
     They overlap, so as agreement they behave like the bootstrap. For unbiased agreement use
     `complementary_halves`.
     """
-    units, number, unit = _start(n, replicates, clusters, 2, "half samples")
-    kept = subset_counts(number, replicates, number // 2, rng=rng)
-    return from_counts(
-        kept * (number / (number // 2)), units, scheme="half samples", unit=unit, size=number // 2
-    )
+    number, resamples = _scheme("half samples", n, replicates, clusters)
+    half = number // 2
+    return resamples(subset_counts(number, replicates, half, rng=rng) * (number / half), size=half)
 
 
 def complementary_halves(
-    n: int, pairs: int, *, rng: np.random.Generator, clusters: Clusters = None
+    n: int, pairs: int, *, rng: Generator, clusters: Clusters = None
 ) -> Resamples:
     """Rows 2r and 2r+1 are the two disjoint halves of pair r.
 
     The only halves whose agreement is unbiased for fresh samples of half the size.
     """
-    units, number, unit = _start(n, pairs, clusters, 2, "complementary halves")
+    number, resamples = _scheme("complementary halves", n, pairs, clusters)
     first = subset_counts(number, pairs, number // 2, rng=rng)
     counts = np.stack([first, 1 - first], axis=1).reshape(2 * pairs, number)
     counts *= number / counts.sum(axis=1, keepdims=True)
-    return from_counts(counts, units, scheme="complementary halves", unit=unit, size=number / 2)
+    return resamples(counts, size=number / 2)
 
 
-def disjoint_blocks(
-    n: int, size: int, *, rng: np.random.Generator, clusters: Clusters = None
-) -> Resamples:
+def disjoint_blocks(n: int, size: int, *, rng: Generator, clusters: Clusters = None) -> Resamples:
     """Randomly ordered units cut into floor(units / size) disjoint blocks.
 
     Independent samples of that size, so their agreement is unbiased.
     """
-    units, number, unit = _start(n, 1, clusters, 2 * max(size, 1), f"blocks of {size}")
+    number, resamples = _scheme(f"blocks of {size}", n, 1, clusters, least=2 * max(size, 1))
     blocks = number // size
     counts = np.zeros((blocks, number), dtype=np.float32)
     order = rng.permutation(number)[: blocks * size]
     counts[np.repeat(np.arange(blocks), size), order] = 1
-    return from_counts(counts, units, scheme=f"blocks of {size}", unit=unit, size=size)
+    return resamples(counts, size=size)
 
 
 def deletions(
-    n: int, replicates: int, p_delete: float, *, rng: np.random.Generator, clusters: Clusters = None
+    n: int, replicates: int, p_delete: float, *, rng: Generator, clusters: Clusters = None
 ) -> Resamples:
     """Delete each unit independently with probability `p_delete`.
 
@@ -170,14 +169,13 @@ def deletions(
     """
     if not 0 < p_delete < 1:
         raise ValueError(f"p_delete is {p_delete}; it is a probability between 0 and 1")
-    units, number, unit = _start(n, replicates, clusters, 1, "deletion")
+    number, resamples = _scheme(f"delete {p_delete:g}", n, replicates, clusters, least=1)
     kept = rng.random((replicates, number)) >= p_delete
-    expected = number * (1 - p_delete)
-    return from_counts(kept, units, scheme=f"delete {p_delete:g}", unit=unit, size=expected)
+    return resamples(kept, size=number * (1 - p_delete))
 
 
 def subset_counts(
-    units: int, replicates: int, size: int, *, rng: np.random.Generator
+    units: int, replicates: int, size: int, *, rng: Generator
 ) -> Float32[np.ndarray, "replicate unit"]:
     """0/1 rows with exactly `size` ones, uniform over subsets."""
     if not 1 <= size <= units:

@@ -17,8 +17,7 @@ from circuitvar.audit.edges.prompt_clusters import cluster_prompts
 from circuitvar.audit.edges.stability_selection import r_concave
 from circuitvar.audit.indices import rank
 from circuitvar.audit.indices.phi_tests import phi_test
-from circuitvar.audit.intervals.group_jackknife import group_jackknife
-from circuitvar.audit.intervals.ratio import ratio_of_means, share_estimate
+from circuitvar.audit.intervals import group_jackknife, ratio_of_means, share_estimate
 from circuitvar.audit.intervals.runs_interval import few_runs_se
 from circuitvar.audit.resampling.replicate_sets import replicate_sets
 from circuitvar.audit.resampling.weights import bootstrap, complementary_halves
@@ -29,7 +28,6 @@ from circuitvar.circuits.find import top_n_masks
 
 jc = import_module("circuitvar.audit.indices.jaccard")
 ng = import_module("circuitvar.audit.indices.phi")
-rbo = import_module("circuitvar.audit.indices.rbo")
 
 N, E, K = 24, 12, 4
 NOISE = np.random.default_rng(0).normal(size=(N, E))
@@ -117,7 +115,7 @@ def test_circuits_of_all_edges():
     assert np.isnan(found.phi.value) and found.jaccard.value == 1.0
     assert halves_axis(NOISE, rng=rng(), size=E, pairs=3).chance == pytest.approx(1.0)
     assert inner_outer(np.arange(float(E)), np.ones(E), size=E, critical=3.0).inner.all()
-    assert rbo.rbo(NOISE[0], NOISE[0], depth=E) == pytest.approx(1.0)
+    assert rank.rbo(NOISE[0], NOISE[0], depth=E) == pytest.approx(1.0)
     table = forecast(edge_summary(NOISE), size=E, units=[10], rng=rng(), draws=2)
     assert np.isnan(table["phi"]).all()
 

@@ -9,8 +9,8 @@ from circuitvar.audit.edges import influence as inf
 from circuitvar.audit.edges import null_models as nm
 from circuitvar.audit.edges import prompt_clusters as pc
 from circuitvar.audit.function.matrix import Found, function_matrix
+from circuitvar.audit.indices import medoid, to_medoid
 from circuitvar.audit.indices.jaccard import pairwise_jaccard
-from circuitvar.audit.indices.medoid import medoid, to_medoid
 from circuitvar.audit.indices.phi import row_projections
 from circuitvar.audit.intervals.intervals import unit_influence
 from circuitvar.audit.resampling.replicate_sets import replicate_sets

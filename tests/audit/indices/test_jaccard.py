@@ -3,6 +3,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
+from circuitvar.audit.resampling import Whole
 from circuitvar.circuits import overlap as si
 
 jc = import_module("circuitvar.audit.indices.jaccard")
@@ -59,7 +60,7 @@ def test_always_kept_columns_may_be_left_out():
     masks = np.stack([A, B, A | B])
     masks[:, 9] = True
     np.testing.assert_array_equal(
-        jc.pairwise_jaccard(masks[:, :9], always=1), jc.pairwise_jaccard(masks)
+        jc.pairwise_jaccard(masks[:, :9], Whole(10, always=1)), jc.pairwise_jaccard(masks)
     )
 
 

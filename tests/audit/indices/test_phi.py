@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from circuitvar.audit.indices.phi_tests import phi_difference, phi_test
+from circuitvar.audit.resampling import Whole
 from circuitvar.circuits.overlap import kuncheva
 from tests.shape_check import wrong_shapes
 
@@ -56,11 +57,11 @@ def test_constant_columns_may_be_left_out(masks):
     masks[:, :3], masks[:, 3:6] = True, False
     counts = masks.sum(axis=0)
     contested = (counts > 0) & (counts < len(masks))
-    short = {"n_edges": 15, "always": int((counts == len(masks)).sum())}
-    np.testing.assert_allclose(ng.phi(masks[:, contested], **short), ng.phi(masks), atol=1e-12)
+    short = Whole(15, always=int((counts == len(masks)).sum()))
+    np.testing.assert_allclose(ng.phi(masks[:, contested], short), ng.phi(masks), atol=1e-12)
     for function in (ng.closed_form_variance, ng.row_projections, ng.leave_one_run_out):
         np.testing.assert_allclose(
-            function(masks[:, contested], **short), function(masks), atol=1e-12
+            function(masks[:, contested], short), function(masks), atol=1e-12
         )
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from circuitvar.audit.indices.recovery import auroc, average_precision
+from circuitvar.audit.indices import auroc, average_precision
 from tests.shape_check import wrong_shapes
 
 

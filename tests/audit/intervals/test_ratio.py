@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from circuitvar.audit.intervals.ratio import ratio_of_means, share_estimate
+from circuitvar.audit.intervals import ratio_of_means, share_estimate
 from circuitvar.tasks.units import sampling_units
 
 

@@ -91,7 +91,7 @@ def test_deletion_keeps_rows_that_lost_everything_at_zero():
         (lambda g: wt.bootstrap(3, 0, rng=g), "replicates is 0"),
         (lambda g: wt.bootstrap(3, 1, rng=g, clusters=["a"]), "one per example"),
         (lambda g: wt.bootstrap(1, 3, rng=g), "bootstrap needs at least 2 prompts and got 1"),
-        (lambda g: wt.poisson(1, 3, rng=g), "poisson needs at least 2 prompts and got 1"),
+        (lambda g: wt.poisson(1, 3, rng=g), "poisson bootstrap needs at least 2 prompts and got 1"),
         (
             lambda g: wt.bayesian(4, 3, rng=g, clusters=["a"] * 4),
             "at least 2 templates and got 1; resample prompts",
@@ -121,14 +121,15 @@ def test_streamed_sets_equal_the_loop(chunk):
     np.testing.assert_array_equal(sets.masks(), slow)
     np.testing.assert_array_equal(sets.counts, slow.sum(axis=0))
     np.testing.assert_array_equal(sets.sizes, slow.sum(axis=1))
-    np.testing.assert_array_equal(sets.masks(sets.contested), slow[:, sets.contested])
-    assert sets.always == slow.all(axis=0).sum()
+    masks, whole = sets.compact
+    np.testing.assert_array_equal(masks, slow[:, sets.contested])
+    assert whole == (37, slow.all(axis=0).sum())
 
 
 def test_select_rule_replaces_top_k():
     rng = np.random.default_rng(0)
     scores, weights = rng.normal(size=(12, 9)), np.eye(12)
-    sets = replicate_sets(scores, weights, select=lambda means: means > 0.5)
+    sets = replicate_sets(scores, weights, size=lambda means: means > 0.5)
     np.testing.assert_array_equal(sets.masks(), scores > 0.5)
 
 
@@ -178,7 +179,6 @@ def test_constant_scores_give_undefined_or_trivial_stability():
     ("scores", "weights", "options", "match"),
     [
         (np.ones((3, 4)), np.ones((2, 5)), {"size": 2}, "do not fit scores"),
-        (np.ones((3, 4)), np.ones((2, 3)), {}, "either `size`"),
         (np.ones((3, 4)), np.ones((2, 3)), {"size": 5}, "between 1 and 4"),
         (np.ones((3, 4)), np.ones((2, 3)), {"size": 0}, "between 1 and 4"),
         (np.array([[1.0, 2], [3, np.nan]]), np.eye(2), {"size": 1}, "example 1, edge 1"),

@@ -3,7 +3,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from circuitvar.audit.intervals.group_jackknife import group_jackknife
+from circuitvar.audit.intervals import group_jackknife
 from circuitvar.audit.variance import approximation as ap
 from circuitvar.audit.variance.variance_components import within_between
 from tests.shape_check import wrong_shapes
