@@ -4,10 +4,9 @@ from circuitvar.audit.edges.certificates import certified_circuit
 from circuitvar.audit.edges.decision_study import decision_table, mean_se
 from circuitvar.audit.edges.edge_summary import edge_summary, sign_test
 from circuitvar.audit.edges.edge_table import edge_table
-from circuitvar.audit.edges.edge_tests import max_t, t_test
+from circuitvar.audit.edges.edge_tests import bonferroni, inner_outer, max_t, t_test
 from circuitvar.audit.edges.forecast import forecast, observed_points
 from circuitvar.audit.edges.influence import phi_influence
-from circuitvar.audit.edges.inner_outer import bonferroni, inner_outer
 from circuitvar.audit.edges.null_models import (
     SIGNAL_DESTROYING, centred_bootstrap, compare_with_null, shuffled_edges, shuffled_within,
     sign_flipped, structure_preserving,

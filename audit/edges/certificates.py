@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from numpy.random import Generator
 
-from circuitvar.audit.resampling import Selector, deletions, replicate_sets
+from circuitvar.audit.resampling import Scores, Selector, deletions, replicate_sets
 from circuitvar.circuits.binomial import clopper_pearson
 from circuitvar.tasks.units import Clusters
 
@@ -69,9 +70,9 @@ def certify(
 
 
 def certified_circuit(
-    scores: Float[np.ndarray, "example edge"],
+    scores: Scores,
     *,
-    rng: np.random.Generator,
+    rng: Generator,
     size: int | Selector,
     signed: bool = False,
     p_delete: float = 0.9,

@@ -47,13 +47,6 @@ def decision_table(
     """
     rows = []
     for templates, prompts in designs:
-        se = np.median(mean_se(template, prompt, draw, sizes=(templates, prompts, draws)))
-        rows.append(
-            {
-                "templates": templates,
-                "prompts_per_template": prompts,
-                "prompts": templates * prompts,
-                "se": float(se),
-            }
-        )
-    return pd.DataFrame(rows)
+        se = mean_se(template, prompt, draw, sizes=(templates, prompts, draws))
+        rows.append((templates, prompts, templates * prompts, float(np.median(se))))
+    return pd.DataFrame(rows, columns=["templates", "prompts_per_template", "prompts", "se"])

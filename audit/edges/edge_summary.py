@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import binom
 
+from circuitvar.audit.resampling import Scores, columns, membership
 from circuitvar.tasks.units import Clusters, unit_of_example
 
 Edge = Float[np.ndarray, " edge"]
@@ -54,10 +55,7 @@ BLOCK_VALUES = 2**22
 
 
 def edge_summary(
-    scores: Float[np.ndarray, "example edge"],
-    *,
-    clusters: Clusters = None,
-    columns_at_once: int | None = None,
+    scores: Scores, *, clusters: Clusters = None, columns_at_once: int | None = None
 ) -> EdgeSummary:
     """Summarise per-example scores, edge by edge, in column blocks (no float64 copy of the matrix).
 
@@ -70,24 +68,20 @@ def edge_summary(
     ([2.0], [1.0], [1.0])
     """
     n, n_edges = scores.shape
-    columns_at_once = columns_at_once or max(1, BLOCK_VALUES // n)
     units = unit_of_example(n, clusters)
     number = int(units.max()) + 1
-    member, kappa, df = np.empty((0, n)), 1.0, float(number - 1)
+    member, kappa, df = None, 1.0, float(number - 1)
     if clusters is not None:
-        member = np.zeros((number, n))
-        member[units, np.arange(n)] = 1
-        kappa, df = cluster_df(np.bincount(units))
-    mean, sd, se, sign = (np.full(n_edges, np.nan) for _ in range(4))
-    for start in range(0, n_edges, columns_at_once):
-        part = slice(start, start + columns_at_once)
+        member, (kappa, df) = membership(units), cluster_df(np.bincount(units))
+    mean, sd, se, sign = np.full((4, n_edges), np.nan)
+    for part in columns(n_edges, columns_at_once or max(1, BLOCK_VALUES // n)):
         block = scores[:, part].astype(np.float64)
         mean[part] = block.mean(axis=0)
         sign[part] = (np.sign(block) == np.sign(mean[part])).mean(axis=0)
         block -= mean[part]
         if n > 1:
             sd[part] = np.sqrt((block**2).sum(axis=0) / (n - 1))
-        if clusters is None:
+        if member is None:
             se[part] = sd[part] / np.sqrt(n)
         elif number > 1:
             total = ((member @ block) ** 2).sum(axis=0)

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 
 from circuitvar.audit.edges.edge_summary import edge_summary
-from circuitvar.audit.edges.edge_tests import max_t
-from circuitvar.audit.edges.inner_outer import inner_outer
+from circuitvar.audit.edges.edge_tests import inner_outer, max_t
 from circuitvar.audit.indices import classify
 from circuitvar.audit.types import Axis
 from circuitvar.circuits.types import Circuit, EdgeScores
@@ -37,9 +36,8 @@ def edge_table(
     graph = scores.graph
     clusters = use_templates(scores.templates)
     summary = edge_summary(scores.values, clusters=clusters)
-    order = np.argsort(-np.abs(summary.mean), kind="stable")
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(1, len(order) + 1)
+    rank = np.empty(graph.n_edges, dtype=np.int64)
+    rank[np.argsort(-np.abs(summary.mean), kind="stable")] = np.arange(1, graph.n_edges + 1)
     frame = pd.DataFrame(
         {
             "edge": graph.edge_names,
@@ -61,13 +59,9 @@ def edge_table(
     if exact is not None:
         frame["exact"] = exact.mean
         intrinsic = edge_summary(exact.values, clusters=use_templates(exact.templates))
-        frame = frame.assign(
-            exact_se=intrinsic.se,
-            exact_sd=intrinsic.sd,
-            exact_snr=intrinsic.snr_single,
-            exact_sign_consistency=intrinsic.sign_consistency,
-            exact_cv=intrinsic.cv,
-        )
+        for column in ("se", "sd", "snr", "sign_consistency", "cv"):
+            field = "snr_single" if column == "snr" else column
+            frame[f"exact_{column}"] = getattr(intrinsic, field)
     for axis in axes:
         frame[f"inclusion_{axis.key}"] = axis.inclusion
     return frame

@@ -1,17 +1,19 @@
 """Tests of edge effects with multiplicity control over all edges.
 
-Edges are strongly correlated, so max-T (Westfall and Young 1993) is the default.
-With many prompts nearly every edge differs from 0: for circuits test |effect| > minimum effect, or
-use membership of the top k (`inner_outer`).
+Edges are strongly correlated, so max-T (Westfall and Young 1993) is the default. With many prompts
+nearly every edge differs from 0: for circuits test |effect| > minimum effect, or use membership of
+the top k (`inner_outer`).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
+from numpy.random import Generator
 from scipy.stats import t as student_t
 
 from circuitvar.audit.edges.edge_summary import EdgeSummary
+from circuitvar.audit.resampling import Scores, columns, membership
 from circuitvar.tasks.units import Clusters, unit_of_example
 
 Edge = Float[np.ndarray, " edge"]
@@ -50,10 +52,10 @@ def t_test(summary: EdgeSummary, *, minimum_effect: float = 0.0) -> Edge:
 
 
 def max_t(
-    scores: Float[np.ndarray, "example edge"],
+    scores: Scores,
     summary: EdgeSummary,
     *,
-    rng: np.random.Generator,
+    rng: Generator,
     clusters: Clusters = None,
     replicates: int = 1000,
     minimum_effect: float = 0.0,
@@ -173,18 +175,15 @@ def _unit_values(scores, clusters: Clusters):
     if clusters is None:
         return scores, np.ones(len(scores))
     units = unit_of_example(len(scores), clusters)
-    number = int(units.max()) + 1
-    member = np.zeros((number, len(scores)), dtype=np.float64)
-    member[units, np.arange(len(scores))] = number / len(scores)
-    values = np.concatenate(
-        [member @ scores[:, left : left + 4096] for left in range(0, scores.shape[1], 4096)], axis=1
-    )
-    return values, np.bincount(units) * number / len(scores)
+    sizes = np.bincount(units)
+    member = membership(units) * (len(sizes) / len(scores))
+    values = [member @ scores[:, part] for part in columns(scores.shape[1])]
+    return np.concatenate(values, axis=1), sizes * len(sizes) / len(scores)
 
 
 def _mean_square(values) -> Edge:
-    blocks = (values[:, left : left + 4096] for left in range(0, values.shape[1], 4096))
-    return np.concatenate([(b.astype(np.float64) ** 2).mean(axis=0) for b in blocks])
+    blocks = (values[:, part].astype(np.float64) for part in columns(values.shape[1]))
+    return np.concatenate([(block**2).mean(axis=0) for block in blocks])
 
 
 def _statistic(summary: EdgeSummary, minimum_effect: float) -> Edge:
@@ -193,3 +192,44 @@ def _statistic(summary: EdgeSummary, minimum_effect: float) -> Edge:
     value = np.full(len(summary.mean), np.nan)
     np.divide(np.abs(summary.mean) - minimum_effect, summary.se, out=value, where=summary.se > 0)
     return value
+
+
+@dataclass(frozen=True, eq=False)
+class InnerOuter:
+    """inner <= true top-k <= outer, simultaneously: what is surely in the top k, what may be."""
+
+    inner: Bool[np.ndarray, " edge"]
+    outer: Bool[np.ndarray, " edge"]
+    size: int
+
+
+def inner_outer(mean: Edge, se: Edge, *, size: int, critical: float) -> InnerOuter:
+    """Confidence sets for the `size` largest |effect| from the band |mean| ± critical * SE.
+
+    L = max(0, |m| - c SE), U = |m| + c SE; inner = {e: #{f != e: U_f > L_e} <= k - 1},
+    outer = {e: #{f: L_f > U_e} <= k - 1}: at least at the level of the band, conservative (a
+    projection). `critical`: `MaxT.critical`, or `bonferroni`.
+
+    >>> found = inner_outer(np.array([9.0, 5.0, 4.9, 0.0]), np.full(4, 0.1), size=2, critical=2.0)
+    >>> found.inner.tolist(), found.outer.tolist()
+    ([True, False, False, False], [True, True, True, False])
+    """
+    if not 1 <= size <= len(mean):
+        raise ValueError(f"size is {size}; choose between 1 and {len(mean)} edges")
+    if not (np.isfinite(mean).all() and np.isfinite(se).all()):
+        raise ValueError("mean or SE is not finite; at least 2 independent units are needed")
+    low = np.maximum(0.0, np.abs(mean) - critical * se)
+    high = np.abs(mean) + critical * se
+    above_low = len(high) - np.searchsorted(np.sort(high), low, side="right")
+    above_low -= high > low
+    above_high = len(low) - np.searchsorted(np.sort(low), high, side="right")
+    return InnerOuter(above_low <= size - 1, above_high <= size - 1, size)
+
+
+def bonferroni(n_edges: int, *, units: int, level: float = 0.95) -> float:
+    """Critical value of a simultaneous band by Bonferroni, t(units - 1).
+
+    >>> round(bonferroni(32491, units=1000), 3)
+    4.835
+    """
+    return float(student_t.isf((1 - level) / (2 * n_edges), units - 1))

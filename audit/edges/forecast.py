@@ -5,24 +5,28 @@ is deconvolved from the estimated ones (nonparametric maximum likelihood, NPMLE)
 data sets are simulated from it. Always show `observed_points` beside it: they use no model.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from numpy.random import Generator
 from scipy.stats import t as student_t
 
 from circuitvar.audit.edges.edge_summary import EdgeSummary
 from circuitvar.audit.indices import phi
-from circuitvar.audit.resampling import disjoint_blocks, replicate_sets
+from circuitvar.audit.resampling import Scores, columns, disjoint_blocks, replicate_sets
 from circuitvar.circuits.find import top_n_masks
 from circuitvar.tasks.units import Clusters
 
+Edge = Float[np.ndarray, " edge"]
+Draws = Float[np.ndarray, "draw edge"]
 _CORE = 8.0
 _STEP = 0.1
 _TAIL_POINTS = 60
 _BIN = 0.05
+_ITERATIONS = 400
 _ERROR_DRAWS = 4
 _ENLARGED = 1.15
 """What a stated error is enlarged by, for what its worlds leave out: shared noise of edges."""
@@ -42,7 +46,7 @@ class Prior:
         return np.concatenate([[self.grid[0]], middle, [self.grid[-1]]])
 
 
-def fit_prior(z: Float[np.ndarray, " edge"], *, iterations: int = 400) -> Prior:
+def fit_prior(z: Edge) -> Prior:
     """NPMLE of the law of zeta = effect / SE from z = estimate / SE ~ Normal(zeta, 1), by EM.
 
     Grid of step 0.1 up to |zeta| = 8 and geometric beyond; z is binned to 0.05. We standardise
@@ -61,20 +65,17 @@ def fit_prior(z: Float[np.ndarray, " edge"], *, iterations: int = 400) -> Prior:
     log = -0.5 * (value[:, None] - grid) ** 2
     likelihood = np.exp(log - log.max(axis=1, keepdims=True))
     mass = np.full(len(grid), 1 / len(grid))
-    for _ in range(iterations):
+    for _ in range(_ITERATIONS):
         mass = mass * (likelihood.T @ (count / (likelihood @ mass))) / count.sum()
     return Prior(grid, mass / mass.sum())
 
 
-def posterior_draws(
-    z: Float[np.ndarray, " edge"], prior: Prior, draws: int, *, rng: np.random.Generator
-) -> Float[np.ndarray, "draw edge"]:
+def posterior_draws(z: Edge, prior: Prior, draws: int, *, rng: Generator) -> Draws:
     """Standardised effects drawn from each edge's posterior; spread within a grid cell."""
     out = np.empty((draws, len(z)))
     boundary = prior.edges
     log_mass = np.log(np.maximum(prior.mass, 1e-300))
-    for start in range(0, len(z), 2048):
-        part = slice(start, start + 2048)
+    for part in columns(len(z), 2048):
         log = log_mass - 0.5 * (z[part, None] - prior.grid) ** 2
         weight = np.exp(log - log.max(axis=1, keepdims=True))
         cumulative = np.cumsum(weight, axis=1)
@@ -87,7 +88,7 @@ def posterior_draws(
     return out
 
 
-def normal_score(t: Float[np.ndarray, " edge"], df: float) -> Float[np.ndarray, " edge"]:
+def normal_score(t: Edge, df: float) -> Edge:
     """z with Phi(z) about the t(df) law at t (Wallace 1959).
 
     So that few units do not make noise look like effects: sign(t) (8 df + 1)/(8 df + 3) sqrt(df
@@ -100,9 +101,7 @@ def normal_score(t: Float[np.ndarray, " edge"], df: float) -> Float[np.ndarray, 
     return np.copysign(size, t)
 
 
-def from_normal_score(
-    z: Float[np.ndarray, "draw edge"], df: float
-) -> Float[np.ndarray, "draw edge"]:
+def from_normal_score(z: Draws, df: float) -> Draws:
     """The t whose `normal_score` is z: effects are drawn as normal scores and live in units of SE.
 
     >>> from_normal_score(normal_score(np.array([4.6]), 23)[None], 23).round(6).tolist()
@@ -117,10 +116,9 @@ def forecast(
     *,
     size: int,
     units: Sequence[int],
-    rng: np.random.Generator,
+    rng: Generator,
     draws: int = 20,
     signed: bool = False,
-    iterations: int = 400,
     error_repeats: int = 10,
 ) -> pd.DataFrame:
     """Expected phi of two fresh data sets at each number of units.
@@ -128,8 +126,11 @@ def forecast(
     Units are prompts, or templates if the summary is clustered. Columns units, phi, error, low,
     high, kind.
 
-    `error` is the stated error of the forecast at 95 %, and low and high are phi -/+ error: see
-    `forecast_error`. Errors of edges are simulated as independent.
+    `error` is the stated error of the forecast at 95 %, and low and high are phi -/+ error: 1.15
+    t(W) times the root mean square error in W = `error_repeats` worlds like this one, at least one
+    swap. Parametric bootstrap: each world has its true effects drawn from their posterior; a data
+    set is drawn in it, the law of the effects is fitted anew, and the forecast is held against what
+    that world really gives. NaN without worlds. Errors of edges are simulated as independent.
 
     >>> from circuitvar.audit.edges.edge_summary import edge_summary
     >>> rng = np.random.default_rng(0)
@@ -139,9 +140,8 @@ def forecast(
     """
     if not 1 <= size <= len(summary.mean):
         raise ValueError(f"size is {size}; choose between 1 and {len(summary.mean)} edges")
-    for number in units:
-        if number < 1:
-            raise ValueError(f"cannot forecast for {number} units; ask for 1 or more")
+    if any(number < 1 for number in units):
+        raise ValueError(f"cannot forecast for {min(units)} units; ask for 1 or more")
     noisy = summary.se > 0
     if not noisy.any() and summary.units < 2:
         raise ValueError("no edge has a standard error; the forecast needs at least 2 examples")
@@ -153,8 +153,7 @@ def forecast(
         effect = np.tile(mean, (number, 1))
         if noisy.any():
             z = normal_score(mean[noisy] / se[noisy], df)
-            prior = fit_prior(z, iterations=iterations)
-            zeta = posterior_draws(z, prior, number, rng=rng)
+            zeta = posterior_draws(z, fit_prior(z), number, rng=rng)
             effect[:, noisy] = from_normal_score(zeta, df) * se[noisy]
         return effect
 
@@ -168,14 +167,14 @@ def forecast(
 
     value = simulated(deconvolved(summary.mean, draws))
     worlds = deconvolved(summary.mean, max(error_repeats, 1))[:error_repeats]
-    error = forecast_error(
-        worlds,
-        numbers=len(scales),
-        expected=lambda truth: simulated(np.tile(truth, (_ERROR_DRAWS, 1))),
-        forecasted=lambda truth: simulated(
-            deconvolved(truth + se * rng.standard_t(df, size=len(truth)), _ERROR_DRAWS)
-        ),
-    )
+    errors = np.empty((len(worlds), len(scales)))
+    for i, truth in enumerate(worlds):
+        again = truth + se * rng.standard_t(df, size=len(truth))
+        errors[i] = simulated(deconvolved(again, _ERROR_DRAWS))
+        errors[i] -= simulated(np.tile(truth, (_ERROR_DRAWS, 1)))
+    # Student's t has no quantile for 0 worlds: NaN.
+    factor = _ENLARGED * float(student_t.ppf(0.975, len(worlds)))
+    error = factor * np.sqrt((errors**2).sum(axis=0) / max(len(worlds), 1))
     share = size / len(summary.mean)
     swap = 1 / (size * (1 - share)) if share < 1 else 0.0
     error = np.maximum(error, swap)
@@ -185,33 +184,12 @@ def forecast(
     ).assign(kind="forecast")
 
 
-def forecast_error(
-    worlds: Float[np.ndarray, "world edge"],
-    *,
-    numbers: int,
-    expected: Callable[[Float[np.ndarray, " edge"]], Float[np.ndarray, " number"]],
-    forecasted: Callable[[Float[np.ndarray, " edge"]], Float[np.ndarray, " number"]],
-) -> Float[np.ndarray, " number"]:
-    """Stated error at 95 %: 1.15 t(W) times the root mean square error in W worlds like this one.
-
-    Parametric bootstrap: each world has its true effects drawn from their posterior; a data set is
-    drawn in it, the law of the effects is fitted anew, and the forecast is held against what that
-    world really gives. One error for each of the `numbers` of units; NaN without worlds.
-    """
-    if not len(worlds):
-        return np.full(numbers, np.nan)
-    errors = np.array([forecasted(truth) - expected(truth) for truth in worlds])
-    factor = _ENLARGED * float(student_t.ppf(0.975, len(worlds)))
-    return factor * np.sqrt((errors**2).mean(axis=0))
-
-
 def observed_points(
-    scores: Float[np.ndarray, "example edge"],
+    scores: Scores,
     *,
     size: int,
-    rng: np.random.Generator,
+    rng: Generator,
     clusters: Clusters = None,
-    units: Sequence[int] | None = None,
     repeats: int = 10,
     signed: bool = False,
 ) -> pd.DataFrame:
@@ -220,10 +198,8 @@ def observed_points(
     Mean over `repeats` random partitions; low and high are the extremes of the partitions.
     """
     number = len(scores) if clusters is None else len(set(np.asarray(clusters).tolist()))
-    if units is None:
-        units = sorted({number // d for d in (16, 8, 4, 2) if number // d >= 1})
     rows = []
-    for block in units:
+    for block in sorted({number // d for d in (16, 8, 4, 2) if number // d >= 1}):
         values = np.empty(repeats)
         for r in range(repeats):
             cut = disjoint_blocks(len(scores), block, rng=rng, clusters=clusters)

@@ -11,16 +11,17 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from circuitvar.audit.edges.edge_summary import edge_summary
+from circuitvar.audit.resampling import Scores
 
+Example = Float[np.ndarray, " example"]
+Edge = Float[np.ndarray, " edge"]
 _FAR = 8.0
 """Edges further from the cut than this many SEs are kept always or never."""
 _ROUNDS = 3
 """The cut, and how it moves with the prompts, settle in three."""
 
 
-def phi_influence(
-    scores: Float[np.ndarray, "example edge"], *, size: int, signed: bool = False
-) -> Float[np.ndarray, " example"]:
+def phi_influence(scores: Scores, *, size: int, signed: bool = False) -> Example:
     """About the change in bootstrap phi when one prompt is dropped.
 
     Positive: the circuit is more stable without it. NaN when phi is undefined.
@@ -62,22 +63,17 @@ def phi_influence(
 class _Cut:
     """Where the edges lie against the cut, above it (up) and below its negative (down)."""
 
-    u: Float[np.ndarray, " edge"]
-    v: Float[np.ndarray, " edge"]
-    up: Float[np.ndarray, " edge"]
+    u: Edge
+    v: Edge
+    up: Edge
     """SE of the distance to the cut."""
-    down: Float[np.ndarray, " edge"]
-    at_u: Float[np.ndarray, " edge"]
-    """Density at u; at_v is 0 where signed scores are kept."""
-    at_v: Float[np.ndarray, " edge"]
-
-    @property
-    def slopes(self) -> tuple[Float[np.ndarray, " edge"], Float[np.ndarray, " edge"]]:
-        """Change of the chance to be kept with the mean, above and below."""
-        return self.at_u / self.up, self.at_v / self.down
+    down: Edge
+    above: Edge
+    """Change of the chance to be kept with the mean, above the cut; `below` its negative."""
+    below: Edge
 
 
-def _cut(part, level, kept: int, together: Float[np.ndarray, " example"], *, both: bool) -> _Cut:
+def _cut(part, level, kept: int, together: Example, *, both: bool) -> _Cut:
     """The cut at which `kept` edges are kept on average, which moves with `together` per prompt."""
     n, other = len(part), 1.0 if both else 0.0
     own = (part**2).mean(axis=0)
@@ -94,16 +90,10 @@ def _cut(part, level, kept: int, together: Float[np.ndarray, " example"], *, bot
     reach = float(np.abs(level).max() + 40 * max(up.max(), down.max()))
     cut = float(brentq(surplus, 0.0 if both else -reach, reach))  # pyright: ignore[reportArgumentType]
     u, v = (level - cut) / up, (-level - cut) / down
-    return _Cut(u, v, up, down, _density(u), other * _density(v))
+    return _Cut(u, v, up, down, _density(u) / up, other * _density(v) / down)
 
 
-def _kept_by_prompt(
-    part: Float[np.ndarray, "example edge"],
-    level: Float[np.ndarray, " edge"],
-    kept: int,
-    *,
-    both: bool,
-) -> Float[np.ndarray, " example"]:
+def _kept_by_prompt(part: Scores, level: Edge, kept: int, *, both: bool) -> Example:
     """Change of sum p (1 - p) when one prompt is dropped.
 
     `part`: centred scores with the sign of their mean; `both`: edges are kept by magnitude, so on
@@ -112,10 +102,9 @@ def _kept_by_prompt(
     n, together = len(part), np.zeros(len(part))
     at = _cut(part, level, kept, together, both=both)
     for _ in range(_ROUNDS):
-        above, below = at.slopes
-        together = part @ ((above - below) / float((above + below).sum()))
+        together = part @ ((at.above - at.below) / float((at.above + at.below).sum()))
         at = _cut(part, level, kept, together, both=both)
-    above, below = at.slopes
+    above, below = at.above, at.below
     weight = 1 - 2 * (ndtr(at.u) + (ndtr(at.v) if both else 0.0))
     weight -= float((weight * (above + below)).sum()) / float((above + below).sum())
     rise, fall = (
@@ -131,6 +120,6 @@ def _kept_by_prompt(
     return -(by_mean + by_variance - by_variance.mean()) / n
 
 
-def _density(z: Float[np.ndarray, " edge"]) -> Float[np.ndarray, " edge"]:
+def _density(z: Edge) -> Edge:
     """Normal density; 0 far out, without overflow."""
     return np.exp(-0.5 * np.clip(z, -40, 40) ** 2) / np.sqrt(2 * np.pi)

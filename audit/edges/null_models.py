@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+from numpy.random import Generator
 
 from circuitvar.audit.agreement import group_means
+from circuitvar.audit.resampling import Scores
 from circuitvar.tasks.units import Clusters, unit_of_example
 
-Scores = Float[np.ndarray, "example edge"]
-Null = Callable[[Scores, np.random.Generator], Scores]
+Null = Callable[[Scores, Generator], Scores]
 
 
 def sign_flipped(clusters: Clusters = None) -> Null:
@@ -25,7 +26,7 @@ def sign_flipped(clusters: Clusters = None) -> Null:
     what the prompts of a template share; the mean effects become 0.
     """
 
-    def null(scores: Scores, rng: np.random.Generator) -> Scores:
+    def null(scores: Scores, rng: Generator) -> Scores:
         units = unit_of_example(len(scores), clusters)
         sign = rng.choice(np.array([-1, 1], dtype=scores.dtype), size=int(units.max()) + 1)
         return scores * sign[units][:, None]
@@ -33,7 +34,7 @@ def sign_flipped(clusters: Clusters = None) -> Null:
     return null
 
 
-def centred_bootstrap(scores: Scores, rng: np.random.Generator) -> Scores:
+def centred_bootstrap(scores: Scores, rng: Generator) -> Scores:
     """Structure-preserving: examples redrawn with replacement from the scores minus their means.
 
     Every edge keeps its own noise law; the mean effects are 0.
@@ -51,7 +52,7 @@ def centred_flips(clusters: Clusters) -> Null:
     """
     flipped = sign_flipped(clusters)
 
-    def null(scores: Scores, rng: np.random.Generator) -> Scores:
+    def null(scores: Scores, rng: Generator) -> Scores:
         means = group_means(scores, np.asarray(clusters))
         number = len(means)
         scale = np.sqrt(number / max(number - 1, 1)).astype(scores.dtype)
@@ -60,7 +61,7 @@ def centred_flips(clusters: Clusters) -> Null:
     return null
 
 
-def shuffled_edges(scores: Scores, rng: np.random.Generator) -> Scores:
+def shuffled_edges(scores: Scores, rng: Generator) -> Scores:
     """Signal-destroying: within each example, scores go to random edges."""
     return rng.permuted(scores, axis=1)
 
@@ -68,7 +69,7 @@ def shuffled_edges(scores: Scores, rng: np.random.Generator) -> Scores:
 def shuffled_within(strata: Int[np.ndarray, " edge"]) -> Null:
     """Signal-destroying within strata: scores go to random edges of the same type or layer."""
 
-    def null(scores: Scores, rng: np.random.Generator) -> Scores:
+    def null(scores: Scores, rng: Generator) -> Scores:
         out = scores.copy()
         for stratum in np.unique(strata):
             inside = np.flatnonzero(strata == stratum)
@@ -105,11 +106,11 @@ class NullComparison:
 
 def compare_with_null(
     scores: Scores,
-    statistic: Callable[[Scores, np.random.Generator], float],
+    statistic: Callable[[Scores, Generator], float],
     null: Null,
     *,
     draws: int = 99,
-    rng: np.random.Generator,
+    rng: Generator,
 ) -> NullComparison:
     """Run the same statistic, e.g. phi of complementary halves, on the data and on null data.
 

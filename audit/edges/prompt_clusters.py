@@ -9,8 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+from numpy.random import Generator
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
+from scipy.stats import contingency
+
+from circuitvar.audit.resampling import Scores
 
 Labels = Int[np.ndarray, " example"]
 
@@ -28,9 +32,9 @@ class PromptClusters:
 
 
 def cluster_prompts(
-    scores: Float[np.ndarray, "example edge"],
+    scores: Scores,
     *,
-    rng: np.random.Generator,
+    rng: Generator,
     max_clusters: int = 10,
     components: int = 20,
     null_draws: int = 39,
@@ -56,9 +60,7 @@ def cluster_prompts(
     return PromptClusters(labels, best, silhouettes, p)
 
 
-def prompt_features(
-    scores: Float[np.ndarray, "example edge"], components: int = 20
-) -> Float[np.ndarray, "example component"]:
+def prompt_features(scores: Scores, components: int = 20) -> Float[np.ndarray, "example component"]:
     """Principal components of unit-norm score vectors, from the small Gram matrix."""
     n = len(scores)
     if n < 4:
@@ -75,19 +77,15 @@ def prompt_features(
 
 def silhouette(distances: Float[np.ndarray, "example example"], labels: Labels) -> float:
     """Mean silhouette (b - a)/max(a, b); examples alone in their cluster count 0."""
-    clusters = np.unique(labels)
-    sizes = np.array([(labels == c).sum() for c in clusters])
+    clusters, own, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     sums = np.stack([distances[:, labels == c].sum(axis=1) for c in clusters], axis=1)
-    own = np.searchsorted(clusters, labels)
-    rows = np.arange(len(labels))
-    alone = sizes[own] == 1
+    rows, alone = np.arange(len(labels)), sizes[own] == 1
     a = sums[rows, own] / np.maximum(sizes[own] - 1, 1)
     others = sums / sizes
     others[rows, own] = np.inf
     b = others.min(axis=1)
     scale = np.maximum(a, b)
-    value = np.divide(b - a, scale, out=np.zeros(len(a)), where=scale > 0)
-    return float(np.where(alone, 0.0, value).mean())
+    return float(np.divide(b - a, scale, out=np.zeros(len(a)), where=~alone & (scale > 0)).mean())
 
 
 def adjusted_rand(first, second) -> float:
@@ -98,16 +96,13 @@ def adjusted_rand(first, second) -> float:
     >>> adjusted_rand([0, 0, 1, 1], ["b", "b", "a", "a"])
     1.0
     """
-    a = np.unique(np.asarray(first), return_inverse=True)[1]
-    b = np.unique(np.asarray(second), return_inverse=True)[1]
-    table = np.zeros((a.max() + 1, b.max() + 1))
-    np.add.at(table, (a, b), 1)
+    table = contingency.crosstab(np.asarray(first), np.asarray(second)).count.astype(np.float64)
 
     def pairs(x):
         return float((x * (x - 1) / 2).sum())
 
     together, rows, columns = pairs(table), pairs(table.sum(axis=1)), pairs(table.sum(axis=0))
-    expected = rows * columns / max(pairs(np.array([len(a)])), 1.0)
+    expected = rows * columns / max(pairs(table.sum()), 1.0)
     top = (rows + columns) / 2
     return 1.0 if top == expected else float((together - expected) / (top - expected))
 

@@ -11,8 +11,8 @@ from circuitvar.audit.agreement.block_variance import halves_variance
 from circuitvar.audit.agreement.halves import halves_agreement
 from circuitvar.audit.edges import edge_tests as et
 from circuitvar.audit.edges.edge_summary import edge_summary, sign_test
+from circuitvar.audit.edges.edge_tests import inner_outer
 from circuitvar.audit.edges.forecast import forecast, observed_points
-from circuitvar.audit.edges.inner_outer import inner_outer
 from circuitvar.audit.edges.prompt_clusters import cluster_prompts
 from circuitvar.audit.edges.stability_selection import r_concave
 from circuitvar.audit.indices import rank
