@@ -1,7 +1,7 @@
 """Variance components, the ledger, and the distance from exact patching."""
 
 from circuitvar.audit.variance.against_exact import (
-    agreement_estimates, sign_agreement, top_overlap,
+    OnExact, agreement_estimates, methods_table, sign_agreement, top_overlap,
 )
 from circuitvar.audit.variance.approximation import agreement_with_exact
 from circuitvar.audit.variance.component_intervals import (
@@ -11,7 +11,6 @@ from circuitvar.audit.variance.functional_anova import FunctionalAnova, function
 from circuitvar.audit.variance.ledger import (
     Part, choice_part, components_of, ledger, sampling_parts, selection_ledger,
 )
-from circuitvar.audit.variance.methods_against_exact import OnExact, methods_table
 from circuitvar.audit.variance.moment_components import cross, moment_components
 from circuitvar.audit.variance.variance_components import (
     Components, design_effect, nested, two_way, within_between,

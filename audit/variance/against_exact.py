@@ -1,26 +1,35 @@
 """Does an approximation rank edges as exact patching does? Agreement of means, with intervals.
 
-Both methods are scored on the same prompts, so the comparison is free of sampling differences;
-what prompts remain uncertain enters through a delete-one-unit jackknife.
+Both are scored on the same prompts, so the comparison is free of sampling differences; what prompts
+remain uncertain enters through a delete-one-unit jackknife. A table has one row per method.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from circuitvar.audit.indices import spearman
-from circuitvar.audit.intervals import row_jackknife_se, t_interval
+from circuitvar.audit.intervals import jackknife_estimate
+from circuitvar.audit.resampling import Scores, membership
 from circuitvar.audit.types import Estimate
+from circuitvar.audit.variance.approximation import approximation_error, check_pair
 from circuitvar.circuits.find import top_n_masks
+from circuitvar.circuits.types import Method
 from circuitvar.tasks.units import sampling_units
 
-Scores = Float[np.ndarray, "example edge"]
+Edge = Float[np.ndarray, " edge"]
+SHOWN = {
+    "rank correlation with exact": "rank",
+    "top-n overlap with exact": "overlap",
+    "sign agreement with exact": "sign_strongest",
+}
+"""Estimate -> start of its columns."""
 
 
-def top_overlap(
-    a: Float[np.ndarray, " edge"], b: Float[np.ndarray, " edge"], size: int, *, signed: bool = False
-) -> float:
+def top_overlap(a: Edge, b: Edge, size: int, *, signed: bool = False) -> float:
     """Share of the `size` strongest edges that two score vectors have in common.
 
     Edges with score 0 are never kept (`select.top_n`): where fewer than `size` are left it is the
@@ -34,18 +43,14 @@ def top_overlap(
     return float((masks[0] & masks[1]).sum() / kept) if kept else float("nan")
 
 
-def sign_agreement(
-    a: Float[np.ndarray, " edge"], b: Float[np.ndarray, " edge"], size: int
-) -> float:
+def sign_agreement(a: Edge, b: Edge, size: int) -> float:
     """Share of the `size` strongest edges of `b` on which both have the same sign.
 
     Edges without an effect in `b` have none. NaN where no edge has one.
     """
     strongest = np.argsort(-np.abs(b), kind="stable")[:size]
-    strongest = strongest[b[strongest] != 0]
-    if not len(strongest):
-        return float("nan")
-    return float((np.sign(a[strongest]) == np.sign(b[strongest])).mean())
+    real = strongest[b[strongest] != 0]
+    return float((np.sign(a[real]) == np.sign(b[real])).mean()) if len(real) else float("nan")
 
 
 def agreement_estimates(
@@ -64,61 +69,99 @@ def agreement_estimates(
     ValueError
         The two matrices are not of the same prompts and edges.
     """
-    if method.shape != exact.shape:
-        raise ValueError(
-            f"scores are {method.shape} and exact scores {exact.shape}; score the same prompts "
-            "and edges with both"
-        )
-    statistics: dict[str, tuple[Callable[[np.ndarray, np.ndarray], float], str, float]] = {
-        "rank correlation with exact": (
+    check_pair(method, exact)
+    kind = "scores" if signed else "|scores|"
+    statistics = (
+        (
             lambda a, b: spearman(a, b) if signed else spearman(np.abs(a), np.abs(b)),
-            f"Spearman correlation of mean {'scores' if signed else '|scores|'} over all edges",
+            f"Spearman correlation of mean {kind} over all edges",
             -1.0,
         ),
-        "top-n overlap with exact": (
+        (
             lambda a, b: top_overlap(a, b, size, signed=signed),
             f"share of the {size} strongest edges in common",
             0.0,
         ),
-        "sign agreement with exact": (
+        (
             lambda a, b: sign_agreement(a, b, size),
             f"share of equal signs on the {size} strongest edges by exact patching",
             0.0,
         ),
-    }
-    of_example, unit = sampling_units(len(method), templates)
-    means = [
-        (left_a, left_b)
-        for left_a, left_b in zip(
-            _leave_one_out(method, of_example), _leave_one_out(exact, of_example), strict=True
-        )
-    ]
-    a, b = method.mean(axis=0, dtype=np.float64), exact.mean(axis=0, dtype=np.float64)
-    return tuple(
-        t_interval(
-            Estimate(
-                name,
-                statistic(a, b),
-                row_jackknife_se(np.array([statistic(*pair) for pair in means])),
-                level=level,
-                n=len(means),
-                interval=f"delete-one-{unit} jackknife t",
-                estimand=estimand,
-                kind="jackknife",
-                unit=unit,
-            ),
-            df=len(means) - 1,
-            bounds=(floor, 1.0),
-        )
-        for name, (statistic, estimand, floor) in statistics.items()
     )
+    of_example, unit = sampling_units(len(method), templates)
+    left_out = [_leave_one_out(scores, of_example) for scores in (method, exact)]
+    means = [scores.mean(axis=0, dtype=np.float64) for scores in (method, exact)]
+    found = []
+    for name, (statistic, estimand, floor) in zip(SHOWN, statistics, strict=True):
+        each = np.array([statistic(*pair) for pair in zip(*left_out, strict=True)])
+        said = {"unit": unit, "level": level, "bounds": (floor, 1.0), "estimand": estimand}
+        found.append(jackknife_estimate(name, statistic(*means), each, **said))
+    return tuple(found)
 
 
 def _leave_one_out(scores: Scores, unit: np.ndarray) -> Float[np.ndarray, "unit edge"]:
     """Mean scores without each unit."""
-    n_units = int(unit.max()) + 1
-    membership = np.zeros((n_units, len(unit)))
-    membership[unit, np.arange(len(unit))] = 1
-    sums = membership @ scores.astype(np.float64)
-    sizes = membership.sum(axis=1, keepdims=True)
+    sums = membership(unit) @ scores.astype(np.float64)
+    sizes = np.bincount(unit)[:, None]
     return (sums.sum(axis=0) - sums) / (sizes.sum() - sizes)
+
+
+@dataclass(frozen=True, eq=False)
+class OnExact:
+    """Scores of one method on the prompts that were also patched exactly."""
+
+    method: Method
+    values: Scores
+
+
+def methods_table(
+    methods: Sequence[OnExact],
+    exact: Scores,
+    templates: tuple[str, ...],
+    *,
+    size: int,
+    signed: bool = False,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """One row per method, in the order given.
+
+    `bias` is the mean of h - c over edges and prompts, `bias_rms` the root mean square over edges
+    of each edge's bias, `noise_sd` the root mean over edges of the noise variance, `exact_rms` the
+    root mean square of mean exact effects: all in metric units, NaN for a method on another scale.
+    `covariance` is the mean over edges of 2 Cov(c, d), squared metric units: Var(h) = Var(c) +
+    Var(d) + 2 Cov(c, d), with c the exact effect, h the score and d = h - c less its mean.
+    `sign` is the share of all edges with a non-zero exact effect whose mean scores agree in sign,
+    `sign_strongest` that among the `size` strongest by exact patching.
+
+    Raises
+    ------
+    ValueError
+        Scores and exact scores differ in shape, or are not finite.
+    """
+    truth = exact.mean(axis=0, dtype=np.float64)
+    how = {"size": size, "signed": signed, "level": level}
+    rows = []
+    for one in methods:
+        row: dict[str, object] = {"method": one.method.key}
+        row |= _error(one, exact)
+        row["sign"] = sign_agreement(one.values.mean(axis=0, dtype=np.float64), truth, len(truth))
+        for estimate in agreement_estimates(one.values, exact, templates, **how):
+            start = SHOWN[estimate.name]
+            row |= {start: estimate.value, f"{start}_low": estimate.low}
+            row |= {f"{start}_high": estimate.high}
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    frame.insert(1, "exact_rms", float(np.sqrt((truth**2).mean())))
+    return frame.assign(n=len(exact))
+
+
+def _error(one: OnExact, exact: Scores) -> dict[str, float]:
+    if one.method.unit != "metric":
+        return dict.fromkeys(("bias", "bias_rms", "noise_sd", "covariance"), np.nan)
+    error = approximation_error(one.values, exact)
+    return {
+        "bias": float(error.bias.mean()),
+        "bias_rms": float(np.sqrt((error.bias**2).mean())),
+        "noise_sd": float(np.sqrt(error.noise_variance.mean())),
+        "covariance": float(2 * error.covariance.mean()),
+    }

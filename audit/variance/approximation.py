@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from numpy.random import Generator
 
 from circuitvar.audit.indices import spearman
 from circuitvar.audit.intervals import group_jackknife
+from circuitvar.audit.resampling import Scores
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.find import top_n_masks
 from circuitvar.tasks.units import Clusters
@@ -42,16 +44,14 @@ class ApproximationError:
         return self.exact_variance + self.noise_variance + 2 * self.covariance
 
 
-def approximation_error(
-    scores: Float[np.ndarray, "example edge"], exact: Float[np.ndarray, "example edge"]
-) -> ApproximationError:
+def approximation_error(scores: Scores, exact: Scores) -> ApproximationError:
     """Split the error of `scores` against `exact` on the same examples and edges.
 
     >>> e = approximation_error(np.array([[2.0], [4.0]]), np.array([[1.0], [2.0]]))
     >>> e.bias.item(), e.noise_variance.item(), e.covariance.item(), e.bias_squared.item()
     (1.5, 0.5, 0.5, 2.0)
     """
-    _check(scores, exact)
+    check_pair(scores, exact)
     n = len(scores)
     if n < 2:
         raise ValueError("one example has no noise variance; score at least 2 with both methods")
@@ -72,11 +72,11 @@ def approximation_error(
 
 
 def agreement_with_exact(
-    scores: Float[np.ndarray, "example edge"],
-    exact: Float[np.ndarray, "example edge"],
+    scores: Scores,
+    exact: Scores,
     *,
     top: int,
-    rng: np.random.Generator,
+    rng: Generator,
     clusters: Clusters = None,
     level: float = 0.95,
 ) -> tuple[Estimate, ...]:
@@ -87,7 +87,7 @@ def agreement_with_exact(
     taken over the same examples, so prompt sampling is shared and only its effect on the
     comparison counts.
     """
-    _check(scores, exact)
+    check_pair(scores, exact)
     if not 1 <= top <= scores.shape[1]:
         raise ValueError(f"top is {top}; choose between 1 and {scores.shape[1]} edges")
 
@@ -100,16 +100,9 @@ def agreement_with_exact(
         "sign agreement on the exact circuit",
         "Jaccard with the exact circuit",
     )
-    return group_jackknife(
-        statistic,
-        len(scores),
-        names=names,
-        rng=rng,
-        clusters=clusters,
-        level=level,
-        bounds=(-1.0, 1.0),
-        estimand=f"agreement with exact patching on {len(scores)} examples",
-    )
+    n, how = len(scores), {"rng": rng, "clusters": clusters, "level": level, "bounds": (-1.0, 1.0)}
+    estimand = f"agreement with exact patching on {n} examples"
+    return group_jackknife(statistic, n, names=names, estimand=estimand, **how)
 
 
 def compare_means(method: Edge, exact: Edge, *, top: int) -> Float[np.ndarray, " value"]:
@@ -128,7 +121,8 @@ def compare_means(method: Edge, exact: Edge, *, top: int) -> Float[np.ndarray, "
     )
 
 
-def _check(scores, exact) -> None:
+def check_pair(scores, exact) -> None:
+    """Refuse two matrices that are not of the same prompts and edges, or not finite."""
     if scores.shape != exact.shape:
         raise ValueError(
             f"scores {scores.shape} and exact effects {exact.shape} differ in shape; pass the same "

@@ -56,9 +56,8 @@ def satterthwaite_interval(
     nu = np.full(gap.shape, np.nan)
     np.divide(gap**2, first**2 / d1 + second**2 / d2, out=nu, where=gap > 0)
     centre = nu * gap / divisor
-    with np.errstate(
-        divide="ignore", over="ignore"
-    ):  # so few degrees of freedom that the upper end is infinite
+    # So few degrees of freedom that the upper end is infinite.
+    with np.errstate(divide="ignore", over="ignore"):
         return centre / chi2.isf(tail, nu), centre / chi2.isf(1 - tail, nu)
 
 
@@ -80,9 +79,7 @@ def component_interval(
             "these components come from the moment estimator, which has no mean squares; "
             "use a balanced design or `within_between` for intervals"
         )
-    row = components.names.index(name) if name in components.names else -1
-    if row < 0:
-        raise ValueError(f"no component {name!r}; there are {', '.join(components.names)}")
+    row = components.row(name)
     other, own = components.subtracted[row], components.mean_squares[row]
     worth = components.df if normal else components.effective_df
     if other < 0:
@@ -91,13 +88,8 @@ def component_interval(
     interval = {"mls": mls_interval, "satterthwaite": satterthwaite_interval}.get(method)
     if interval is None:
         raise ValueError(f"method is {method!r}; choose 'mls' or 'satterthwaite'")
-    return interval(
-        own,
-        components.mean_squares[other],
-        df=(worth[row], worth[other]),
-        divisor=components.divisors[row],
-        level=level,
-    )
+    df, divisor = (worth[row], worth[other]), components.divisors[row]
+    return interval(own, components.mean_squares[other], df=df, divisor=divisor, level=level)
 
 
 def component_estimate(
@@ -105,22 +97,13 @@ def component_estimate(
 ) -> Estimate:
     """One edge's component as an Estimate with its MLS interval; the raw value may be negative."""
     low, high = component_interval(components, name, level=level)
-    row = components.names.index(name)
+    row = components.row(name)
     nominal, worth = components.df[row], components.effective_df[row]
     units = nominal + 1
     caution = f", {units} levels: leans on normal effects" if units < FEW else ""
     if worth < HEAVY * nominal:
         caution += f", heavy tails: {nominal} degrees of freedom count as {worth:.1f}"
-    return Estimate(
-        name,
-        float(components.values[row, edge]),
-        np.nan,
-        float(low[edge]),
-        float(high[edge]),
-        level,
-        units,
-        f"modified large sample{caution}",
-        "variance of one effect",
-        kind="components",
-        unit="level",
-    )
+    value, ends = float(components.values[row, edge]), (float(low[edge]), float(high[edge]))
+    how, what = f"modified large sample{caution}", "variance of one effect"
+    known = {"kind": "components", "unit": "level"}
+    return Estimate(name, value, np.nan, *ends, level, units, how, what, **known)

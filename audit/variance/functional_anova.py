@@ -71,18 +71,14 @@ def functional_anova(grid: Float[np.ndarray, "..."], factors: tuple[str, ...]) -
         for kept in combinations(range(number), size)
     }
     variance = {}
-    for effect in means:
-        if not effect:
-            continue
+    for effect in list(means)[1:]:
         part = np.zeros_like(means[effect])
-        for size in range(len(effect) + 1):
-            for sub in combinations(effect, size):
-                part = part + (-1) ** (len(effect) - size) * means[sub]
+        for sub in (kept for kept in means if set(kept) <= set(effect)):
+            part = part + (-1) ** (len(effect) - len(sub)) * means[sub]
         name = tuple(factors[i] for i in effect)
         variance[name] = (part**2).mean(axis=tuple(range(number)))
     return FunctionalAnova(tuple(factors), variance)
 
 
 def _ratio(top, bottom):
-    out = np.full(np.shape(top), np.nan)
-    return np.divide(top, bottom, out=out, where=bottom > 0)
+    return np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom > 0)

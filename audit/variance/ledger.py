@@ -12,24 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
+from numpy.random import Generator
 
 from circuitvar.audit.intervals import jackknife_df, row_jackknife_se, t_interval
+from circuitvar.audit.resampling import Scores, columns, membership
 from circuitvar.audit.types import Component, Estimate
 from circuitvar.audit.variance.approximation import approximation_error
 from circuitvar.tasks.units import Clusters, unit_of_example
 
 Edge = Float[np.ndarray, " edge"]
-
-LAYERS = {
-    "L0": "intrinsic spread of exact effects over prompts",
-    "L1": "approximation of exact effects by the method",
-    "L2": "sampling of templates",
-    "L3": "selection",
-    "L4": "analytic choices",
-    "L5": "training seed",
-}
+Groups = Mapping[str, Bool[np.ndarray, " edge"]]
 _SAMPLED = ("L0", "L1", "L2")
-_BLOCK = 4096
+_GROUPS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +31,8 @@ class Part:
     """One line of the ledger, in squared score units per edge."""
 
     layer: str
+    """L0 spread of exact effects over prompts, L1 approximation by the method, L2 templates, L4
+    analytic choices, L5 training seed; L3, selection, is not in score units."""
     source: str
     variance: Edge
     left_out: Float[np.ndarray, "group edge"] | None = None
@@ -46,15 +42,13 @@ class Part:
 
 
 def sampling_parts(
-    scores: Float[np.ndarray, "example edge"],
+    scores: Scores,
     *,
-    exact: Float[np.ndarray, "example edge"] | None = None,
+    exact: Scores | None = None,
     clusters: Clusters = None,
     n: int | None = None,
     n_templates: int | None = None,
-    bias: bool = True,
-    groups: int = 10,
-    rng: np.random.Generator,
+    rng: Generator,
 ) -> tuple[Part, ...]:
     """Lines L0 to L2 of the mean score of `n` prompts, with group-jackknife replicates.
 
@@ -63,24 +57,22 @@ def sampling_parts(
     `exact` the first three are one line. `n` and `n_templates` default to those of `scores`; give
     those of the audit when exact effects cover a part of its prompts.
     """
-    units = unit_of_example(len(scores), clusters)
+    rows, units = len(scores), unit_of_example(len(scores), clusters)
     templates = int(units.max()) + 1 if clusters is not None else 0
-    code = units if templates > 1 else np.zeros(len(scores), dtype=np.int64)
-    share = np.bincount(code) / len(scores)
-    effective = float((share**2).sum()) if n_templates is None else 1 / n_templates
-    splits = templates if templates > 1 else len(scores)
-    groups = min(groups, splits)
-    keeps = [np.ones(len(scores), dtype=bool)]
-    if groups >= (4 if templates > 1 else 3) and len(scores) // groups >= 2:
-        split = units if templates > 1 else np.arange(len(scores))
+    code = units if templates > 1 else np.zeros(rows, dtype=np.int64)
+    split, least = (units, 4) if templates > 1 else (np.arange(rows), 3)
+    splits = int(split.max()) + 1
+    groups = min(_GROUPS, splits)
+    keeps = [np.ones(rows, dtype=bool)]
+    if groups >= least and rows // groups >= 2:
         group = rng.permutation(np.arange(splits) % groups)[split]
         keeps += [group != g for g in range(groups)]
+    share = np.bincount(code) / rows
+    effective = float((share**2).sum()) if n_templates is None else 1 / n_templates
     blocks = []
-    for start in range(0, scores.shape[1], _BLOCK):
-        part = slice(start, start + _BLOCK)
+    for part in columns(scores.shape[1]):
         h, c = scores[:, part], None if exact is None else exact[:, part]
-        options = {"bias": bias, "n": n or len(scores), "effective": effective}
-        blocks.append([_parts(h, c, code, keep, **options) for keep in keeps])
+        blocks.append([_parts(h, c, code, keep, n or rows, effective) for keep in keeps])
     parts = []
     for i, (layer, source, _) in enumerate(blocks[0][0]):
         values = np.concatenate([[found[i][2] for found in block] for block in blocks], axis=1)
@@ -88,84 +80,62 @@ def sampling_parts(
     return tuple(parts)
 
 
-def _parts(scores, exact, code, keep, *, bias, n, effective):
+def _parts(scores, exact, code, keep, n, effective):
     """(layer, source, variance) of the kept examples."""
     h = scores[keep].astype(np.float64)
     code = np.unique(code[keep], return_inverse=True)[1]
-    sizes = np.bincount(code)
+    member, sizes = membership(code), np.bincount(code)
     number, rows = len(sizes), len(h)
-    means = _group_means(h, code, sizes)
     within_df = rows - number
     if within_df < 1:
         raise ValueError(
             f"{rows} examples in {number} templates leave nothing within templates; score at "
             "least 2 prompts of some template"
         )
+    means = (member @ h) / sizes[:, None]
     inner = h - means[code]
     within = (inner**2).sum(axis=0) / within_df
-    lines = []
     if exact is None:
-        lines.append(("L0", "prompts within templates (exact and approximation)", within / n))
+        lines = [("L0", "prompts within templates (exact and approximation)", within / n)]
     else:
         c = exact[keep].astype(np.float64)
-        c_inner = c - _group_means(c, code, sizes)[code]
+        c_inner = c - ((member @ c) / sizes[:, None])[code]
         d_inner = inner - c_inner
-        for layer, source, value in (
-            ("L0", "exact effect, prompts within templates", c_inner**2),
-            ("L1", "approximation noise", d_inner**2),
-            ("L1", "2 x covariance of noise and effect", 2 * c_inner * d_inner),
-        ):
-            lines.append((layer, source, value.sum(axis=0) / within_df / n))
-        if bias:
-            squared = approximation_error(scores[keep], exact[keep]).bias_squared
-            lines.append(("L1", "bias² of the method", squared))
+        lines = [
+            (layer, source, value.sum(axis=0) / within_df / n)
+            for layer, source, value in (
+                ("L0", "exact effect, prompts within templates", c_inner**2),
+                ("L1", "approximation noise", d_inner**2),
+                ("L1", "2 x covariance of noise and effect", 2 * c_inner * d_inner),
+            )
+        ]
+        squared = approximation_error(scores[keep], exact[keep]).bias_squared
+        lines.append(("L1", "bias² of the method", squared))
     if number > 1:
-        share = sizes / rows
-        grand = share @ means
+        grand = (sizes / rows) @ means
         between = (sizes @ (means - grand) ** 2) / (number - 1)
         n0 = (rows - (sizes**2).sum() / rows) / (number - 1)
         lines.append(("L2", "between templates", (between - within) / n0 * effective))
     return lines
 
 
-def _group_means(values, code, sizes):
-    member = np.zeros((len(sizes), len(values)))
-    member[code, np.arange(len(values))] = 1
-    return (member @ values) / sizes[:, None]
-
-
-def choice_part(
-    scores: Float[np.ndarray, "run edge"],
-    source: str,
-    *,
-    layer: str = "L4",
-    noise: Edge | None = None,
-) -> Part:
+def choice_part(scores: Float[np.ndarray, "run edge"], source: str, *, layer: str = "L4") -> Part:
     """Variance of the score over runs that differ in one way: choices (L4) or training seeds (L5).
 
-    `noise`: sampling variance every run has on its own, subtracted so that it is not counted twice
-    (zero when the runs share their prompts).
+    The runs share their prompts, so none of it is sampling.
     """
     if len(scores) < 2:
         raise ValueError(f"{len(scores)} run of {source!r} has no variance; give at least 2")
     value = scores.var(axis=0, ddof=1, dtype=np.float64)
-    total = scores.sum(axis=0, dtype=np.float64)
-    squares = (scores.astype(np.float64) ** 2).sum(axis=0)
-    left, runs = None, len(scores)
+    left, runs, squares = None, len(scores), scores.astype(np.float64) ** 2
     if runs > 2:
-        rest = (total - scores) / (runs - 1)
-        left = (squares - scores.astype(np.float64) ** 2 - (runs - 1) * rest**2) / (runs - 2)
-    if noise is not None:
-        value = value - noise
-        left = None if left is None else left - noise
+        rest = (scores.sum(axis=0, dtype=np.float64) - scores) / (runs - 1)
+        left = (squares.sum(axis=0) - squares - (runs - 1) * rest**2) / (runs - 2)
     return Part(layer, source, value, left, why="fewer than 3 runs")
 
 
 def ledger(
-    parts: Sequence[Part],
-    *,
-    groups: Mapping[str, Bool[np.ndarray, " edge"]] | None = None,
-    level: float = 0.95,
+    parts: Sequence[Part], *, groups: Groups | None = None, level: float = 0.95
 ) -> pd.DataFrame:
     """Tidy ledger: one row per edge group and line.
 
@@ -184,10 +154,9 @@ def ledger(
     groups = {"all": np.ones(n_edges, dtype=bool)} if groups is None else groups
     rows = []
     for name, inside in groups.items():
-        summed = np.array([part.variance[inside].sum() for part in parts])
-        total = summed.sum()
         per_edge = np.stack([part.variance[inside] for part in parts])
-        edge_total = per_edge.sum(axis=0)
+        summed = np.array([variance.sum() for variance in per_edge])
+        total, edge_total = summed.sum(), per_edge.sum(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             edge_share = np.where(edge_total > 0, per_edge / edge_total, np.nan)
         known = edge_share[:, np.isfinite(edge_share).all(axis=0)]
@@ -238,9 +207,7 @@ def components_of(frame: pd.DataFrame, *, group: str = "all") -> tuple[Component
 
 
 def selection_ledger(
-    inclusion: Mapping[str, tuple[Edge, int]],
-    *,
-    groups: Mapping[str, Bool[np.ndarray, " edge"]] | None = None,
+    inclusion: Mapping[str, tuple[Edge, int]], *, groups: Groups | None = None
 ) -> pd.DataFrame:
     """Layer L3, one row per perturbation and edge group.
 
@@ -273,27 +240,23 @@ def _share_interval(parts, i, inside, share, level) -> Estimate:
     Only lines whose units are the same are varied together, the others stay at their estimate.
     Clipped nowhere: a share may be negative.
     """
-    own = parts[i].left_out
-    if own is None or not np.isfinite(share):
-        why = parts[i].why if own is None else "no variance"
-        return _no_interval(parts[i].source, share, level, why)
-    replicates = np.zeros((len(parts), len(own)))
-    for j, part in enumerate(parts):
-        other = part.left_out
-        sampled = part.layer in _SAMPLED and parts[i].layer in _SAMPLED
-        if other is not None and len(other) == len(own) and (sampled or j == i):
-            replicates[j] = other[:, inside].sum(axis=1)
-        else:
-            replicates[j] = part.variance[inside].sum()
-    totals = replicates.sum(axis=0)
-    if (totals == 0).any():
-        return _no_interval(parts[i].source, share, level, "no variance")
-    shares = replicates[i] / totals
-    how = {"interval": "delete-a-group jackknife", "kind": "jackknife", "n": len(own)}
-    estimate = Estimate(parts[i].source, share, row_jackknife_se(shares), level=level, **how)
-    return t_interval(estimate, df=jackknife_df(shares))
-
-
-def _no_interval(source: str, share: float, level: float, why: str) -> Estimate:
+    own, source, why = parts[i].left_out, parts[i].source, "no variance"
+    if own is None:
+        why = parts[i].why
+    elif np.isfinite(share):
+        replicates = np.zeros((len(parts), len(own)))
+        for j, part in enumerate(parts):
+            other = part.left_out
+            sampled = part.layer in _SAMPLED and parts[i].layer in _SAMPLED
+            if other is not None and len(other) == len(own) and (sampled or j == i):
+                replicates[j] = other[:, inside].sum(axis=1)
+            else:
+                replicates[j] = part.variance[inside].sum()
+        totals = replicates.sum(axis=0)
+        if totals.all():
+            shares = replicates[i] / totals
+            how = {"interval": "delete-a-group jackknife", "kind": "jackknife", "n": len(own)}
+            found = Estimate(source, share, row_jackknife_se(shares), level=level, **how)
+            return t_interval(found, df=jackknife_df(shares))
     missing = f"no interval: {why}"
     return Estimate(source, float(share), level=level, interval=f"none ({why})", missing=missing)

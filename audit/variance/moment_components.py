@@ -11,9 +11,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
+from circuitvar.audit.resampling import columns
 from circuitvar.audit.variance.variance_components import Components
-
-_BLOCK = 4096
 
 
 def moment_components(
@@ -37,7 +36,8 @@ def moment_components(
     """
     rows, n_edges = values.shape
     codes = {name: _codes(name, labels, rows) for name, labels in factors.items()}
-    members = [_membership(code) for code in codes.values()]
+    cells = np.arange(rows)
+    members = [csr_array((np.ones(rows), (code, cells))) for code in codes.values()]
     expected = _expectations(members, rows)
     if np.linalg.cond(expected) > 1e10:
         raise ValueError(
@@ -46,8 +46,7 @@ def moment_components(
         )
     forms = np.empty((len(members) + 1, n_edges))
     sizes = [np.asarray(member.sum(axis=1)).ravel() for member in members]
-    for start in range(0, n_edges, _BLOCK):
-        part = slice(start, start + _BLOCK)
+    for part in columns(n_edges):
         block = values[:, part].astype(np.float64)
         block = block - block.mean(axis=0)
         for j, (member, size) in enumerate(zip(members, sizes, strict=True)):
@@ -75,10 +74,6 @@ def _codes(name: str, labels, rows: int) -> Int[np.ndarray, " row"]:
     if code.max() == 0:
         raise ValueError(f"factor {name!r} has a single level; vary it or leave it out")
     return code
-
-
-def _membership(code: Int[np.ndarray, " row"]) -> csr_array:
-    return csr_array((np.ones(len(code)), (code, np.arange(len(code)))))
 
 
 def _expectations(members: list[csr_array], rows: int) -> Float[np.ndarray, "form component"]:

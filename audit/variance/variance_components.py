@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Float
 
 from circuitvar.audit.intervals import between_df, crossed_df, pooled, within_df
+from circuitvar.audit.resampling import Scores, columns, membership
 from circuitvar.tasks.units import unit_of_example
 
-_BLOCK = 2048
+Edge = Float[np.ndarray, " edge"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,27 +33,30 @@ class Components:
     """Degrees of freedom the mean squares are worth, given the tails of the effects."""
 
     @property
-    def total(self) -> Float[np.ndarray, " edge"]:
+    def total(self) -> Edge:
         """Sum of the components, residual included."""
         return self.values.sum(axis=0)
 
     @property
     def shares(self) -> Float[np.ndarray, "component edge"]:
         """Raw value over raw total; NaN for edges without variance. Columns sum to 1."""
-        total, shares = self.total, np.full(self.values.shape, np.nan)
-        np.divide(self.values, total, out=shares, where=total != 0)
-        return shares
+        total, nothing = self.total, np.full(self.values.shape, np.nan)
+        return np.divide(self.values, total, out=nothing, where=total != 0)
 
     @property
     def negative(self) -> np.ndarray:
         """True where an estimate is negative: read it as no evidence for the component."""
         return self.values < 0
 
-    def of(self, name: str) -> Float[np.ndarray, " edge"]:
-        """Variance of one component for every edge."""
+    def row(self, name: str) -> int:
+        """Row of one component."""
         if name not in self.names:
             raise ValueError(f"no component {name!r}; there are {', '.join(self.names)}")
-        return self.values[self.names.index(name)]
+        return self.names.index(name)
+
+    def of(self, name: str) -> Edge:
+        """Variance of one component for every edge."""
+        return self.values[self.row(name)]
 
 
 def two_way(
@@ -114,9 +118,7 @@ def nested(
     return _from_squares(names, squares, df, (1, 2, -1), (p * r, r, 1), worth)
 
 
-def within_between(
-    scores: Float[np.ndarray, "example edge"], clusters
-) -> tuple[Components, float, float]:
+def within_between(scores: Scores, clusters) -> tuple[Components, float, float]:
     """Between-template and within-template variance, templates of any sizes.
 
     var_between = (MS_between - MS_within)/n0 with n0 = (N - sum n_t²/N)/(T - 1). Also returns what
@@ -140,8 +142,7 @@ def within_between(
             "every template has one prompt, so within-template variance cannot be estimated; "
             "sample at least 2 prompts of some template"
         )
-    member = np.zeros((number, len(scores)))
-    member[units, np.arange(len(scores))] = 1
+    member = membership(units)
     squares = np.empty((2, scores.shape[1]))
     for part, block in _blocks(scores):
         means = (member @ block) / sizes[:, None]
@@ -152,14 +153,8 @@ def within_between(
     few = pooled(scores).astype(np.float64)
     means = (member @ few) / sizes[:, None]
     worth = (between_df(means), within_df(member @ (few - means[units]) ** 2, sizes - 1))
-    found = _from_squares(
-        ("between template", "within template"),
-        squares,
-        (number - 1, int(total) - number),
-        (1, -1),
-        (float(n0), 1),
-        worth,
-    )
+    names, df = ("between template", "within template"), (number - 1, int(total) - number)
+    found = _from_squares(names, squares, df, (1, -1), (float(n0), 1), worth)
     return found, float(((sizes / total) ** 2).sum()), 1 / total
 
 
@@ -171,9 +166,8 @@ def design_effect(components: Components, c_between: float, c_within: float):
     between, within = components.values
     actual = between * c_between + within * c_within
     independent = (between + within) * c_within
-    effect = np.full(len(actual), np.nan)
-    np.divide(actual, independent, out=effect, where=independent > 0)
-    return effect
+    nothing = np.full(len(actual), np.nan)
+    return np.divide(actual, independent, out=nothing, where=independent > 0)
 
 
 def _from_squares(names, squares, df, subtracted, divisors, worth) -> Components:
@@ -182,9 +176,7 @@ def _from_squares(names, squares, df, subtracted, divisors, worth) -> Components
     for i, other in enumerate(subtracted):
         if other >= 0:
             values[i] = (mean_squares[i] - mean_squares[other]) / divisors[i]
-    return Components(
-        tuple(names), values, mean_squares, tuple(df), subtracted, tuple(divisors), worth
-    )
+    return Components(names, values, mean_squares, df, subtracted, divisors, worth)
 
 
 def _shape(values, ndim: int, least: tuple[int, ...]):
@@ -204,6 +196,5 @@ def _shape(values, ndim: int, least: tuple[int, ...]):
 def _blocks(values):
     """Float64 column blocks, shifted by the first row so that constant edges give exact zeros."""
     first = values[(0,) * (values.ndim - 1)]
-    for start in range(0, values.shape[-1], _BLOCK):
-        part = slice(start, start + _BLOCK)
+    for part in columns(values.shape[-1], 2048):
         yield part, values[..., part].astype(np.float64) - first[part].astype(np.float64)

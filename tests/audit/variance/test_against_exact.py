@@ -51,5 +51,5 @@ def test_leave_one_out_equals_leaving_out():
 
 
 def test_different_prompts_are_refused():
-    with wrong_shapes(), pytest.raises(ValueError, match="score the same prompts"):
+    with wrong_shapes(), pytest.raises(ValueError, match="pass the same"):
         agreement_estimates(np.zeros((3, 2)), np.zeros((4, 2)), ("a",) * 3, size=1)

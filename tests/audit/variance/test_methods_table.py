@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from circuitvar.audit.variance.methods_against_exact import OnExact, methods_table
+from circuitvar.audit.variance.against_exact import OnExact, methods_table
 from circuitvar.circuits.methods.catalog import get_method
 from tests.shape_check import wrong_shapes
 
