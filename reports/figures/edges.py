@@ -30,6 +30,7 @@ RASTER_ABOVE = 2000
 """More points than this are drawn as pixels inside the vector figure, to keep files small."""
 
 
+@paper_style()
 def exact_scatter(frame: pd.DataFrame, *, note: str = "") -> "Figure":
     """Approximate score against exact effect per edge, with the line of equality.
 
@@ -38,26 +39,26 @@ def exact_scatter(frame: pd.DataFrame, *, note: str = "") -> "Figure":
     """
     require_columns(frame, ["score", "exact"], "exact against approximate scatter")
     rows, exact, score = exact_points(frame)
-    with paper_style():
-        figure, axes = new_figure(4.4, 3.6)
-        _scatter_by_class(axes, _classes(frame)[rows], exact, score)
-        both = np.r_[exact, score, 0.0]
-        span = (float(both.min()), float(both.max()))
-        axes.plot(span, span, "--", color=GREY, linewidth=0.9, zorder=1, label="equality")
-        linear = _signed_log_threshold(exact)
-        axes.set_xscale("symlog", linthresh=linear)
-        axes.set_yscale("symlog", linthresh=linear)
-        _decade_ticks(axes, linear, float(np.abs(both).max()))
-        axes.set_xlabel("exact effect (patching the edge)")
-        axes.set_ylabel("score of the method")
-        if note:
-            axes.text(
-                0.03, 0.97, literal(note, width=60), transform=axes.transAxes, va="top", fontsize=8
-            )
-        figure.legend(loc="outside upper center", ncols=4)
+    figure, axes = new_figure(4.4, 3.6)
+    _scatter_by_class(axes, _classes(frame)[rows], exact, score)
+    both = np.r_[exact, score, 0.0]
+    span = (float(both.min()), float(both.max()))
+    axes.plot(span, span, "--", color=GREY, linewidth=0.9, zorder=1, label="equality")
+    linear = _signed_log_threshold(exact)
+    axes.set_xscale("symlog", linthresh=linear)
+    axes.set_yscale("symlog", linthresh=linear)
+    _decade_ticks(axes, linear, float(np.abs(both).max()))
+    axes.set_xlabel("exact effect (patching the edge)")
+    axes.set_ylabel("score of the method")
+    if note:
+        axes.text(
+            0.03, 0.97, literal(note, width=60), transform=axes.transAxes, va="top", fontsize=8
+        )
+    figure.legend(loc="outside upper center", ncols=4)
     return figure
 
 
+@paper_style()
 def snr_scatter(frame: pd.DataFrame) -> "Figure":
     """Signal-to-noise ratio |mean| / SE against |score| per edge; |SNR| = 1.96 marked.
 
@@ -65,18 +66,18 @@ def snr_scatter(frame: pd.DataFrame) -> "Figure":
     """
     require_columns(frame, ["score", "snr"], "SNR scatter")
     rows, size, snr = snr_points(frame)
-    with paper_style():
-        figure, axes = new_figure(4.8, 3.4)
-        _scatter_by_class(axes, _classes(frame)[rows], size, snr)
-        axes.axhline(1.96, color=VERMILION, linewidth=0.9, linestyle="--", label="|SNR| = 1.96")
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        axes.set_xlabel("|score|")
-        axes.set_ylabel("|mean| / SE")
-        figure.legend(loc="outside upper center", ncols=4)
+    figure, axes = new_figure(4.8, 3.4)
+    _scatter_by_class(axes, _classes(frame)[rows], size, snr)
+    axes.axhline(1.96, color=VERMILION, linewidth=0.9, linestyle="--", label="|SNR| = 1.96")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("|score|")
+    axes.set_ylabel("|mean| / SE")
+    figure.legend(loc="outside upper center", ncols=4)
     return figure
 
 
+@paper_style()
 def prompt_influence(frame: pd.DataFrame, *, top: int = 20) -> "Figure":
     """The prompts that move phi most when left out, largest first.
 
@@ -89,16 +90,15 @@ def prompt_influence(frame: pd.DataFrame, *, top: int = 20) -> "Figure":
     if "template" in part:
         pairs = zip(labels, part["template"], strict=True)
         labels = [f"{name} ({literal(template, width=24)})" for name, template in pairs]
-    with paper_style():
-        figure, axes = new_figure(5.6, 0.9 + 0.19 * len(part))
-        colours = np.where(part["influence"] >= 0, BLUE, VERMILION)
-        axes.barh(rows, part["influence"], color=list(colours), height=0.72)
-        axes.axvline(0, color=GREY, linewidth=0.8)
-        axes.set_yticks(rows, labels, fontsize=7)
-        axes.set_ylim(-0.7, len(part) - 0.3)
-        axes.grid(axis="y", visible=False)
-        axes.locator_params(axis="x", nbins=5)
-        axes.set_xlabel("change of φ without the prompt")
+    figure, axes = new_figure(5.6, 0.9 + 0.19 * len(part))
+    colours = np.where(part["influence"] >= 0, BLUE, VERMILION)
+    axes.barh(rows, part["influence"], color=list(colours), height=0.72)
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    axes.set_yticks(rows, labels, fontsize=7)
+    axes.set_ylim(-0.7, len(part) - 0.3)
+    axes.grid(axis="y", visible=False)
+    axes.locator_params(axis="x", nbins=5)
+    axes.set_xlabel("change of φ without the prompt")
     return figure
 
 

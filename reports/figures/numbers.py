@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 
 from circuitvar.audit.types import Estimate
 from circuitvar.reports.figures.edges import exact_points, influential_prompts, snr_points
-from circuitvar.reports.figures.stability import square_of
+from circuitvar.reports.figures.matrices import cross_square, square_of
 from circuitvar.reports.figures.variance import NOT_CHOICES, stacked_bars
 from circuitvar.reports.tables import show, show_estimate
 
@@ -147,28 +147,25 @@ def sample_size_numbers(frame: pd.DataFrame) -> Marks:
     )
 
 
-def similarity_numbers(frame: pd.DataFrame) -> Marks:
+def similarity_numbers(frame: pd.DataFrame) -> Grid:
     """Jaccard of every two runs."""
-    square = square_of(frame, "run_a", "run_b", "jaccard")
-    names = [str(name) for name in square.index]
-    return Grid(names, names, square.to_numpy(dtype=float), "and", "Jaccard")
+    return _grid(square_of(frame, "run_a", "run_b", "jaccard"), "and", "Jaccard")
 
 
-def cross_numbers(frame: pd.DataFrame) -> Marks:
+def cross_numbers(frame: pd.DataFrame) -> Grid:
     """Faithfulness of every circuit on every set of prompts."""
-    return _cross_grid(frame)
+    return _grid(cross_square(frame), "run on", "faithfulness")
 
 
-def _cross_grid(frame: pd.DataFrame) -> Grid:
-    square = square_of(frame, "circuit", "prompts", "faithfulness")
+def _grid(square: pd.DataFrame, between: str, label: str) -> Grid:
     rows, columns = ([str(name) for name in names] for names in (square.index, square.columns))
-    return Grid(rows, columns, square.to_numpy(dtype=float), "run on", "faithfulness")
+    return Grid(rows, columns, square.to_numpy(dtype=float), between, label)
 
 
 def cross_axes_numbers(frame: pd.DataFrame) -> Marks:
     """Every cell of every perturbation's matrix."""
     parts = {str(axis): part for axis, part in frame.groupby("axis", sort=False)}
-    return Panels([*parts], [_cross_grid(part) for part in parts.values()])
+    return Panels([*parts], [cross_numbers(part) for part in parts.values()])
 
 
 def ledger_numbers(frame: pd.DataFrame) -> Marks:

@@ -1,45 +1,22 @@
 """Every figure of a report, in reading order: which frame it needs, what it shows, its caption.
 
 `FIGURES` is an explicit tuple and an argument, so a user can pass fewer, more or other figures.
+Titles and captions are in `captions.toml`.
 """
 
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from circuitvar.audit.types import Audit
-from circuitvar.reports.figures.edges import exact_scatter, prompt_influence, snr_scatter
-from circuitvar.reports.figures.numbers import (
-    Marks,
-    cross_axes_numbers,
-    cross_numbers,
-    exact_numbers,
-    forest_numbers,
-    inclusion_numbers,
-    influence_numbers,
-    ledger_numbers,
-    sample_size_numbers,
-    similarity_numbers,
-    size_numbers,
-    snr_numbers,
-    specification_numbers,
-)
-from circuitvar.reports.figures.stability import (
-    forest_plot,
-    inclusion_curve,
-    sample_size_curve,
-    similarity_heat_map,
-    size_curve,
-)
-from circuitvar.reports.figures.variance import (
-    cross_faithfulness_matrix,
-    cross_faithfulness_panels,
-    ledger_bars,
-    specification_curve,
-)
+from circuitvar.reports.figures import edges, matrices, numbers, stability, variance
+from circuitvar.reports.figures.numbers import Marks
 from circuitvar.reports.tables import inclusion_frame, ledger_frame, show_estimate, stability_frame
 
 if TYPE_CHECKING:
@@ -56,9 +33,12 @@ class FigureRecord:
     caption: str
     frame: Callable[[Audit], pd.DataFrame | None]
     """None (or an empty frame) where the audit has nothing to show."""
-    draw: Callable[[pd.DataFrame, Audit], "Figure"]
+    draw: "Callable[..., Figure]"
+    """Takes the frame, and `note=` where there is one."""
     numbers: Callable[[pd.DataFrame], Marks] | None = None
     """What the page shows on pointing at the figure; None leaves it still."""
+    note: Callable[[Audit], str] | None = None
+    """What the audit says beside the frame."""
 
 
 def table(name: str) -> Callable[[Audit], pd.DataFrame | None]:
@@ -67,11 +47,10 @@ def table(name: str) -> Callable[[Audit], pd.DataFrame | None]:
 
 
 def _edges_with_exact(audit: Audit) -> pd.DataFrame | None:
-    edges = audit.edges
-    if "exact" not in edges:
+    if "exact" not in audit.edges:
         return None
-    known = np.isfinite(edges["exact"].to_numpy(dtype=float))
-    return edges if known.sum() >= 2 else None
+    known = np.isfinite(audit.edges["exact"].to_numpy(dtype=float))
+    return audit.edges if known.sum() >= 2 else None
 
 
 def _edges_with_snr(audit: Audit) -> pd.DataFrame | None:
@@ -87,113 +66,48 @@ def rank_correlation_note(audit: Audit) -> str:
     return ""
 
 
+_CAPTIONS = tomllib.loads(Path(__file__).with_name("captions.toml").read_text("utf-8"))
+
+
+def _figure(key: str, *parts, **more) -> FigureRecord:
+    return FigureRecord(key, _CAPTIONS[key]["title"], _CAPTIONS[key]["caption"], *parts, **more)
+
+
 FIGURES: tuple[FigureRecord, ...] = (
-    FigureRecord(
-        "forest",
-        "Agreement by perturbation",
-        "φ (circle, with its interval) is agreement beyond chance between circuits found under one "
-        "perturbation; the diamond is the mean pairwise Jaccard, the bar the Jaccard that random "
-        "circuits of the same sizes would reach.",
-        stability_frame,
-        lambda frame, audit: forest_plot(frame),
-        forest_numbers,
-    ),
-    FigureRecord(
-        "inclusion",
-        "How often each edge is kept",
-        "Edges sorted by the share of runs that keep them. A clean circuit is a step; a slope "
-        "means the boundary of the circuit is decided by the sample.",
-        inclusion_frame,
-        lambda frame, audit: inclusion_curve(frame),
-        inclusion_numbers,
-    ),
-    FigureRecord(
-        "size",
-        "Agreement by circuit size",
-        "Jaccard rises with circuit size for random circuits too (dotted); φ removes that.",
-        table("phi_by_k"),
-        lambda frame, audit: size_curve(frame),
-        size_numbers,
-    ),
-    FigureRecord(
-        "prompts",
-        "Agreement by number of prompts",
-        "Forecast of φ between circuits found on n fresh prompts each, with the observed disjoint "
-        "blocks that check it.",
-        table("forecast"),
-        lambda frame, audit: sample_size_curve(frame),
-        sample_size_numbers,
-    ),
-    FigureRecord(
+    _figure("forest", stability_frame, stability.forest_plot, numbers.forest_numbers),
+    _figure("inclusion", inclusion_frame, stability.inclusion_curve, numbers.inclusion_numbers),
+    _figure("size", table("phi_by_k"), stability.size_curve, numbers.size_numbers),
+    _figure("prompts", table("forecast"), stability.sample_size_curve, numbers.sample_size_numbers),
+    _figure(
         "exact",
-        "Approximate scores against exact patching",
-        "Each point is an edge; both axes are damage in units of the metric, on a signed log "
-        "scale. The dashed line is equality.",
         _edges_with_exact,
-        lambda frame, audit: exact_scatter(frame, note=rank_correlation_note(audit)),
-        exact_numbers,
+        edges.exact_scatter,
+        numbers.exact_numbers,
+        note=rank_correlation_note,
     ),
-    FigureRecord(
-        "snr",
-        "Signal-to-noise by size of the score",
-        "Mean score over its standard error. Edges below the dashed line cannot be told from zero "
-        "one at a time.",
-        _edges_with_snr,
-        lambda frame, audit: snr_scatter(frame),
-        snr_numbers,
+    _figure("snr", _edges_with_snr, edges.snr_scatter, numbers.snr_numbers),
+    _figure("ledger", ledger_frame, variance.ledger_bars, numbers.ledger_numbers),
+    _figure(
+        "similarity", table("similarity"), matrices.similarity_heat_map, numbers.similarity_numbers
     ),
-    FigureRecord(
-        "ledger",
-        "Where the variance comes from",
-        "Shares of variance by source, from inputs (L0) to training seeds (L5). Negative estimates "
-        "are shown as they are.",
-        ledger_frame,
-        lambda frame, audit: ledger_bars(frame),
-        ledger_numbers,
-    ),
-    FigureRecord(
-        "similarity",
-        "Agreement between every two runs",
-        "Pairwise Jaccard. Blocks along the diagonal are families of runs that find a circuit of "
-        "their own.",
-        table("similarity"),
-        lambda frame, audit: similarity_heat_map(frame),
-        similarity_numbers,
-    ),
-    FigureRecord(
+    _figure(
         "specifications",
-        "Outcome under every analytic choice",
-        "Specification curve: each column is one combination of choices, marked below; its "
-        "outcome is the circuit's faithfulness on held-out prompts, run as the audited circuit is.",
         table("specifications"),
-        lambda frame, audit: specification_curve(frame, value_label="faithfulness"),
-        specification_numbers,
+        partial(variance.specification_curve, value_label="faithfulness"),
+        numbers.specification_numbers,
     ),
-    FigureRecord(
-        "influence",
-        "Prompts that move the result",
-        "Approximate change of φ when one prompt is left out; the most influential prompts.",
-        table("influence"),
-        lambda frame, audit: prompt_influence(frame),
-        influence_numbers,
-    ),
-    FigureRecord(
+    _figure("influence", table("influence"), edges.prompt_influence, numbers.influence_numbers),
+    _figure(
         "cross_faithfulness",
-        "Does a circuit carry over?",
-        "Faithfulness of the circuit found on one set of prompts (row), run on another (column).",
         table("cross_faithfulness"),
-        lambda frame, audit: cross_faithfulness_matrix(frame),
-        cross_numbers,
+        matrices.cross_faithfulness_matrix,
+        numbers.cross_numbers,
     ),
-    FigureRecord(
+    _figure(
         "cross_axes",
-        "Does a circuit carry over to other choices?",
-        "One panel per perturbation: faithfulness of every circuit (row) under the conditions the "
-        "others were found under (column). Rows alike: the circuits do the same job, whatever "
-        "edges they share.",
         table("cross_faithfulness_axes"),
-        lambda frame, audit: cross_faithfulness_panels(frame),
-        cross_axes_numbers,
+        matrices.cross_faithfulness_panels,
+        numbers.cross_axes_numbers,
     ),
 )
 
@@ -206,5 +120,6 @@ def make_figures(
     for record in figures:
         frame = record.frame(audit)
         if frame is not None and len(frame):
-            made.append((record, record.draw(frame, audit)))
+            more = {"note": record.note(audit)} if record.note else {}
+            made.append((record, record.draw(frame, **more)))
     return made

@@ -3,9 +3,17 @@
 Every clause comes from the audit's own records; what is not recorded is not claimed.
 """
 
+import re
+from functools import cache
+from pathlib import Path
+
 from circuitvar.audit.types import Audit, Axis
-from circuitvar.reports.page.bibliography import METHOD_KEYS, TASK_KEYS, cite_for
-from circuitvar.reports.tables import fact, sentence_list
+from circuitvar.reports.tables import fact, prompt_counts, sentence_list
+
+REFERENCES = Path(__file__).with_name("references.bib")
+METHOD_KEYS = {"eap-ig": "hanna2024", "eap": "syed2023", "exact": "conmy2023", "acdc": "conmy2023"}
+"""Start of a method key -> citation; the first match counts."""
+TASK_KEYS = {"ioi": "wang2022", "greater": "hanna2023"}
 
 
 def methods_paragraph(audit: Audit) -> tuple[str, list[str]]:
@@ -25,18 +33,26 @@ def methods_paragraph(audit: Audit) -> tuple[str, list[str]]:
         _software_sentence(audit),
     ]
     text = " ".join(sentence for sentence in sentences if sentence)
-    return text, _citations(text)
+    cited = [key for key in re.findall(r"\[(\w+)\]", text) if key in references()]
+    return text, list(dict.fromkeys(cited))
 
 
-def _citations(text: str) -> list[str]:
-    from circuitvar.reports.page.bibliography import ENTRIES
+@cache
+def references() -> dict[str, str]:
+    """BibTeX entries by key."""
+    entries = REFERENCES.read_text(encoding="utf-8").strip().split("\n\n")
+    return {entry.partition("{")[2].partition(",")[0]: entry for entry in entries}
 
-    found = [(text.index(f"[{key}]"), key) for key in ENTRIES if f"[{key}]" in text]
-    return [key for _, key in sorted(found)]
+
+def bibtex(keys: list[str]) -> str:
+    """The entries of `keys`, each once, in the order given."""
+    return "\n\n".join(references()[key] for key in dict.fromkeys(keys))
 
 
-def _bracket(key: str) -> str:
-    return f" [{key}]" if key else ""
+def _cited(name: object, keys: dict[str, str]) -> str:
+    """A name and, in brackets, the citation of the first of `keys` that it starts with."""
+    found = next((keys[start] for start in keys if str(name).lower().startswith(start)), "")
+    return f"{name} [{found}]" if found else str(name)
 
 
 def _estimate_sentence(audit: Audit) -> str:
@@ -45,10 +61,8 @@ def _estimate_sentence(audit: Audit) -> str:
     text = "We audited a circuit as a statistical estimate [meloux2025]."
     if known["method"] is None:
         return text
-    method = f"{known['method']}{_bracket(cite_for(str(known['method']), METHOD_KEYS))}"
-    text += f" Edges were scored with {method}"
-    if known["task"] is not None:
-        text += f" on {known['task']}{_bracket(cite_for(str(known['task']), TASK_KEYS))}"
+    text += f" Edges were scored with {_cited(known['method'], METHOD_KEYS)}"
+    text += f" on {_cited(known['task'], TASK_KEYS)}" if known["task"] is not None else ""
     text += f" in {known['model']}" if known["model"] is not None else ""
     text += f", by their effect on {known['metric']}" if known["metric"] is not None else ""
     text += f" under {ablation} ablation" if ablation else ""
@@ -57,11 +71,8 @@ def _estimate_sentence(audit: Audit) -> str:
 
 
 def _data_sentence(audit: Audit) -> str:
-    n, templates = (fact(audit.provenance, key) for key in ("n_examples", "n_templates"))
-    n = fact(audit.provenance, "n") if n is None else n
-    if n is None:
-        return ""
-    return f"Scores rest on {n} prompts{f' from {templates} templates' if templates else ''}."
+    n, origin = prompt_counts(audit)
+    return "" if n is None else f"Scores rest on {n} prompts{origin}."
 
 
 def _axis_sentence(axis: Axis) -> str:

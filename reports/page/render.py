@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from circuitvar.audit.types import Audit
 from circuitvar.reports.card import TIME_FIELDS, make_card, plain
 from circuitvar.reports.figures import FigureRecord, inline_svg, make_figures
-from circuitvar.reports.page.bibliography import bibtex
 from circuitvar.reports.page.data import page_data, script_json
 from circuitvar.reports.page.headline import headline_sentences, verdicts_by_claim
 from circuitvar.reports.page.marks import page_marks
-from circuitvar.reports.page.methods_text import methods_paragraph
+from circuitvar.reports.page.methods_text import bibtex, methods_paragraph
 from circuitvar.reports.page.tables import further_tables
 from circuitvar.reports.tables import (
     STABILITY_COLUMNS,

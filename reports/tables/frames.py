@@ -41,6 +41,14 @@ def fact(provenance: Mapping[str, object], key: str) -> object | None:
     return value
 
 
+def prompt_counts(audit: Audit) -> tuple[object | None, str]:
+    """How many prompts are behind an audit, and ` from T templates` where that is known."""
+    n, plain, templates = (
+        fact(audit.provenance, key) for key in ("n_examples", "n", "n_templates")
+    )
+    return plain if n is None else n, f" from {templates} templates" if templates else ""
+
+
 def axis_row(axis: Axis) -> dict[str, object]:
     """One axis of stability as a flat row."""
     classes, row = classify(axis.inclusion), axis.row()

@@ -1,7 +1,7 @@
 """Table 1 of a report: stability of the circuit, one row per perturbation, and its caption."""
 
 from circuitvar.audit.types import Audit
-from circuitvar.reports.tables.frames import fact, stability_frame
+from circuitvar.reports.tables.frames import fact, prompt_counts, stability_frame
 from circuitvar.reports.tables.text import Column, to_latex, to_markdown
 
 STABILITY_COLUMNS: tuple[Column, ...] = (
@@ -38,10 +38,9 @@ def stability_caption(audit: Audit) -> str:
     parts = [f"Stability of the circuit ({audit.title})."]
     if fixed:
         parts.append(f"Held fixed except where varied: {', '.join(fixed)}.")
-    n, templates = (fact(audit.provenance, key) for key in ("n_examples", "n_templates"))
-    n = fact(audit.provenance, "n") if n is None else n
+    n, origin = prompt_counts(audit)
     if n is not None:
-        parts.append(f"Prompts: {n}{f' from {templates} templates' if templates else ''}.")
+        parts.append(f"Prompts: {n}{origin}.")
     varied = [f"{axis.title.lower()} ({axis.unit})" for axis in audit.axes]
     if varied:
         parts.append(f"Varied, one at a time: {sentence_list(varied)}.")

@@ -9,6 +9,7 @@ import pytest
 from circuitvar.audit.types import Audit
 from circuitvar.reports.figures.edges import exact_scatter, prompt_influence, snr_scatter
 from circuitvar.reports.figures.inline_svg import inline_svg
+from circuitvar.reports.figures.matrices import cross_faithfulness_matrix, similarity_heat_map
 from circuitvar.reports.figures.numbers import (
     exact_numbers,
     inclusion_numbers,
@@ -22,15 +23,10 @@ from circuitvar.reports.figures.stability import (
     forest_plot,
     inclusion_curve,
     sample_size_curve,
-    similarity_heat_map,
     size_curve,
 )
 from circuitvar.reports.figures.style import literal, save_figure
-from circuitvar.reports.figures.variance import (
-    cross_faithfulness_matrix,
-    ledger_bars,
-    specification_curve,
-)
+from circuitvar.reports.figures.variance import ledger_bars, specification_curve
 from circuitvar.reports.page.marks import page_marks, place_marks
 from circuitvar.reports.tables.frames import stability_frame
 from tests.reports.toy_audit import GPT2_SMALL, toy_audit

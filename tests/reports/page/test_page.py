@@ -12,9 +12,8 @@ from circuitvar.audit.types import Audit, Verdict
 from circuitvar.reports.page.data import page_data, place, script_json
 from circuitvar.reports.page.headline import headline_sentences, verdict_tally
 from circuitvar.reports.page.methods_text import methods_paragraph
-from circuitvar.reports.page.records import TABLES
 from circuitvar.reports.page.render import report_page
-from circuitvar.reports.page.tables import further_tables
+from circuitvar.reports.page.tables import TABLES, further_tables
 from tests.reports.toy_audit import GPT2_SMALL, toy_audit
 
 ATTACK = '</script><img src=x onerror="window.owned=1"><script>window.owned=1</script>{{7*7}}'
