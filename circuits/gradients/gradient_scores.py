@@ -5,7 +5,6 @@ at the normed input of each MLP, and pulled back to the residual stream afterwar
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from circuitvar.circuits.gradients.edge_products import PathGradients, contract, gradients
 from circuitvar.circuits.model import (
+    Model,
     Trace,
     Writes,
     at_last,
@@ -29,10 +29,7 @@ from circuitvar.circuits.model import (
 )
 from circuitvar.circuits.types import ScoreOptions
 from circuitvar.tasks.lookup import near
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +41,7 @@ class Point:
     reference: Float[Tensor, "batch vocab"] | None
 
 
-def check_differentiable(metric: "Metric", method: str) -> None:
+def check_differentiable(metric: Metric, method: str) -> None:
     """Refuse metrics that have no gradient."""
     if not metric.differentiable:
         raise ValueError(
@@ -53,14 +50,14 @@ def check_differentiable(metric: "Metric", method: str) -> None:
         )
 
 
-def window_of(batch: "Batch", options: ScoreOptions) -> slice:
+def window_of(batch: Batch, options: ScoreOptions) -> slice:
     """Positions at which patching can matter: from the first difference to the last read-out."""
     patching = options.ablation == "patching"
     start = first_change(batch) if patching else 0
     return slice(start, int(batch.last.max()) + 1)
 
 
-def role_mask(batch: "Batch", options: ScoreOptions) -> Bool[Tensor, "batch pos"] | None:
+def role_mask(batch: Batch, options: ScoreOptions) -> Bool[Tensor, "batch pos"] | None:
     """Where patching happens; None is everywhere."""
     if options.role is None:
         return None
@@ -73,7 +70,7 @@ def role_mask(batch: "Batch", options: ScoreOptions) -> Bool[Tensor, "batch pos"
 
 
 @torch.no_grad()
-def plain_run(model: "Model", tokens: Tensor, batch: "Batch") -> Trace:
+def plain_run(model: Model, tokens: Tensor, batch: Batch) -> Trace:
     """A run without gradients."""
     embeddings = model.architecture.embed(tokens)
     x, context = enter(model.architecture, embeddings, batch.mask)
@@ -81,15 +78,15 @@ def plain_run(model: "Model", tokens: Tensor, batch: "Batch") -> Trace:
 
 
 @torch.no_grad()
-def corrupt_run(model: "Model", batch: "Batch") -> Trace:
+def corrupt_run(model: Model, batch: Batch) -> Trace:
     """The corrupted run without gradients."""
     return corrupt_trace(model.architecture, batch)[0]
 
 
 def point(
-    model: "Model",
-    batch: "Batch",
-    metric: "Metric",
+    model: Model,
+    batch: Batch,
+    metric: Metric,
     embeddings: Float[Tensor, "batch pos d_model"],
     reference: Tensor | None,
     **replaced: object,
@@ -107,7 +104,7 @@ def point(
 
 @torch.no_grad()
 def metric_of(
-    model: "Model", batch: "Batch", metric: "Metric", trace: Trace, reference: Tensor | None
+    model: Model, batch: Batch, metric: Metric, trace: Trace, reference: Tensor | None
 ) -> Float[Tensor, " batch"]:
     """The metric of a finished run."""
     x = at_last(trace.final.detach(), batch.last)
@@ -115,21 +112,19 @@ def metric_of(
 
 
 @torch.no_grad()
-def clean_logits(model: "Model", batch: "Batch", trace: Trace) -> Float[Tensor, "batch vocab"]:
+def clean_logits(model: Model, batch: Batch, trace: Trace) -> Float[Tensor, "batch vocab"]:
     """The full model's logits at the read-out position, for metrics that compare with them."""
     return logits_at(model.architecture, at_last(trace.final.detach(), batch.last))
 
 
-def differentiate(
-    model: "Model", at: Point, window: slice, *, weight: float = 1.0
-) -> PathGradients:
+def differentiate(model: Model, at: Point, window: slice, *, weight: float = 1.0) -> PathGradients:
     """Gradients of each example's metric; examples do not interact, so one sum serves all."""
     return gradients(model.architecture, at.trace, weight * at.metric.sum(), window)
 
 
 @torch.no_grad()
 def patch_values(
-    model: "Model", batch: "Batch", options: ScoreOptions, corrupt: Trace | None = None
+    model: Model, batch: Batch, options: ScoreOptions, corrupt: Trace | None = None
 ) -> Writes | None:
     """What patched sources write: another run's outputs, means, or nothing (None is zeros)."""
     architecture = model.architecture
@@ -146,8 +141,8 @@ def patch_values(
 
 @torch.no_grad()
 def edge_scores(
-    model: "Model",
-    metric: "Metric",
+    model: Model,
+    metric: Metric,
     clean: Writes,
     patch: Writes | None,
     path: PathGradients,

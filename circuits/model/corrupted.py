@@ -3,8 +3,6 @@
 Every part that runs the corrupted prompt starts here, so that no method can forget the noise.
 """
 
-from typing import TYPE_CHECKING
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -14,9 +12,7 @@ from circuitvar.circuits.model.sources import Writes, first_difference, mean_wri
 from circuitvar.circuits.model.trunk import Trace, run
 from circuitvar.tasks.language import embedding_noise, noise_positions
 from circuitvar.tasks.tokens import take
-
-if TYPE_CHECKING:
-    from circuitvar.tasks.types import Batch
+from circuitvar.tasks.types import Batch
 
 SD_TOKENS = 4096
 """Tokens, evenly spaced over the vocabulary, that the embedding SD is taken from."""
@@ -32,7 +28,7 @@ def embedding_sd(architecture: Architecture) -> float:
 
 
 def corrupt_embeddings(
-    architecture: Architecture, batch: "Batch"
+    architecture: Architecture, batch: Batch
 ) -> Float[Tensor, "batch pos d_model"]:
     """Token embeddings of the corrupted prompts, plus the batch's noise where it has one.
 
@@ -48,14 +44,14 @@ def corrupt_embeddings(
     return embeddings + noise.to(embeddings)
 
 
-def corrupt_trace(architecture: Architecture, batch: "Batch") -> tuple[Trace, Context]:
+def corrupt_trace(architecture: Architecture, batch: Batch) -> tuple[Trace, Context]:
     """The corrupted run."""
     embeddings = corrupt_embeddings(architecture, batch)
     x, context = enter(architecture, embeddings, batch.mask)
     return run(architecture, embeddings, x, context), context
 
 
-def first_change(batch: "Batch") -> int:
+def first_change(batch: Batch) -> int:
     """First position where clean and corrupted run of any example differ."""
     changed = batch.clean != batch.corrupt
     if batch.noise is not None:
@@ -64,7 +60,7 @@ def first_change(batch: "Batch") -> int:
 
 
 def corrupt_means(
-    architecture: Architecture, batch: "Batch", *, positional: bool, batch_size: int = 32
+    architecture: Architecture, batch: Batch, *, positional: bool, batch_size: int = 32
 ) -> Writes:
     """Mean output of every source over the corrupted runs; see `mean_writes`."""
     return mean_writes(

@@ -8,7 +8,6 @@ stream is never split per head. The unembedding runs at one position, on the tok
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int
@@ -16,10 +15,8 @@ from torch import Tensor
 
 from circuitvar.circuits.model.architecture import Architecture, Context, Layer, enter, split_heads
 from circuitvar.circuits.model.attention import attend
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.circuits.model.model import Model
+from circuitvar.tasks.types import Batch, Metric
 
 LOGIT_TOLERANCE = {"float64": 1e-5, "float32": 1e-4, "bfloat16": 5e-2, "float16": 1e-2}
 """Largest difference from the model's own logits, relative to the largest of them. Models keep
@@ -150,7 +147,7 @@ def logits_at(
     return logits if cap is None else torch.tanh(logits / cap) * cap
 
 
-def repeat_batch(batch: "Batch", n: int) -> "Batch":
+def repeat_batch(batch: Batch, n: int) -> Batch:
     """The batch n times over, example index running fastest."""
     if n == 1:
         return batch
@@ -162,8 +159,8 @@ def repeat_batch(batch: "Batch", n: int) -> "Batch":
 def metric_at(
     architecture: Architecture,
     x: Float[Tensor, "row d_model"],
-    batch: "Batch",
-    metric: "Metric",
+    batch: Batch,
+    metric: Metric,
     reference: Float[Tensor, "batch vocab"] | None = None,
 ) -> Float[Tensor, " row"]:
     """Metric per row from the stream at the read-out position, in float32 at least.
@@ -195,7 +192,7 @@ def max_positions(architecture: Architecture) -> int:
 
 
 @torch.no_grad()
-def logit_residual(model: "Model") -> float:
+def logit_residual(model: Model) -> float:
     """Largest difference from the model's own logits on a padded batch, relative to the largest."""
     architecture = model.architecture
     vocab = architecture.unembed.weight.shape[0]  # type: ignore[union-attr]
@@ -212,7 +209,7 @@ def logit_residual(model: "Model") -> float:
     return float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-3))
 
 
-def check_logits(model: "Model") -> None:
+def check_logits(model: Model) -> None:
     """Refuse a model whose logits are not reproduced; cheap enough to run at every load.
 
     Raises

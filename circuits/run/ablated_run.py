@@ -6,7 +6,6 @@ Bias of the output projection belongs to no source: it is always there.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from circuitvar.circuits.model import (
     Architecture,
     Context,
     Layer,
+    Model,
     at_last,
     attend,
     corrupt_means,
@@ -35,9 +35,6 @@ from circuitvar.circuits.run.full_run import LayerBase, clean_read_out, corrupt_
 from circuitvar.circuits.types import ABLATIONS, Ablation
 from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.types import Batch
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +107,7 @@ STACK_BYTES = 256 * 2**20
 """Memory for what the sources write in one run, which sets how many examples run at once."""
 
 
-def examples_at_once(model: "Model", batch: Batch) -> int:
+def examples_at_once(model: Model, batch: Batch) -> int:
     """Largest batch, up to 64, whose source values fit in `STACK_BYTES`."""
     size = next(model.hf.parameters()).element_size()
     width = batch.clean.shape[1] * model.architecture.d_model * size
@@ -119,7 +116,7 @@ def examples_at_once(model: "Model", batch: Batch) -> int:
 
 @torch.no_grad()
 def mean_constants(
-    model: "Model", batch: Batch, *, positional: bool, batch_size: int = 64
+    model: Model, batch: Batch, *, positional: bool, batch_size: int = 64
 ) -> Constants:
     """Mean output of every source over the corrupted prompts, padding left out.
 
@@ -162,7 +159,7 @@ def at_positions(
     return values[where]
 
 
-def zero_constants(model: "Model") -> Constants:
+def zero_constants(model: Model) -> Constants:
     """Every source ablated to the zero vector."""
     a = model.architecture
     zero = next(model.hf.parameters()).new_zeros
@@ -174,7 +171,7 @@ def zero_constants(model: "Model") -> Constants:
 
 
 def prepare(
-    model: "Model",
+    model: Model,
     batch: Batch,
     *,
     ablation: Ablation | str = "patching",
@@ -214,7 +211,7 @@ def prepare(
 
 
 def _ablated_layers(
-    model: "Model",
+    model: Model,
     context: Context,
     constants: Constants,
     x: Float[Tensor, "batch pos d_model"],

@@ -1,25 +1,20 @@
 """The metric of many circuits on one batch: what the tests and finders need, and nothing else."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from circuitvar.circuits.model import logits_at, metric_at
+from circuitvar.circuits.model import Model, logits_at, metric_at
 from circuitvar.circuits.run.ablated_run import Constants, examples_at_once, mean_constants, prepare
 from circuitvar.circuits.run.run_circuit import final_streams
 from circuitvar.circuits.types import Ablation
 from circuitvar.tasks.tokens import chunks, get_metric
 from circuitvar.tasks.types import Batch, Metric
 
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-
 
 @torch.no_grad()
 def circuit_scores(
-    model: "Model",
+    model: Model,
     masks: Bool[np.ndarray, "circuit edge"],
     batch: Batch,
     *,

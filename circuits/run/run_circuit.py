@@ -7,7 +7,6 @@ carry), so circuits that share a part share its computation.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,14 +14,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.model import Architecture, run_mlp
+from circuitvar.circuits.model import Architecture, Model, run_mlp
 from circuitvar.circuits.prune import reads_of
 from circuitvar.circuits.run.ablated_run import Backdrop
 from circuitvar.circuits.run.circuit_heads import run_heads
 from circuitvar.circuits.run.circuit_state import Memo, Run, at_read_out, inputs, tail_sum
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
 
 
 def needed_sources(
@@ -50,7 +46,7 @@ def needed_sources(
 
 
 def final_streams(
-    model: "Model", backdrop: Backdrop, masks: Bool[np.ndarray, "circuit edge"]
+    model: Model, backdrop: Backdrop, masks: Bool[np.ndarray, "circuit edge"]
 ) -> Iterator[Float[Tensor, "batch d_model"]]:
     """The stream that the logits read at the read-out position, for one circuit after another.
 
@@ -69,7 +65,7 @@ def final_streams(
 
 
 def streams_of(
-    model: "Model", backdrop: Backdrop, masks: Iterable[Bool[np.ndarray, " edge"]]
+    model: Model, backdrop: Backdrop, masks: Iterable[Bool[np.ndarray, " edge"]]
 ) -> Iterator[Float[Tensor, "batch d_model"]]:
     """`final_streams` of masks that may be decided one by one, each after the last result."""
     graph = model.graph
@@ -86,7 +82,7 @@ def streams_of(
 
 
 @torch.no_grad()
-def _stream(model: "Model", backdrop: Backdrop, run: Run) -> Float[Tensor, "batch d_model"]:
+def _stream(model: Model, backdrop: Backdrop, run: Run) -> Float[Tensor, "batch d_model"]:
     graph, delta = run.graph, backdrop.input_delta
     if run.needed[0]:
         run.add(0, run.memo.id(("input",)), delta, at_read_out(backdrop, delta))

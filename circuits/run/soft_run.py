@@ -5,20 +5,15 @@ computed the plain way: every node, every layer, nothing shared. It serves the f
 optimise masks, the fitting of constants, and as a second oracle of the fast path.
 """
 
-from typing import TYPE_CHECKING
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.model import Architecture, destination_weights, run_mlp
+from circuitvar.circuits.model import Architecture, Model, destination_weights, run_mlp
 from circuitvar.circuits.run.ablated_run import Backdrop, head_shares
 from circuitvar.circuits.run.circuit_heads import attend_heads
 from circuitvar.circuits.run.circuit_state import at_read_out
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
 
 
 def edge_matrix(graph: Graph, weights: Float[Tensor, " edge"]) -> Float[Tensor, "src dst"]:
@@ -29,7 +24,7 @@ def edge_matrix(graph: Graph, weights: Float[Tensor, " edge"]) -> Float[Tensor, 
 
 
 def soft_final_stream(
-    model: "Model", backdrop: Backdrop, weights: Float[Tensor, " edge"]
+    model: Model, backdrop: Backdrop, weights: Float[Tensor, " edge"]
 ) -> Float[Tensor, "batch d_model"]:
     """Stream that the logits read at the read-out position.
 

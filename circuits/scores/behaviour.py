@@ -1,19 +1,16 @@
 """The behaviour gate: whether a model does the task at all, before anything is audited."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.scores.score import chunk_size, clean_and_corrupt
 from circuitvar.circuits.t_interval import mean_interval
 from circuitvar.tasks.tokens import damage, get_metric, take, to_device
+from circuitvar.tasks.types import Batch, Metric
 from circuitvar.tasks.units import sampling_units
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
 
 MIN_ACCURACY = 0.6
 """Smallest share of clean prompts answered rightly; guessing between two answers gives 0.5."""
@@ -66,10 +63,10 @@ class Behaviour:
 
 
 def measure_behaviour(
-    model: "Model",
-    batch: "Batch",
+    model: Model,
+    batch: Batch,
     *,
-    metric: "Metric",
+    metric: Metric,
     level: float = 0.95,
     batch_size: int | None = None,
 ) -> Behaviour:

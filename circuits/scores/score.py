@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,15 +22,12 @@ from circuitvar.circuits.gradients import (
     plain_run,
     role_mask,
 )
-from circuitvar.circuits.model import corrupt_means
+from circuitvar.circuits.model import Model, corrupt_means
 from circuitvar.circuits.types import ABLATIONS, EdgeScores, Method, Scored, ScoreOptions
 from circuitvar.tasks.language import noise_positions
 from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.tokens import take, to_device
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 MEMORY = 0.5e9
 """Bytes that a chunk of examples may take on a CPU; on CUDA it is half of what is free."""
@@ -40,11 +36,11 @@ _TENSORS = ("clean", "corrupt", "mask", "answers", "wrong_answers", "last", "ind
 
 
 def score_edges(
-    model: "Model",
-    batch: "Batch",
+    model: Model,
+    batch: Batch,
     method: Method,
     *,
-    metric: "Metric",
+    metric: Metric,
     options: ScoreOptions | None = None,
     batch_size: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -90,11 +86,11 @@ def score_edges(
 
 
 def score_roles(
-    model: "Model",
-    batch: "Batch",
+    model: Model,
+    batch: Batch,
     method: Method,
     *,
-    metric: "Metric",
+    metric: Metric,
     options: ScoreOptions | None = None,
     roles: tuple[str, ...] | None = None,
     batch_size: int | None = None,
@@ -118,7 +114,7 @@ def score_roles(
 
 
 def check(
-    model: "Model", batch: "Batch", method: Method, metric: "Metric", options: ScoreOptions
+    model: Model, batch: Batch, method: Method, metric: Metric, options: ScoreOptions
 ) -> None:
     """Refuse combinations that are not defined, before anything is computed."""
     if method.needs_gradient:
@@ -153,7 +149,7 @@ def check(
             )
 
 
-def with_means(model: "Model", batch: "Batch", options: ScoreOptions) -> ScoreOptions:
+def with_means(model: Model, batch: Batch, options: ScoreOptions) -> ScoreOptions:
     """For mean ablation: what every source writes on average over all of `batch`."""
     if not options.ablation.startswith("mean") or options.means is not None:
         return options
@@ -162,7 +158,7 @@ def with_means(model: "Model", batch: "Batch", options: ScoreOptions) -> ScoreOp
     return replace(options, means=means)
 
 
-def chunk_size(model: "Model", batch: "Batch", metric: "Metric") -> int:
+def chunk_size(model: Model, batch: Batch, metric: Metric) -> int:
     """Examples per chunk: source differences, activations and their gradients within memory."""
     architecture, graph = model.architecture, model.graph
     per_token = 1.3 * len(graph.sources) * architecture.d_model
@@ -176,14 +172,14 @@ def chunk_size(model: "Model", batch: "Batch", metric: "Metric") -> int:
 
 
 def _run(
-    model: "Model", batch: "Batch", method: Method, metric: "Metric", options: ScoreOptions
+    model: Model, batch: Batch, method: Method, metric: Metric, options: ScoreOptions
 ) -> Scored:
     found = method.fn(model, batch, metric=metric, options=options)
     return found if isinstance(found, Scored) else Scored(torch.as_tensor(found))
 
 
 def _metrics(
-    model: "Model", batch: "Batch", metric: "Metric", scored: Scored
+    model: Model, batch: Batch, metric: Metric, scored: Scored
 ) -> Float[np.ndarray, "2 example"]:
     """Clean and corrupted metric, from the method's own runs where it made them."""
     if scored.metric_clean is None or scored.metric_corrupt is None:
@@ -192,9 +188,7 @@ def _metrics(
 
 
 @torch.no_grad()
-def clean_and_corrupt(
-    model: "Model", batch: "Batch", metric: "Metric"
-) -> Float[np.ndarray, "2 example"]:
+def clean_and_corrupt(model: Model, batch: Batch, metric: Metric) -> Float[np.ndarray, "2 example"]:
     """Metric of each example on the clean and on the corrupted run."""
     values, reference = [], None
     for trace in (plain_run(model, batch.clean, batch), corrupt_run(model, batch)):
@@ -205,7 +199,7 @@ def clean_and_corrupt(
 
 
 def _checked(
-    model: "Model", batch: "Batch", method: Method, options: ScoreOptions, scores: Tensor
+    model: Model, batch: Batch, method: Method, options: ScoreOptions, scores: Tensor
 ) -> Float32[np.ndarray, "example edge"]:
     """Scores as numpy, of the wanted columns, all finite."""
     found = scores.detach()
@@ -232,10 +226,10 @@ def _checked(
 
 
 def provenance(
-    model: "Model",
-    batch: "Batch",
+    model: Model,
+    batch: Batch,
     method: Method,
-    metric: "Metric",
+    metric: Metric,
     options: ScoreOptions,
     batch_size: int,
 ) -> dict[str, object]:
@@ -266,7 +260,7 @@ def provenance(
     }
 
 
-def data_digest(batch: "Batch") -> str:
+def data_digest(batch: Batch) -> str:
     """sha256 of tokens, masks, answers, read-out positions, and noise where there is any."""
     digest = hashlib.sha256()
     for name in ("clean", "corrupt", "mask", "answers", "wrong_answers", "last"):

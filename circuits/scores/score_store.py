@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from circuitvar.circuits.items import read_item, write_item
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.scores.code_digest import code_digest
 from circuitvar.circuits.scores.score import (
     check,
@@ -26,10 +26,7 @@ from circuitvar.circuits.scores.score import (
 )
 from circuitvar.circuits.types import EdgeScores, Method, ScoreOptions
 from circuitvar.tasks.tokens import take, to_device
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 BLOCK = 64
 """Examples per file."""
@@ -38,11 +35,11 @@ ON_DISK = 2**28
 
 
 def score_edges_stored(
-    model: "Model",
-    batch: "Batch",
+    model: Model,
+    batch: Batch,
     method: Method,
     *,
-    metric: "Metric",
+    metric: Metric,
     store: Path | str,
     options: ScoreOptions | None = None,
     batch_size: int | None = None,
@@ -106,7 +103,7 @@ def score_edges_stored(
 
 
 def scoring_identity(
-    model: "Model", batch: "Batch", method: Method, metric: "Metric", options: ScoreOptions
+    model: Model, batch: Batch, method: Method, metric: Metric, options: ScoreOptions
 ) -> dict[str, object]:
     """What scores follow from besides their own prompts; nothing of the machine but its type."""
     return {

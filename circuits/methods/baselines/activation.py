@@ -1,23 +1,18 @@
 """Baseline: how much patching changes the source, whoever reads it."""
 
-from typing import TYPE_CHECKING
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from circuitvar.circuits.gradients import patch_values, plain_run, role_mask, window_of
-from circuitvar.circuits.model import differences, writes
+from circuitvar.circuits.model import Model, differences, writes
 from circuitvar.circuits.types import ScoreOptions
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 
 @torch.no_grad()
 def activation_size(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+    model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions
 ) -> Float[Tensor, "batch edge"]:
     """score[u->v] = sum over real positions of |a_u(patched) - a_u(clean)|, Euclidean norm.
 

@@ -1,21 +1,17 @@
 """Baseline: random scores. A method that is not clearly better than this says nothing."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.types import ScoreOptions
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 
 def random_scores(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+    model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions
 ) -> Float[Tensor, "batch edge"]:
     """Independent standard normal scores, one stream per (`options.seed`, example id).
 

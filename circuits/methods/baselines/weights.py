@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from circuitvar.circuits.model import (
+    Model,
     NoMLP,
     destination_weights,
     mlp_parts,
@@ -17,14 +17,11 @@ from circuitvar.circuits.model import (
     weight_matrix,
 )
 from circuitvar.circuits.types import ScoreOptions
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 
 def weight_norm(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+    model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions
 ) -> Float[Tensor, "batch edge"]:
     """score[u->v] = |W_out(u) diag(gamma_v) W_in(v)|, Frobenius norm of the virtual weights.
 
@@ -38,7 +35,7 @@ def weight_norm(
 # The last model only: the driver asks once per chunk of examples.
 @lru_cache(maxsize=1)
 @torch.no_grad()
-def virtual_weight_norms(model: "Model") -> Float[Tensor, " edge"]:
+def virtual_weight_norms(model: Model) -> Float[Tensor, " edge"]:
     """Frobenius norm of the virtual weights of every edge."""
     writers, graph = _writers(model), model.graph
     owner = torch.cat([torch.full((len(w),), i) for i, w in enumerate(writers)])
@@ -60,7 +57,7 @@ def _few_rows(weight: Float[Tensor, "rows d_model"]) -> Float[Tensor, "few d_mod
     return (values.clamp(min=0).sqrt()[:, None] * vectors.T).float()
 
 
-def _writers(model: "Model") -> list[Float[Tensor, "rows d_model"]]:
+def _writers(model: Model) -> list[Float[Tensor, "rows d_model"]]:
     architecture = model.architecture
     writers = [_few_rows(_weight(architecture.embed))]
     for index, layer in enumerate(architecture.layers):
@@ -75,7 +72,7 @@ def _writers(model: "Model") -> list[Float[Tensor, "rows d_model"]]:
     return writers
 
 
-def _readers(model: "Model") -> Iterator[Float[Tensor, "rows d_model"]]:
+def _readers(model: Model) -> Iterator[Float[Tensor, "rows d_model"]]:
     """Weights that each destination reads the stream with, its norm's weight included."""
     architecture = model.architecture
     for layer in architecture.layers:

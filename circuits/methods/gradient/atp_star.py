@@ -1,7 +1,5 @@
 """AtP*: attribution patching with recomputed attention and dropped gradients."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -18,18 +16,15 @@ from circuitvar.circuits.gradients import (
     window_of,
 )
 from circuitvar.circuits.methods.patching import Patching, perturbed_z, prepare
-from circuitvar.circuits.model import Trace, post_norm, writes
+from circuitvar.circuits.model import Model, Trace, post_norm, writes
 from circuitvar.circuits.types import ScoreOptions
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 SOURCES_AT_ONCE = 64
 
 
 def atp_star(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+    model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions
 ) -> Float[Tensor, "batch edge"]:
     """AtP* (Kramar et al. 2024, arXiv 2403.00745, sections 3.1 and 3.2), per edge.
 
@@ -75,7 +70,7 @@ def atp_star(
     return total / (n_layers - 1)
 
 
-def _held(model: "Model", clean: Trace, index: int) -> dict[str, Tensor]:
+def _held(model: Model, clean: Trace, index: int) -> dict[str, Tensor]:
     layer, part = model.architecture.layers[index], clean.layers[index]
     return {"attn_out": post_norm(layer.attn_post_norm, part.attn_raw), "mlp_out": part.mlp}
 
@@ -85,7 +80,7 @@ Changes = list[tuple[Tensor, int, slice, Tensor]]
 
 
 @torch.no_grad()
-def _attention_changes(model: "Model", patching: Patching) -> Changes:
+def _attention_changes(model: Model, patching: Patching) -> Changes:
     graph, found = model.graph, []
     for column, node in enumerate(graph.destinations):
         if node.slot not in ("q", "k"):
@@ -108,8 +103,8 @@ def _attention_changes(model: "Model", patching: Patching) -> Changes:
 
 
 def _fix(
-    model: "Model",
-    metric: "Metric",
+    model: Model,
+    metric: Metric,
     scores: Float[Tensor, "batch edge"],
     changes: Changes,
     slopes: tuple[Tensor | None, ...],

@@ -1,7 +1,5 @@
 """Clean-corrupted: the two ends of the EAP-IG path, without the points between."""
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from circuitvar.circuits.gradients import (
@@ -13,17 +11,12 @@ from circuitvar.circuits.gradients import (
     role_mask,
     window_of,
 )
-from circuitvar.circuits.model import corrupt_embeddings, writes
+from circuitvar.circuits.model import Model, corrupt_embeddings, writes
 from circuitvar.circuits.types import Scored, ScoreOptions
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 
-def clean_corrupted(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
-) -> Scored:
+def clean_corrupted(model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions) -> Scored:
     """EAP with the mean of the gradients at the clean and the corrupted run.
 
     The cheapest form of EAP-IG (Hanna et al. 2024, arXiv 2403.17806): the trapezoid rule with one

@@ -1,7 +1,5 @@
 """Edge attribution patching: the first-order effect of every edge from one backward pass."""
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from circuitvar.circuits.gradients import (
@@ -15,15 +13,12 @@ from circuitvar.circuits.gradients import (
     role_mask,
     window_of,
 )
-from circuitvar.circuits.model import writes
+from circuitvar.circuits.model import Model, writes
 from circuitvar.circuits.types import Scored, ScoreOptions
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 
-def eap(model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions) -> Scored:
+def eap(model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions) -> Scored:
     """First-order damage of patching each edge (Syed et al. 2023, arXiv 2310.10348, eq. 2).
 
     score[u->v] = -sum over positions of (a_u(patched) - a_u(clean)) . dM/dx_v at the clean run,

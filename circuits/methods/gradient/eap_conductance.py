@@ -1,7 +1,5 @@
 """EAP with conductance: each step's gradient meets the change of the source over that step."""
 
-from typing import TYPE_CHECKING
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -18,16 +16,13 @@ from circuitvar.circuits.gradients import (
     window_of,
 )
 from circuitvar.circuits.methods.gradient.eap_ig_inputs import integration_rule
-from circuitvar.circuits.model import Writes, corrupt_embeddings, writes
+from circuitvar.circuits.model import Model, Writes, corrupt_embeddings, writes
 from circuitvar.circuits.types import ScoreOptions
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 
 def eap_conductance(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+    model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions
 ) -> Float[Tensor, "batch edge"]:
     """Conductance along the line of inputs, per edge.
 

@@ -1,7 +1,7 @@
 """EAP-IG (activations): gradients averaged while one group of outputs at a time is interpolated."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -20,16 +20,13 @@ from circuitvar.circuits.gradients import (
     role_mask,
     window_of,
 )
-from circuitvar.circuits.model import Trace, post_norm, writes
+from circuitvar.circuits.model import Model, Trace, post_norm, writes
 from circuitvar.circuits.types import ScoreOptions
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 
 def eap_ig_activations(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+    model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions
 ) -> Float[Tensor, "batch edge"]:
     """EAP with gradients integrated over activations (Hanna et al. 2024, arXiv 2403.17806).
 
@@ -70,7 +67,7 @@ def eap_ig_activations(
     return total / len(groups)
 
 
-def _groups(model: "Model", clean: Trace, corrupt: Trace) -> Iterator[tuple[Any, Any]]:
+def _groups(model: Model, clean: Trace, corrupt: Trace) -> Iterator[tuple[Any, Any]]:
     """(alpha -> embeddings, alpha -> replaced outputs) of every group."""
 
     def between(a: Tensor, b: Tensor, alpha: float) -> Tensor:

@@ -1,7 +1,5 @@
 """EAP-IG (inputs): gradients averaged along the line from corrupted to clean embeddings."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -20,12 +18,9 @@ from circuitvar.circuits.gradients import (
     role_mask,
     window_of,
 )
-from circuitvar.circuits.model import corrupt_embeddings, writes
+from circuitvar.circuits.model import Model, corrupt_embeddings, writes
 from circuitvar.circuits.types import Scored, ScoreOptions
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 
 def integration_rule(
@@ -48,9 +43,7 @@ def integration_rule(
     raise ValueError(f"integration rule must be left, midpoint or gauss-legendre, not {rule!r}.")
 
 
-def eap_ig_inputs(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
-) -> Scored:
+def eap_ig_inputs(model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions) -> Scored:
     """EAP with gradients integrated along the inputs (Hanna et al. 2024, arXiv 2403.17806, eq. 3).
 
     score[u->v] = -sum_k w_k sum over positions of (a_u(corrupted) - a_u(clean)) . dM/dx_v at the

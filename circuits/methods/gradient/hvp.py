@@ -1,18 +1,15 @@
 """Second-order attribution: EAP plus the curvature of the metric along each edge."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from circuitvar.circuits.methods.gradient.eap import eap
 from circuitvar.circuits.methods.patching import prepare, scores_of
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.types import ScoreOptions
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 STEP = 0.2
 """Length of the step along an edge, as a share of the whole patch: long enough that rounding in
@@ -20,7 +17,7 @@ float32 stays small against the second difference, short enough that it is a sec
 
 
 def second_order(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+    model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions
 ) -> tuple[Float[Tensor, "batch edge"], Float[Tensor, "batch edge"]]:
     """(first-order, second-order) terms of the damage of patching each edge.
 
@@ -40,7 +37,7 @@ def second_order(
 
 
 def hvp(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+    model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions
 ) -> Float[Tensor, "batch edge"]:
     """EAP with its second-order correction: g.d + d'Hd/2, as damage. See `second_order`.
 

@@ -1,23 +1,18 @@
 """Information-flow routes: how much of a destination's input is due to each source."""
 
-from typing import TYPE_CHECKING
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from circuitvar.circuits.gradients import plain_run
-from circuitvar.circuits.model import differences, writes
+from circuitvar.circuits.model import Model, differences, writes
 from circuitvar.circuits.types import ScoreOptions
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 
 @torch.no_grad()
 def information_flow_routes(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+    model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions
 ) -> Float[Tensor, "batch edge"]:
     """Share of each source in the input of each destination (Ferrando & Voita 2024, 2403.00824).
 

@@ -1,18 +1,14 @@
 """Relevance patching: EAP with the backward rules of layer-wise relevance propagation."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from circuitvar.circuits.methods.gradient.eap import eap
-from circuitvar.circuits.model import Architecture, FrozenNorm, MLPParts, NoMLP, mlp_parts
+from circuitvar.circuits.model import Architecture, FrozenNorm, MLPParts, Model, NoMLP, mlp_parts
 from circuitvar.circuits.types import Scored, ScoreOptions
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 
 class RuleMLP(nn.Module):
@@ -56,7 +52,7 @@ def with_rules(architecture: Architecture) -> Architecture:
     return replace(architecture, layers=layers, final_norm=FrozenNorm(architecture.final_norm))
 
 
-def relp(model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions) -> Scored:
+def relp(model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions) -> Scored:
     """Relevance patching (Jafari et al. 2025, arXiv 2508.21258).
 
     EAP's sum with dM/dx_v replaced by propagation coefficients: norm scales are constants; an

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,12 +19,9 @@ from circuitvar.circuits.methods.patching.rerun import (
     perturbed_attention,
     perturbed_mlp,
 )
-from circuitvar.circuits.model import at_last, differences, metric_at, run_tokens, writes
+from circuitvar.circuits.model import Model, at_last, differences, metric_at, run_tokens, writes
 from circuitvar.circuits.types import ScoreOptions
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 ROW_TOKENS = {"cpu": 2048, "cuda": 131_072}
 """Tokens recomputed at a time: enough for efficient matrix products, little enough for caches."""
@@ -38,8 +34,8 @@ class Patching:
     clean: CleanRun
     deltas: Float[Tensor, "src batch pos d_model"]
     base: Float[Tensor, " batch"]
-    batch: "Batch"
-    metric: "Metric"
+    batch: Batch
+    metric: Metric
     reference: Tensor | None
 
     def damage(self, x: Float[Tensor, "row d_model"]) -> Float[Tensor, "n batch"]:
@@ -51,7 +47,7 @@ class Patching:
 
 
 def exact(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+    model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions
 ) -> Float[Tensor, "batch edge"]:
     """Damage of patching each edge alone (Wang et al. 2022, arXiv 2211.00593, path patching).
 
@@ -65,7 +61,7 @@ def exact(
 
 @torch.no_grad()
 def scores_of(
-    model: "Model", patching: Patching, options: ScoreOptions
+    model: Model, patching: Patching, options: ScoreOptions
 ) -> Float[Tensor, "batch edge"]:
     """Damage of adding each source's delta to each destination's input, alone."""
     columns = np.arange(model.graph.n_edges) if options.edges is None else np.array(options.edges)
@@ -76,7 +72,7 @@ def scores_of(
 
 
 @torch.no_grad()
-def prepare(model: "Model", batch: "Batch", metric: "Metric", options: ScoreOptions) -> Patching:
+def prepare(model: Model, batch: Batch, metric: Metric, options: ScoreOptions) -> Patching:
     """The clean run and the patched minus clean output of every source."""
     architecture, window = model.architecture, window_of(batch, options)
     trace, context = run_tokens(architecture, batch.clean, batch.mask)
@@ -92,7 +88,7 @@ def prepare(model: "Model", batch: "Batch", metric: "Metric", options: ScoreOpti
 
 
 def _by_layer(
-    model: "Model", patching: Patching, columns: Int[np.ndarray, " edge"]
+    model: Model, patching: Patching, columns: Int[np.ndarray, " edge"]
 ) -> Iterator[tuple[Tensor, Float[Tensor, "n batch"]]]:
     """(places among `columns`, damage) in chunks of edges whose destinations share a layer."""
     graph, deltas = model.graph, patching.deltas
@@ -123,7 +119,7 @@ def _layer_of(node: Node, n_layers: int) -> int:
 
 
 def _perturb(
-    model: "Model", patching: Patching, index: int, edges: Int[np.ndarray, " n"]
+    model: Model, patching: Patching, index: int, edges: Int[np.ndarray, " n"]
 ) -> Float[Tensor, "row pos_out d_model"]:
     """Stream behind the destinations' layer, one perturbed edge per row and example.
 

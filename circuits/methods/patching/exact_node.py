@@ -1,23 +1,18 @@
 """Exact node patching: a source's patched output for everyone who reads it."""
 
-from typing import TYPE_CHECKING
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from circuitvar.circuits.methods.patching.exact import Patching, continue_from_next, prepare
 from circuitvar.circuits.methods.patching.rerun import continue_from, only_last, tile
-from circuitvar.circuits.model import run_mlp
+from circuitvar.circuits.model import Model, run_mlp
 from circuitvar.circuits.types import ScoreOptions
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 
 def node_damage(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+    model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions
 ) -> Float[Tensor, "batch src"]:
     """Damage of patching each source for all its readers at once (activation patching).
 
@@ -37,7 +32,7 @@ def node_damage(
 
 
 def exact_node(
-    model: "Model", batch: "Batch", *, metric: "Metric", options: ScoreOptions
+    model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions
 ) -> Float[Tensor, "batch edge"]:
     """Node patching as an edge method: every edge out of u carries the damage of patching u.
 
