@@ -25,11 +25,12 @@ from circuitvar.audit.neurons.views import (
     OtherData, PerturbationOptions, composition_table, error_curve, perturbation_tables,
     polysemantic, range_map,
 )
-from circuitvar.reports.neurons import UnitChoice, run_neurons
+from circuitvar.reports.neurons import run_neurons
+from circuitvar.reports.options import NeuronChoice
 
 __all__ = [
-    "ConceptOptions", "LinearExplanations", "LinearOptions", "NeuronAudit", "NeuronOptions",
-    "OtherData", "PerturbationOptions", "ProbingSet", "TokenConcepts", "UnitChoice", "Votes",
+    "ConceptOptions", "LinearExplanations", "LinearOptions", "NeuronAudit", "NeuronChoice",
+    "NeuronOptions", "OtherData", "PerturbationOptions", "ProbingSet", "TokenConcepts", "Votes",
     "alias_classes", "audit_labels", "audit_neurons", "auroc_half_width", "bootstrap_votes",
     "cluster_weights", "clustered_ratio_half_width", "composition_table", "conformal_set",
     "distinct_concepts", "dkw_term", "effective_concepts", "elastic_net", "error_curve",

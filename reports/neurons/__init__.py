@@ -2,7 +2,6 @@
 
 from circuitvar.reports.neurons.command import run_neurons
 from circuitvar.reports.neurons.labels import run_labels
-from circuitvar.reports.neurons.units import UnitChoice
 from circuitvar.reports.neurons.write import best_units
 
-__all__ = ["UnitChoice", "best_units", "run_labels", "run_neurons"]
+__all__ = ["best_units", "run_labels", "run_neurons"]

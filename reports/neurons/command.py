@@ -14,20 +14,20 @@ import numpy as np
 import pandas as pd
 
 from circuitvar.audit.neurons.data import NeuronAudit, ProbingSet, take_units
-from circuitvar.audit.neurons.run import NeuronOptions, audit_neurons
+from circuitvar.audit.neurons.run import NeuronOptions, audit_neurons, distinct_concepts
 from circuitvar.audit.neurons.views import error_curve
 from circuitvar.reports.named import resolve_task
-from circuitvar.reports.neurons.record import NeuronRun
 from circuitvar.reports.neurons.units import (
     OtherSamples,
-    UnitChoice,
     every_concept,
     other_samples,
     pool_data,
     sibling_models,
+    unit_kinds,
     unit_probing_set,
 )
-from circuitvar.reports.neurons.write import write_neurons
+from circuitvar.reports.neurons.write import NeuronRun, write_neurons
+from circuitvar.reports.options import NeuronChoice
 
 if TYPE_CHECKING:  # torch is slow to import
     from circuitvar.circuits.model import Model
@@ -40,36 +40,27 @@ def run_neurons(
     task: str,
     model: str = "pocket",
     out: Path | str | None = None,
+    choice: NeuronChoice = NeuronChoice(),
     *,
-    prompts: int = 192,
-    held_out: int = 96,
-    substituted: int = 8,
-    seed: int = 0,
-    device: str = "cpu",
     options: NeuronOptions | None = None,
-    units: UnitChoice | None = None,
-    other_models: tuple[str, ...] | None = None,
-    workers: int = 1,
+    substituted: int = 8,
+    device: str = "cpu",
 ) -> NeuronRun:
-    """Label every MLP neuron and head of `model` on `task`; write a report folder to `out`.
+    """Label MLP neurons, heads or edges of `model` on `task`; write a report folder to `out`.
 
     Parameters
     ----------
     task
         Key, or a user's own `module:attribute`.
-    prompts
-        Prompts of the probing set; `held_out` more for substitution scores.
-    substituted
-        best-explained neurons whose explanation is put in their place.
-    units
-        Other units than neurons and heads, such as the edges of a circuit.
-    other_models
-        Models of other training seeds, with the same tokenizer; by default those of the pocket
-        model. Units are matched; edges are not compared across seeds.
     out
         Folder to write; None writes nothing.
-    workers
-        Threads that share the units; they change no number.
+    choice
+        Units, prompts and seed. Labels are compared with `other_models` (the same tokenizer; by
+        default the siblings of a pocket model); edges are not compared across seeds.
+    options
+        What the audit runs; seed and formulas are those of `choice`, where it asks for any.
+    substituted
+        Best-explained neurons whose explanation is put in their place.
 
     Raises
     ------
@@ -80,47 +71,49 @@ def run_neurons(
     from circuitvar.reports.named import resolve_circuit
     from circuitvar.tasks.tokens import get_metric, sample_batch
 
-    options, choice = replace(options or NeuronOptions(), seed=seed), units or UnitChoice()
+    kinds, options = unit_kinds(choice), options or NeuronOptions()
+    longest = choice.compositions or options.compositions
+    options = replace(options, seed=choice.seed, compositions=longest)
     chosen, loaded = resolve_task(task, None), load_model(model, device=device)
+    edges: tuple[str, ...] = ()
     if choice.circuit is not None:
-        found = resolve_circuit(choice.circuit, loaded, size=choice.size)
-        choice = replace(choice, edge_names=found.circuit.edge_names)
-    probe, other, choose, pools = np.random.default_rng(seed).spawn(4)
-    drawn, pairs = sample_batch(chosen, prompts, loaded, rng=probe)
-    held, held_pairs = sample_batch(chosen, held_out, loaded, rng=other)
+        edges = resolve_circuit(choice.circuit, loaded, size=choice.size).circuit.edge_names
+    probe, other, choose, pools = np.random.default_rng(choice.seed).spawn(4)
+    drawn, pairs = sample_batch(chosen, choice.prompts, loaded, rng=probe)
+    held, held_pairs = sample_batch(chosen, choice.heldout, loaded, rng=other)
     batch, held_batch = drawn.batch, held.batch
-    siblings = sibling_models(model) if other_models is None else other_models
+    siblings = sibling_models(model) if choice.other_models is None else choice.other_models
     elsewhere = OtherSamples({}, {})
     if options.perturbations is not None:
         elsewhere = other_samples(
             chosen, loaded, len(batch), rng=pools, other_models=siblings, device=device
         )
     metric, held_pair = get_metric(chosen.metric), (held_batch, held_pairs)
-    read = partial(unit_probing_set, choice=choice, metric=metric)
+    read = partial(unit_probing_set, direction=choice.direction, edges=edges, metric=metric)
     data, parts = _audit(
-        loaded, (batch, pairs), read, choice.kinds, options, elsewhere, workers=workers
+        loaded, (batch, pairs), read, kinds, options, elsewhere, workers=choice.workers
     )
     replaced = pd.DataFrame()
     if "neurons" in parts:
         neurons = data["neurons"], parts["neurons"]
         replaced = _substitution(loaded, metric, *neurons, held_pair, choose, options, substituted)
-    first = choice.kinds[0]
-    run = NeuronRun(parts, replaced, _bounds(data[first], parts[first], choose, options))
-    run.provenance.update(
-        task=task,
-        model=model,
-        model_digest=loaded.digest,
-        seed=seed,
-        format=FORMAT,
-        prompts=len(batch),
-        held_out=len(held_batch),
-        units=list(choice.kinds),
-        other_models=list(elsewhere.models),
-    )
-    if "edges" in choice.kinds:
-        run.provenance.update(circuit=choice.circuit, edges=len(choice.edge_names))
-    if "heads-output" in choice.kinds:
-        run.provenance.update(direction=choice.direction)
+    bounds = _bounds(data[kinds[0]], parts[kinds[0]], choose, options)
+    provenance: dict[str, object] = {
+        "task": task,
+        "model": model,
+        "model_digest": loaded.digest,
+        "seed": choice.seed,
+        "format": FORMAT,
+        "prompts": len(batch),
+        "held_out": len(held_batch),
+        "units": list(kinds),
+        "other_models": list(elsewhere.models),
+    }
+    if "edges" in kinds:
+        provenance |= {"circuit": choice.circuit, "edges": len(edges)}
+    if "heads-output" in kinds:
+        provenance["direction"] = choice.direction
+    run = NeuronRun(parts, replaced, bounds, provenance)
     if out is not None:
         write_neurons(run, Path(out))
     return run
@@ -147,8 +140,8 @@ def _audit(
 
     inclusion = min(options.inclusion_replicates, OTHER_INCLUSION)
     lighter = replace(options, self_check=False, inclusion_replicates=inclusion)
-    batch = probe[0]
-    concepts = token_concepts(batch, model.tokenizer, pairs=probe[1])
+    batch, pairs = probe
+    concepts = token_concepts(batch, model.tokenizer, pairs=pairs)
     data, parts = {}, {}
     for kind in kinds:
         read = partial(read_units, kind)
@@ -181,7 +174,6 @@ def _substitution(
     """Replace the best-explained neurons by their linear explanation on held-out prompts."""
     from circuitvar.audit.neurons.linear import linear_explanations
     from circuitvar.audit.neurons.on_models import align_columns, substitution_scores
-    from circuitvar.audit.neurons.run import distinct_concepts
 
     if options.linear is None or not count:
         return pd.DataFrame()
@@ -190,16 +182,14 @@ def _substitution(
     simulated = audit.units["linear_test"].fillna(-1.0).to_numpy(dtype=float)
     shortlist = np.sort(np.argsort(-simulated, kind="stable")[: SHORTLIST * count])
     found = linear_explanations(take_units(distinct, shortlist), rng=rng, options=options.linear)
-    own = tuple(held[1][int(i)] for i in held[0].index)
-    tokens = every_concept(model, held[0], own)
+    batch, pairs = held
+    tokens = every_concept(model, batch, tuple(pairs[int(i)] for i in batch.index))
     columns = align_columns(tokens, distinct)
     order = np.argsort(-np.nan_to_num(found.test, nan=-1.0), kind="stable")
     units = [found.units[i] for i in order[:count] if found.length[i]]
     if not units:
         return pd.DataFrame()
-    each, joint = substitution_scores(
-        model, held[0], metric, tokens, columns, found, units, rng=rng
-    )
+    each, joint = substitution_scores(model, batch, metric, tokens, columns, found, units, rng=rng)
     correlation = dict(zip(found.units, found.test, strict=True))
     return pd.DataFrame(
         {

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from circuitvar.audit.neurons.views import SEED_AXIS
-from circuitvar.reports.neurons.units import NOUNS
+from circuitvar.reports.neurons.units import UNITS
 from circuitvar.reports.page import SectionFigure, SectionTable, write_section
 
 SHOWN = "unit label verdict score vote vote_low vote_high held_out".split()
@@ -69,7 +69,7 @@ def write_neurons_section(summary: Mapping[str, Any], out: Path) -> Path:
     """`section.json` of a folder that already holds the tables and figures."""
     provenance = summary["provenance"]
     tables, figures = [], []
-    for kind, noun in NOUNS.items():
+    for kind, noun in UNITS.items():
         words = {"units": noun, "Units": noun[:1].upper() + noun[1:]}
         tables += [
             SectionTable(f"{kind}/{name}.csv", title.format(**words))
@@ -125,7 +125,7 @@ def clearest(units: pd.DataFrame) -> pd.DataFrame:
 def neuron_sentences(summary: Mapping[str, Any]) -> list[str]:
     """Counts of verdicts, the clearest labels, what moves them, what replacing neurons keeps."""
     found = []
-    for kind, noun in NOUNS.items():
+    for kind, noun in UNITS.items():
         if kind not in summary:
             continue
         entry = summary[kind]

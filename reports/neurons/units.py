@@ -1,12 +1,13 @@
 """Units that a neuron audit can label, by name, with the other data their labels are tried on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from circuitvar.audit.neurons.data import ProbingSet, take_units
+from circuitvar.reports.options import NeuronChoice
 
 if TYPE_CHECKING:  # torch is slow to import
     from circuitvar.audit.neurons.data import TokenConcepts
@@ -14,15 +15,6 @@ if TYPE_CHECKING:  # torch is slow to import
     from circuitvar.tasks.types import Batch, Metric, PromptPair, Task
 
 UNITS = {
-    "neurons": "MLP neurons after the activation function (gated: times the linear factor)",
-    "pre": "MLP neurons before the activation function",
-    "gate": "gates of gated MLP neurons, after the activation function",
-    "up": "linear factors of gated MLP neurons",
-    "heads": "attention of heads from the read-out position to each key position",
-    "heads-output": "outputs of heads along a direction of the residual stream",
-    "edges": "edges of a circuit: their contribution to the metric at each token",
-}
-NOUNS = {
     "neurons": "neurons",
     "pre": "neurons before activation",
     "gate": "gates",
@@ -31,33 +23,18 @@ NOUNS = {
     "heads-output": "head outputs",
     "edges": "edges",
 }
-"""What the units of each kind are called in a sentence."""
-DEFAULT_UNITS = ("neurons", "heads")
+"""What units are called in a sentence; the help of `--units` says what they are."""
 
 
-@dataclass(frozen=True)
-class UnitChoice:
-    """Which units to audit, and what defines those that need it."""
-
-    kinds: tuple[str, ...] = DEFAULT_UNITS
-    """Keys of `UNITS`."""
-    direction: str = "logit-difference"
-    """For `heads-output`: logit-difference, answer, wrong-answer, or a file of one vector."""
-    circuit: str | None = None
-    """For `edges`: a shipped circuit, planted:KEY, or a file of edges."""
-    size: int | None = None
-    """Edges taken from a file of scores without a circuit."""
-    edge_names: tuple[str, ...] = field(default=(), repr=False)
-    """Filled in from `circuit`."""
-
-    def __post_init__(self) -> None:
-        unknown = [kind for kind in self.kinds if kind not in UNITS]
-        if unknown or not self.kinds:
-            raise ValueError(
-                f"unknown units {', '.join(unknown) or '(none)'}; choose from {', '.join(UNITS)}."
-            )
-        if "edges" in self.kinds and not (self.circuit or self.edge_names):
-            raise ValueError("units `edges` are those of a circuit; name one with --circuit.")
+def unit_kinds(choice: NeuronChoice) -> tuple[str, ...]:
+    """The kinds of units that were asked for, keys of `UNITS`."""
+    kinds = tuple(part.strip() for part in choice.units.split(","))
+    unknown = [kind for kind in kinds if kind not in UNITS]
+    if unknown:
+        raise ValueError(f"unknown units {', '.join(unknown)}; choose from {', '.join(UNITS)}.")
+    if "edges" in kinds and not choice.circuit:
+        raise ValueError("units `edges` are those of a circuit; name one with --circuit.")
+    return kinds
 
 
 def unit_probing_set(
@@ -65,27 +42,26 @@ def unit_probing_set(
     model: "Model",
     batch: "Batch",
     concepts: "TokenConcepts",
-    choice: UnitChoice,
+    *,
+    direction: str,
+    edges: tuple[str, ...],
     metric: "Metric",
 ) -> ProbingSet:
     """Activations of one kind of units on a batch, beside its concepts."""
-    from circuitvar.audit.neurons.on_models import (
-        attention_probing_set,
-        edge_probing_set,
-        head_output_probing_set,
-        named_direction,
-        neuron_probing_set,
-    )
+    from circuitvar.audit.neurons.on_models import named_direction, token_probing_set
+    from circuitvar.circuits import units
 
     if kind == "heads":
-        return attention_probing_set(model, batch, concepts)
-    if kind == "heads-output":
-        along = named_direction(model, batch, choice.direction)
-        return head_output_probing_set(model, batch, concepts, along)
-    if kind == "edges":
-        return edge_probing_set(model, batch, concepts, choice.edge_names, metric=metric)
-    point = "post" if kind == "neurons" else kind
-    return neuron_probing_set(model, batch, concepts, point=point)
+        found = units.readout_attention(model, batch)
+    elif kind == "heads-output":
+        along = named_direction(model, batch, direction)
+        found = units.head_outputs_along(model, batch, along)
+    elif kind == "edges":
+        found = units.edge_contributions(model, batch, edges, metric=metric)
+    else:
+        point = "post" if kind == "neurons" else kind
+        found = units.mlp_neurons(model, batch, point=point)
+    return token_probing_set(*found, batch, concepts)
 
 
 @dataclass(frozen=True, eq=False)

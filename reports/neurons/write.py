@@ -1,6 +1,8 @@
 """Write a neuron audit to a folder: tables, figures, cards, summary, section of the page."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,6 @@ from circuitvar.audit.neurons.data import NeuronAudit
 from circuitvar.audit.neurons.run import VERDICTS
 from circuitvar.reports.figures import save_figure
 from circuitvar.reports.neurons import figures
-from circuitvar.reports.neurons.record import NeuronRun
 from circuitvar.reports.neurons.section import (
     CLEAREST,
     card_name,
@@ -19,6 +20,24 @@ from circuitvar.reports.neurons.section import (
     write_neurons_section,
 )
 from circuitvar.reports.page import check_writable
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronRun:
+    """What `run_neurons` found."""
+
+    parts: Mapping[str, NeuronAudit]
+    """One audit per kind of unit, see `units.UNITS`."""
+    substitution: pd.DataFrame
+    """One row per replaced neuron, last row all of them together; empty without `neurons`."""
+    bounds: pd.DataFrame
+    """Error against bounds for the best-supported unit of the first kind."""
+    provenance: Mapping[str, object]
+
+    @property
+    def neurons(self) -> NeuronAudit:
+        """The audit of the MLP neurons."""
+        return self.parts["neurons"]
 
 
 def write_neurons(run: NeuronRun, out: Path) -> list[Path]:

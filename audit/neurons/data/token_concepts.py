@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from circuitvar.tasks.language import ConceptTable
 from circuitvar.tasks.types import Batch, PromptPair
 
 
@@ -79,24 +78,6 @@ def token_concepts(
         families=tuple(family for family, _, _ in kept),
         example=example,
         position=position,
-    )
-
-
-def concepts_from_table(table: ConceptTable) -> TokenConcepts:
-    """The 0/1 columns of `tasks.concepts.concept_columns` for a probing set.
-
-    Numeric columns (distances, counts) are left out: thresholded metrics have no use for them.
-    """
-    binary = ((table.values == 0) | (table.values == 1)).all(axis=0)
-    if not binary.any():
-        raise ValueError("the concept table has no 0/1 column; binarise its columns first.")
-    names = tuple(name for name, keep in zip(table.names, binary, strict=True) if keep)
-    return TokenConcepts(
-        values=table.values[:, binary] > 0.5,
-        names=names,
-        families=tuple(name.partition(":")[0] for name in names),
-        example=table.example,
-        position=table.position,
     )
 
 

@@ -1,11 +1,11 @@
-"""Probing sets of a model on a task batch: MLP neurons, heads, and edges of a circuit.
+"""Probing sets of a model on a task batch, and explanations put in the place of its neurons.
 
 Samples are (prompt, position) for neurons, head outputs and edges, and (prompt, key position) for
 attention, so "attends to the indirect object" is a concept match of the key's role. Clusters are
 prompts, strata templates.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,13 +23,7 @@ from circuitvar.audit.neurons.data import (
 from circuitvar.audit.neurons.linear import LinearExplanations, simulate
 from circuitvar.audit.neurons.on_models.substitution_score import substitution_score
 from circuitvar.audit.types import Estimate
-from circuitvar.circuits.units import (
-    edge_contributions,
-    head_outputs_along,
-    metric_with_neurons,
-    mlp_neurons,
-    readout_attention,
-)
+from circuitvar.circuits.units import metric_with_neurons, mlp_neurons
 from circuitvar.tasks.types import Batch, Metric
 
 if TYPE_CHECKING:
@@ -52,46 +46,6 @@ def neuron_probing_set(
     ('post', 'pre', 'gate', 'up')
     """
     acts, names = mlp_neurons(model, batch, point=point)
-    return token_probing_set(acts, names, batch, concepts)
-
-
-def attention_probing_set(model: "Model", batch: Batch, concepts: TokenConcepts) -> ProbingSet:
-    """Attention from the read-out position to each key; units `a{layer}.h{head}`."""
-    patterns, names = readout_attention(model, batch)
-    return token_probing_set(patterns, names, batch, concepts)
-
-
-def head_output_probing_set(
-    model: "Model",
-    batch: Batch,
-    concepts: TokenConcepts,
-    direction: "Float[Tensor, 'batch_or_1 d_model'] | None" = None,
-) -> ProbingSet:
-    """Head outputs along a direction at every real token; units `a{layer}.h{head}`.
-
-    The direction is the unembedding of the answers minus that of the wrong answers unless one is
-    given (see `answer_direction`).
-    """
-    along = answer_direction(model, batch) if direction is None else direction
-    acts, names = head_outputs_along(model, batch, along)
-    return token_probing_set(acts, names, batch, concepts)
-
-
-def edge_probing_set(
-    model: "Model",
-    batch: Batch,
-    concepts: TokenConcepts,
-    edges: Collection[str],
-    *,
-    metric: Metric,
-    ablation: str = "zero",
-) -> ProbingSet:
-    """Edges of a circuit at every real token; units are edge names such as `a0.h1->m2`.
-
-    The activation is what the edge contributes to the metric at that token; see
-    `edge_contributions` for formula, unit and sign.
-    """
-    acts, names = edge_contributions(model, batch, edges, metric=metric, ablation=ablation)
     return token_probing_set(acts, names, batch, concepts)
 
 

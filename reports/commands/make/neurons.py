@@ -20,30 +20,12 @@ def neurons(
     """Label MLP neurons, heads or edges with concepts: bootstrap sets and linear explanations."""
     import pandas as pd
 
-    from circuitvar.audit.neurons.run import NeuronOptions
     from circuitvar.reports.console import print_table
-    from circuitvar.reports.neurons import UnitChoice, best_units, run_neurons
+    from circuitvar.reports.neurons import best_units, run_neurons
     from circuitvar.reports.page import check_writable
 
     check_writable(to.out)
-    run = run_neurons(
-        task,
-        where.model,
-        to.out,
-        prompts=choice.prompts,
-        held_out=choice.heldout,
-        seed=choice.seed,
-        device=where.device,
-        options=NeuronOptions(compositions=choice.compositions),
-        units=UnitChoice(
-            tuple(part.strip() for part in choice.units.split(",")),
-            direction=choice.direction,
-            circuit=choice.circuit,
-            size=choice.size,
-        ),
-        other_models=choice.other_models,
-        workers=choice.workers,
-    )
+    run = run_neurons(task, where.model, to.out, choice, device=where.device)
     if to.quiet:
         return
     frame = pd.concat([best_units(audit, 8) for audit in run.parts.values()])

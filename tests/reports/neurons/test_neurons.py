@@ -14,8 +14,9 @@ from circuitvar.audit.neurons.views.perturbations import PerturbationOptions
 from circuitvar.reports.neurons import figures
 from circuitvar.reports.neurons.command import run_neurons
 from circuitvar.reports.neurons.section import card_name, neuron_sentences
-from circuitvar.reports.neurons.units import UNITS, UnitChoice, sibling_models
+from circuitvar.reports.neurons.units import UNITS, sibling_models, unit_kinds
 from circuitvar.reports.neurons.write import best_units, vote_units
+from circuitvar.reports.options import NeuronChoice
 from circuitvar.tasks.pocket.tokenizer import build_tokenizer
 from tests.audit.neurons.toy_neurons import planted_units
 from tests.circuits.toy_scoring import build
@@ -80,9 +81,8 @@ def test_run_writes_a_folder_that_can_be_read_back(tmp_path):
         concepts=LEAN, inclusion_replicates=3, inclusion_units=4, range_units=2,
         perturbations=None, self_check=False,
     )  # fmt: skip
-    run = run_neurons(
-        "ioi", str(tmp_path / "model"), out, prompts=60, held_out=20, substituted=2, options=options
-    )
+    choice = NeuronChoice(prompts=60, heldout=20)
+    run = run_neurons("ioi", str(tmp_path / "model"), out, choice, substituted=2, options=options)
     summary = json.loads((out / "neurons.json").read_text())
     assert summary["neurons"]["units"] == len(run.neurons.units)
     assert summary["heads"]["units"] == 12
@@ -124,10 +124,11 @@ def test_every_kind_of_unit_is_labelled_perturbed_and_put_on_the_page(tmp_path):
         compositions=2, composition_units=2,
     )  # fmt: skip
     out = tmp_path / "out"
-    run = run_neurons(
-        "ioi", model, out, prompts=48, held_out=12, options=options, other_models=(twin, other),
-        units=UnitChoice(kinds, circuit=str(edges)),
+    choice = NeuronChoice(
+        prompts=48, heldout=12, units=",".join(kinds), circuit=str(edges),
+        other_models=(twin, other),
     )  # fmt: skip
+    run = run_neurons("ioi", model, out, choice, options=options)
     assert tuple(run.parts) == kinds and not len(run.substitution)
     assert run.parts["edges"].units.unit.tolist() == [*names]
     assert run.parts["pre"].units.unit[0] == "m0.n0<pre>"
@@ -159,16 +160,16 @@ def test_every_kind_of_unit_is_labelled_perturbed_and_put_on_the_page(tmp_path):
 
 def test_units_that_do_not_exist_are_refused(tmp_path):
     with pytest.raises(ValueError, match="unknown units sparse; choose from neurons, pre, gate"):
-        UnitChoice(("sparse",))
+        unit_kinds(NeuronChoice(units="sparse"))
     with pytest.raises(ValueError, match="name one with --circuit"):
-        UnitChoice(("edges",))
+        unit_kinds(NeuronChoice(units="edges"))
     assert set(UNITS) == {"neurons", "pre", "gate", "up", "heads", "heads-output", "edges"}
     assert sibling_models("pocket") == ("pocket:1", "pocket:2", "pocket:3", "pocket:4")
     assert sibling_models("some/hub-model") == ()
     assert card_name("heads", "a0.h1") != card_name("heads-output", "a0.h1")
     model = saved_model(tmp_path / "model")
     with pytest.raises(ValueError, match="have no gate, so neurons have no point 'gate'"):
-        run_neurons("ioi", model, prompts=24, held_out=8, units=UnitChoice(("gate",)))
+        run_neurons("ioi", model, choice=NeuronChoice(prompts=24, heldout=8, units="gate"))
 
 
 def test_command_takes_a_circuit_file_and_a_direction(tmp_path):

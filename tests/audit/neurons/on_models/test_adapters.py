@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from circuitvar.audit.neurons.data.probing_set import probing_set
-from circuitvar.audit.neurons.data.token_concepts import concepts_from_table, token_concepts
+from circuitvar.audit.neurons.data.token_concepts import token_concepts
 from circuitvar.audit.neurons.linear.linear_explanation import linear_explanations, simulate
 from circuitvar.audit.neurons.on_models.adapters import (
-    attention_probing_set,
     live_units,
     neuron_probing_set,
     substitution_scores,
+    token_probing_set,
 )
 from circuitvar.circuits.units.unit_activations import (
     metric_with_neurons,
@@ -19,7 +19,6 @@ from circuitvar.circuits.units.unit_activations import (
     readout_attention,
 )
 from circuitvar.tasks.catalog import get_task
-from circuitvar.tasks.language.concepts import concept_columns
 from circuitvar.tasks.pocket.tokenizer import build_tokenizer
 from circuitvar.tasks.tokens.metrics import get_metric
 from circuitvar.tasks.tokens.tokens import tokenize
@@ -116,7 +115,7 @@ def test_probing_sets_have_prompts_as_clusters_and_templates_as_strata(ioi):
     model, batch, _ = ioi
     concepts = token_concepts(batch, model.tokenizer)
     neurons = neuron_probing_set(model, batch, concepts)
-    heads = attention_probing_set(model, batch, concepts)
+    heads = token_probing_set(*readout_attention(model, batch), batch, concepts)
     assert neurons.n_groups == heads.n_groups == 60
     assert set(neurons.strata_names) == set(batch.templates)
     acts, names = mlp_neurons(model, batch)
@@ -130,17 +129,6 @@ def test_probing_sets_have_prompts_as_clusters_and_templates_as_strata(ioi):
     assert live_units(dead).units == ("unit0",)
     with pytest.raises(ValueError, match="every unit is constant"):
         live_units(probing_set(np.ones((4, 1)), np.eye(4)))
-
-
-def test_concept_tables_of_a_task_become_probing_sets(ioi):
-    model, batch, _ = ioi
-    table = concept_columns(batch, lambda i: model.tokenizer.decode([i]))
-    found = concepts_from_table(table)
-    assert found.values.dtype == bool and found.values.shape[1] == len(found.names)
-    data = neuron_probing_set(model, batch, found)
-    assert data.n_groups == len(batch) and "role" in found.families
-    column = table.values[:, table.names.index(found.names[0])]
-    np.testing.assert_array_equal(found.values[:, 0], column == 1)
 
 
 def test_substitution_by_the_true_values_scores_one(ioi):

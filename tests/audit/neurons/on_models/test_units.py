@@ -7,10 +7,9 @@ import torch
 from circuitvar.audit.neurons.data.token_concepts import token_concepts
 from circuitvar.audit.neurons.on_models.adapters import (
     answer_direction,
-    edge_probing_set,
-    head_output_probing_set,
     named_direction,
     neuron_probing_set,
+    token_probing_set,
 )
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.methods.catalog import get_method
@@ -115,7 +114,8 @@ def test_edge_into_the_logits_of_a_gated_model_fires_at_the_read_out_only():
     model, pairs, batch = planted("gated", 48)
     concepts = token_concepts(batch, model.tokenizer, pairs=pairs)
     edges = ("a1.h0->logits", "a1.h1->logits", "a1.h2->logits")
-    data = edge_probing_set(model, batch, concepts, edges, metric=get_metric("logit_diff"))
+    found = edge_contributions(model, batch, edges, metric=get_metric("logit_diff"))
+    data = token_probing_set(*found, batch, concepts)
     assert data.units == edges and data.n_groups == 48
     at_end = concepts.position == batch.last.numpy()[concepts.example]
     copy = np.array([pair.template.startswith("gated-copy") for pair in pairs])
@@ -132,7 +132,12 @@ def test_head_outputs_along_the_answer_direction_of_a_gated_model():
     """An open head writes its word with gain 4, so 4 along answer minus wrong answer, else 0."""
     model, pairs, batch = planted("gated", 32)
     concepts = token_concepts(batch, model.tokenizer, pairs=pairs)
-    data = head_output_probing_set(model, batch, concepts)
+
+    def along(name):
+        acts = head_outputs_along(model, batch, named_direction(model, batch, name))
+        return token_probing_set(*acts, batch, concepts)
+
+    data = along("logit-difference")
     assert data.units == tuple(f"a{i}.h{h}" for i in range(2) for h in range(3))
     at_end = concepts.position == batch.last.numpy()[concepts.example]
     values = np.asarray(data.acts)[at_end]
@@ -141,7 +146,7 @@ def test_head_outputs_along_the_answer_direction_of_a_gated_model():
         np.testing.assert_allclose(values[is_open, head], 4, rtol=1e-4)
         np.testing.assert_allclose(values[~is_open, head], 0, atol=1e-4)
     np.testing.assert_allclose(values[:, 5], 0, atol=1e-5)
-    right = head_output_probing_set(model, batch, concepts, named_direction(model, batch, "answer"))
+    right = along("answer")
     np.testing.assert_allclose(np.asarray(right.acts)[at_end][copy, 3], 4, rtol=1e-4)
 
 
