@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from circuitvar.audit.neurons.data import (
+    AliasClasses,
     NeuronAudit,
     ProbingSet,
     as_numpy,
@@ -26,6 +27,7 @@ from circuitvar.audit.neurons.sets import (
     alias_classes,
     alias_table,
     audit_units,
+    class_members,
     null_best,
     unit_frame,
     vote_frame,
@@ -35,12 +37,10 @@ from circuitvar.audit.neurons.similarity import (
     cluster_weights,
     concept_prompts,
     metric_self_check,
-    powered_concepts,
 )
 from circuitvar.audit.neurons.views import (
     OtherData,
     PerturbationOptions,
-    class_members,
     composition_table,
     perturbation_tables,
     polysemantic,
@@ -106,17 +106,13 @@ def audit_neurons(
     options = options or NeuronOptions()
     concept = options.concepts
     streams = np.random.default_rng(options.seed).spawn(8)
-    prompts = concept_prompts(data.concepts, data.groups, data.weights)
-    eligible = powered_concepts(prompts, concept)
+    prompts, eligible, classes = _classes(data, concept)
     if not eligible.any():
         raise ValueError(
             f"no concept occurs in and is absent from {concept.min_prompts} prompts; add prompts "
             "or lower min_prompts."
         )
-    classes = alias_classes(
-        data.concepts, data.names, weights=data.weights, threshold=concept.alias_threshold
-    )
-    members = class_members(classes.members, eligible)
+    members = class_members(classes, eligible)
     names = [classes.names[classes.of[group[0]]] for group in members]
     rows = weight_rows(data, concept, rng=streams[0])
     results = audit_units(data, members, rows, concept, workers=workers)
@@ -179,12 +175,19 @@ def audit_neurons(
 
 def distinct_concepts(data: ProbingSet, options: ConceptOptions) -> ProbingSet:
     """The probing set with one column per eligible alias class."""
-    eligible = powered_concepts(concept_prompts(data.concepts, data.groups, data.weights), options)
+    _, eligible, classes = _classes(data, options)
+    return take_concepts(data, [group[0] for group in class_members(classes, eligible)])
+
+
+def _classes(
+    data: ProbingSet, options: ConceptOptions
+) -> tuple[np.ndarray, np.ndarray, AliasClasses]:
+    """Prompts with and without each concept, which concepts have enough, and their aliases."""
+    prompts = concept_prompts(data.concepts, data.groups, data.weights)
     classes = alias_classes(
         data.concepts, data.names, weights=data.weights, threshold=options.alias_threshold
     )
-    first = [group[0] for group in class_members(classes.members, eligible)]
-    return take_concepts(data, first)
+    return prompts, prompts.min(axis=0) >= options.min_prompts, classes
 
 
 def _linear_tables(

@@ -76,3 +76,9 @@ def alias_table(
             ],
         }
     )
+
+
+def class_members(classes: AliasClasses, eligible: Bool[np.ndarray, " concept"]) -> list[list[int]]:
+    """Columns of each alias class that may win; classes without one are left out."""
+    kept = [[c for c in group if eligible[c]] for group in classes.members]
+    return [group for group in kept if group]

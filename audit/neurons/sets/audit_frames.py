@@ -1,6 +1,6 @@
-"""Tidy frames of a neuron audit: one row per unit, per vote, per perturbation level."""
+"""Tidy frames of a neuron audit: one row per unit and per vote."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -87,22 +87,3 @@ def vote_frame(
             )
     columns = ["unit", "concept", "vote", "score", "s_vote", "s_conf", "s_new", "s_maxt", "s_ci"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def flip_frame(
-    runs: Mapping[str, np.ndarray], levels: Mapping[str, Sequence[str]], reference: np.ndarray
-) -> pd.DataFrame:
-    """One row per perturbation level: share of units whose label stayed, and changed."""
-    kept = reference >= 0
-    return pd.DataFrame(
-        [
-            {
-                "axis": axis,
-                "level": level,
-                "agreement": float((row == reference)[kept].mean()),
-                "flip_rate": float((row != reference)[kept].mean()),
-            }
-            for axis, labels in runs.items()
-            for level, row in zip(levels[axis], labels, strict=True)
-        ]
-    )

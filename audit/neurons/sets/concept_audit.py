@@ -14,8 +14,11 @@ from circuitvar.audit.neurons.resampling import (
     map_unit_blocks,
     replicate_scores,
 )
-from circuitvar.audit.neurons.sets.certificate import Certificate, identification_certificate
-from circuitvar.audit.neurons.sets.concept_limits import simultaneous_limits
+from circuitvar.audit.neurons.sets.concept_limits import (
+    Certificate,
+    identification_certificate,
+    simultaneous_limits,
+)
 from circuitvar.audit.neurons.sets.concept_sets import (
     conformal_set,
     interval_set,

@@ -4,15 +4,17 @@ from circuitvar.audit.neurons.similarity.bounds import (
     auroc_half_width, clustered_ratio_half_width, denominators, dkw_term, hoeffding_half_width,
     similarity_interval,
 )
-from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights, concept_prompts
+from circuitvar.audit.neurons.similarity.cluster_resampling import (
+    ConceptOptions, cluster_weights, concept_prompts,
+)
 from circuitvar.audit.neurons.similarity.cluster_sums import (
     ClusterSums, Columns, REPLICATE_BLOCK, active_rows, activity, chunk_size, cluster_sums,
     concept_columns, sample_moments, weighted_moments,
 )
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions, powered_concepts
 from circuitvar.audit.neurons.similarity.metric_self_check import metric_self_check
-from circuitvar.audit.neurons.similarity.rank_metrics import auroc_influence
-from circuitvar.audit.neurons.similarity.similarity import rank_scores, require_binary, similarity
+from circuitvar.audit.neurons.similarity.similarity import (
+    auroc_influence, rank_scores, require_binary, similarity,
+)
 from circuitvar.audit.neurons.similarity.similarity_metrics import (
     DEFAULT_RANKING, get_similarity, pearson, similarity_table,
 )
@@ -22,6 +24,6 @@ __all__ = [
     "activity", "auroc_half_width", "auroc_influence", "chunk_size", "cluster_sums",
     "cluster_weights", "clustered_ratio_half_width", "concept_columns", "concept_prompts",
     "denominators", "dkw_term", "get_similarity", "hoeffding_half_width", "metric_self_check",
-    "pearson", "powered_concepts", "rank_scores", "require_binary", "sample_moments", "similarity",
+    "pearson", "rank_scores", "require_binary", "sample_moments", "similarity",
     "similarity_interval", "similarity_table", "weighted_moments",
 ]

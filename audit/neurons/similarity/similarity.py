@@ -3,12 +3,20 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
-from circuitvar.audit.indices import unit_ranks, weighted_auroc, weighted_average_precision
+from circuitvar.audit.indices import (
+    tie_ranks,
+    unit_ranks,
+    weighted_auroc,
+    weighted_average_precision,
+)
 from circuitvar.audit.neurons.data import ProbingSet, unit_chunks
 from circuitvar.audit.neurons.similarity.cluster_sums import active_rows, chunk_size, sample_moments
 from circuitvar.audit.neurons.similarity.similarity_metrics import DEFAULT_RANKING, get_similarity
+
+Column = Float[np.ndarray, " sample"]
+Matrix = Float[np.ndarray, "sample concept"]
 
 
 def similarity(
@@ -87,3 +95,41 @@ def require_binary(
             "graded; threshold the column or leave the metric out."
         )
     return binary
+
+
+def auroc_influence(
+    values: Column,
+    concepts: Matrix,
+    weights: Column,
+    groups: Int[np.ndarray, " sample"],
+    n_groups: int,
+) -> tuple[Float[np.ndarray, " concept"], Float[np.ndarray, "cluster concept"]]:
+    """AUROC and its influence value per cluster: AUROC of a resample ~ AUROC + sum_g W_g psi_g.
+
+    psi_i = (V10_i - AUROC) / n_1 on positives and (V01_i - AUROC) / n_0 on negatives, where V10
+    is the share of negatives below a positive and V01 the share of positives above a negative.
+    """
+    area = weighted_auroc(values, concepts, weights)
+    order = np.argsort(values, kind="stable")
+    positive = weights @ concepts
+    negative = weights.sum() - positive
+    weighted = weights[:, None] * concepts
+    below_positive = _mass_below(values, weighted, order)
+    below_all = tie_ranks(values, weights)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        v10 = (below_all - below_positive) / negative
+        v01 = 1 - below_positive / positive
+        psi = weighted * (v10 - area) / positive
+        psi += (weights[:, None] - weighted) * (v01 - area) / negative
+    summed = np.zeros((n_groups, concepts.shape[1]))
+    np.add.at(summed, groups, psi)
+    return area, summed
+
+
+def _mass_below(values: Column, weighted: Matrix, order: Int[np.ndarray, " sample"]) -> Matrix:
+    """Per column: mass strictly below each value plus half of the tied mass."""
+    _, inverse = np.unique(values, return_inverse=True)
+    ordered = inverse[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    mass = np.add.reduceat(weighted[order], starts, axis=0)
+    return (np.cumsum(mass, axis=0) - 0.5 * mass)[inverse]

@@ -1,27 +1,108 @@
-"""AND / OR / NOT formulas of concepts, up to length 3, scored exhaustively over the best atoms.
+"""AND / OR / NOT formulas of concepts, up to length 3, and whether they beat single concepts.
 
 Formulas are bit masks over samples, so every count is a population count and the optimum within
-the searched atoms is exact (beam search is not). A formula that beats its best atom has been
-searched for: judge it on held-out prompts or by adding it as a concept column and voting again.
+the best atoms is exact (beam search is not). The search looks at thousands of formulas, so its own
+score is optimistic: formula and best single concept are chosen on one half of the prompts and
+compared once per unit on the other half, with limits that are Bonferroni-corrected over units. The
+bootstrap sets hold single concepts only.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+import pandas as pd
+from jaxtyping import Bool, Float, Int
 
-MAX_ATOMS = 10
+from circuitvar.audit.neurons.data import ProbingSet, as_numpy
+from circuitvar.audit.neurons.similarity import ConceptOptions, cluster_weights
+
+ATOMS = 10
+"""How many of the best single concepts (or their negations) are combined."""
+REPLICATES = 1000
+"""Resamples of the held-out half."""
+Steps = tuple[tuple[str, int], ...]
+"""AND or OR, and a literal: a concept's column, or that plus the number of concepts for its NOT."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Formula:
-    """A Boolean combination of concept columns and its score for one unit."""
+    """A left-nested Boolean combination of concept columns and its score for one unit."""
 
     name: str
-    length: int
-    mask: Bool[np.ndarray, " sample"]
+    steps: Steps
     score: float
+
+    def holds(self, concepts: Bool[np.ndarray, "sample concept"]) -> Bool[np.ndarray, " sample"]:
+        """Where the formula is true."""
+        literals = np.concatenate([concepts, ~concepts], axis=1)
+        mask = literals[:, self.steps[0][1]]
+        for word, literal in self.steps[1:]:
+            one = literals[:, literal]
+            mask = mask & one if word == "AND" else mask | one
+        return mask
+
+
+def composition_table(
+    data: ProbingSet,
+    units: Sequence[int],
+    columns: Sequence[int],
+    score_half: Bool[np.ndarray, " cluster"],
+    *,
+    rng: np.random.Generator,
+    length: int = 3,
+    options: ConceptOptions = ConceptOptions(),
+) -> pd.DataFrame:
+    """One row per unit: best formula and concept on one half, their IoU on the other.
+
+    `gain` is formula minus concept on the held-out half with percentile limits at
+    alpha / units; `supported` says that the lower limit is above 0. Of `options` only alpha and
+    the activity threshold count; sample weights are ignored.
+
+    Raises
+    ------
+    ValueError
+        One of the halves has no cluster.
+    """
+    held = score_half[data.groups]
+    if held.all() or not held.any():
+        raise ValueError("compositions need at least two clusters, one for each half.")
+    atoms = data.concepts[:, list(columns)] > 0.5
+    names = [data.names[c] for c in columns]
+    present, codes = np.unique(data.groups[held], return_inverse=True)
+    draws = cluster_weights(data.strata[present], REPLICATES, rng=rng)
+    alpha = options.alpha / max(len(units), 1)
+    rows = []
+    for unit in units:
+        values = as_numpy(data.acts[:, unit])
+        limit = options.threshold
+        if options.quantile is not None:
+            limit = np.quantile(values[~held], 1 - options.quantile, method="inverted_cdf")
+        on = values > limit
+        found = composition_search(on[~held], atoms[~held], names, length=length, top=1)
+        single = composition_search(on[~held], atoms[~held], names, length=1, top=1)
+        if not found or not single:
+            continue
+        masks = [part.holds(atoms[held]) for part in (found[0], single[0])]
+        ratios = [_resampled_iou(on[held], mask, codes, draws) for mask in masks]
+        gain = ratios[0] - ratios[1]
+        low, high = np.nanquantile(gain[1:], [alpha / 2, 1 - alpha / 2])
+        rows.append(
+            {
+                "unit": data.units[unit],
+                "formula": found[0].name,
+                "length": len(found[0].steps),
+                "searched_iou": found[0].score,
+                "held_out_iou": ratios[0][0],
+                "concept": single[0].name,
+                "concept_iou": ratios[1][0],
+                "gain": gain[0],
+                "low": low,
+                "high": high,
+                "supported": bool(low > 0),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def composition_search(
@@ -30,7 +111,6 @@ def composition_search(
     names: Sequence[str],
     *,
     length: int = 3,
-    atoms: int = MAX_ATOMS,
     top: int = 10,
     measure: str = "iou",
 ) -> list[Formula]:
@@ -39,9 +119,7 @@ def composition_search(
     Parameters
     ----------
     length
-        Most atoms in a formula (1 to 3); left-nested, as in (a AND NOT b) OR c.
-    atoms
-        How many of the best single concepts (or their negations) are combined.
+        Most concepts in a formula (1 to 3).
     measure
         `iou` or `phi`.
 
@@ -59,39 +137,44 @@ def composition_search(
     labels = [*names, *(f"NOT {name}" for name in names)]
     solo = _scores(bits, unit, n, measure)
     strength = np.maximum(solo[: len(names)], solo[len(names) :])
-    best = np.argsort(-strength, kind="stable")[: min(atoms, len(names))]
+    best = np.argsort(-strength, kind="stable")[:ATOMS]
     literals = np.concatenate([best, best + len(names)])
-    literal_bits, literal_names = bits[literals], [labels[i] for i in literals]
-    levels = [(literal_bits, literal_names)]
+    starts: list[Steps] = [(("", int(literal)),) for literal in literals]
+    levels = [(bits[literals], starts)]
     for _ in range(length - 1):
-        levels.append(_combine(*levels[-1], literal_bits, literal_names))
+        levels.append(_combine(*levels[-1], *levels[0]))
     found: dict[bytes, Formula] = {}
-    for depth, (masks, texts) in enumerate(levels, start=1):
+    for masks, formulas in levels:
         scores = _scores(masks, unit, n, measure)
         for row in np.argsort(-scores, kind="stable")[: 4 * top]:
             key = masks[row].tobytes()
             if key not in found and np.isfinite(scores[row]):
-                mask = np.unpackbits(masks[row], count=n).astype(bool)
-                found[key] = Formula(texts[row], depth, mask, float(scores[row]))
-    return sorted(found.values(), key=lambda f: (-f.score, f.length))[:top]
+                name = _name(formulas[row], labels)
+                found[key] = Formula(name, formulas[row], float(scores[row]))
+    return sorted(found.values(), key=lambda f: (-f.score, len(f.steps)))[:top]
+
+
+def _name(steps: Steps, labels: Sequence[str]) -> str:
+    text = labels[steps[0][1]]
+    for word, literal in steps[1:]:
+        text = f"({text} {word} {labels[literal]})"
+    return text
 
 
 def _combine(
-    masks: np.ndarray, names: list[str], literals: np.ndarray, literal_names: list[str]
-) -> tuple[np.ndarray, list[str]]:
+    masks: np.ndarray, formulas: list[Steps], literals: np.ndarray, starts: list[Steps]
+) -> tuple[np.ndarray, list[Steps]]:
     """Every formula joined with every literal by AND and by OR, equal masks kept once."""
-    both = masks[:, None] & literals[None]
-    either = masks[:, None] | literals[None]
-    stacked = np.concatenate([both.reshape(-1, masks.shape[1]), either.reshape(-1, masks.shape[1])])
-    _, keep = np.unique(stacked, axis=0, return_index=True)
-    keep = np.sort(keep)
-    pairs = len(names) * len(literal_names)
-    texts = []
-    for index in keep:
-        word = "AND" if index < pairs else "OR"
-        left, right = divmod(int(index) % pairs, len(literal_names))
-        texts.append(f"({names[left]} {word} {literal_names[right]})")
-    return stacked[keep], texts
+    joined = [masks[:, None] & literals, masks[:, None] | literals]
+    stacked = np.concatenate(joined).reshape(-1, masks.shape[1])
+    keep = np.sort(np.unique(stacked, axis=0, return_index=True)[1])
+    both = [
+        (*steps, (word, literal))
+        for word in ("AND", "OR")
+        for steps in formulas
+        for [(_, literal)] in starts
+    ]
+    return stacked[keep], [both[i] for i in keep]
 
 
 def _scores(
@@ -107,3 +190,17 @@ def _scores(
             return both / (size + on - both)
         spread = np.sqrt(size * (n - size) * float(on) * (n - on))
         return (n * both - size * on) / spread
+
+
+def _resampled_iou(
+    on: Bool[np.ndarray, " sample"],
+    mask: Bool[np.ndarray, " sample"],
+    codes: Int[np.ndarray, " sample"],
+    draws: np.ndarray,
+) -> np.ndarray:
+    """IoU of the data, then of every resample of its clusters."""
+    both = np.bincount(codes, weights=on & mask, minlength=draws.shape[1])
+    union = np.bincount(codes, weights=on | mask, minlength=draws.shape[1])
+    weights = np.concatenate([np.ones((1, draws.shape[1])), draws])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (weights @ both) / (weights @ union)

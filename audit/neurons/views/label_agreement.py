@@ -12,6 +12,8 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 Labels = Int[np.ndarray, "run unit"]
+Runs = Mapping[str, Mapping[str, Int[np.ndarray, " unit"]]]
+"""Axis -> level -> label of every unit."""
 
 
 def flip_rate(labels: Labels, reference: Int[np.ndarray, " unit"]) -> Float[np.ndarray, " run"]:
@@ -42,7 +44,7 @@ def gini_impurity(labels: Labels) -> Float[np.ndarray, " unit"]:
     return 1 - same / (runs * (runs - 1))
 
 
-def label_ledger(runs: Mapping[str, Labels], reference: Int[np.ndarray, " unit"]) -> pd.DataFrame:
+def label_ledger(runs: Runs, reference: Int[np.ndarray, " unit"]) -> pd.DataFrame:
     """One row per axis: runs, agreement and disagreement, flip rate, share of the total.
 
     `agreement` is the probability that two different runs of an axis (the reference included) give
@@ -53,7 +55,8 @@ def label_ledger(runs: Mapping[str, Labels], reference: Int[np.ndarray, " unit"]
     """
     rows = []
     kept = reference >= 0
-    for axis, labels in runs.items():
+    for axis, levels in runs.items():
+        labels = np.stack(list(levels.values()))
         with_reference = np.concatenate([labels, reference[None]])
         disagreement = gini_impurity(with_reference)[kept].mean() if kept.any() else np.nan
         rows.append(
@@ -69,3 +72,18 @@ def label_ledger(runs: Mapping[str, Labels], reference: Int[np.ndarray, " unit"]
     for row in rows:
         row["share"] = row["disagreement"] / total if total > 0 else 0.0
     return pd.DataFrame(rows)
+
+
+def flip_frame(runs: Runs, reference: Int[np.ndarray, " unit"]) -> pd.DataFrame:
+    """One row per perturbation level: share of units whose label stayed, and changed."""
+    kept = reference >= 0
+    return pd.DataFrame(
+        {
+            "axis": axis,
+            "level": level,
+            "agreement": (labels == reference)[kept].mean(),
+            "flip_rate": (labels != reference)[kept].mean(),
+        }
+        for axis, levels in runs.items()
+        for level, labels in levels.items()
+    )

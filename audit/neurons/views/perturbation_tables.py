@@ -8,9 +8,8 @@ from jaxtyping import Int
 
 from circuitvar.audit.neurons.data import ProbingSet
 from circuitvar.audit.neurons.resampling import Members
-from circuitvar.audit.neurons.sets import flip_frame
 from circuitvar.audit.neurons.similarity import ConceptOptions
-from circuitvar.audit.neurons.views.label_agreement import label_ledger
+from circuitvar.audit.neurons.views.label_agreement import flip_frame, label_ledger
 from circuitvar.audit.neurons.views.match_units import match_units, seed_agreement
 from circuitvar.audit.neurons.views.perturbations import (
     PerturbationOptions,
@@ -57,9 +56,7 @@ def perturbation_tables(
     """
     metric = concepts.metrics[0]
     activity = {"quantile": concepts.quantile, "threshold": concepts.threshold}
-    runs, levels = perturbed_labels(
-        data, metric, rng=rng, members=members, options=options, **activity
-    )
+    runs = perturbed_labels(data, metric, rng=rng, members=members, options=options, **activity)
 
     def relabel(other: ProbingSet) -> np.ndarray:
         every = np.ones((1, other.n_groups))
@@ -71,20 +68,18 @@ def perturbation_tables(
                 raise ValueError(f"{axis} {level!r} has other units; pass the same in one order.")
             _check_concepts(data, other, f"{axis} {level!r}")
         if found:
-            runs[axis] = np.stack([relabel(other) for other in found.values()])
-            levels[axis] = tuple(found)
+            runs[axis] = {level: relabel(other) for level, other in found.items()}
     tables: dict[str, pd.DataFrame] = {}
     if other_models:
         seeds = {}
         for name, other in other_models.items():
             _check_concepts(data, other, f"model {name!r}")
             seeds[name] = (other, relabel(other), *match_units(data, other))
-        runs[SEED_AXIS] = np.stack([codes[order] for _, codes, order, _ in seeds.values()])
-        levels[SEED_AXIS] = tuple(seeds)
+        runs[SEED_AXIS] = {name: codes[order] for name, (_, codes, order, _) in seeds.items()}
         tables["seeds"] = seed_agreement(reference, data.units, seeds)
     return {
         "ledger": label_ledger(runs, reference),
-        "perturbations": flip_frame(runs, levels, reference),
+        "perturbations": flip_frame(runs, reference),
         **tables,
     }
 

@@ -5,7 +5,7 @@ activation noise, activity threshold, metric family. Name pools and training see
 arrays: `perturbation_tables` takes them and joins all axes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,14 +75,12 @@ def perturbed_labels(
     *,
     rng: np.random.Generator,
     members: Members | None = None,
-    options: PerturbationOptions | None = None,
+    options: PerturbationOptions = PerturbationOptions(),
     quantile: float | None = 0.05,
     threshold: float = 0.0,
-) -> tuple[dict[str, Int[np.ndarray, "run unit"]], dict[str, tuple[str, ...]]]:
-    """Labels (class codes) and level names per axis; pass them to `label_ledger`."""
-    options = options or PerturbationOptions()
-    runs: dict[str, np.ndarray] = {}
-    levels: dict[str, tuple[str, ...]] = {}
+) -> dict[str, dict[str, Int[np.ndarray, " unit"]]]:
+    """Labels (class codes) of every level of every axis, for `label_ledger`."""
+    runs: dict[str, dict[str, np.ndarray]] = {}
 
     def relabel(weights: np.ndarray, changed: ProbingSet = data, **settings) -> np.ndarray:
         chosen = {"metric": metric, "quantile": quantile, "threshold": threshold} | settings
@@ -90,8 +88,7 @@ def perturbed_labels(
 
     def add(axis: str, found: Mapping[str, np.ndarray]) -> None:
         if found:
-            runs[axis] = np.concatenate([np.atleast_2d(labels) for labels in found.values()])
-            levels[axis] = tuple(found)
+            runs[axis] = {level: np.atleast_2d(labels)[0] for level, labels in found.items()}
 
     every = np.ones((1, data.n_groups))
     if options.resamples:
@@ -114,7 +111,7 @@ def perturbed_labels(
     if get_similarity(metric).thresholded:
         add("threshold", {f"{q:g}": relabel(every, quantile=q) for q in options.quantiles})
     add("metric", {k: relabel(every, metric=k) for k in options.metrics if k != metric})
-    return runs, levels
+    return runs
 
 
 def _leave_out(data: ProbingSet, relabel) -> dict[str, np.ndarray]:
@@ -147,9 +144,3 @@ def noisy_activations(data: ProbingSet, rate: float, *, rng: np.random.Generator
     acts = np.array(as_numpy(data.acts), dtype=np.float32)
     noise = rng.standard_normal(acts.shape, dtype=np.float32)
     return replace(data, acts=acts + rate * acts.std(axis=0) * noise)
-
-
-def class_members(classes: Sequence[Sequence[int]], eligible: np.ndarray) -> list[list[int]]:
-    """Columns of each alias class that may win; classes without one are left out."""
-    kept = [[int(c) for c in group if eligible[c]] for group in classes]
-    return [group for group in kept if group]

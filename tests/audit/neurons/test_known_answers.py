@@ -25,13 +25,12 @@ from circuitvar.audit.neurons.similarity.bounds import (
     hoeffding_half_width,
     similarity_interval,
 )
-from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
+from circuitvar.audit.neurons.similarity.cluster_resampling import ConceptOptions, cluster_weights
 from circuitvar.audit.neurons.similarity.cluster_sums import (
     cluster_sums,
     concept_columns,
     weighted_moments,
 )
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
 from circuitvar.audit.neurons.similarity.metric_self_check import (
     extra_labels,
     metric_self_check,

@@ -8,9 +8,12 @@ from circuitvar.audit.neurons.linear.inclusion_frequency import inclusion_freque
 from circuitvar.audit.neurons.linear.linear_explanation import linear_explanations
 from circuitvar.audit.neurons.resampling.bootstrap_votes import bootstrap_votes
 from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
-from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights, concept_prompts
+from circuitvar.audit.neurons.similarity.cluster_resampling import (
+    ConceptOptions,
+    cluster_weights,
+    concept_prompts,
+)
 from circuitvar.audit.neurons.similarity.cluster_sums import active_rows
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
 from circuitvar.audit.neurons.similarity.similarity import similarity
 from circuitvar.audit.neurons.similarity.similarity_metrics import SIMILARITIES
 from circuitvar.audit.neurons.views.activation_ranges import range_map

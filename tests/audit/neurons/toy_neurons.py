@@ -5,7 +5,7 @@ import numpy as np
 from circuitvar.audit.neurons.data.probing_set import probing_set
 from circuitvar.audit.neurons.data.types import ProbingSet
 from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
+from circuitvar.audit.neurons.similarity.cluster_resampling import ConceptOptions
 
 LEAN = NeuronOptions(
     concepts=ConceptOptions(replicates=300, new_replicates=100, held_replicates=100, null_draws=20),

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
+from circuitvar.audit.neurons.similarity.cluster_resampling import ConceptOptions
 from circuitvar.audit.neurons.views.error_curve import error_curve
 from circuitvar.audit.neurons.views.perturbation_tables import SEED_AXIS
 from circuitvar.audit.neurons.views.perturbations import PerturbationOptions

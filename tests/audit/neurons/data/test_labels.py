@@ -17,7 +17,7 @@ from circuitvar.audit.neurons.data.label_files import (
 from circuitvar.audit.neurons.data.probing_set import probing_set
 from circuitvar.audit.neurons.run.audit_labels import SUPPORT, audit_labels
 from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
+from circuitvar.audit.neurons.similarity.cluster_resampling import ConceptOptions
 
 LEAN = NeuronOptions(
     concepts=ConceptOptions(replicates=200, new_replicates=50, held_replicates=50, null_draws=10),

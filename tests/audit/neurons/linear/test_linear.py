@@ -17,8 +17,7 @@ from circuitvar.audit.neurons.linear.linear_explanation import (
 from circuitvar.audit.neurons.linear.linear_gram import explained_correlation, gram
 from circuitvar.audit.neurons.on_models.substitution_score import substitution_score
 from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
-from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
+from circuitvar.audit.neurons.similarity.cluster_resampling import ConceptOptions, cluster_weights
 from circuitvar.audit.neurons.views.activation_ranges import polysemantic, range_edges, range_map
 from circuitvar.audit.neurons.views.compositions import composition_search
 from tests.audit.neurons.toy_neurons import duplicate_name_neuron, planted_weights
@@ -176,18 +175,18 @@ def test_compositions_find_the_planted_formula_and_count_correctly():
     names = list("abcdefgh")
     planted = (concepts[:, 1] & ~concepts[:, 4]) | concepts[:, 6]
     best = composition_search(planted, concepts, names)[0]
-    np.testing.assert_array_equal(best.mask, planted)
-    assert best.score == 1 and best.length == 3
+    np.testing.assert_array_equal(best.holds(concepts), planted)
+    assert best.score == 1 and len(best.steps) == 3
     noisy = planted ^ (rng.random(501) < 0.1)
     for measure in ("iou", "phi"):
         top = composition_search(noisy, concepts, names, measure=measure)
-        assert np.array_equal(top[0].mask, planted)
+        assert np.array_equal(top[0].holds(concepts), planted)
         for formula in top:
-            both = (formula.mask & noisy).sum()
-            iou = both / (formula.mask | noisy).sum()
-            phi = np.corrcoef(formula.mask, noisy)[0, 1]
+            mask = formula.holds(concepts)
+            iou = (mask & noisy).sum() / (mask | noisy).sum()
+            phi = np.corrcoef(mask, noisy)[0, 1]
             assert formula.score == pytest.approx(iou if measure == "iou" else phi)
-    assert composition_search(noisy, concepts, names, length=1)[0].length == 1
+    assert composition_search(noisy, concepts, names, length=1)[0].steps[1:] == ()
     with pytest.raises(ValueError, match="1 to 3 atoms"):
         composition_search(noisy, concepts, names, length=4)
     with pytest.raises(ValueError, match="iou or phi"):
@@ -205,7 +204,7 @@ def test_transformer_neuron_is_labelled_by_its_composition():
     assert best.name in ("(name AND seen)", "(seen AND name)")
     data = probing_set(
         neuron.ravel()[:, None] + np.zeros((1, 1)),
-        np.column_stack([concepts, best.mask]),
+        np.column_stack([concepts, best.holds(concepts)]),
         groups=np.repeat(np.arange(prompts), length),
         names=[*atoms, best.name],
     )

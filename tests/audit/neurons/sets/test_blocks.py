@@ -13,8 +13,7 @@ from circuitvar.audit.neurons.resampling.weight_rows import weight_rows
 from circuitvar.audit.neurons.run.audit_neurons import audit_neurons
 from circuitvar.audit.neurons.sets.concept_audit import audit_units
 from circuitvar.audit.neurons.sets.null_concepts import null_best, null_concepts
-from circuitvar.audit.neurons.similarity.cluster_resampling import cluster_weights
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
+from circuitvar.audit.neurons.similarity.cluster_resampling import ConceptOptions, cluster_weights
 from tests.audit.neurons.toy_neurons import LEAN, planted_units
 
 

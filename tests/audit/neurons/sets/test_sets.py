@@ -24,10 +24,10 @@ from circuitvar.audit.neurons.sets.concept_sets import (
 from circuitvar.audit.neurons.similarity.bounds import similarity_interval
 from circuitvar.audit.neurons.similarity.cluster_resampling import (
     SCHEMES,
+    ConceptOptions,
     cluster_weights,
     concept_prompts,
 )
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
 from circuitvar.audit.neurons.similarity.similarity import similarity
 from circuitvar.audit.neurons.views.perturbations import winning_classes
 from tests.audit.neurons.toy_neurons import LEAN, flipped_concepts, planted_units

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from circuitvar.audit.indices import weighted_auroc as auroc
-from circuitvar.audit.neurons.sets.certificate import identification_certificate
+from circuitvar.audit.neurons.sets.concept_limits import identification_certificate
 from circuitvar.audit.neurons.similarity.bounds import (
     EXACT_METRICS,
     auroc_half_width,

@@ -16,8 +16,7 @@ from circuitvar.audit.neurons.similarity.metric_self_check import (
     missing_labels,
     perfect_unit_scores,
 )
-from circuitvar.audit.neurons.similarity.rank_metrics import auroc_influence
-from circuitvar.audit.neurons.similarity.similarity import similarity
+from circuitvar.audit.neurons.similarity.similarity import auroc_influence, similarity
 from circuitvar.audit.neurons.similarity.similarity_metrics import (
     SIMILARITIES,
     get_similarity,

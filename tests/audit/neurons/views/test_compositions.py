@@ -5,18 +5,18 @@ import pytest
 
 from circuitvar.audit.neurons.data.probing_set import probing_set
 from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
-from circuitvar.audit.neurons.views.composition_table import composition_table, evaluate_formula
-from circuitvar.audit.neurons.views.compositions import composition_search
+from circuitvar.audit.neurons.similarity.cluster_resampling import ConceptOptions
+from circuitvar.audit.neurons.views.compositions import composition_search, composition_table
 
 
 def test_a_formula_means_the_same_on_the_samples_it_was_found_on():
     rng = np.random.default_rng(0)
     atoms = rng.integers(0, 2, (300, 4)).astype(bool)
-    for formula in composition_search(rng.random(300) < 0.3, atoms, list("abcd"), top=10):
-        assert np.array_equal(evaluate_formula(formula.name, atoms, list("abcd")), formula.mask)
-    with pytest.raises(ValueError, match="not a formula"):
-        evaluate_formula("(a AND z)", atoms, list("abcd"))
+    unit = rng.random(300) < 0.3
+    for formula in composition_search(unit, atoms, list("abcd"), top=10):
+        mask = formula.holds(atoms)
+        assert formula.score == pytest.approx((mask & unit).sum() / (mask | unit).sum())
+        assert formula.name.count(" AND ") + formula.name.count(" OR ") == len(formula.steps) - 1
 
 
 def test_a_planted_conjunction_is_supported():

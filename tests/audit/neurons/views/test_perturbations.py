@@ -15,7 +15,7 @@ from circuitvar.audit.neurons.data.label_files import (
 )
 from circuitvar.audit.neurons.data.probing_set import probing_set
 from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
+from circuitvar.audit.neurons.similarity.cluster_resampling import ConceptOptions
 from circuitvar.audit.neurons.views.label_agreement import flip_rate, gini_impurity, label_ledger
 from circuitvar.audit.neurons.views.perturbations import (
     PerturbationOptions,
@@ -42,7 +42,8 @@ def test_ledger_shares_sum_to_one_and_rank_the_axes():
     reference = np.zeros(200, dtype=int)
     calm = (rng.random((5, 200)) < 0.02).astype(int)
     wild = rng.integers(0, 4, (5, 200))
-    table = label_ledger({"calm": calm, "wild": wild}, reference).set_index("axis")
+    runs = {"calm": dict(enumerate(calm)), "wild": dict(enumerate(wild))}
+    table = label_ledger(runs, reference).set_index("axis")
     assert table.share.sum() == pytest.approx(1)
     assert table.share["wild"] > 0.8
     # Reference and each run differ w.p. 3/4, two runs w.p. 3/4.
@@ -55,15 +56,14 @@ def test_every_axis_is_run_and_a_planted_unit_survives_it():
     strata = np.repeat(np.arange(150) % 3, 6)
     data = probing_set(np.asarray(data.acts), data.concepts, groups=data.groups, strata=strata)
     for metric in ("pearson", "iou"):
-        runs, levels = perturbed_labels(data, metric, rng=np.random.default_rng(1))
+        runs = perturbed_labels(data, metric, rng=np.random.default_rng(1))
         expected = {"prompts", "templates", "size", "label noise", "activation noise", "metric"}
         assert set(runs) == expected | ({"threshold"} if metric == "iou" else set())
-        assert all(len(levels[axis]) == len(labels) for axis, labels in runs.items())
-    runs, _ = perturbed_labels(data, "pearson", rng=np.random.default_rng(1))
-    for axis, labels in runs.items():
-        assert flip_rate(labels, truth).mean() <= 0.05, axis
+    runs = perturbed_labels(data, "pearson", rng=np.random.default_rng(1))
+    for axis, levels in runs.items():
+        assert flip_rate(np.stack(list(levels.values())), truth).mean() <= 0.05, axis
     none = PerturbationOptions(0, (), (), (), (), ())
-    only, _ = perturbed_labels(data, "pearson", rng=np.random.default_rng(1), options=none)
+    only = perturbed_labels(data, "pearson", rng=np.random.default_rng(1), options=none)
     assert set(only) == {"templates"}
 
 

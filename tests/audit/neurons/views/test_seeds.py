@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from circuitvar.audit.neurons.data.probing_set import probing_set, take_samples, take_units
 from circuitvar.audit.neurons.data.types import ProbingSet
-from circuitvar.audit.neurons.similarity.concept_options import ConceptOptions
+from circuitvar.audit.neurons.similarity.cluster_resampling import ConceptOptions
 from circuitvar.audit.neurons.views.match_units import match_units, seed_agreement, unit_layers
 from circuitvar.audit.neurons.views.perturbation_tables import SEED_AXIS, perturbation_tables
 from circuitvar.audit.neurons.views.perturbations import PerturbationOptions
