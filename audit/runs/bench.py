@@ -31,7 +31,7 @@ class Bench:
     settings: Settings
     method: Method | None = None
     """The user's own record in place of the one that `settings.method` names."""
-    models: Mapping[object, Model] = field(default_factory=dict)
+    models: Mapping[str, Model] = field(default_factory=dict)
     """Loaded models by the level of `checkpoint` that means them, beside those that are named."""
     store: Path | None = None
     """Folder of finished blocks of scores; None keeps nothing."""
@@ -58,7 +58,8 @@ class Bench:
     def model_of(self, key: RunKey) -> Model:
         """Model of one run."""
         name = dict(key.levels).get("checkpoint")
-        return self.models[name] if name in self.models else model_of(key, self.model)
+        known = self.models.get(name) if isinstance(name, str) else None
+        return known or model_of(key, self.model)
 
 
 def drawn_prompts(bench: Bench, key: RunKey) -> Drawn:

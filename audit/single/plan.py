@@ -7,7 +7,7 @@ error of either.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from circuitvar.audit.runs import DATA, Bench, RunKey
+from circuitvar.audit.runs import Bench, Level, RunKey
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
@@ -99,19 +99,21 @@ def audit_plan(bench: Bench) -> tuple[Planned, ...]:
     task, settings, own = bench.task, bench.settings, bench.audited_method
     methods = compared_methods(settings, own)
     ablations = [a for a in dict.fromkeys(settings.ablations) if a != settings.ablation]
-    planned = [("method", how.key, {"method": how.key}) for how in methods[1:]]
-    planned += [("corruption", c, {"corruption": c}) for c in other_corruptions(task, settings)]
-    planned += [
-        ("noise", f"{NOISE} {size:g}", {"noise": size}) for size in dict.fromkeys(settings.noise)
-    ]
-    planned += [
-        ("ablation", f"{how.key}, {ablation}", {"method": how.key, "ablation": ablation})
-        for ablation in ablations
-        for how in methods
-        if ablation in how.ablations
-    ]
-    planned += [("fresh-data", f"data set {i + 1}", {DATA: i + 1}) for i in range(settings.fresh)]
-    planned += [("seed", name, {"checkpoint": name}) for name in [*bench.models][1:]]
-    return tuple(
-        Planned(axis, level, RunKey((*levels.items(),))) for axis, level, levels in planned
+    amplitudes = dict.fromkeys(settings.noise)
+    return (
+        *(_planned("method", how.key, method=how.key) for how in methods[1:]),
+        *(_planned("corruption", c, corruption=c) for c in other_corruptions(task, settings)),
+        *(_planned("noise", f"{NOISE} {size:g}", noise=size) for size in amplitudes),
+        *(
+            _planned("ablation", f"{how.key}, {ablation}", method=how.key, ablation=ablation)
+            for ablation in ablations
+            for how in methods
+            if ablation in how.ablations
+        ),
+        *(_planned("fresh-data", f"data set {i + 1}", data=i + 1) for i in range(settings.fresh)),
+        *(_planned("seed", name, checkpoint=name) for name in [*bench.models][1:]),
     )
+
+
+def _planned(axis: str, level: str, **levels: Level) -> Planned:
+    return Planned(axis, level, RunKey((*levels.items(),)))
