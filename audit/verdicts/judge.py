@@ -4,7 +4,7 @@ A claim passes when its whole interval is beyond the bar and fails when the whol
 short; otherwise it is undecided, with what it would take.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,19 +12,16 @@ from jaxtyping import Float
 
 from circuitvar.audit.types import Axis, Estimate, Outcome, Verdict
 from circuitvar.audit.verdicts.bars import Bars, is_no_compression
-from circuitvar.audit.verdicts.sentences import (
-    BETWEEN,
-    UNTIE,
-    WITHIN,
-    needed_units,
-    structure_and_function,
-    tied_reason,
-)
 from circuitvar.circuits.binomial import clopper_pearson
 from circuitvar.circuits.confidence import check_confidence
 
 DATA_AXES = ("halves-template", "halves-prompt", "paraphrase", "fresh-data")
 """Axes that compare circuits of different prompts."""
+UNTIE = "a size outside the tie, or a method and metric that tell these edges apart"
+"""What it takes to decide where ties decide."""
+BETWEEN, WITHIN = "between-template", "within-template"
+_WITHIN_REACH = 1000
+"""More than this many times the present sample is reported as out of reach."""
 
 
 def judge(
@@ -46,26 +43,43 @@ def judge(
         reason = f"{numbers}; {estimate.missing or 'no interval'}."
         return Verdict(claim, bar_text, "undecided", reason, f"more {unit}s")
     numbers += f" [{low:.3f}, {high:.3f}] at {estimate.level:.0%}"
-    outcome: Outcome = "undecided"
-    if low > bar:
-        outcome = "pass" if above else "fail"
-    elif high < bar:
-        outcome = "fail" if above else "pass"
-    needed = needed_units(estimate, bar, unit=unit) if outcome == "undecided" else ""
-    relation = {"pass": "is beyond", "fail": "falls short of", "undecided": "contains"}[outcome]
-    return Verdict(claim, bar_text, outcome, f"{numbers} {relation} the bar.", needed)
+    if low <= bar <= high:
+        needed = needed_units(estimate, bar, unit=unit)
+        return Verdict(claim, bar_text, "undecided", f"{numbers} contains the bar.", needed)
+    if (low > bar) == above:
+        return Verdict(claim, bar_text, "pass", f"{numbers} is beyond the bar.")
+    return Verdict(claim, bar_text, "fail", f"{numbers} falls short of the bar.")
 
 
-def stability_verdicts(
-    axis: Axis, *, bars: Bars | None = None, check_resamples: bool | None = None
-) -> tuple[Verdict, ...]:
+def needed_units(estimate: Estimate, bar: float, *, unit: str = "run") -> str:
+    """Units at which an interval that shrinks as 1/sqrt(n) would clear the bar at this distance.
+
+    n' = n (half width towards the bar / distance)², to two digits. The estimate is taken to stay
+    where it is.
+    """
+    if estimate.kind == "choices":
+        return "nothing more to run: these choices were named beforehand"
+    distance = abs(estimate.value - bar)
+    half = estimate.value - estimate.low if estimate.value > bar else estimate.high - estimate.value
+    if distance == 0 or half / distance > np.sqrt(_WITHIN_REACH) or estimate.n == 0:
+        return f"out of reach: the estimate is {distance:.2g} from the bar"
+    needed = estimate.n * (half / distance) ** 2
+    scale = 10 ** (int(np.floor(np.log10(needed))) - 1) if needed > 10 else 1
+    return f"about {int(np.ceil(needed / scale) * scale)} {unit}s"
+
+
+def tied_reason(edges: int) -> str:
+    """Why stability is undecided where edges tie."""
+    return f"{edges} edges tie at the cut; their order in the graph decides."
+
+
+def stability_verdicts(axis: Axis, *, bars: Bars | None = None) -> tuple[Verdict, ...]:
     """phi and Jaccard of one axis against their bars.
 
-    `check_resamples`: ask for `bars.resamples` runs before Jaccard may pass; by default for
-    bootstrap axes, which is where the bar was proposed.
+    Bootstrap axes need `bars.resamples` runs before Jaccard may pass: that is where the bar was
+    proposed.
     """
-    bars = bars or Bars()
-    bootstrap = axis.key.startswith("bootstrap") if check_resamples is None else check_resamples
+    bars, bootstrap = bars or Bars(), axis.key.startswith("bootstrap")
     claim = f"The edge set is stable: {axis.title.lower()}"
     jaccard_bar = f"mean pairwise Jaccard > {bars.jaccard:.2f}"
     if bootstrap:
@@ -114,19 +128,11 @@ def random_verdict(
     beaten, draws = int((random < observed).sum()), len(random)
     if draws == 0:
         raise ValueError("no random circuits to compare with; draw 100, say")
-    low, high = clopper_pearson(np.array([beaten]), draws, alpha=1 - check_confidence(level))
-    estimate = Estimate(
-        "share of random circuits beaten",
-        beaten / draws,
-        low=float(low[0]),
-        high=float(high[0]),
-        level=level,
-        n=draws,
-        interval="Clopper-Pearson",
-        estimand=f"against {null}",
-        kind="exact",
-        unit="random circuit",
-    )
+    ends = clopper_pearson(np.array([beaten]), draws, alpha=1 - check_confidence(level))
+    low, high = (float(end[0]) for end in ends)
+    known = {"low": low, "high": high, "level": level, "n": draws, "interval": "Clopper-Pearson"}
+    said = {"estimand": f"against {null}", "kind": "exact", "unit": "random circuit"}
+    estimate = Estimate("share of random circuits beaten", beaten / draws, **known, **said)
     text = f"beats more than {bars.beats_random:.0%} of {null}"
     return judge("The circuit beats random circuits", estimate, bars.beats_random, bar_text=text)
 
@@ -154,46 +160,52 @@ def structure_verdict(stability: Mapping[str, tuple[Verdict, ...]]) -> Verdict:
     to eight fails more often than a single one does.
     """
     own = [v for key, verdicts in stability.items() if key in DATA_AXES for v in verdicts]
-    outcomes: list[Outcome] = [verdict.outcome for verdict in own]
-    outcome: Outcome = "undecided"
-    for word in ("fail", "no compression"):
-        if word in outcomes:
-            outcome = word
-    if own and set(outcomes) == {"pass"}:
-        outcome = "pass"
+    outcomes = [verdict.outcome for verdict in own]
+    outcome = _together(outcomes)
     reason = own[outcomes.index(outcome)].reason if outcome in outcomes else ""
     return Verdict("structure", "", outcome, reason)
 
 
+def _together(outcomes: Sequence[Outcome]) -> Outcome:
+    """What several verdicts come to."""
+    words: tuple[Outcome, ...] = ("no compression", "fail")
+    for outcome in words:
+        if outcome in outcomes:
+            return outcome
+    return "pass" if set(outcomes) == {"pass"} else "undecided"
+
+
+def structure_and_function(structure: Verdict, function: Verdict) -> str:
+    """What the two verdicts say together.
+
+    The case that matters is unstable structure with equal function: several circuits do the same
+    job.
+    """
+    if "no compression" in (structure.outcome, function.outcome):
+        return "no compression"
+    structures = {"pass": "stable", "fail": "unstable"}
+    functions = {"pass": "equal", "fail": "different"}
+    return (
+        f"{structures.get(structure.outcome, 'undecided')} structure, "
+        f"{functions.get(function.outcome, 'undecided')} function"
+    )
+
+
 def reading_verdict(structure: Verdict, function: Verdict) -> Verdict:
     """Structure and function together: circuits that do the same job are told apart from noise."""
-    words = structure_and_function(structure, function)
-    outcomes = {structure.outcome, function.outcome}
-    outcome: Outcome = "undecided"
-    for word in ("fail", "no compression"):
-        if word in outcomes:
-            outcome = word
-    if outcomes == {"pass"}:
-        outcome = "pass"
     reason = " ".join(part for part in (structure.reason, function.reason) if part)
     return Verdict(
         "Circuits of different prompts share structure and function",
         "stable structure, equal function",
-        outcome,
-        f"{words}: {reason}",
+        _together((structure.outcome, function.outcome)),
+        f"{structure_and_function(structure, function)}: {reason}",
     )
 
 
 def source_verdict(lost: Estimate, *, bars: Bars | None = None) -> Verdict:
     """Whether instability comes from wording: templates against random groups of prompts."""
     bar = (bars or Bars()).wording
-    found = judge(
-        "Templates agree as well as random groups of prompts",
-        lost,
-        bar,
-        bar_text=f"{lost.name} < {bar:.2f}",
-        unit="template",
-        above=False,
-    )
+    claim, text = "Templates agree as well as random groups of prompts", f"{lost.name} < {bar:.2f}"
+    found = judge(claim, lost, bar, bar_text=text, unit="template", above=False)
     words = {"fail": BETWEEN, "pass": WITHIN, "undecided": "undecided"}
     return replace(found, reason=f"{words[found.outcome]}: {found.reason}")

@@ -6,7 +6,7 @@ import pytest
 from circuitvar.audit import verdicts as vd
 from circuitvar.audit.agreement.axis import halves_axis, runs_axis
 from circuitvar.audit.types import Axis, Estimate
-from circuitvar.audit.verdicts.sentences import needed_units
+from circuitvar.audit.verdicts.judge import needed_units
 
 
 def _estimate(value, low, high, n=20):
