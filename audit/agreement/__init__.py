@@ -1,8 +1,8 @@
 """Agreement of circuits over resamples, runs and wordings, with intervals."""
 
 from circuitvar.audit.agreement.axis import bootstrap_axis, halves_axis, runs_axis
+from circuitvar.audit.agreement.block_variance import least_of_resamples
 from circuitvar.audit.agreement.bootstrap_interval import block_intervals, with_block_interval
-from circuitvar.audit.agreement.close_calls import least_of_resamples
 from circuitvar.audit.agreement.halves import (
     DF, EXTRAPOLATED, LEAST_UNITS, halves_agreement, size_curve,
 )

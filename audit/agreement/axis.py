@@ -11,7 +11,7 @@ from jaxtyping import Bool
 from numpy.random import Generator
 
 from circuitvar.audit import indices
-from circuitvar.audit.agreement.close_calls import least_of_resamples
+from circuitvar.audit.agreement.block_variance import least_of_resamples
 from circuitvar.audit.agreement.halves import halves_agreement
 from circuitvar.audit.intervals import CHOICES
 from circuitvar.audit.resampling import Resamples, RunSets, Scores, Selector, pack, replicate_sets

@@ -11,8 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.random import Generator
 
-from circuitvar.audit.agreement.block_variance import LARGEST_GROWTH, SHARED_DF
-from circuitvar.audit.agreement.close_calls import weight_of_few
+from circuitvar.audit.agreement.block_variance import LARGEST_GROWTH, SHARED_DF, weight_of_few
 from circuitvar.audit.agreement.halves import EXTRAPOLATED, LEAST_UNITS
 from circuitvar.audit.indices import closed_form_variance, pair_phi, phi
 from circuitvar.audit.intervals import below_one_swap, t_interval, unseen_swap

@@ -14,23 +14,17 @@ import pandas as pd
 from jaxtyping import Float
 from numpy.random import Generator
 
-from circuitvar.audit.agreement.block_variance import SHARED_DF, halves_variance
-from circuitvar.audit.agreement.close_calls import DECIDE
+from circuitvar.audit import resampling
+from circuitvar.audit.agreement.block_variance import DECIDE, SHARED_DF, halves_variance
 from circuitvar.audit.indices import jaccard, mean_chance
 from circuitvar.audit.intervals import below_one_swap, t_interval, unseen_swap
-from circuitvar.audit.resampling import (
-    RunSets,
-    Scores,
-    Selector,
-    complementary_halves,
-    replicate_sets,
-)
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.confidence import check_confidence
 from circuitvar.tasks.shown import Shown, number
 from circuitvar.tasks.units import Clusters, unit_of_example
 
+Pair = Float[np.ndarray, " pair"]
 EXTRAPOLATED = "subsampling, extrapolated"
 """Name of the interval."""
 LEAST_UNITS = 8
@@ -49,10 +43,10 @@ class Halves(Shown):
     jaccard: Estimate
     chance: float
     """Expected Jaccard of random sets of the observed sizes."""
-    sets: RunSets
+    sets: resampling.RunSets
     """Rows 2r and 2r+1 are pair r; all are samples of half the size, without duplicates."""
-    pair_phi: Float[np.ndarray, " pair"]
-    pair_jaccard: Float[np.ndarray, " pair"]
+    pair_phi: Pair
+    pair_jaccard: Pair
     unit: str
 
     def _facts(self) -> Mapping[str, object]:
@@ -62,7 +56,9 @@ class Halves(Shown):
         return {"chance Jaccard": number(self.chance), "splits": len(self.pair_phi)}
 
 
-def pair_agreement(sets: RunSets) -> tuple[Float[np.ndarray, " pair"], Float[np.ndarray, " pair"]]:
+def pair_agreement(
+    sets: resampling.RunSets,
+) -> tuple[Float[np.ndarray, " pair"], Float[np.ndarray, " pair"]]:
     """(phi, Jaccard) of rows 2r and 2r+1 for every r.
 
     For two runs phi = 1 - d / (2 E q (1 - q)), with d the symmetric difference and q the mean
@@ -73,16 +69,16 @@ def pair_agreement(sets: RunSets) -> tuple[Float[np.ndarray, " pair"], Float[np.
     differ = np.bitwise_count(first ^ second).sum(axis=1, dtype=np.int64)
     share = (k1 + k2) / (2 * sets.n_edges)
     scale = 2 * sets.n_edges * share * (1 - share)
-    value = np.full(len(differ), np.nan)
-    np.divide(differ, scale, out=value, where=scale > 0)
-    return 1 - value, jaccard(k1, k2, (k1 + k2 - differ) / 2)
+    nothing = np.full(len(differ), np.nan)
+    apart = np.divide(differ, scale, out=nothing, where=scale > 0)
+    return 1 - apart, jaccard(k1, k2, (k1 + k2 - differ) / 2)
 
 
 def halves_agreement(
-    scores: Scores,
+    scores: resampling.Scores,
     *,
     rng: Generator | int,
-    size: int | Selector,
+    size: int | resampling.Selector,
     signed: bool = False,
     clusters: Clusters = None,
     pairs: int = 50,
@@ -106,10 +102,10 @@ def halves_agreement(
     """
     check_confidence(level)
     rng = np.random.default_rng(rng)
-    resamples = complementary_halves(len(scores), pairs, rng=rng, clusters=clusters)
+    resamples = resampling.complementary_halves(len(scores), pairs, rng=rng, clusters=clusters)
 
     def agreement(weights):
-        sets = replicate_sets(scores, weights, size=size, signed=signed)
+        sets = resampling.replicate_sets(scores, weights, size=size, signed=signed)
         return sets, np.stack(pair_agreement(sets))
 
     sets, values = agreement(resamples.weights)
@@ -152,7 +148,7 @@ def size_grid(n_edges: int, size: int) -> tuple[int, ...]:
 
 
 def size_curve(
-    scores: Scores,
+    scores: resampling.Scores,
     *,
     size: int,
     clusters: Clusters = None,

@@ -12,17 +12,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy.random import Generator
 
-from circuitvar.audit import indices, intervals
+from circuitvar.audit import indices, intervals, resampling
 from circuitvar.audit.agreement.block_variance import DIFFERENCE_DF, difference_variance
 from circuitvar.audit.agreement.halves import LEAST_UNITS, pair_agreement
-from circuitvar.audit.resampling import (
-    Resamples,
-    RunSets,
-    Scores,
-    complementary_halves,
-    replicate_sets,
-    template_means,
-)
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.find import top_n_masks
 from circuitvar.tasks.units import Clusters, unit_of_example
@@ -32,15 +24,15 @@ _SPLITS = 24
 
 @dataclass(frozen=True, eq=False)
 class Selected:
-    """Scores and how a circuit is selected from their mean."""
+    """resampling.Scores and how a circuit is selected from their mean."""
 
-    scores: Scores
+    scores: resampling.Scores
     size: int
     signed: bool = False
 
-    def replicates(self, weights: Float[np.ndarray, "replicate example"]) -> RunSets:
+    def replicates(self, weights: Float[np.ndarray, "replicate example"]) -> resampling.RunSets:
         """The circuit of every replicate."""
-        return replicate_sets(self.scores, weights, size=self.size, signed=self.signed)
+        return resampling.replicate_sets(self.scores, weights, size=self.size, signed=self.signed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +63,7 @@ def halves_change(
     `DIFFERENCE_DF` degrees of freedom. No interval below 8 units.
     """
     n, sides = len(first.scores), (first, second)
-    resamples = complementary_halves(n, pairs, rng=rng, clusters=clusters)
+    resamples = resampling.complementary_halves(n, pairs, rng=rng, clusters=clusters)
 
     def agreement(weights) -> tuple[np.ndarray, np.ndarray]:
         both = np.stack([pair_agreement(s.replicates(weights)) for s in sides])
@@ -90,7 +82,7 @@ def halves_change(
 
 
 def bootstrap_change(
-    first: Selected, second: Selected, resamples: Resamples, *, level: float = 0.95
+    first: Selected, second: Selected, resamples: resampling.Resamples, *, level: float = 0.95
 ) -> tuple[Change, Change]:
     """phi and Jaccard between the same bootstrap replicates.
 
@@ -121,7 +113,7 @@ def template_change(
     """
     values, left_out, each, few = [], [], [], []
     for side in (first, second):
-        means = template_means(side.scores, templates)[0]
+        means = resampling.template_means(side.scores, templates)[0]
         masks = top_n_masks(means, side.size, signed=side.signed)
         pairs, size = indices.pairwise_jaccard(masks), float(masks.sum(axis=1).mean())
         jaccard = indices.mean_pairwise(pairs)

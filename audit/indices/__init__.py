@@ -11,10 +11,9 @@ from circuitvar.audit.indices.midranks import (
     weighted_average_precision,
 )
 from circuitvar.audit.indices.phi import (
-    closed_form_variance, leave_one_run_out, pair_phi, phi, phi_from_counts, phi_of_resamples,
-    phi_of_runs, row_projections,
+    closed_form_variance, leave_one_run_out, pair_phi, phi, phi_difference, phi_from_counts,
+    phi_of_resamples, phi_of_runs, phi_test, row_projections,
 )
-from circuitvar.audit.indices.phi_tests import phi_difference, phi_test
 from circuitvar.audit.indices.rank import (
     footrule_distance, kendall_distance, kendall_w, mean_spearman, mean_spearman_of_runs, rbo,
     spearman, weighted_tau,

@@ -1,6 +1,5 @@
 """Intervals of any statistic: t, BCa, jackknife, betting, confidence sequences, runs."""
 
-from circuitvar.audit.intervals.bca import bca_means
 from circuitvar.audit.intervals.confidence_sequence import (
     LEAST, asymptotic_sequence, bernoulli_sequence, betting_sequence, stop_when_decided,
 )
@@ -8,8 +7,8 @@ from circuitvar.audit.intervals.effective_df import (
     between_df, crossed_df, jackknife_df, pooled, summed_df, within_df,
 )
 from circuitvar.audit.intervals.intervals import (
-    ResampleInterval, UNSEEN, below_one_swap, interval_of_resamples, resample_se, t_interval,
-    unseen_swap, with_unseen_swap,
+    ResampleInterval, UNSEEN, bca_means, below_one_swap, interval_of_resamples, resample_se,
+    t_interval, unseen_swap, with_unseen_swap,
 )
 from circuitvar.audit.intervals.jackknife import (
     group_jackknife, jackknife_estimate, ratio_of_means, row_jackknife_se, share_estimate,

@@ -16,7 +16,7 @@ from circuitvar.audit.edges.forecast import forecast, observed_points
 from circuitvar.audit.edges.prompt_clusters import cluster_prompts
 from circuitvar.audit.edges.stability_selection import r_concave
 from circuitvar.audit.indices import rank
-from circuitvar.audit.indices.phi_tests import phi_test
+from circuitvar.audit.indices.phi import phi_test
 from circuitvar.audit.intervals import group_jackknife, ratio_of_means, share_estimate
 from circuitvar.audit.intervals.runs_interval import few_runs_se
 from circuitvar.audit.resampling.replicate_sets import replicate_sets

@@ -7,9 +7,8 @@ from scipy import stats
 from circuitvar.audit.edges import certificates as ct
 from circuitvar.audit.edges.edge_summary import edge_summary
 from circuitvar.audit.indices.phi import phi
-from circuitvar.audit.intervals import betting_sequence
+from circuitvar.audit.intervals import bca_means, betting_sequence
 from circuitvar.audit.intervals import confidence_sequence as cs
-from circuitvar.audit.intervals.bca import bca_means
 from circuitvar.audit.resampling.weights import bootstrap
 from circuitvar.circuits.find import top_n_masks
 from tests.audit.toy_scores import planted

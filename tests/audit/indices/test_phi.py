@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from circuitvar.audit.indices.phi_tests import phi_difference, phi_test
+from circuitvar.audit.indices.phi import phi_difference, phi_test
 from circuitvar.audit.resampling import Whole
 from circuitvar.circuits.overlap import kuncheva
 from tests.shape_check import wrong_shapes
