@@ -20,6 +20,8 @@ from circuitvar.audit.resampling import from_counts
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.t_interval import t_quantile
 
+Index = Float[np.ndarray, " index"]
+Example = Int[np.ndarray, " example"]
 Values = Float[np.ndarray, "index pair"]
 Pairs = Float[np.ndarray, "replicate replicate"]
 Agreement = Callable[[Float[np.ndarray, "replicate example"]], tuple[object, Values]]
@@ -52,14 +54,14 @@ def weight_of_few(swaps: float) -> float:
 
 def halves_variance(
     agreement: Agreement,
-    of_example: Int[np.ndarray, " example"],
+    of_example: Example,
     splits: int,
     *,
     values: Values,
     size: float,
     share: float,
     rng: Generator,
-) -> tuple[Float[np.ndarray, " index"], Bool[np.ndarray, " index"]]:
+) -> tuple[Index, Bool[np.ndarray, " index"]]:
     """Variance over data sets of the mean phi and Jaccard of halves; whether it is conservative.
 
     `values`: agreement of the pairs of halves of all data; `size`: edges kept; `share`: of all.
@@ -105,16 +107,14 @@ def _close_calls(values: Values, level, single, *, size: float, share: float):
     return np.max([block * single, all_data * spread, all_data * swaps], axis=0)
 
 
-def _count_variance(level: Float[np.ndarray, " index"], share: float):
+def _count_variance(level: Index, share: float):
     """Relative variance of (phi, Jaccard) at these values, if overlaps are counts."""
     phi, jaccard = level
     p = np.clip([phi + (1 - phi) * share, 2 * jaccard / (1 + jaccard)], 0, 1)
     return p * (1 - p) * np.array([1.0, (1 + jaccard) ** 4])
 
 
-def difference_variance(
-    agreement: Agreement, of_example: Int[np.ndarray, " example"], splits: int, *, rng
-) -> Float[np.ndarray, " index"]:
+def difference_variance(agreement: Agreement, of_example: Example, splits: int, *, rng) -> Index:
     """Variance over data sets of a difference of mean agreements of halves.
 
     V(n/2) between two disjoint blocks and V(n/4) between four are unbiased. V(n) is extrapolated

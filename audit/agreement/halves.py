@@ -56,9 +56,7 @@ class Halves(Shown):
         return {"chance Jaccard": number(self.chance), "splits": len(self.pair_phi)}
 
 
-def pair_agreement(
-    sets: resampling.RunSets,
-) -> tuple[Float[np.ndarray, " pair"], Float[np.ndarray, " pair"]]:
+def pair_agreement(sets: resampling.RunSets) -> tuple[Pair, Pair]:
     """(phi, Jaccard) of rows 2r and 2r+1 for every r.
 
     For two runs phi = 1 - d / (2 E q (1 - q)), with d the symmetric difference and q the mean

@@ -19,17 +19,13 @@ from circuitvar.tasks.units import Clusters
 
 @dataclass(frozen=True, eq=False)
 class Certificates:
-    """Per edge: certified in, certified out, or abstained. Print all the settings with it."""
+    """Per edge: certified in, certified out, or abstained."""
 
     inside: Bool[np.ndarray, " edge"]
     outside: Bool[np.ndarray, " edge"]
     radius: Int[np.ndarray, " edge"]
     """Edits (prompts added, removed or replaced) that cannot change the vote; -1 if abstained."""
     inclusion: Float[np.ndarray, " edge"]
-    p_delete: float
-    replicates: int
-    alpha: float
-    simultaneous: bool
 
     @property
     def abstention(self) -> float:
@@ -64,9 +60,7 @@ def certify(
     bound = np.where(inside, low, np.where(outside, 1 - high, 1.0))
     radius = np.floor(np.log(1.5 - bound) / np.log(p_delete)).astype(np.int64)
     radius[~(inside | outside)] = -1
-    return Certificates(
-        inside, outside, radius, counts / replicates, p_delete, replicates, alpha, simultaneous
-    )
+    return Certificates(inside, outside, radius, counts / replicates)
 
 
 def certified_circuit(

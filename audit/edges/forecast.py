@@ -39,12 +39,6 @@ class Prior:
     grid: Float[np.ndarray, " cell"]
     mass: Float[np.ndarray, " cell"]
 
-    @property
-    def edges(self) -> Float[np.ndarray, " boundary"]:
-        """Cell boundaries: midpoints of the grid, its ends outside."""
-        middle = (self.grid[1:] + self.grid[:-1]) / 2
-        return np.concatenate([[self.grid[0]], middle, [self.grid[-1]]])
-
 
 def fit_prior(z: Edge) -> Prior:
     """NPMLE of the law of zeta = effect / SE from z = estimate / SE ~ Normal(zeta, 1), by EM.
@@ -73,7 +67,9 @@ def fit_prior(z: Edge) -> Prior:
 def posterior_draws(z: Edge, prior: Prior, draws: int, *, rng: Generator) -> Draws:
     """Standardised effects drawn from each edge's posterior; spread within a grid cell."""
     out = np.empty((draws, len(z)))
-    boundary = prior.edges
+    # Cells end at the midpoints of the grid, and at its ends.
+    grid = prior.grid
+    boundary = np.concatenate([grid[:1], (grid[1:] + grid[:-1]) / 2, grid[-1:]])
     log_mass = np.log(np.maximum(prior.mass, 1e-300))
     for part in columns(len(z), 2048):
         log = log_mass - 0.5 * (z[part, None] - prior.grid) ** 2

@@ -7,6 +7,7 @@ named, editable cuts instead of exact 1 and 0.
 import numpy as np
 from jaxtyping import Float
 
+Edge = Float[np.ndarray, " edge"]
 CORE = 0.9
 """Edges kept by at least this share of runs are core."""
 NOISE = 0.1
@@ -14,9 +15,7 @@ NOISE = 0.1
 CLASSES = ("core", "contingent", "noise")
 
 
-def classify(
-    inclusion: Float[np.ndarray, " edge"], *, core: float = CORE, noise: float = NOISE
-) -> np.ndarray:
+def classify(inclusion: Edge, *, core: float = CORE, noise: float = NOISE) -> np.ndarray:
     """`core` at or above `core`, `noise` below `noise`, `contingent` between.
 
     >>> classify(np.array([1.0, 0.5, 0.0])).tolist()

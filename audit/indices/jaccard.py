@@ -8,13 +8,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from circuitvar.audit import intervals
-from circuitvar.audit.indices.phi import Masks, overlaps
+from circuitvar.audit.indices.phi import Masks, Runs, Units, overlaps
 from circuitvar.audit.resampling import Whole
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.overlap import chance_jaccard, jaccard
 
 Pairs = Float[np.ndarray, "run run"]
-Runs = Float[np.ndarray, " run"]
+Scores = Float[np.ndarray, "run edge"]
+Sizes = Int[np.ndarray, " run"]
 
 
 def pairwise_jaccard(masks: Masks, whole: Whole | None = None) -> Pairs:
@@ -46,10 +47,9 @@ def mean_pairwise(pairs: Pairs) -> float:
 
 
 def pairwise_cv(pairs: Pairs) -> float:
-    """Standard deviation over mean of the pairwise values.
+    """Standard deviation over mean of the pairwise values, as in Méloux et al. (arXiv 2510.00845).
 
-    The CV tabulated by Méloux et al. (arXiv 2510.00845). NaN where there are fewer than 2 pairs or
-    the mean is 0.
+    NaN where there are fewer than 2 pairs or the mean is 0.
     """
     values = off_diagonal(pairs)
     mean = values.mean() if len(values) else 0.0
@@ -87,16 +87,11 @@ def jaccard_of_runs(pairs: Pairs, *, size: float, level: float = 0.95) -> Estima
 
 
 def jaccard_of_resamples(
-    pairs: Pairs,
-    counts: Float[np.ndarray, "run unit"],
-    *,
-    level: float = 0.95,
-    method: intervals.ResampleInterval = "ij",
+    pairs: Pairs, counts: Units, *, level: float = 0.95, method: intervals.ResampleInterval = "ij"
 ) -> Estimate:
     """Mean pairwise value over B resamples of one data set, with an interval over data sets.
 
-    t_b = 2 (J_b - J) with J_b the mean of replicate b against the others; see
-    `intervals.resample_se`.
+    `resample_se` of t_b = 2 (J_b - J) with J_b the mean of replicate b against the others.
     """
     value, terms = mean_pairwise(pairs), None
     if len(pairs) > 2 and np.isfinite(value):
@@ -106,9 +101,7 @@ def jaccard_of_resamples(
     return intervals.interval_of_resamples("jaccard", value, counts, terms, floor=0.0, **how)
 
 
-def mean_without_unit(
-    pairs: Pairs, counts: Float[np.ndarray, "run unit"]
-) -> Float[np.ndarray, " unit"]:
+def mean_without_unit(pairs: Pairs, counts: Units) -> Float[np.ndarray, " unit"]:
     """Mean over pairs of replicates that both lack unit i, for every i; NaN below 2 of them."""
     lacking = (counts == 0).T.astype(np.float64)
     number = lacking.sum(axis=1)
@@ -119,7 +112,7 @@ def mean_without_unit(
     return value
 
 
-def mean_chance(sizes: Int[np.ndarray, " run"], n_edges: int) -> float:
+def mean_chance(sizes: Sizes, n_edges: int) -> float:
     """Expected mean pairwise Jaccard of random sets of the observed sizes (exact).
 
     >>> round(mean_chance(np.array([3, 3, 3]), 10), 6)
@@ -141,13 +134,8 @@ def jaccard_to(masks: Masks, reference: Bool[np.ndarray, " edge"]) -> Runs:
     return jaccard(masks.sum(axis=1), reference.sum(), (masks & reference).sum(axis=1))
 
 
-def size_matched_jaccard(
-    scores: Float[np.ndarray, "run edge"], sizes: Int[np.ndarray, " run"]
-) -> Pairs:
-    """Jaccard of every two runs after cutting both to the smaller size, best |score| first.
-
-    So it measures membership and not size.
-    """
+def size_matched_jaccard(scores: Scores, sizes: Sizes) -> Pairs:
+    """Jaccard of every two runs cut to the smaller size, best |score| first: membership alone."""
     rank = np.argsort(np.argsort(-np.abs(scores), axis=1, kind="stable"), axis=1)
     pairs = np.eye(len(scores))
     for size in np.unique(sizes):

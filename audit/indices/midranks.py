@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 Column = Float[np.ndarray, " sample"]
+Each = Float[np.ndarray, " column"]
 Matrix = Float[np.ndarray, "sample column"]
 Scores = Float[np.ndarray, " edge"]
 Truth = Bool[np.ndarray, " edge"]
@@ -43,7 +44,7 @@ def unit_ranks(values: Matrix, weights: Column) -> Matrix:
     return ranks / np.sqrt(np.where(square > 1e-12, square, np.nan))
 
 
-def weighted_auroc(values: Column, labels: Matrix, weights: Column) -> Float[np.ndarray, " column"]:
+def weighted_auroc(values: Column, labels: Matrix, weights: Column) -> Each:
     """P(value with label > value without) + half the tie probability, for every label column.
 
     Graded labels are soft. NaN where all or none have the label.
@@ -55,9 +56,7 @@ def weighted_auroc(values: Column, labels: Matrix, weights: Column) -> Float[np.
     return np.divide(below, pairs, out=np.full(below.shape, np.nan), where=pairs > 0)
 
 
-def weighted_average_precision(
-    score: Column, labels: Matrix, weights: Column
-) -> Float[np.ndarray, " column"]:
+def weighted_average_precision(score: Column, labels: Matrix, weights: Column) -> Each:
     """sum_t (R_t - R_(t-1)) P_t over thresholds t of one score, for every label column.
 
     Ties share one threshold. NaN where none has the label.

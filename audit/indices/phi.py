@@ -16,13 +16,15 @@ from circuitvar.audit import intervals
 from circuitvar.audit.resampling import Whole, columns
 from circuitvar.audit.types import Estimate
 
+Edge = Real[np.ndarray, " edge"]
 Masks = Bool[np.ndarray, "run edge"]
+Others = Bool[np.ndarray, "other edge"]
 Runs = Float[np.ndarray, " run"]
+Units = Float[np.ndarray, "run unit"]
+Side = Literal["greater", "less", "two-sided"]
 
 
-def phi_from_counts(
-    counts: Real[np.ndarray, " edge"], runs: int, whole: Whole | None = None
-) -> float:
+def phi_from_counts(counts: Edge, runs: int, whole: Whole | None = None) -> float:
     """phi = 1 - M/(M-1) mean_e p_e (1 - p_e) / (k/E (1 - k/E)), with p_e = counts_e / M.
 
     NaN for one run and where it is undefined: no edge, or every edge, kept by all runs.
@@ -142,7 +144,7 @@ def phi_of_runs(masks: Masks, whole: Whole | None = None, *, level: float = 0.95
 
 def phi_of_resamples(
     masks: Masks,
-    counts: Float[np.ndarray, "run unit"],
+    counts: Units,
     whole: Whole | None = None,
     *,
     level: float = 0.95,
@@ -162,9 +164,7 @@ def phi_of_resamples(
     return intervals.interval_of_resamples("phi", value, counts, terms, floor=-1.0, **how)
 
 
-def phi_without_unit(
-    masks: Masks, counts: Float[np.ndarray, "run unit"], whole: Whole | None = None
-) -> Float[np.ndarray, " unit"]:
+def phi_without_unit(masks: Masks, counts: Units, whole: Whole | None = None) -> np.ndarray:
     """phi over the replicates that lack unit i, for every i; NaN where fewer than 2 lack it."""
     lacking = (counts == 0).T.astype(np.float32)
     blocks = [lacking @ masks[:, part].astype(np.float32) for part in columns(masks.shape[1])]
@@ -175,11 +175,7 @@ def phi_without_unit(
 
 
 def phi_difference(
-    masks_a: Masks,
-    masks_b: Bool[np.ndarray, "other edge"],
-    counts: Float[np.ndarray, "run unit"] | None = None,
-    *,
-    level: float = 0.95,
+    masks_a: Masks, masks_b: Others, counts: Units | None = None, *, level: float = 0.95
 ) -> Estimate:
     """phi(b) - phi(a), with an interval.
 
@@ -203,27 +199,20 @@ def phi_difference(
 
 
 def phi_test(
-    estimate: Estimate,
-    null: float,
-    *,
-    side: Literal["greater", "less", "two-sided"] = "greater",
-    df: float | None = None,
+    estimate: Estimate, null: float, *, side: Side = "greater", df: float | None = None
 ) -> float:
-    """p-value of V = (phi - phi_0)/SE (section 4.3 of the paper) against t(df).
+    """p-value of V = (phi - phi_0)/SE (section 4.3 of the paper) against t(df), by default n - 1.
 
-    By default with n - 1 degrees of freedom; `df=inf` is the normal law of the paper, which rejects
-    too much for few runs. The SE must be one that is valid for the design.
+    `df=inf` is the normal law of the paper, which rejects too much for few runs. The SE must be one
+    that is valid for the design.
     """
     if not estimate.se > 0:
         return float("nan")
     df = float(estimate.n - 1) if df is None else df
     t = (estimate.value - null) / estimate.se
-    tail = {
-        "greater": student_t.sf(t, df),
-        "less": student_t.cdf(t, df),
-        "two-sided": 2 * student_t.sf(abs(t), df),
-    }
-    return float(tail[side])
+    if side == "two-sided":
+        return float(2 * student_t.sf(abs(t), df))
+    return float(student_t.sf(t, df) if side == "greater" else student_t.cdf(t, df))
 
 
 def overlaps(masks: Masks, whole: Whole | None = None) -> Int[np.ndarray, "run run"]:

@@ -11,6 +11,8 @@ from jaxtyping import Float
 from scipy.optimize import brentq
 from scipy.special import polygamma
 
+Levels = Float[np.ndarray, "level edge"]
+Level = Float[np.ndarray, " level"]
 LEAST_LEVELS = 5
 """Below this many levels tails cannot be seen; effects are taken as normal."""
 WIDENED = 1.3
@@ -21,7 +23,7 @@ EDGES = 2000
 """Edges that are pooled at most, evenly spaced."""
 
 
-def between_df(means: Float[np.ndarray, "level edge"]) -> float:
+def between_df(means: Levels) -> float:
     """Degrees of freedom of the variance of level means, at most levels - 1.
 
     v = (T-1)/T sum (l_(-i) - mean)², l = log s² without level i, averaged over edges and over
@@ -39,13 +41,15 @@ def between_df(means: Float[np.ndarray, "level edge"]) -> float:
     centred = used - used.mean(axis=0)
     rest = (centred**2).sum(axis=0) - levels / (levels - 1) * centred**2
     v = _log_jackknife(rest) / (1 + 2.2 / (levels - 2))
-    nominal = 2 / (levels - 1)
-    return 2 / (nominal + WIDENED * max(2 / _matching_df(v) - nominal, 0.0))
+    return _widened(_matching_df(v), levels - 1)
 
 
-def within_df(
-    squares: Float[np.ndarray, "level edge"], each: float | Float[np.ndarray, " level"]
-) -> float:
+def _widened(df: float, nominal: float) -> float:
+    """Degrees of freedom with the excess of 2/df over that of normal effects enlarged."""
+    return 2 / (2 / nominal + WIDENED * max(2 / df - 2 / nominal, 0.0))
+
+
+def within_df(squares: Levels, each: float | Level) -> float:
     """Degrees of freedom of a mean square that sums `squares` over levels.
 
     At most the sum of `each`, those of every level: trigamma(d/2) = jackknife variance over levels
@@ -85,10 +89,9 @@ def crossed_df(residual: Float[np.ndarray, "row column edge"]) -> float:
 def jackknife_df(left_out: Float[np.ndarray, " group"]) -> float:
     """Degrees of freedom of the jackknife variance of a statistic `left_out` without each group.
 
-    Between 2 and groups - 1: as `between_df`, for one value a group.
-
-    Where one group holds most of a heavy tail the SE itself is hardly known. The jackknife variance
-    of its logarithm is taken 1.5 times, as ten values often hide their tail.
+    Between 2 and groups - 1: as `between_df`, for one value a group. Where one group holds most of
+    a heavy tail the SE itself is hardly known: the jackknife variance of its logarithm is taken 1.5
+    times, as ten values often hide their tail.
 
     >>> jackknife_df(np.arange(10.0)), jackknife_df(np.r_[np.arange(9.0), 90.0]) < 3
     (9.0, True)
@@ -99,7 +102,7 @@ def jackknife_df(left_out: Float[np.ndarray, " group"]) -> float:
     return float(np.clip(_one_value_df((left_out - left_out.mean()) ** 2), 2.0, groups - 1))
 
 
-def summed_df(squares: Float[np.ndarray, " level"], nominal: float) -> float:
+def summed_df(squares: Level, nominal: float) -> float:
     """Degrees of freedom, at most `nominal`, of a mean square that sums over levels and edges.
 
     The edges share the levels: as `between_df`, with the jackknife variance of its logarithm taken
@@ -110,11 +113,10 @@ def summed_df(squares: Float[np.ndarray, " level"], nominal: float) -> float:
     """
     if len(squares) < LEAST_LEVELS or not squares.any():
         return float(nominal)
-    least = 2 / nominal
-    return max(1.0, 2 / (least + WIDENED * max(2 / _one_value_df(squares) - least, 0.0)))
+    return max(1.0, _widened(_one_value_df(squares), nominal))
 
 
-def _one_value_df(squares: Float[np.ndarray, " level"]) -> float:
+def _one_value_df(squares: Level) -> float:
     """Degrees of freedom of a sum of `squares` of one value a level; 1 where one level is all."""
     levels = len(squares)
     rest = squares.sum() - levels / (levels - 1) * squares
@@ -132,7 +134,7 @@ def pooled(values: Float[np.ndarray, "... edge"]) -> Float[np.ndarray, "... few"
     return values[..., np.linspace(0, edges - 1, EDGES).astype(np.int64)]
 
 
-def _log_jackknife(without: Float[np.ndarray, "level edge"]) -> float:
+def _log_jackknife(without: Levels) -> float:
     """Jackknife variance of the logarithm, averaged over the edges, times 1 + 1/edges.
 
     Over the edges where it exists: one edge often hides its heavy tails (t(3) effects: coverage .76

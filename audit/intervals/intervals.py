@@ -16,8 +16,11 @@ from circuitvar.audit.types import Estimate
 from circuitvar.circuits.confidence import check_confidence
 from circuitvar.circuits.t_interval import t_quantile
 
+Counts = Float[np.ndarray, "replicate unit"]
+Terms = Float[np.ndarray, " replicate"]
+Units = Float[np.ndarray, " unit"]
+Edge = Float[np.ndarray, " edge"]
 ResampleInterval = Literal["ij", "jab"]
-
 RESAMPLE_INTERVALS = {"ij": "infinitesimal jackknife", "jab": "jackknife after bootstrap"}
 UNSEEN = "one swap unseen: conservative"
 """What the name of an interval says when only a swap that the data do not show keeps it from being
@@ -82,19 +85,12 @@ def below_one_swap(estimate: Estimate, swap: float) -> Estimate:
     return replace(estimate, low=1 - swap, interval=f"{estimate.interval}; {UNSEEN}")
 
 
-def unit_influence(
-    counts: Float[np.ndarray, "replicate unit"], projections: Float[np.ndarray, " replicate"]
-) -> Float[np.ndarray, " unit"]:
+def unit_influence(counts: Counts, projections: Terms) -> Units:
     """Infinitesimal-jackknife terms C_i = (1/B) sum_b (N_bi - 1) t_b.
 
     `counts` N: how often replicate b holds unit i (mean 1, variance about 1, as under the
     bootstrap; Efron 2014). `projections` t_b: first-order contribution of replicate b to the
     statistic. C_i is also the influence of unit i: about the change when its weight grows by one.
-
-    Raises
-    ------
-    ValueError
-        When the counts do not have unit mean and roughly unit variance.
     """
     if counts.shape[0] != len(projections):
         raise ValueError(
@@ -113,11 +109,11 @@ def unit_influence(
 
 
 def resample_se(
-    counts: Float[np.ndarray, "replicate unit"],
-    projections: Float[np.ndarray, " replicate"],
+    counts: Counts,
+    projections: Terms,
     *,
     method: ResampleInterval = "ij",
-    without_unit: Float[np.ndarray, " unit"] | None = None,
+    without_unit: Units | None = None,
 ) -> float:
     """SE of a statistic computed from B resamples of one data set, bias-corrected.
 
@@ -151,13 +147,13 @@ def resample_se(
 def interval_of_resamples(
     name: str,
     value: float,
-    counts: Float[np.ndarray, "replicate unit"],
-    projections: Float[np.ndarray, " replicate"] | None,
+    counts: Counts,
+    projections: Terms | None,
     *,
     floor: float,
     level: float,
     method: ResampleInterval,
-    without_unit: Float[np.ndarray, " unit"] | None,
+    without_unit: Units | None,
 ) -> Estimate:
     """An agreement of B resamples with t(n-1) and `resample_se`; no SE without `projections`."""
     se, units = float("nan"), counts.shape[1]
@@ -168,9 +164,7 @@ def interval_of_resamples(
     return t_interval(replace(found, kind="resamples"), df=units - 1, bounds=(floor, 1.0))
 
 
-def bca_means(
-    scores: Scores, resamples: Resamples, *, level: float = 0.95
-) -> tuple[Float[np.ndarray, " edge"], Float[np.ndarray, " edge"]]:
+def bca_means(scores: Scores, resamples: Resamples, *, level: float = 0.95) -> tuple[Edge, Edge]:
     """Bias-corrected and accelerated bootstrap (low, high) of each edge's mean (Efron 1987).
 
     z0 from the share of replicate means below the estimate (ties half), acceleration
@@ -188,10 +182,9 @@ def bca_means(
         block = scores[:, part].astype(np.float64)
         mean = block.mean(axis=0)
         deviation = block - mean
-        square = (deviation**2).sum(axis=0)
-        skew = (deviation**3).sum(axis=0)
-        acceleration = np.zeros(len(mean))
-        np.divide(skew, 6 * square**1.5, out=acceleration, where=square > 0)
+        square, skew = (deviation**2).sum(axis=0), (deviation**3).sum(axis=0)
+        still = np.zeros(len(mean))
+        acceleration = np.divide(skew, 6 * square**1.5, out=still, where=square > 0)
         means = np.sort(resamples.weights.astype(np.float64) @ deviation, axis=0)
         below = ((means < 0).sum(axis=0) + 0.5 * (means == 0).sum(axis=0)) / len(means)
         z0 = ndtri(np.clip(below, 0.5 / len(means), 1 - 0.5 / len(means)))

@@ -15,6 +15,8 @@ from numpy.random import Generator
 
 from circuitvar.tasks.units import Clusters, unit_of_example
 
+Counts = Float32[np.ndarray, "replicate unit"]
+
 
 @dataclass(frozen=True, eq=False)
 class Resamples:
@@ -22,7 +24,7 @@ class Resamples:
 
     weights: Float32[np.ndarray, "replicate example"]
     """Weight of each example in each replicate; rows sum to 1 (to 0 if nothing was kept)."""
-    counts: Float32[np.ndarray, "replicate unit"]
+    counts: Counts
     """Multiplicity of each unit in each replicate, as `intervals.resample_se` needs it."""
     scheme: str
     unit: str
@@ -125,8 +127,7 @@ def half_samples(
 ) -> Resamples:
     """Random halves without replacement.
 
-    They overlap, so as agreement they behave like the bootstrap. For unbiased agreement use
-    `complementary_halves`.
+    They overlap, so their agreement is that of the bootstrap; `complementary_halves` are unbiased.
     """
     number, resamples = _scheme("half samples", n, replicates, clusters)
     half = number // 2
@@ -174,9 +175,7 @@ def deletions(
     return resamples(kept, size=number * (1 - p_delete))
 
 
-def subset_counts(
-    units: int, replicates: int, size: int, *, rng: Generator
-) -> Float32[np.ndarray, "replicate unit"]:
+def subset_counts(units: int, replicates: int, size: int, *, rng: Generator) -> Counts:
     """0/1 rows with exactly `size` ones, uniform over subsets."""
     if not 1 <= size <= units:
         raise ValueError(f"cannot take {size} of {units} units; choose between 1 and {units}")

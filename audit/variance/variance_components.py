@@ -89,15 +89,12 @@ def two_way(
     return _from_squares((*names, "residual"), squares, df, (2, 2, -1), (b, a, 1), worth)
 
 
-def nested(
-    values: Float[np.ndarray, "template prompt draw edge"],
-    *,
-    names: tuple[str, str, str] = ("template", "prompt", "residual"),
-) -> Components:
+def nested(values: Float[np.ndarray, "template prompt draw edge"]) -> Components:
     """Prompts nested in templates, draws nested in prompts; one draw leaves two components.
 
     var_t = (MS_t - MS_p)/(P R), var_p = (MS_p - MS_e)/R, residual = MS_e.
     """
+    names = ("template", "prompt", "residual")
     t, p, r, n_edges = _shape(values, 4, (2, 2, 1))
     squares = np.empty((3, n_edges))
     for part, block in _blocks(values):
@@ -161,7 +158,7 @@ def within_between(scores: Scores, clusters) -> tuple[Components, float, float]:
 def design_effect(components: Components, c_between: float, c_within: float):
     """Variance of a mean score over what independent prompts would give, per edge.
 
-    Above 1 when templates differ. Returns NaN where an edge has no variance.
+    Above 1 when templates differ; NaN where an edge has no variance.
     """
     between, within = components.values
     actual = between * c_between + within * c_within
