@@ -71,13 +71,11 @@ def halves_variance(
     p) for phi and p (1 - p) (1 + J)^4 for Jaccard, as J = p / (2 - p). In simulations r held within
     1.3 over a doubling of n where V itself changed by .15 to 1.6.
 
-    Where a few edges close to the cut or two nearly tied routes decide, one data set can make its
-    halves agree nearly always or nearly never, and shows nothing of it. The chance that halves
-    agree on one close call is about uniform over data sets, whose variance is a third of that of
-    one pair. V(n) is not taken below `CLOSE_CALL` times that of one pair of halves of a block or
-    of all data, or that of one swap where none or one is usual; less where halves differ in more
-    edges: times `weight_of_few`. It is .27 and not a third because this variance is
-    known better than seven degrees of freedom say.
+    Where few close calls or two nearly tied routes decide, the chance that halves agree on one is
+    about uniform over data sets, whose variance is a third of that of one pair. V(n) is not taken
+    below `CLOSE_CALL` times that of one pair of halves of a block or of all data, or that of one
+    swap where none or one is usual; less where halves differ in more edges: times `weight_of_few`.
+    It is .27 and not a third because this variance is known better than seven df say.
     """
     between, single, level = _between_blocks(agreement, of_example, 2, splits, rng=rng)
     whole, block = (_count_variance(mean, share) for mean in (values.mean(axis=1), level))

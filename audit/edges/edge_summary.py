@@ -95,11 +95,10 @@ def cluster_df(sizes: Int[np.ndarray, " cluster"]) -> tuple[float, float]:
     V = sum_t (w_t (m_t - mean))² is a quadratic form m'Am of the cluster means, w_t = n_t/n,
     A = (I - 1w')' diag(w²) (I - 1w'). If cluster effects of equal variance dominate, kappa =
     sum w² / tr(A) makes kappa V unbiased for the variance of the mean, and V has the first two
-    moments of a multiple of chi-square with df = tr(A)² / tr(A²). So does the bias-reduced (CR2)
+    moments of a multiple of chi-square with df = tr(A)² / tr(A²), as has the bias-reduced (CR2)
     variance with Satterthwaite df of Bell and McCaffrey (2002, Survey Methodology 28) and
-    Pustejovsky and Tipton (2018, JBES 36); here one factor serves all clusters. If noise within
-    clusters dominates, kappa V is too large by the factor kappa (1 - sum w²), and df too few.
-    Equal sizes: T/(T-1) and T - 1. One cluster: NaN and 0.
+    Pustejovsky and Tipton (2018, JBES 36). If noise within clusters dominates, kappa V is too large
+    by kappa (1 - sum w²). Equal sizes: T/(T-1) and T - 1. One cluster: NaN and 0.
 
     >>> [round(x, 4) for x in cluster_df(np.array([2, 1]))], cluster_df(np.array([7, 7, 7]))
     ([2.8125, 1.0], (1.5, 2.0))

@@ -76,11 +76,9 @@ def max_t(
     pass for spread. This gives the quantile of the largest |t(units - 1)|; where templates of
     unequal size leave fewer degrees of freedom (`cluster_df`), it becomes the value with the same
     tail under t(df), and with fewer than 10 units, which have too few flips for the tail of many
-    edges, at least that of Bonferroni. Unequal sizes make the band too wide rather than too
-    narrow: 50 independent edges are covered by a 95 % band .95 to .98 of the time with 12
-    templates of sizes up to 2 : 1, .98 to .99 at 3 : 1 and always where few templates hold most
-    prompts. There df is about 2 or less, the critical value 20 and more, and the band says little;
-    the p-values, flips of template totals, hold their size there.
+    edges, at least that of Bonferroni. A 95 % band of 50 independent edges over 12 templates covers
+    .95 to .98 with sizes up to 2 : 1, .98 to .99 at 3 : 1 and always where few templates hold most
+    prompts: df is then about 2 and the band says little; p-values hold their size there.
 
     >>> from circuitvar.audit.edges.edge_summary import edge_summary
     >>> rng = np.random.default_rng(0)

@@ -22,8 +22,7 @@ Null = Callable[[Scores, Generator], Scores]
 def sign_flipped(clusters: Clusters = None) -> Null:
     """Structure-preserving: the scores of each prompt, or of all of each template, times ±1.
 
-    Every edge keeps its magnitudes and its correlation with other edges and, with `clusters`,
-    what the prompts of a template share; the mean effects become 0.
+    Magnitudes, correlation of edges and, with `clusters`, what prompts of a template share stay.
     """
 
     def null(scores: Scores, rng: Generator) -> Scores:
@@ -35,10 +34,7 @@ def sign_flipped(clusters: Clusters = None) -> Null:
 
 
 def centred_bootstrap(scores: Scores, rng: Generator) -> Scores:
-    """Structure-preserving: examples redrawn with replacement from the scores minus their means.
-
-    Every edge keeps its own noise law; the mean effects are 0.
-    """
+    """Structure-preserving: examples redrawn with replacement from the scores minus their means."""
     centred = scores - scores.mean(axis=0, dtype=np.float64).astype(scores.dtype)
     return centred[rng.integers(len(scores), size=len(scores))]
 
@@ -47,8 +43,7 @@ def centred_flips(clusters: Clusters) -> Null:
     """Structure-preserving, for templates: centred scores times ±1 per template.
 
     Scores minus the mean of the template means, times ±1 and sqrt(T/(T-1)) for the mean that was
-    taken off. Every edge keeps what prompts of a template share. Templates are not redrawn: one
-    drawn twice would be in both halves.
+    taken off. Templates are not redrawn: one drawn twice would be in both halves.
     """
     flipped = sign_flipped(clusters)
 

@@ -23,8 +23,7 @@ Edge = Float[np.ndarray, " edge"]
 ResampleInterval = Literal["ij", "jab"]
 RESAMPLE_INTERVALS = {"ij": "infinitesimal jackknife", "jab": "jackknife after bootstrap"}
 UNSEEN = "one swap unseen: conservative"
-"""What the name of an interval says when only a swap that the data do not show keeps it from being
-narrower."""
+"""Name of an interval that only a swap which the data do not show keeps from being narrower."""
 
 
 def t_interval(
@@ -75,11 +74,7 @@ def with_unseen_swap(estimate: Estimate, swap: float, *, bounds: tuple[float, fl
 
 
 def below_one_swap(estimate: Estimate, swap: float) -> Estimate:
-    """The estimate with a lower end that is not above 1 - `swap`.
-
-    Where all samples of one data set agree the SE is 0, although in another data set one edge could
-    be swapped.
-    """
+    """The estimate with a lower end not above 1 - `swap`: other data could swap one edge."""
     if not estimate.low > 1 - swap:
         return estimate
     return replace(estimate, low=1 - swap, interval=f"{estimate.interval}; {UNSEEN}")

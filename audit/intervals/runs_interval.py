@@ -53,9 +53,8 @@ def interval_of_runs(
 
     SE is at least `tied_runs_se` and `few_runs_se`; from `MANY_RUNS` runs on with `rivals_se` added
     and the lower end `lower_end_of_spread`. `pairs`: the index of every two runs.
-
-    Nominal 95 % covers .93 to .98 where circuits differ in many edges, and .91 to 1 where few
-    edges or a few whole circuits decide, whose agreement takes only a few values.
+    Nominal 95 % covers .93 to .98 where circuits differ in many edges, .91 to 1 where few edges or
+    circuits decide, whose agreement takes only a few values.
     """
     runs, value = len(left_out), index.value
     se, label = row_jackknife_se(left_out), "row jackknife t"
@@ -105,9 +104,8 @@ def all_runs_equal(name: str, runs: int, level: float) -> Estimate:
 def tied_runs_se(pairs: Pair, runs: int) -> float:
     """SE of a mean over pairs of M runs when no single run moves it: sqrt(2/(M(M-1)) Var(pair)).
 
-    The jackknife sees first-order effects only. Where two circuits are found equally often it is
-    0, although another sample of runs would not be split in halves; this second-order term of a
-    U-statistic (Hoeffding 1948) is what is left, and the SE is not taken below it.
+    Where two circuits are found equally often the jackknife is 0, although another sample of runs
+    would not be split in halves; this second-order term of a U-statistic (Hoeffding 1948) is left.
 
     >>> round(tied_runs_se(np.array([1.0, 0.0, 0.0, 0.0, 0.0, 1.0]), 4), 4)
     0.2108
@@ -121,9 +119,9 @@ def few_runs_se(shared: float, size: float, runs: int) -> float:
     """Least SE of the share of edges that two of 3 or 4 runs have in common; 0 for more runs.
 
     Few pairs often agree equally by chance, which leaves the jackknife an SE of 0: with 3 runs the
-    t interval then covered .79 to .92. If shared edges are a count out of `size`, one pair has
-    variance p (1 - p)/size and the mean over runs at most 2/M of it; .2 and .1 of its root mend
-    that (.95 to 1 in simulations) and are below the jackknife where circuits differ in many edges.
+    t interval then covered .79 to .92. If shared edges are a count out of `size`, the mean over
+    runs has variance at most 2/M p (1 - p)/size; .2 and .1 of its root mend that (.95 to 1) and are
+    below the jackknife where circuits differ in many edges.
 
     >>> round(few_runs_se(0.95, 40, 3), 4), few_runs_se(0.95, 40, 5)
     (0.0056, 0.0)
@@ -135,10 +133,9 @@ def few_runs_se(shared: float, size: float, runs: int) -> float:
 def rivals_se(pairs: Pair, runs: int, count_variance: float) -> float:
     """SE that rival circuits add: sqrt(4/(M(M-1)) max(0, Var(pair) - variance of a count)).
 
-    Pairs that differ by single edges vary like counts; more than that means that whole circuits
-    take turns. How often each is found is then seen through few runs, and the jackknife happens to
-    be smallest where the split is nearest to even. Without this term the interval held the truth
-    in .79 to .93 of samples with a rival in 20 to 35 % of runs, with it in .91 to 1.
+    Pairs that differ by single edges vary like counts; more means that whole circuits take turns,
+    seen through few runs, and the jackknife is smallest where the split is nearest to even. With a
+    rival in 20 to 35 % of runs .79 to .93 were covered without this term, .91 to 1 with it.
 
     >>> round(rivals_se(np.array([1.0, 0.0, 0.0, 0.0, 0.0, 1.0]), 4, 0.05), 4)
     0.2687

@@ -62,13 +62,7 @@ def agreement_estimates(
     signed: bool = False,
     level: float = 0.95,
 ) -> tuple[Estimate, ...]:
-    """Rank correlation over all edges, overlap and sign agreement on the strongest `size`.
-
-    Raises
-    ------
-    ValueError
-        The two matrices are not of the same prompts and edges.
-    """
+    """Rank correlation over all edges, overlap and sign agreement on the strongest `size`."""
     check_pair(method, exact)
     kind = "scores" if signed else "|scores|"
     statistics = (
@@ -132,11 +126,6 @@ def methods_table(
     Var(d) + 2 Cov(c, d), with c the exact effect, h the score and d = h - c less its mean.
     `sign` is the share of all edges with a non-zero exact effect whose mean scores agree in sign,
     `sign_strongest` that among the `size` strongest by exact patching.
-
-    Raises
-    ------
-    ValueError
-        Scores and exact scores differ in shape, or are not finite.
     """
     truth = exact.mean(axis=0, dtype=np.float64)
     how = {"size": size, "signed": signed, "level": level}

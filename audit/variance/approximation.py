@@ -29,19 +29,10 @@ class ApproximationError:
     """mean(h - c), in metric units."""
     bias_squared: Edge
     """Unbiased: mean(h - c)² - Var(d)/n, so it may be negative."""
-    exact_variance: Edge
-    """Var(c) over examples."""
     noise_variance: Edge
     """Var(d) over examples."""
     covariance: Edge
     """Cov(c, d)."""
-    mean_square: Edge
-    """Mean of (h - c)² over examples."""
-
-    @property
-    def method_variance(self) -> Edge:
-        """Var(h) = Var(c) + Var(d) + 2 Cov(c, d)."""
-        return self.exact_variance + self.noise_variance + 2 * self.covariance
 
 
 def approximation_error(scores: Scores, exact: Scores) -> ApproximationError:
@@ -57,18 +48,12 @@ def approximation_error(scores: Scores, exact: Scores) -> ApproximationError:
         raise ValueError("one example has no noise variance; score at least 2 with both methods")
     c = exact.astype(np.float64)
     d = scores.astype(np.float64) - c
-    bias, mean_square = d.mean(axis=0), (d**2).mean(axis=0)
+    bias = d.mean(axis=0)
     c -= c.mean(axis=0)
     d -= bias
     noise = (d**2).sum(axis=0) / (n - 1)
-    return ApproximationError(
-        bias=bias,
-        bias_squared=bias**2 - noise / n,
-        exact_variance=(c**2).sum(axis=0) / (n - 1),
-        noise_variance=noise,
-        covariance=(c * d).sum(axis=0) / (n - 1),
-        mean_square=mean_square,
-    )
+    covariance = (c * d).sum(axis=0) / (n - 1)
+    return ApproximationError(bias, bias**2 - noise / n, noise, covariance)
 
 
 def agreement_with_exact(
@@ -92,7 +77,14 @@ def agreement_with_exact(
         raise ValueError(f"top is {top}; choose between 1 and {scores.shape[1]} edges")
 
     def statistic(weights):
-        return compare_means(weights @ scores, weights @ exact, top=top)
+        mean, effect = weights @ scores, weights @ exact
+        kept, truth = top_n_masks(np.stack([mean, effect]), top)
+        union, both = kept | truth, kept & truth
+        ranks = spearman(np.abs(mean), np.abs(effect), only=union) if union.sum() > 1 else np.nan
+        agree = np.sign(mean[truth]) == np.sign(effect[truth])
+        signs = agree.mean() if truth.any() else np.nan
+        jaccard = both.sum() / union.sum() if union.any() else np.nan
+        return np.array([spearman(mean, effect), ranks, signs, jaccard])
 
     names = (
         "Spearman with exact",
@@ -103,22 +95,6 @@ def agreement_with_exact(
     n, how = len(scores), {"rng": rng, "clusters": clusters, "level": level, "bounds": (-1.0, 1.0)}
     estimand = f"agreement with exact patching on {n} examples"
     return group_jackknife(statistic, n, names=names, estimand=estimand, **how)
-
-
-def compare_means(method: Edge, exact: Edge, *, top: int) -> Float[np.ndarray, " value"]:
-    """[Spearman, Spearman of |score| on the union, sign agreement, Jaccard] of two scores."""
-    kept = top_n_masks(np.stack([method, exact]), top)
-    truth = kept[1]
-    union, both = kept[0] | truth, kept[0] & truth
-    agree = np.sign(method[truth]) == np.sign(exact[truth])
-    return np.array(
-        [
-            spearman(method, exact),
-            spearman(np.abs(method), np.abs(exact), only=union) if union.sum() > 1 else np.nan,
-            agree.mean() if truth.any() else np.nan,
-            both.sum() / union.sum() if union.any() else np.nan,
-        ]
-    )
 
 
 def check_pair(scores, exact) -> None:

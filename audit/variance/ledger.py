@@ -188,22 +188,18 @@ def components_of(frame: pd.DataFrame, *, group: str = "all") -> tuple[Component
     chosen = pd.DataFrame(frame[frame["group"] == group])
     if chosen.empty:
         raise ValueError(f"no edge group {group!r}; there are {', '.join(frame['group'].unique())}")
-    return tuple(
-        Component(
-            str(row["source"]),
-            Estimate(
-                row["source"],
-                row["variance"],
-                low=row["share_low"] * row["total"],
-                high=row["share_high"] * row["total"],
-                interval=f"{row['interval']} (of the share)",
-                kind="jackknife" if np.isfinite(row["share_low"]) else "",
-            ),
-            row["share"],
-            row["layer"],
+    found = []
+    for row in chosen.to_dict(orient="records"):
+        variance = Estimate(
+            row["source"],
+            row["variance"],
+            low=row["share_low"] * row["total"],
+            high=row["share_high"] * row["total"],
+            interval=f"{row['interval']} (of the share)",
+            kind="jackknife" if np.isfinite(row["share_low"]) else "",
         )
-        for row in chosen.to_dict(orient="records")
-    )
+        found.append(Component(str(row["source"]), variance, row["share"], row["layer"]))
+    return tuple(found)
 
 
 def selection_ledger(
@@ -221,17 +217,10 @@ def selection_ledger(
         total = spread.sum()
         for name, inside in (groups or {"all": np.ones(len(p), dtype=bool)}).items():
             value = float(spread[inside].sum())
-            rows.append(
-                {
-                    "axis": axis,
-                    "group": name,
-                    "edges": int(inside.sum()),
-                    "selection_variance": value,
-                    "share": value / total if total > 0 else np.nan,
-                    "expected_symmetric_difference": 2 * value,
-                }
-            )
-    return pd.DataFrame(rows)
+            share = value / total if total > 0 else np.nan
+            rows.append((axis, name, int(inside.sum()), value, share, 2 * value))
+    names = "axis group edges selection_variance share expected_symmetric_difference"
+    return pd.DataFrame(rows, columns=names.split())
 
 
 def _share_interval(parts, i, inside, share, level) -> Estimate:

@@ -116,11 +116,6 @@ def random_verdict(
 
     The share of draws strictly below the observed value, with its exact binomial interval, is held
     to `bars.beats_random`. `null` says how the random circuits were drawn.
-
-    Raises
-    ------
-    ValueError
-        There is no random circuit, a value is not finite, or `level` is no confidence level.
     """
     bars, random = bars or Bars(), np.asarray(random, dtype=np.float64)
     if not np.isfinite(random).all() or not np.isfinite(observed):
