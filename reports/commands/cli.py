@@ -8,21 +8,14 @@ from typing import Annotated, Any, cast
 import typer
 
 from circuitvar.reports.commands.from_record import with_options
-from circuitvar.reports.commands.make import (
-    audit,
-    decide,
-    demo,
-    design,
-    evaluate,
-    find,
-    identify,
-    labels,
-    neurons,
-    published,
-    score,
-    test,
-)
-from circuitvar.reports.commands.read import doctor, folders, lists
+from circuitvar.reports.commands.make.audit import audit, decide, demo
+from circuitvar.reports.commands.make.circuit import evaluate, published, test
+from circuitvar.reports.commands.make.design import design
+from circuitvar.reports.commands.make.identify import identify
+from circuitvar.reports.commands.make.neurons import labels, neurons
+from circuitvar.reports.commands.make.score import find, score
+from circuitvar.reports.commands.read.folders import check, compare, join, table, verify
+from circuitvar.reports.commands.read.lists import doctor, methods, models, tasks
 from circuitvar.tasks.lookup import near
 
 app = typer.Typer(
@@ -53,10 +46,8 @@ def _root(
 
 
 COMMANDS = (
-    demo.demo, audit.audit, score.score, design.design, decide.decide, find.find,
-    evaluate.evaluate, test.test, published.published, neurons.neurons, labels.labels,
-    identify.identify, folders.table, folders.compare, folders.check, folders.verify, folders.join,
-    doctor.doctor, lists.tasks, lists.methods, lists.models,
+    demo, audit, score, design, decide, find, evaluate, test, published, neurons, labels, identify,
+    table, compare, check, verify, join, doctor, tasks, methods, models,
 )  # fmt: skip
 """In the order of the help."""
 FORMER: dict[str, dict[str, str]] = {}

@@ -5,12 +5,14 @@ import sys
 import pandas as pd
 
 
-def print_table(frame: pd.DataFrame, *, title: str = "") -> None:
-    """Print a frame of strings as a table; tab-separated when the output is piped."""
+def print_table(frame: pd.DataFrame, *, title: str = "", digits: int = 4) -> None:
+    """Print a frame as a table, floats with `digits` digits; tab-separated when piped."""
+    rows = [
+        [f"{cell:.{digits}g}" if isinstance(cell, float) else str(cell) for cell in row]
+        for row in frame.itertuples(index=False)
+    ]
     if not sys.stdout.isatty():
-        print("\t".join(map(str, frame.columns)))
-        for row in frame.itertuples(index=False):
-            print("\t".join(map(str, row)))
+        print("\n".join("\t".join(row) for row in [map(str, frame.columns), *rows]))
         return
     from rich.console import Console
     from rich.markup import escape
@@ -19,6 +21,6 @@ def print_table(frame: pd.DataFrame, *, title: str = "") -> None:
     table = Table(title=title, header_style="bold", show_lines=False)
     for column in frame.columns:
         table.add_column(str(column))
-    for row in frame.itertuples(index=False):
-        table.add_row(*(escape(str(cell)) for cell in row))
+    for row in rows:
+        table.add_row(*map(escape, row))
     Console().print(table)

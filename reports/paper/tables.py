@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from circuitvar.reports.card import Run, read_run
-from circuitvar.reports.paper.layouts import FIRST, LAYOUTS, Layout
-from circuitvar.reports.tables import LABELS, Column, to_csv, to_latex, to_markdown
+from circuitvar.reports.paper.layouts import LAYOUTS, Layout
+from circuitvar.reports.tables import LABELS, to_csv, to_latex, to_markdown
 from circuitvar.tasks.lookup import unknown
 
 
@@ -26,8 +26,7 @@ class PaperTable:
 
     def texts(self) -> dict[str, str]:
         """The table as `tex`, `md` and `csv`; the CSV has every column, unrounded."""
-        more = self.layout.more(self.frame) if self.layout.more else ()
-        columns = shown_columns((*FIRST, *self.layout.columns, *more), self.frame)
+        columns = self.layout.shown_columns(self.frame)
         label = f"tab:{self.layout.key}"
         return {
             "tex": to_latex(self.frame, columns, caption=self.caption, label=label),
@@ -65,13 +64,6 @@ def paper_table(folders: Sequence[Path | str], *, layout: str = "paper") -> Pape
     if frame.empty:
         raise ValueError(f"no run has what the layout {layout!r} needs ({chosen.title.lower()})")
     return PaperTable(chosen, frame, caption_of(chosen, runs, frame))
-
-
-def shown_columns(columns: Sequence[Column], frame: pd.DataFrame) -> list[Column]:
-    """The columns that the frame has something in."""
-    keys = [f"{c.key}_low" if c.kind == "interval" else c.key for c in columns]
-    filled = set(frame.columns[frame.notna().any()])
-    return [c for c, k in zip(columns, keys, strict=True) if k in filled]
 
 
 def caption_of(layout: Layout, runs: Sequence[Run], frame: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""`circuitvar audit TASK`: discover, perturb, evaluate, report."""
+"""`circuitvar audit | demo | decide`: discover, perturb, evaluate, report; fresh data to a bar."""
 
 from dataclasses import fields, replace
 from pathlib import Path
@@ -8,17 +8,18 @@ from circuitvar.audit.settings import Settings
 from circuitvar.audit.settings import preset as preset_called
 from circuitvar.circuits.option import COMMON, OUTPUT, STATISTICS, Option
 from circuitvar.reports.commands.arguments import TaskName
-from circuitvar.reports.commands.from_record import NOTHING, Given
+from circuitvar.reports.commands.from_record import NOTHING, Given, Only
 from circuitvar.reports.options import (
     POCKET,
     DataFile,
     ModelChoice,
     Output,
+    Quiet,
     SeedModels,
     split_names,
 )
 
-AUDIT = Output(Path("runs/audit"))
+AUDIT, DEMO = Output(Path("runs/audit")), Output(Path("runs/demo"))
 
 
 def audit(
@@ -77,3 +78,58 @@ def audit(
         allow_weak=allow_weak,
         quiet=to.quiet,
     )
+
+
+def demo(
+    quick: Annotated[bool, Option("Fewer prompts and replicates: a smoke test.", COMMON)] = False,
+    to: Output = DEMO,
+) -> None:
+    """Audit the indirect-object circuit of the pocket model and write a stability report."""
+    from circuitvar.audit.settings import QUICK
+    from circuitvar.reports.audit import run_audit
+    from circuitvar.tasks.catalog import get_task
+
+    run_audit(
+        get_task("ioi"),
+        QUICK if quick else Settings(),
+        model="pocket:0",
+        seed_models=("pocket:1",) if quick else tuple(f"pocket:{s}" for s in range(1, 5)),
+        out=to.out,
+        quiet=to.quiet,
+    )
+
+
+def decide(
+    task: TaskName = None,
+    where: ModelChoice = POCKET,
+    data: DataFile = None,
+    settings: Annotated[Settings, Only("method", "n", "size", "confidence", "seed")] = Settings(
+        n=50
+    ),
+    budget: Annotated[int, Option("Prompts to spend at most; at least 60 n.", COMMON)] = 10_000,
+    bar: Annotated[float, Option("phi that counts as stable.", COMMON)] = 0.75,
+    quiet: Quiet = False,
+) -> None:
+    """Compare circuits of fresh pairs of data sets until phi is decided against the bar.
+
+    The interval holds however often it is looked at, so stopping early is allowed.
+    """
+    from circuitvar.audit.single import until_decided
+    from circuitvar.audit.verdicts import Bars
+    from circuitvar.reports.console import show_progress
+    from circuitvar.reports.named import resolve_task
+
+    question = resolve_task(task, data)
+    loaded = where.load()
+    with show_progress(quiet=quiet) as progress:
+        found, verdict = until_decided(
+            question,
+            loaded,
+            settings,
+            budget=budget,
+            bars=Bars(phi=bar),
+            progress=lambda done, total: progress("pairs of data sets", done, total),
+        )
+    print(f"{verdict.outcome} after {2 * settings.n * found.n} prompts: {verdict.reason}")
+    if verdict.needed:
+        print(f"To decide: {verdict.needed}.")

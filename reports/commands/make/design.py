@@ -66,8 +66,5 @@ def design(
     if not to.quiet:
         for name in ("agreement", "function", "components"):
             if name in tables:
-                print_table(
-                    tables[name].map(lambda v: f"{v:.4g}" if isinstance(v, float) else v),
-                    title=TITLES[name],
-                )
+                print_table(tables[name], title=TITLES[name])
         print(f"written to {to.out}")

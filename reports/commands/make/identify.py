@@ -109,10 +109,8 @@ def identify(
     if to.quiet:
         return
     shown = shown.drop(columns=["mean_low", "mean_high", "sd"], errors="ignore")
-    print_table(
-        shown.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value),
-        title=f"Identifiability: {' '.join(gates or ()) or model or 'paper tables'}",
-    )
+    title = f"Identifiability: {' '.join(gates or ()) or model or 'paper tables'}"
+    print_table(shown, title=title)
     print("\n".join(read_section(to.out).summary))
     print(f"written to {to.out}")
 

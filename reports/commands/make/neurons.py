@@ -1,14 +1,15 @@
-"""`circuitvar neurons TASK`: labels for neurons, heads or edges, with what they are worth."""
+"""`circuitvar neurons TASK | labels FILE`: labels of units, and what they are worth."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from circuitvar.circuits.option import COMMON, Option
 from circuitvar.reports.commands.from_record import Only
-from circuitvar.reports.options import POCKET, ModelChoice, NeuronChoice, Output
+from circuitvar.reports.options import POCKET, LabelArrays, ModelChoice, NeuronChoice, Output
 
-NEURONS = Output(Path("runs/neurons"))
+NEURONS, LABELS = Output(Path("runs/neurons")), Output(Path("runs/labels"))
 
 
 def neurons(
@@ -30,8 +31,27 @@ def neurons(
         return
     frame = pd.concat([best_units(audit, 8) for audit in run.parts.values()])
     frame = pd.DataFrame(frame, columns=["unit", "label", "verdict", "vote", "held_out"])
-    print_table(
-        frame.map(lambda value: f"{value:.3g}" if isinstance(value, float) else value),
-        title=f"Best-explained units of {where.model} on {task}",
-    )
+    title = f"Best-explained units of {where.model} on {task}"
+    print_table(frame, title=title, digits=3)
     print(f"written to {to.out}")
+
+
+def labels(
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Label file, or folder of such files.")
+    ],
+    arrays: LabelArrays,
+    layout: Annotated[
+        str, Option("clip-dissect, linear-explanations, openai or delphi: who wrote it.", COMMON)
+    ] = "clip-dissect",
+    to: Output = LABELS,
+) -> None:
+    """Do your activations support the labels that another tool gave its units?"""
+    from circuitvar.reports.console import print_table
+    from circuitvar.reports.neurons import run_labels
+
+    found = run_labels(path, layout, arrays, out=to.out)
+    if not to.quiet:
+        shown = found.loc[:, ["unit", "label", "support", "vote", "ours", "verdict"]]
+        print_table(shown.astype(str), title="Labels")
+        print(f"written to {to.out / 'labels.csv'}")

@@ -68,9 +68,7 @@ def compare(
     from circuitvar.reports.compare import compare_reports
     from circuitvar.reports.console import print_table
 
-    frame = compare_reports(first, second)
-    shown = frame.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value)
-    print_table(shown, title=f"{second} minus {first}")
+    print_table(compare_reports(first, second), title=f"{second} minus {first}")
 
 
 def check(
@@ -89,8 +87,7 @@ def check(
     from circuitvar.reports.console import print_table
 
     gate = check_runs(new, against, alpha=alpha)
-    shown = gate.frame().map(lambda value: f"{value:.4g}" if isinstance(value, float) else value)
-    print_table(shown, title=f"{new} against {against}: {gate.outcome}")
+    print_table(gate.frame(), title=f"{new} against {against}: {gate.outcome}")
     print(gate.outcome)
     raise typer.Exit(gate.exit_code)
 

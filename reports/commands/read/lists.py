@@ -1,6 +1,13 @@
-"""`circuitvar tasks | methods | models`: what can be named on the command line."""
+"""`circuitvar tasks | methods | models | doctor`: what can be named; is a model seen correctly?"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from circuitvar.reports.commands.from_record import Only
+from circuitvar.reports.options import POCKET, ModelChoice
 
 
 def _show(rows: Sequence[Mapping[str, object]], *, title: str) -> None:
@@ -76,3 +83,29 @@ def models() -> None:
         for p in PLANTED
     ]
     _show(rows, title="Any hub name or local checkpoint folder works too")
+
+
+def doctor(
+    model: Annotated[str, typer.Argument(help="Hub name, local folder or pocket model.")],
+    where: Annotated[ModelChoice, Only("revision", "device", "dtype")] = POCKET,
+) -> None:
+    """Check a model: edge count, reconstruction of every destination's input, equal logits."""
+    from circuitvar.circuits.loading import self_check
+
+    checks = self_check(replace(where, model=model).load())
+    rows = [
+        {
+            "check": check.name,
+            "residual": f"{check.residual:.2g}",
+            "allowed": f"{check.bar:.2g}",
+            "result": "ok" if check.passed else "FAILED",
+            "meaning": check.meaning,
+        }
+        for check in checks
+    ]
+    _show(rows, title=model)
+    failed = [check.name for check in checks if not check.passed]
+    if failed:
+        raise ValueError(
+            f"{model} failed: {', '.join(failed)}; its scores would be wrong and are refused"
+        )
