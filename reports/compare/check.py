@@ -10,7 +10,7 @@ from pathlib import Path
 
 from circuitvar.circuits.confidence import check_alpha
 from circuitvar.reports.card import Run, read_card, read_run
-from circuitvar.reports.compare.compare import estimate_rows
+from circuitvar.reports.compare.compare import estimate_changes
 from circuitvar.reports.compare.gate import Gate, Row, judge_rows
 
 LOWER_IS_BETTER = ("circuit error", "KL to the full model")
@@ -62,20 +62,11 @@ def check_runs(
     runs = _open(against), _open(new)
     _same_question(*runs)
     judged, reported = [], []
-    for found in estimate_rows(*runs):
-        key = found["measure"].partition(":")[0]
+    for change in estimate_changes(*runs):
+        key = change.name.partition(":")[0]
         if key in tolerances:
             sign = -1.0 if key in LOWER_IS_BETTER else 1.0
-            row = Row(
-                found["measure"],
-                found["first"],
-                found["second"],
-                sign * found["difference"],
-                found["se"],
-                found["df"],
-                tolerances[key],
-                found["how"],
-            )
+            row = Row.of(change, tolerances[key], sign=sign)
             (judged if _decidable(row) else reported).append(row)
     if not judged and not reported:
         raise ValueError(f"{new} and {against} share none of {', '.join(tolerances)}; audit again")

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,55 +59,46 @@ def compare_reports(first: Path | str, second: Path | str) -> pd.DataFrame:
         A folder holds no card, or the two have no number in common.
     """
     a, b = read_run(first), read_run(second)
-    rows = [*_edge_rows(a, b), *estimate_rows(a, b)]
-    if not rows:
+    changes = [*_edge_changes(a, b), *estimate_changes(a, b)]
+    if not changes:
         raise ValueError(f"{first} and {second} have no number in common; nothing to compare")
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {
+            "measure": change.name,
+            "first": change.first,
+            "second": change.second,
+            "difference": change.difference.value,
+            **{key: getattr(change.difference, key) for key in ("se", "low", "high")},
+            "df": change.df,
+            "how": change.difference.interval,
+        }
+        for change in changes
+    )
 
 
-def estimate_rows(a: Run, b: Run) -> list[dict[str, Any]]:
+def estimate_changes(a: Run, b: Run) -> list[Change]:
     """Axes and headline estimates that both runs have, paired where possible."""
-    rows, changes = [], {change.name: change for change in score_changes(a, b)}
-    axes = {entry["key"]: entry for entry in b.card["axes"]}
-    for entry in a.card["axes"]:
-        if entry["key"] in axes:
-            for key, name in (("phi", "phi"), ("jaccard", "Jaccard")):
-                pair = read_estimate(entry[key]), read_estimate(axes[entry["key"]][key])
-                change = changes.pop(f"{name}: {entry['key']}", None)
-                rows.append(
-                    _changed(change)
-                    if change
-                    else _row(f"{name}: {entry['key']}", *pair, unpaired(a, b, *pair))
-                )
-    theirs = {entry["name"]: read_estimate(entry) for entry in b.card["estimates"]}
-    for entry in a.card["estimates"]:
-        mine, other = read_estimate(entry), theirs.get(entry["name"])
-        if other is not None and mine.name in changes:
-            rows.append(_changed(changes.pop(mine.name)))
-        elif other is not None:
-            difference = paired(a, b, mine.name, mine.level) or unpaired(a, b, mine, other)
-            rows.append(_row(mine.name, mine, other, difference))
+    changes = {change.name: change for change in score_changes(a, b)}
+    theirs, found = _estimates(b), []
+    for name, mine in _estimates(a).items():
+        if name in changes and name in theirs:
+            found.append(changes.pop(name))
+        elif name in theirs:
+            other = theirs[name]
+            gap = paired(a, b, name, mine.level) or unpaired(a, b, mine, other)
+            found.append(Change(name, mine.value, other.value, gap, max(gap.n - 1, 1)))
     # What only the scores can say: recovery of a circuit that is known.
-    return [*rows, *(_changed(change) for name, change in changes.items() if "circuit" in name)]
+    return [*found, *(change for name, change in changes.items() if "circuit" in name)]
 
 
-def _changed(change: Change) -> dict[str, Any]:
-    first, second = (Estimate(change.name, value) for value in (change.first, change.second))
-    return {**_row(change.name, first, second, change.difference), "df": change.df}
-
-
-def _row(name: str, a: Estimate, b: Estimate, difference: Estimate) -> dict[str, Any]:
-    return {
-        "measure": name,
-        "first": a.value,
-        "second": b.value,
-        "difference": difference.value,
-        "se": difference.se,
-        "low": difference.low,
-        "high": difference.high,
-        "df": max(difference.n - 1, 1),
-        "how": difference.interval,
+def _estimates(run: Run) -> dict[str, Estimate]:
+    """The estimates of a card by what a comparison calls them, those of axes first."""
+    of_axes = {
+        f"{name}: {entry['key']}": read_estimate(entry[name.lower()])
+        for entry in run.card["axes"]
+        for name in ("phi", "Jaccard")
     }
+    return of_axes | {entry["name"]: read_estimate(entry) for entry in run.card["estimates"]}
 
 
 def unpaired(a: Run, b: Run, first: Estimate, second: Estimate) -> Estimate:
@@ -178,25 +168,26 @@ def same_prompts(a: pd.DataFrame, b: pd.DataFrame) -> bool:
     return bool((a[keys].astype(str).to_numpy() == b[keys].astype(str).to_numpy()).all())
 
 
-def _edge_rows(a: Run, b: Run) -> list[dict[str, Any]]:
+def _edge_changes(a: Run, b: Run) -> list[Change]:
     """Agreement of the two edge sets and of the two score vectors; no sampling error is given."""
     mine, theirs = a.frames.get("edges"), b.frames.get("edges")
     if mine is None or theirs is None or list(mine["edge"]) != list(theirs["edge"]):
         return []
-    kept = [frame["in_circuit"].to_numpy(dtype=bool) for frame in (mine, theirs)]
-    union = int((kept[0] | kept[1]).sum())
-    sizes = np.array([int(mask.sum()) for mask in kept])
-    shared = int((kept[0] & kept[1]).sum())
+    kept = np.stack([frame["in_circuit"].to_numpy(dtype=bool) for frame in (mine, theirs)])
+    sizes, shared, union = (
+        kept.sum(axis=1),
+        int(kept.all(axis=0).sum()),
+        int(kept.any(axis=0).sum()),
+    )
     scores = [frame["score"].to_numpy(dtype=float) for frame in (mine, theirs)]
     found = {
         "edges in the circuit": (*map(float, sizes), float(sizes[1] - sizes[0])),
         "edges in both circuits": (math.nan, math.nan, float(shared)),
         "Jaccard of the two circuits": (math.nan, math.nan, shared / union if union else math.nan),
-        "chance Jaccard": (math.nan, math.nan, mean_chance(sizes, len(kept[0]))),
+        "chance Jaccard": (math.nan, math.nan, mean_chance(sizes, len(mine))),
         "rank correlation of scores": (math.nan, math.nan, spearman(*scores)),
     }
-    empty = dict.fromkeys(("se", "low", "high", "df"), math.nan)
     return [
-        {"measure": name, "first": x, "second": y, "difference": d, **empty, "how": "descriptive"}
-        for name, (x, y, d) in found.items()
+        Change(name, x, y, Estimate("difference", gap, interval="descriptive"), math.nan)
+        for name, (x, y, gap) in found.items()
     ]

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
+from circuitvar.audit.agreement import Change
 from circuitvar.circuits.confidence import check_alpha
 from circuitvar.circuits.multiplicity import holm
 
@@ -41,6 +42,21 @@ class Row:
     outcome: Outcome = "reported"
     p_worse: float = math.nan
     """One-sided p of `not below -tolerance`, Holm-adjusted after `judge_rows`."""
+
+    @classmethod
+    def of(cls, change: Change, tolerance: float, *, sign: float = 1.0) -> "Row":
+        """A paired or independent change; `sign` -1 where lower is better."""
+        gap = change.difference
+        return cls(
+            change.name,
+            change.first,
+            change.second,
+            sign * gap.value,
+            gap.se,
+            change.df,
+            tolerance,
+            gap.interval,
+        )
 
 
 @dataclass(frozen=True)

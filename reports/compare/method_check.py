@@ -11,7 +11,7 @@ every edge is patched exactly and the circuit is what exact patching finds stron
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -217,16 +217,7 @@ def _stability_row(
         rng=np.random.default_rng(seed),
         pairs=20,
     )
-    return Row(
-        f"phi: {case.key}",
-        phi.first,
-        phi.second,
-        phi.difference.value,
-        phi.difference.se,
-        phi.df,
-        tolerance,
-        phi.difference.interval,
-    )
+    return Row.of(replace(phi, name=f"phi: {case.key}"), tolerance)
 
 
 def assert_method_ok(

@@ -138,36 +138,34 @@ def accuracy_changes(a: Side, b: Side) -> list[Change]:
 
 def _statistics(side: Side) -> dict[str, Statistic]:
     """What the mean scores of one run are held against, by the name of the number."""
-    size, signed = side.size, side.settings.signed
+    size, signed, edges = side.size, side.settings.signed, side.run.frames.get("edges")
     found: dict[str, Statistic] = {}
-    edges = side.run.frames.get("edges")
     exact = None if edges is None or "exact" not in edges else edges["exact"].to_numpy(dtype=float)
     if exact is not None and len(exact) == side.scores.values.shape[1] and np.isfinite(exact).all():
-        strength = exact if signed else np.abs(exact)
-        found |= {
-            "rank correlation with exact": lambda scores: spearman(
-                scores if signed else np.abs(scores), strength
-            ),
-            "top-n overlap with exact": lambda scores: top_overlap(
-                scores, exact, size, signed=signed
-            ),
-            "sign agreement with exact": lambda scores: sign_agreement(scores, exact, size),
-        }
-        strongest = top_n_masks(exact[None], size, signed=signed)[0]
-        found |= _recovery("exact", strongest, signed)
+        found["rank correlation with exact"] = lambda scores: spearman(
+            _sized(scores, signed), _sized(exact, signed)
+        )
+        found["top-n overlap with exact"] = lambda scores: top_overlap(
+            scores, exact, size, signed=signed
+        )
+        found["sign agreement with exact"] = lambda scores: sign_agreement(scores, exact, size)
+        found |= _recovery("exact", top_n_masks(exact[None], size, signed=signed)[0], signed)
     planted = _planted_circuit(side)
     return found if planted is None else found | _recovery("planted", planted, signed)
+
+
+def _sized(scores: np.ndarray, signed: bool) -> np.ndarray:
+    """What edges are ranked by."""
+    return scores if signed else np.abs(scores)
 
 
 def _recovery(kind: str, truth: Bool[np.ndarray, " edge"], signed: bool) -> dict[str, Statistic]:
     if not 0 < truth.sum() < truth.size:
         return {}
     return {
-        f"AUROC of the {kind} circuit": lambda scores: auroc(
-            scores if signed else np.abs(scores), truth
-        ),
+        f"AUROC of the {kind} circuit": lambda scores: auroc(_sized(scores, signed), truth),
         f"average precision of the {kind} circuit": lambda scores: average_precision(
-            scores if signed else np.abs(scores), truth
+            _sized(scores, signed), truth
         ),
     }
 

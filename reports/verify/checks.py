@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from circuitvar.audit.agreement import MATCHED
 from circuitvar.audit.indices import mean_chance
@@ -23,6 +24,7 @@ from circuitvar.reports.card import (
     Check,
     check_schema,
     class_counts,
+    kept_by,
     read_card,
     read_estimate,
     same,
@@ -31,7 +33,6 @@ from circuitvar.reports.card import (
 )
 from circuitvar.reports.page import joined_checks
 from circuitvar.reports.verify.scores import heldout_checks, read_settings, score_checks
-from circuitvar.reports.verify.tables import folder_checks
 
 
 def verify_card(card: Mapping[str, Any]) -> tuple[Check, ...]:
@@ -217,3 +218,39 @@ def verdict_check(card: Mapping[str, Any]) -> Check:
         if old != new
     ]
     return Check("verdicts", "; ".join(wrong))
+
+
+def folder_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
+    """Whether the tables of the run folder say what its card says; a missing table passes."""
+    return [
+        check(card, pd.read_csv(folder / name))
+        for name, check in (("stability.csv", _stability_table), ("edges.csv", _edge_table))
+        if (folder / name).exists()
+    ]
+
+
+def _stability_table(card: Mapping[str, Any], frame: pd.DataFrame) -> Check:
+    wrong = []
+    rows = {row["axis"]: row for row in frame.to_dict("records")}
+    for entry in card["axes"]:
+        row = rows.get(entry["key"])
+        if row is None:
+            wrong.append(f"no row {entry['key']}")
+            continue
+        for name in ("phi", "jaccard"):
+            found = read_estimate(entry[name])
+            for column, value in ((name, found.value), (f"{name}_se", found.se)):
+                if not same(float(row[column]), value):
+                    wrong.append(f"{column} of {entry['key']}")
+    return Check("stability.csv", f"differs in {', '.join(wrong)}" if wrong else "")
+
+
+def _edge_table(card: Mapping[str, Any], frame: pd.DataFrame) -> Check:
+    wrong = [] if len(frame) == card["edges"]["total"] else ["the number of edges"]
+    for entry in card["axes"]:
+        column = f"inclusion_{entry['key']}"
+        if column in frame:
+            found = kept_by(frame[column].to_numpy(dtype=float), entry["runs"])
+            if found != {row["runs"]: row["edges"] for row in entry["kept_by"]}:
+                wrong.append(column)
+    return Check("edges.csv", f"differs in {', '.join(wrong)}" if wrong else "")
