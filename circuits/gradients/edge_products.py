@@ -28,6 +28,7 @@ from circuitvar.circuits.model import (
     normalise,
     pull_back,
     split_heads,
+    wide,
 )
 
 
@@ -106,8 +107,7 @@ def add(total: PathGradients, point: PathGradients) -> PathGradients:
 
 
 def _rows(x: Tensor, window: slice) -> Float[Tensor, "row d"]:
-    x = x.detach()[:, window].flatten(0, 1)
-    return x if x.dtype == torch.float64 else x.float()
+    return wide(x.detach()[:, window].flatten(0, 1))
 
 
 def _by_destination(architecture: Architecture, layer: Layer, parts: list[Tensor]) -> Tensor:
@@ -131,7 +131,7 @@ def _layer_gradients(
     x = _rows(part.x, window)
     if form.kind == "other":
         weight, _ = destination_weights(architecture, layer)
-        back = torch.bmm(g, _wide(weight.detach()))
+        back = torch.bmm(g, wide(weight.detach()))
         full = pull_back(form, x.expand_as(back), back)
         return _LayerGradients(form, g, [], [], full, mlp)
     if form.kind == "identity":
@@ -141,9 +141,9 @@ def _layer_gradients(
         return _LayerGradients(form, g * r, [], [], None, mlp)
     linear = _by_destination(architecture, layer, [_rows(p, window) for p in part.projected])
     weight, bias = destination_weights(architecture, layer)
-    offset = _wide(bias.detach())
+    offset = wide(bias.detach())
     if form.beta is not None:
-        offset = offset + _wide(weight.detach()) @ form.beta
+        offset = offset + wide(weight.detach()) @ form.beta
     scaled = g * r
     along = torch.linalg.vecdot(linear - offset[:, None], scaled) / d_model
     return _LayerGradients(form, scaled, [unit], [along], None, mlp)
@@ -189,7 +189,7 @@ def _rows_of(
     """W g of each destination, then the directions of the rank-one terms and their coefficients."""
     if part.full is not None:
         return part.full, []
-    weight = _wide(destination_weights(architecture, layer)[0].detach())
+    weight = wide(destination_weights(architecture, layer)[0].detach())
     if part.form.kind == "identity":
         return torch.bmm(part.scaled, weight), []
     weight = weight * part.form.gamma
@@ -217,7 +217,3 @@ def _without_rank_one(
         return main
     along = torch.stack(sides, dim=-1).unflatten(1, (len(product), -1))
     return main - torch.einsum("bpsk,vbpk->bsv", product[..., n_dst : n_dst + len(sides)], along)
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x if x.dtype == torch.float64 else x.float()

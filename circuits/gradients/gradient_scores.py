@@ -4,13 +4,17 @@ One fused pass per point of a path: gradients are taken at the linear outputs of
 at the normed input of each MLP, and pulled back to the residual stream afterwards.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from circuitvar.circuits.gradients.edge_products import PathGradients, contract, gradients
+from circuitvar.circuits.gradients.edge_products import PathGradients, contract, frozen, gradients
+from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.model import (
     Model,
     Trace,
@@ -19,11 +23,11 @@ from circuitvar.circuits.model import (
     corrupt_means,
     corrupt_trace,
     differences,
-    enter,
     first_change,
     logits_at,
     metric_at,
-    run,
+    run_embeddings,
+    run_tokens,
     spread,
     writes,
 )
@@ -72,9 +76,7 @@ def role_mask(batch: Batch, options: ScoreOptions) -> Bool[Tensor, "batch pos"] 
 @torch.no_grad()
 def plain_run(model: Model, tokens: Tensor, batch: Batch) -> Trace:
     """A run without gradients."""
-    embeddings = model.architecture.embed(tokens)
-    x, context = enter(model.architecture, embeddings, batch.mask)
-    return run(model.architecture, embeddings, x, context)
+    return run_tokens(model.architecture, tokens, batch.mask)[0]
 
 
 @torch.no_grad()
@@ -89,15 +91,15 @@ def point(
     metric: Metric,
     embeddings: Float[Tensor, "batch pos d_model"],
     reference: Tensor | None,
-    **replaced: object,
+    *,
+    replaced: Mapping[int, Mapping[str, Tensor]] = MappingProxyType({}),
 ) -> Point:
-    """A run on `embeddings` that can be differentiated."""
+    """A run on `embeddings` that can be differentiated; `replaced` as in the trunk's `run`."""
     architecture = model.architecture
     embeddings = embeddings.detach().requires_grad_()
-    x, context = enter(architecture, embeddings, batch.mask)
-    trace = run(architecture, embeddings, x, context, **replaced)  # type: ignore[arg-type]
-    if reference is None and metric.needs_reference:
-        reference = clean_logits(model, batch, trace)
+    trace, _ = run_embeddings(architecture, embeddings, batch.mask, replaced=replaced)
+    if reference is None:
+        reference = reference_logits(model, batch, metric, trace)
     value = metric_at(architecture, at_last(trace.final, batch.last), batch, metric, reference)
     return Point(trace, value, reference)
 
@@ -112,8 +114,12 @@ def metric_of(
 
 
 @torch.no_grad()
-def clean_logits(model: Model, batch: Batch, trace: Trace) -> Float[Tensor, "batch vocab"]:
-    """The full model's logits at the read-out position, for metrics that compare with them."""
+def reference_logits(
+    model: Model, batch: Batch, metric: Metric, trace: Trace
+) -> Float[Tensor, "batch vocab"] | None:
+    """The clean run's logits at the read-out position, for metrics that compare with them."""
+    if not metric.needs_reference:
+        return None
     return logits_at(model.architecture, at_last(trace.final.detach(), batch.last))
 
 
@@ -151,8 +157,49 @@ def edge_scores(
 ) -> Float[Tensor, "batch edge"]:
     """Contract gradients with source differences: damage per edge, in units of the metric."""
     deltas = differences(model.architecture, clean, patch, window, keep)
-    pairs = contract(model.architecture, deltas, path)
-    graph = model.graph
-    flat = torch.from_numpy(graph.edge_src * len(graph.destinations) + graph.edge_dst)
-    edges = pairs.flatten(1)[:, flat.to(pairs.device)]
+    edges = edges_of_pairs(model.graph, contract(model.architecture, deltas, path))
     return -edges if metric.higher_is_better else edges
+
+
+def edges_of_pairs(
+    graph: Graph, pairs: Float[Tensor, "batch src dst"]
+) -> Float[Tensor, "batch edge"]:
+    """The pairs of nodes that are edges, in the order of `Graph.edges`."""
+    flat = torch.from_numpy(graph.edge_src * len(graph.destinations) + graph.edge_dst)
+    return pairs.flatten(1)[:, flat.to(pairs.device)]
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """A batch on its way to scores by gradients: what every such method is asked for."""
+
+    model: Model
+    batch: Batch
+    metric: Metric
+    options: ScoreOptions
+
+    @cached_property
+    def window(self) -> slice:
+        """`window_of` this batch."""
+        return window_of(self.batch, self.options)
+
+    def slopes(
+        self,
+        embeddings: Float[Tensor, "batch pos d_model"],
+        reference: Tensor | None = None,
+        *,
+        weight: float = 1.0,
+        replaced: Mapping[int, Mapping[str, Tensor]] = MappingProxyType({}),
+    ) -> tuple[Point, PathGradients]:
+        """A run on `embeddings` and its gradients at every destination."""
+        model = self.model
+        with frozen(model.hf), torch.enable_grad():
+            at = point(model, self.batch, self.metric, embeddings, reference, replaced=replaced)
+            return at, differentiate(model, at, self.window, weight=weight)
+
+    def edges(
+        self, clean: Writes, patch: Writes | None, path: PathGradients
+    ) -> Float[Tensor, "batch edge"]:
+        """`edge_scores` at the positions that are patched."""
+        keep = role_mask(self.batch, self.options)
+        return edge_scores(self.model, self.metric, clean, patch, path, self.window, keep)

@@ -15,12 +15,12 @@ from circuitvar.circuits.model.mlp_modules import NoMLP
 from circuitvar.circuits.model.mlp_parts import MLPParts, mlp_parts
 from circuitvar.circuits.model.model import DTYPES, Model
 from circuitvar.circuits.model.norm_forms import (
-    FrozenNorm, NormForm, norm_form, normalise, pull_back,
+    FrozenNorm, NormForm, norm_form, normalise, pull_back, wide,
 )
 from circuitvar.circuits.model.sources import Writes, differences, output_weights, spread, writes
 from circuitvar.circuits.model.trunk import (
     LOGIT_TOLERANCE, LayerTrace, Trace, at_last, check_logits, logit_residual, logits_at,
-    max_positions, metric_at, post_norm, run, run_layer, run_mlp, run_tokens,
+    max_positions, metric_at, post_norm, run, run_embeddings, run_layer, run_mlp, run_tokens,
 )
 
 __all__ = [
@@ -30,6 +30,6 @@ __all__ = [
     "destination_weights", "differences", "enter", "first_change", "head_output_weights",
     "is_attention_only", "load_attention_only", "logit_residual", "logits_at", "max_positions",
     "metric_at", "mix", "mlp_parts", "norm_form", "normalise", "output_weights", "position_ids",
-    "post_norm", "pull_back", "rotated_key", "rotated_query", "run", "run_layer", "run_mlp",
-    "run_tokens", "split_heads", "spread", "weight_matrix", "writes",
+    "post_norm", "pull_back", "rotated_key", "rotated_query", "run", "run_embeddings", "run_layer",
+    "run_mlp", "run_tokens", "split_heads", "spread", "weight_matrix", "wide", "writes",
 ]

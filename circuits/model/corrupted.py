@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuitvar.circuits.model.architecture import Architecture, Context, enter
+from circuitvar.circuits.model.architecture import Architecture, Context
 from circuitvar.circuits.model.sources import Writes, first_difference, mean_writes
-from circuitvar.circuits.model.trunk import Trace, run
+from circuitvar.circuits.model.trunk import Trace, run_embeddings
 from circuitvar.tasks.language import embedding_noise, noise_positions
 from circuitvar.tasks.tokens import take
 from circuitvar.tasks.types import Batch
@@ -46,9 +46,7 @@ def corrupt_embeddings(
 
 def corrupt_trace(architecture: Architecture, batch: Batch) -> tuple[Trace, Context]:
     """The corrupted run."""
-    embeddings = corrupt_embeddings(architecture, batch)
-    x, context = enter(architecture, embeddings, batch.mask)
-    return run(architecture, embeddings, x, context), context
+    return run_embeddings(architecture, corrupt_embeddings(architecture, batch), batch.mask)
 
 
 def first_change(batch: Batch) -> int:

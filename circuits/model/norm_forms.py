@@ -48,11 +48,16 @@ class FrozenNorm(nn.Module):
                 f"{type(self.inner).__name__} is neither LayerNorm nor RMSNorm, so its scale "
                 "cannot be held constant."
             )
-        wide = x if x.dtype == torch.float64 else x.float()
-        r = normalise(form, wide.detach())[1]
-        wide = wide - wide.mean(-1, keepdim=True) if form.centred else wide
-        y = wide * r * form.gamma
+        centre = wide(x)
+        r = normalise(form, centre.detach())[1]
+        centre = centre - centre.mean(-1, keepdim=True) if form.centred else centre
+        y = centre * r * form.gamma
         return (y if form.beta is None else y + form.beta).to(x.dtype)
+
+
+def wide(x: Tensor) -> Tensor:
+    """Numbers in float32 at least."""
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def norm_form(module: nn.Module, d_model: int, like: Tensor) -> NormForm:
@@ -83,7 +88,7 @@ def norm_form(module: nn.Module, d_model: int, like: Tensor) -> NormForm:
 
 def normalise(form: NormForm, x: Float[Tensor, "*rows d_model"]) -> tuple[Tensor, Tensor]:
     """(x - mean) * r and r of each row, in float32 at least."""
-    x = x if x.dtype == torch.float64 else x.float()
+    x = wide(x)
     if form.kind == "identity":
         return x, torch.ones_like(x[..., :1])
     if form.centred:

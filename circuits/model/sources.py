@@ -11,14 +11,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from circuitvar.circuits.model.architecture import (
-    Architecture,
-    enter,
-    head_output_weights,
-    position_ids,
-)
-from circuitvar.circuits.model.norm_forms import norm_form, normalise
-from circuitvar.circuits.model.trunk import Trace, run
+from circuitvar.circuits.model.architecture import Architecture, head_output_weights, position_ids
+from circuitvar.circuits.model.norm_forms import norm_form, normalise, wide
+from circuitvar.circuits.model.trunk import Trace, run_embeddings
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +29,7 @@ def writes(architecture: Architecture, trace: Trace) -> Writes:
     """What every source wrote in a run. Biases of output projections belong to no source."""
     heads = []
     for layer, part in zip(architecture.layers, trace.layers, strict=True):
-        z = _wide(part.z)
+        z = wide(part.z)
         if layer.attn_post_norm is not None:
             form = norm_form(layer.attn_post_norm, architecture.d_model, part.x)
             if form.kind == "other":
@@ -44,14 +39,14 @@ def writes(architecture: Architecture, trace: Trace) -> Writes:
                 )
             z = z * normalise(form, part.attn_raw)[1][..., None]
         heads.append(z)
-    mlps = tuple(_wide(part.mlp) for part in trace.layers) if architecture.has_mlp else ()
-    return Writes(_wide(trace.embeddings), tuple(heads), mlps)
+    mlps = tuple(wide(part.mlp) for part in trace.layers) if architecture.has_mlp else ()
+    return Writes(wide(trace.embeddings), tuple(heads), mlps)
 
 
 def output_weights(architecture: Architecture, index: int) -> Float[Tensor, "head d_head d_model"]:
     """Linear map from `Writes.heads[index]` to what each head adds to the residual stream."""
     layer = architecture.layers[index]
-    weight = _wide(head_output_weights(architecture, layer).detach())
+    weight = wide(head_output_weights(architecture, layer).detach())
     if layer.attn_post_norm is None:
         return weight
     form = norm_form(layer.attn_post_norm, architecture.d_model, weight)
@@ -128,9 +123,7 @@ def mean_writes(
     for start in range(0, len(tokens), batch_size):
         rows = slice(start, start + batch_size)
         embeddings = architecture.embed(tokens[rows]) if embed is None else embed(rows)
-        x, context = enter(architecture, embeddings, mask[rows])
-        trace = run(architecture, embeddings, x, context)
-        part = writes(architecture, trace)
+        part = writes(architecture, run_embeddings(architecture, embeddings, mask[rows])[0])
         for i, value in enumerate((part.embeddings, *part.heads, *part.mlps)):
             real = value[mask[rows]].double()
             if i == len(totals):
@@ -161,7 +154,3 @@ def spread(means: Writes, mask: Bool[Tensor, "batch pos"]) -> Writes:
         tuple(value[0][where] for value in means.heads),
         tuple(value[0][where] for value in means.mlps),
     )
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x if x.dtype == torch.float64 else x.float()

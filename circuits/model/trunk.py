@@ -16,6 +16,7 @@ from torch import Tensor
 from circuitvar.circuits.model.architecture import Architecture, Context, Layer, enter, split_heads
 from circuitvar.circuits.model.attention import attend
 from circuitvar.circuits.model.model import Model
+from circuitvar.circuits.model.norm_forms import wide
 from circuitvar.tasks.types import Batch, Metric
 
 LOGIT_TOLERANCE = {"float64": 1e-5, "float32": 1e-4, "bfloat16": 5e-2, "float16": 1e-2}
@@ -116,13 +117,23 @@ def run(
     return Trace(embeddings=embeddings, layers=tuple(layers), final=x)
 
 
+def run_embeddings(
+    architecture: Architecture,
+    embeddings: Float[Tensor, "batch pos d_model"],
+    mask: Tensor,
+    *,
+    replaced: Mapping[int, Mapping[str, Tensor]] = MappingProxyType({}),
+) -> tuple[Trace, Context]:
+    """The trunk on embeddings of tokens."""
+    x, context = enter(architecture, embeddings, mask)
+    return run(architecture, embeddings, x, context, replaced=replaced), context
+
+
 def run_tokens(
     architecture: Architecture, tokens: Int[Tensor, "batch pos"], mask: Tensor
 ) -> tuple[Trace, Context]:
     """The trunk on token ids."""
-    embeddings = architecture.embed(tokens)
-    x, context = enter(architecture, embeddings, mask)
-    return run(architecture, embeddings, x, context), context
+    return run_embeddings(architecture, architecture.embed(tokens), mask)
 
 
 def at_last(x: Float[Tensor, "batch pos ..."], last: Int[Tensor, " batch"]) -> Tensor:
@@ -172,17 +183,13 @@ def metric_at(
     if reference is not None and n > 1:
         reference = torch.cat([reference] * n)
     if not metric.answers_only:
-        return metric.fn(_wide(logits_at(architecture, x)), batch, reference)
+        return metric.fn(wide(logits_at(architecture, x)), batch, reference)
     tokens = torch.cat((batch.answers, batch.wrong_answers), dim=1)
     columns = torch.arange(tokens.shape[1], device=x.device).expand_as(tokens)
     columns = columns.masked_fill(tokens < 0, -1)
     right, wrong = columns.split((batch.answers.shape[1], batch.wrong_answers.shape[1]), dim=1)
     logits = logits_at(architecture, x, tokens.clamp(min=0))
-    return metric.fn(_wide(logits), replace(batch, answers=right, wrong_answers=wrong), None)
-
-
-def _wide(logits: Tensor) -> Tensor:
-    return logits if logits.dtype == torch.float64 else logits.float()
+    return metric.fn(wide(logits), replace(batch, answers=right, wrong_answers=wrong), None)
 
 
 def max_positions(architecture: Architecture) -> int:

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from circuitvar.circuits.gradients import (
     check_differentiable,
-    clean_logits,
     corrupt_run,
     metric_of,
     plain_run,
+    reference_logits,
     role_mask,
 )
 from circuitvar.circuits.model import Model, corrupt_means
@@ -192,8 +192,8 @@ def clean_and_corrupt(model: Model, batch: Batch, metric: Metric) -> Float[np.nd
     """Metric of each example on the clean and on the corrupted run."""
     values, reference = [], None
     for trace in (plain_run(model, batch.clean, batch), corrupt_run(model, batch)):
-        if reference is None and metric.needs_reference:
-            reference = clean_logits(model, batch, trace)
+        if reference is None:
+            reference = reference_logits(model, batch, metric, trace)
         values.append(metric_of(model, batch, metric, trace, reference))
     return torch.stack(values).cpu().numpy()
 

@@ -1,11 +1,10 @@
 """Methods that approximate patching by gradients or relevance."""
 
 from circuitvar.circuits.methods.gradient.atp_star import atp_star
-from circuitvar.circuits.methods.gradient.clean_corrupted import clean_corrupted
-from circuitvar.circuits.methods.gradient.eap import eap
-from circuitvar.circuits.methods.gradient.eap_conductance import eap_conductance
-from circuitvar.circuits.methods.gradient.eap_ig_activations import eap_ig_activations
-from circuitvar.circuits.methods.gradient.eap_ig_inputs import eap_ig_inputs
+from circuitvar.circuits.methods.gradient.eap import clean_corrupted, eap
+from circuitvar.circuits.methods.gradient.eap_ig import (
+    eap_conductance, eap_ig_activations, eap_ig_inputs,
+)
 from circuitvar.circuits.methods.gradient.hvp import hvp
 from circuitvar.circuits.methods.gradient.ifr import information_flow_routes
 from circuitvar.circuits.methods.gradient.relp import relp

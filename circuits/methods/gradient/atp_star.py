@@ -6,14 +6,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuitvar.circuits.gradients import (
+    Attribution,
     differentiate,
-    edge_scores,
     frozen,
     patch_values,
     plain_run,
     point,
-    role_mask,
-    window_of,
 )
 from circuitvar.circuits.methods.patching import Patching, perturbed_z, prepare
 from circuitvar.circuits.model import Model, Trace, post_norm, writes
@@ -48,23 +46,20 @@ def atp_star(
         )
     if n_layers < 2:
         raise ValueError("'atp-star' drops one layer at a time and needs at least 2 layers.")
-    window = window_of(batch, options)
+    asked = Attribution(model, batch, metric, options)
     clean = plain_run(model, batch.clean, batch)
     kept, patch = writes(model.architecture, clean), patch_values(model, batch, options)
-    patching = prepare(model, batch, metric, options)
+    changes = _attention_changes(model, prepare(model, batch, metric, options))
     total = None
-    changes = None
     for dropped in range(n_layers):
         with frozen(model.hf), torch.enable_grad():
             held = {dropped: _held(model, clean, dropped)}
             at = point(model, batch, metric, clean.embeddings, None, replaced=held)
             zs = [part.z for part in at.trace.layers]
             slopes = torch.autograd.grad(at.metric.sum(), zs, retain_graph=True, allow_unused=True)
-            path = differentiate(model, at, window)
-        scores = edge_scores(model, metric, kept, patch, path, window, role_mask(batch, options))
-        if changes is None:
-            changes = _attention_changes(model, patching)
-        _fix(model, metric, scores, changes, slopes, window)
+            path = differentiate(model, at, asked.window)
+        scores = asked.edges(kept, patch, path)
+        _fix(metric, scores, changes, slopes, asked.window)
         total = scores.abs() if total is None else total + scores.abs()
     assert total is not None
     return total / (n_layers - 1)
@@ -89,21 +84,14 @@ def _attention_changes(model: Model, patching: Patching) -> Changes:
         sources = torch.from_numpy(graph.edge_src[edges])
         parts = []
         for some in sources.split(SOURCES_AT_ONCE):
-            dz, heads = perturbed_z(
-                patching.clean,
-                node.layer,
-                node.slot,
-                node.head,
-                patching.deltas[some],
-                last_only=False,
-            )
+            place = node.layer, node.slot, node.head
+            dz, heads = perturbed_z(patching.clean, *place, patching.deltas[some], last_only=False)
             parts.append(dz.unflatten(0, (len(some), -1)))
         found.append((torch.from_numpy(edges), node.layer, heads, torch.cat(parts)))
     return found
 
 
 def _fix(
-    model: Model,
     metric: Metric,
     scores: Float[Tensor, "batch edge"],
     changes: Changes,

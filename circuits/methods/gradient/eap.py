@@ -1,19 +1,9 @@
-"""Edge attribution patching: the first-order effect of every edge from one backward pass."""
+"""Edge attribution patching from gradients at the clean run, or at both ends of the path."""
 
 import torch
 
-from circuitvar.circuits.gradients import (
-    corrupt_run,
-    differentiate,
-    edge_scores,
-    frozen,
-    metric_of,
-    patch_values,
-    point,
-    role_mask,
-    window_of,
-)
-from circuitvar.circuits.model import Model, writes
+from circuitvar.circuits.gradients import Attribution, add, corrupt_run, metric_of, patch_values
+from circuitvar.circuits.model import Model, corrupt_embeddings, writes
 from circuitvar.circuits.types import Scored, ScoreOptions
 from circuitvar.tasks.types import Batch, Metric
 
@@ -36,14 +26,34 @@ def eap(model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions) ->
             f"metric {metric.key!r} is at its minimum at the clean run, so 'eap' would score "
             "every edge 0; use 'eap-ig-inputs', 'clean-corrupted' or 'exact'."
         )
-    window = window_of(batch, options)
+    asked = Attribution(model, batch, metric, options)
     corrupt = corrupt_run(model, batch) if options.ablation == "patching" else None
     patch = patch_values(model, batch, options, corrupt)
-    with frozen(model.hf), torch.enable_grad():
-        at = point(model, batch, metric, model.architecture.embed(batch.clean), None)
-        path = differentiate(model, at, window)
+    at, path = asked.slopes(model.architecture.embed(batch.clean))
     with torch.no_grad():
         clean = writes(model.architecture, at.trace)
-    values = edge_scores(model, metric, clean, patch, path, window, role_mask(batch, options))
+    values = asked.edges(clean, patch, path)
     after = None if corrupt is None else metric_of(model, batch, metric, corrupt, None)
     return Scored(values, at.metric.detach(), after)
+
+
+def clean_corrupted(model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions) -> Scored:
+    """EAP with the mean of the gradients at the clean and the corrupted run.
+
+    The cheapest form of EAP-IG (Hanna et al. 2024, arXiv 2403.17806): the trapezoid rule with one
+    step. Unit and sign as `eap`. At the clean run a metric that compares with the clean logits
+    has gradient zero, so only the corrupted run contributes.
+
+    Raises
+    ------
+    ValueError
+        The metric has no gradient.
+    """
+    architecture = model.architecture
+    asked = Attribution(model, batch, metric, options)
+    clean, path = asked.slopes(architecture.embed(batch.clean))
+    corrupt, end = asked.slopes(corrupt_embeddings(architecture, batch), clean.reference)
+    with torch.no_grad():
+        kept, patch = (writes(architecture, at.trace) for at in (clean, corrupt))
+    values = asked.edges(kept, patch, add(path, end))
+    return Scored(values, clean.metric.detach(), corrupt.metric.detach())

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuitvar.circuits.gradients import plain_run
+from circuitvar.circuits.gradients import edges_of_pairs, plain_run
 from circuitvar.circuits.model import Model, differences, writes
 from circuitvar.circuits.types import ScoreOptions
 from circuitvar.tasks.types import Batch, Metric
@@ -34,8 +34,7 @@ def information_flow_routes(
             x = trace.final if layer is None else layer.mid if node.kind == "mlp" else layer.x
             shares[place] = _shares(x.float(), outputs[: graph.n_sources_before(node)], real)
         pairs[:, : shares[place].shape[1], column] = shares[place]
-    flat = torch.from_numpy(graph.edge_src * len(graph.destinations) + graph.edge_dst)
-    return pairs.flatten(1)[:, flat.to(pairs.device)]
+    return edges_of_pairs(graph, pairs)
 
 
 def _shares(

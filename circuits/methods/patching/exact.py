@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuitvar.circuits.gradients import clean_logits, patch_values, role_mask, window_of
+from circuitvar.circuits.gradients import patch_values, reference_logits, role_mask, window_of
 from circuitvar.circuits.graph import Node
 from circuitvar.circuits.methods.patching.rerun import (
     CleanRun,
@@ -79,7 +79,7 @@ def prepare(model: Model, batch: Batch, metric: Metric, options: ScoreOptions) -
     patch = patch_values(model, batch, options)
     keep = role_mask(batch, options)
     deltas = differences(architecture, writes(architecture, trace), patch, window, keep)
-    reference = clean_logits(model, batch, trace) if metric.needs_reference else None
+    reference = reference_logits(model, batch, metric, trace)
     x = at_last(trace.final, batch.last)
     base = metric_at(architecture, x, batch, metric, reference)
     clean = clean_run(architecture, trace, context, window, batch.last)

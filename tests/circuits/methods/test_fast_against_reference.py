@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from circuitvar.circuits.methods.gradient.clean_corrupted import clean_corrupted
-from circuitvar.circuits.methods.gradient.eap import eap
-from circuitvar.circuits.methods.gradient.eap_ig_inputs import eap_ig_inputs
+from circuitvar.circuits.methods.gradient.eap import clean_corrupted, eap
+from circuitvar.circuits.methods.gradient.eap_ig import eap_ig_inputs
 from circuitvar.circuits.methods.patching.exact import exact
 from circuitvar.circuits.methods.patching.exact_node import node_damage
 from circuitvar.circuits.types import ScoreOptions

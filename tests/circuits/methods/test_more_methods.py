@@ -13,7 +13,7 @@ from circuitvar.circuits.methods.baselines.activation import activation_size
 from circuitvar.circuits.methods.baselines.random_scores import random_scores
 from circuitvar.circuits.methods.baselines.weights import virtual_weight_norms
 from circuitvar.circuits.methods.gradient.atp_star import atp_star
-from circuitvar.circuits.methods.gradient.eap_conductance import eap_conductance
+from circuitvar.circuits.methods.gradient.eap_ig import eap_conductance
 from circuitvar.circuits.methods.gradient.hvp import hvp, second_order, unreliable
 from circuitvar.circuits.methods.gradient.ifr import information_flow_routes
 from circuitvar.circuits.methods.gradient.relp import relp, with_rules

@@ -10,10 +10,12 @@ from torch import nn
 
 from circuitvar.circuits.loading.wrap import wrap
 from circuitvar.circuits.methods.catalog import METHODS, get_method
-from circuitvar.circuits.methods.gradient.clean_corrupted import clean_corrupted
-from circuitvar.circuits.methods.gradient.eap import eap
-from circuitvar.circuits.methods.gradient.eap_ig_activations import eap_ig_activations
-from circuitvar.circuits.methods.gradient.eap_ig_inputs import eap_ig_inputs, integration_rule
+from circuitvar.circuits.methods.gradient.eap import clean_corrupted, eap
+from circuitvar.circuits.methods.gradient.eap_ig import (
+    eap_ig_activations,
+    eap_ig_inputs,
+    integration_rule,
+)
 from circuitvar.circuits.methods.patching.exact import exact, prepare
 from circuitvar.circuits.methods.patching.rerun import after_attention as close_layer
 from circuitvar.circuits.methods.patching.rerun import (
