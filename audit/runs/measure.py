@@ -14,7 +14,7 @@ import numpy as np
 
 from circuitvar.audit.runs.bench import Bench, drawn_prompts, score_prompts, with_level_noise
 from circuitvar.audit.runs.design import RunKey
-from circuitvar.audit.runs.facets import pass_key, settings_of
+from circuitvar.audit.runs.facets import SETTINGS, pass_key, settings_of
 from circuitvar.audit.runs.finder_runs import FINDER_SEED, find_run, finder_of
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.find import get_finder
@@ -30,7 +30,8 @@ def design_context(task: Task, model: Model, settings: Settings) -> str:
     """Digest of what all runs share.
 
     What the task draws (its prompts, where they come from a file, and the code that draws them),
-    model weights, settings, version of this package.
+    model weights, number format and type of device, the settings that scores follow from, version
+    of this package. Nothing else of the machine, and no setting of the statistics alone.
     """
     record = {
         "package": version("circuitvar"),
@@ -39,7 +40,8 @@ def design_context(task: Task, model: Model, settings: Settings) -> str:
         "draws": code_digest(task),
         "model": model.digest,
         "dtype": str(model.dtype),
-        "settings": settings.as_dict(),
+        "device": model.device.partition(":")[0],
+        "settings": {name: getattr(settings, name) for name in (*SETTINGS, "noise_roles")},
     }
     text = json.dumps(record, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -58,6 +60,8 @@ def with_code(keys: Sequence[RunKey], settings: Settings) -> tuple[RunKey, ...]:
         if name not in known:
             record = get_finder(finder) if finder else get_method(method)
             known[name] = code_digest(record.fn)
+            if finder:  # A finder is told how many edges to find.
+                known[name] += f" size {settings.size}"
         return hashlib.sha256(f"{key.context} {known[name]}".encode()).hexdigest()
 
     return tuple(replace(key, context=code(key)) for key in keys)
