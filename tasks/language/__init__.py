@@ -8,7 +8,7 @@ from circuitvar.tasks.language.choices import COLOURED_OBJECTS, MULTIPLE_CHOICE
 from circuitvar.tasks.language.concepts import ConceptTable
 from circuitvar.tasks.language.corruptions import embedding_noise, noise_positions, with_noise
 from circuitvar.tasks.language.docstring import DOCSTRING
-from circuitvar.tasks.language.greater_than import GREATER_THAN, SUFFIXES
+from circuitvar.tasks.language.greater_than import GREATER_THAN, SUFFIXES, years_after
 from circuitvar.tasks.language.induction import INDUCTION
 from circuitvar.tasks.language.ioi import IOI
 from circuitvar.tasks.language.pronoun import PRONOUN
@@ -23,4 +23,5 @@ __all__ = [
     "GREATER_THAN", "INDUCTION", "IOI", "MULTIPLE_CHOICE", "NOUNS", "PRONOUN", "SUBTRACTION",
     "SUFFIXES", "Sampler", "Template", "check_choice", "embedding_noise", "families", "half",
     "input_rows", "noise_positions", "pick", "pocket_texts", "render", "truth_table", "with_noise",
+    "years_after",
 ]

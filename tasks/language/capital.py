@@ -7,26 +7,10 @@ is one. Roles: COUNTRY, END.
 
 import numpy as np
 
-from circuitvar.tasks.language.corruptions import RANDOM_TOKEN, random_token
-from circuitvar.tasks.language.templates import Sampler, Template, families, half, pick, render
+from circuitvar.tasks.language.templates import Template, filled, half, language_task, pick
 from circuitvar.tasks.language.words import NAMES, PLACES
-from circuitvar.tasks.types import Corruption, PromptPair, Task
+from circuitvar.tasks.types import PromptPair
 
-TEMPLATES = families(
-    "capital",
-    "The capital of {COUNTRY} is",
-    "{name} says that the capital city of {COUNTRY} is called",
-    "If you fly to {COUNTRY}, the capital you land in is",
-    "At the {place}, we heard that {COUNTRY} has a capital city named",
-    "Today {COUNTRY} is governed from the city of",
-    "{name} visited {COUNTRY} and liked its capital,",
-    "Q: What is the capital of {COUNTRY}? A:",
-    "The government of {COUNTRY} sits in",
-    "On a map of {COUNTRY}, the star marks",
-    "The embassy for {COUNTRY} has a {place} in its capital,",
-    "The main {place} of the state of {COUNTRY} is in",
-    "{name} left {COUNTRY} from its capital city,",
-)
 CAPITALS = {
     "France": "Paris", "Germany": "Berlin", "Italy": "Rome", "Spain": "Madrid",
     "England": "London", "Russia": "Moscow", "China": "Beijing", "Japan": "Tokyo",
@@ -41,43 +25,16 @@ CAPITALS = {
 }  # fmt: skip
 """Facts, compiled for this project."""
 COUNTRIES = tuple(CAPITALS)
-CORRUPTIONS = (
-    Corruption("other-country", "Another country: the answer becomes its capital."),
-    RANDOM_TOKEN,
-)
 LEXICON = (*COUNTRIES, *CAPITALS.values(), *NAMES, *PLACES)
 
 
 def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generator) -> PromptPair:
     country, other = pick(rng, half(COUNTRIES, pool), 2)
     slots = {"name": pick(rng, half(NAMES, pool))[0], "place": pick(rng, half(PLACES, pool))[0]}
-    clean, roles = render(template.text, slots | {"COUNTRY": country})
-    if corruption == RANDOM_TOKEN.key:
-        corrupt = random_token(clean, [(low, high) for _, low, high in roles], rng=rng)
-    else:
-        corrupt, _ = render(template.text, slots | {"COUNTRY": other})
-    return PromptPair(
-        clean,
-        corrupt,
-        answers=(f" {CAPITALS[country]}",),
-        wrong_answers=(f" {CAPITALS[other]}",),
-        template=template.id,
-        roles=roles,
-        attributes=(("country", country), ("other", other), *slots.items()),
-    )
+    right, wrong = ((f" {CAPITALS[name]}",) for name in (country, other))
+    asked, instead = slots | {"COUNTRY": country}, {"COUNTRY": other}
+    return filled(template, asked, instead, right, wrong, country=country, other=other, **slots)
 
 
-sample = Sampler("capital", _pair, TEMPLATES, CORRUPTIONS)
+CAPITAL = language_task("capital", _pair)
 """Draw `n` prompts; pools differ in countries."""
-
-
-CAPITAL = Task(
-    key="capital",
-    title="Country-capital recall",
-    sample=sample,
-    templates=tuple(template.id for template in TEMPLATES),
-    corruptions=CORRUPTIONS,
-    pocket=True,
-    source="after Meng et al. 2022, arXiv 2202.05262; facts and sentences compiled here",
-    licence="Apache-2.0; facts are in the public domain",
-)

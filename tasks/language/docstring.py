@@ -7,12 +7,10 @@ docstring, END. Wrong answers are the other arguments. Templates vary the docume
 
 import numpy as np
 
-from circuitvar.tasks.language.corruptions import RANDOM_TOKEN, random_token
-from circuitvar.tasks.language.templates import Sampler, Template, families, half, pick, render
+from circuitvar.tasks.language.templates import Template, filled, half, language_task, pick
 from circuitvar.tasks.language.words import NOUNS
-from circuitvar.tasks.types import Corruption, PromptPair, Task
+from circuitvar.tasks.types import PromptPair
 
-_HEAD = "{start} {name}(self, {A_DEF}, {B_DEF}, {C_DEF}, {D_DEF}):\n    "
 _STYLES = (
     (":param {A_DOC}: {w1} {w2}\n    :param {B_DOC}: {w3} {w4}\n    :param", '"""'),
     ("@param {A_DOC} {w1} {w2}\n    @param {B_DOC} {w3} {w4}\n    @param", '"""'),
@@ -20,21 +18,11 @@ _STYLES = (
     ("* {A_DOC}: {w1} {w2}\n    * {B_DOC}: {w3} {w4}\n    *", "'''"),
     ("- {A_DOC}: {w1} {w2}\n    - {B_DOC}: {w3} {w4}\n    -", '"""'),
 )
-TEMPLATES = families(
-    "docstring",
-    *(
-        f"{start} " + _HEAD.removeprefix("{start} ") + f"{quote}{{w5}} {{w6}}\n\n    {style}"
-        for start in ("def", "async def")
-        for style, quote in _STYLES
-    ),
-)
-CORRUPTIONS = (
-    Corruption("random-random", "All arguments differ between definition and docstring."),
-    Corruption("random-def", "Other arguments in the definition: removes the answer itself."),
-    Corruption(
-        "random-doc", "Other names in the docstring: removes which come first, not the answer."
-    ),
-    RANDOM_TOKEN,
+_HEAD = " {name}(self, {A_DEF}, {B_DEF}, {C_DEF}, {D_DEF}):\n    "
+TEMPLATES = tuple(
+    f"{start}{_HEAD}{quote}{{w5}} {{w6}}\n\n    {style}"
+    for start in ("def", "async def")
+    for style, quote in _STYLES
 )
 _DEFINED, _DOCUMENTED = ("A_DEF", "B_DEF", "C_DEF", "D_DEF"), ("A_DOC", "B_DOC")
 
@@ -44,37 +32,11 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     a, b, c, d = names[:4]
     slots = {"A_DEF": a, "B_DEF": b, "C_DEF": c, "D_DEF": d, "A_DOC": a, "B_DOC": b}
     slots |= {f"w{i}": word for i, word in enumerate(names[4:10], start=1)} | {"name": names[10]}
-    clean, roles = render(template.text, slots)
-    if corruption == RANDOM_TOKEN.key:
-        spans = [(low, high) for _, low, high in roles]
-        corrupt = random_token(clean, spans, rng=rng)
-    else:
-        changed = _DEFINED * (corruption != "random-doc") + _DOCUMENTED * (
-            corruption != "random-def"
-        )
-        other = dict(zip(changed, names[11:], strict=False))
-        corrupt, _ = render(template.text, slots | other)
-    return PromptPair(
-        clean,
-        corrupt,
-        answers=(f" {c}",),
-        wrong_answers=(f" {a}", f" {b}", f" {d}"),
-        template=template.id,
-        roles=roles,
-        attributes=(("answer", c), ("first", a), ("second", b)),
-    )
+    changed = _DEFINED * (corruption != "random-doc") + _DOCUMENTED * (corruption != "random-def")
+    other = dict(zip(changed, names[11:], strict=False))
+    wrong = (f" {a}", f" {b}", f" {d}")
+    return filled(template, slots, other, (f" {c}",), wrong, answer=c, first=a, second=b)
 
 
-sample = Sampler("docstring", _pair, TEMPLATES, CORRUPTIONS)
+DOCSTRING = language_task("docstring", _pair, TEMPLATES)
 """Draw `n` function heads with half-written docstrings; all words of a prompt differ."""
-
-
-DOCSTRING = Task(
-    key="docstring",
-    title="Docstring completion",
-    sample=sample,
-    templates=tuple(template.id for template in TEMPLATES),
-    corruptions=CORRUPTIONS,
-    source="after Heimersheim and Janiak 2023; prompts made for this project",
-    licence="Apache-2.0",
-)

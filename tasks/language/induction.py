@@ -8,37 +8,10 @@ Words are never the first of the text, where BPE tokens have no space.
 
 import numpy as np
 
-from circuitvar.tasks.language.corruptions import RANDOM_TOKEN, random_token
-from circuitvar.tasks.language.templates import Sampler, Span, Template, families, half, pick
+from circuitvar.tasks.language.templates import Span, Template, half, language_task, pick
 from circuitvar.tasks.language.words import NOUNS
-from circuitvar.tasks.types import Corruption, PromptPair, Task
+from circuitvar.tasks.types import PromptPair
 
-TEMPLATES = families(
-    "induction",
-    "Words: {3}",
-    "Words: {4}",
-    "The list was {3}",
-    "Repeat after me: {4}",
-    "He read {2}, {2},",
-    "She wrote {2}. {2}.",
-    "They said {2}; {2};",
-    "We saw {2} and {2} and",
-    "One pair was {2} or {2} or",
-    "First {2}, then {2}, then",
-    "Old words: {2}. {2}.",
-    "Note: {3}. Again:",
-)
-CORRUPTIONS = (
-    Corruption(
-        "successor-swap",
-        "The word after the first copy and a distractor trade places: flips the answer.",
-    ),
-    Corruption(
-        "no-match",
-        "The first copy becomes another word: removes the match, keeps the answer in the context.",
-    ),
-    RANDOM_TOKEN,
-)
 LEXICON = NOUNS
 
 
@@ -84,14 +57,11 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
         ("A2", len(body) + 1, len(clean)),
     )
     other = list(words)
-    if corruption == RANDOM_TOKEN.key:
-        corrupt = random_token(clean, [spans[a], spans[a + 1]], rng=rng)
+    if corruption == "successor-swap":
+        other[a + 1], other[d] = other[d], other[a + 1]
     else:
-        if corruption == "successor-swap":
-            other[a + 1], other[d] = other[d], other[a + 1]
-        else:
-            other[a] = new
-        corrupt = f"{_fill(template, other)[0]} {words[a]}"
+        other[a] = new
+    corrupt = f"{_fill(template, other)[0]} {words[a]}"
     return PromptPair(
         clean,
         corrupt,
@@ -103,17 +73,5 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     )
 
 
-sample = Sampler("induction", _pair, TEMPLATES, CORRUPTIONS)
+INDUCTION = language_task("induction", _pair)
 """Draw `n` prompts; all nouns of a prompt differ except the repeated one."""
-
-
-INDUCTION = Task(
-    key="induction",
-    title="Induction on random nouns",
-    sample=sample,
-    templates=tuple(template.id for template in TEMPLATES),
-    corruptions=CORRUPTIONS,
-    pocket=True,
-    source="Olsson et al. 2022, arXiv 2209.11895; lists made for this project",
-    licence="Apache-2.0",
-)

@@ -6,31 +6,10 @@ GPT-2 small"). The gender of a name is the majority usage in US counts. Roles: N
 
 import numpy as np
 
-from circuitvar.tasks.language.corruptions import RANDOM_TOKEN, random_token
-from circuitvar.tasks.language.templates import Sampler, Template, families, half, pick, render
+from circuitvar.tasks.language.templates import Template, filled, half, language_task, pick
 from circuitvar.tasks.language.words import FEMALE_NAMES, MALE_NAMES, NAMES, PLACES
-from circuitvar.tasks.types import Corruption, PromptPair, Task
+from circuitvar.tasks.types import PromptPair
 
-TEMPLATES = families(
-    "pronoun",
-    "{NAME} is a really great friend, isn't",
-    "{NAME} went home early from the {place} because",
-    "{NAME} was tired, so",
-    "At the {place}, {NAME} said that",
-    "Everyone at the {place} likes {NAME} because",
-    "When {NAME} was young,",
-    "My neighbor {NAME} told me that",
-    "{NAME} lost the letter that",
-    "If {NAME} wins the game,",
-    "After {NAME} left the {place},",
-    "Before {NAME} could speak,",
-    "People trust {NAME}, since",
-)
-CORRUPTIONS = (
-    Corruption("gender-swap", "A name of the other gender: flips the answer, keeps the wording."),
-    Corruption("random-name", "Any other name: removes identity; gender changes half the time."),
-    RANDOM_TOKEN,
-)
 LEXICON = (*NAMES, *PLACES, "he", "she")
 
 
@@ -41,35 +20,12 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
         same, other, right, wrong, gender = other, same, wrong, right, "female"
     name, third = pick(rng, same, 2)
     place = pick(rng, half(PLACES, pool))[0]
-    clean, roles = render(template.text, {"NAME": name, "place": place})
     swapped = pick(rng, other)[0]
-    if corruption == RANDOM_TOKEN.key:
-        corrupt = random_token(clean, [(low, high) for _, low, high in roles], rng=rng)
-    else:
-        swap = corruption == "gender-swap" or rng.integers(2)
-        corrupt, _ = render(template.text, {"NAME": swapped if swap else third, "place": place})
-    return PromptPair(
-        clean,
-        corrupt,
-        answers=(right,),
-        wrong_answers=(wrong,),
-        template=template.id,
-        roles=roles,
-        attributes=(("name", name), ("gender", gender), ("place", place)),
-    )
+    swap = corruption == "gender-swap" or rng.integers(2)
+    slots, instead = {"NAME": name, "place": place}, {"NAME": swapped if swap else third}
+    labels = {"name": name, "gender": gender, "place": place}
+    return filled(template, slots, instead, (right,), (wrong,), **labels)
 
 
-sample = Sampler("pronoun", _pair, TEMPLATES, CORRUPTIONS)
+PRONOUN = language_task("pronoun", _pair)
 """Draw `n` prompts, each gender with probability one half."""
-
-
-PRONOUN = Task(
-    key="pronoun",
-    title="Gendered pronoun",
-    sample=sample,
-    templates=tuple(template.id for template in TEMPLATES),
-    corruptions=CORRUPTIONS,
-    pocket=True,
-    source="after Mathwin et al. 2023; sentences written for this project",
-    licence="Apache-2.0; names: US Social Security Administration, public domain",
-)

@@ -6,13 +6,18 @@ travels with the prompt. Families are drawn in balanced random order, slot value
 
 import copy
 import re
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
 
 import numpy as np
 
+from circuitvar.tasks.language.corruptions import RANDOM_TOKEN, random_token
 from circuitvar.tasks.lookup import near
-from circuitvar.tasks.types import Corruption, PromptPair
+from circuitvar.tasks.types import Corruption, PromptPair, Task
 
 Span = tuple[str, int, int]
 _SLOT = re.compile(r"\{([^}]+)\}")
@@ -54,6 +59,21 @@ def render(text: str, values: Mapping[str, str]) -> tuple[str, tuple[Span, ...]]
     return "".join((*out, text[done:])), tuple(spans)
 
 
+def filled(
+    template: Template,
+    slots: Mapping[str, str],
+    change: Mapping[str, str],
+    answers: tuple[str, ...],
+    wrong_answers: tuple[str, ...],
+    **attributes: str,
+) -> PromptPair:
+    """The template filled with `slots`, and its twin, with `change` in their place."""
+    clean, roles = render(template.text, slots)
+    corrupt, _ = render(template.text, {**slots, **change})
+    labels = tuple(attributes.items())
+    return PromptPair(clean, corrupt, answers, wrong_answers, template.id, roles, labels)
+
+
 def next_word(text: str, end: int) -> tuple[int, int]:
     """Span of the word or punctuation mark that follows character `end`."""
     match = _WORD.match(text, end)
@@ -88,6 +108,8 @@ class Sampler:
     all_templates: Sequence[Template]
     corruptions: Sequence[Corruption]
     pools: Sequence[str] = ("all", "a", "b")
+    random_roles: Sequence[str] | None = None
+    """What `random-token` rewrites; None stands for every role."""
 
     def __call__(
         self,
@@ -128,7 +150,43 @@ class Sampler:
                 # changes the corrupted twins and never the clean prompts.
                 before = copy.deepcopy(rng)
                 pair = self.make(by_id[wanted[i]], keys[0], pool, rng)
-                pairs.append(
-                    pair if key == keys[0] else self.make(by_id[wanted[i]], key, pool, before)
-                )
+                if key == RANDOM_TOKEN.key:
+                    pair = self._with_random_tokens(pair, copy.deepcopy(rng))
+                elif key != keys[0]:
+                    pair = self.make(by_id[wanted[i]], key, pool, before)
+                pairs.append(pair)
         return tuple(pairs)
+
+    def _with_random_tokens(self, pair: PromptPair, rng: np.random.Generator) -> PromptPair:
+        wanted = self.random_roles
+        spans = [span for role, *span in pair.roles if wanted is None or role in wanted]
+        return replace(pair, corrupt=random_token(pair.clean, spans, rng=rng))
+
+    def as_task(self, title: str, *, source: str, **fields: Any) -> Task:
+        """The task that draws with this; `fields` are those of `Task` that it does not know."""
+        return Task(
+            key=self.task,
+            title=title,
+            sample=self,
+            templates=tuple(template.id for template in self.all_templates),
+            corruptions=tuple(self.corruptions),
+            pools=tuple(self.pools),
+            source=source,
+            **{"licence": "Apache-2.0", **fields},
+        )
+
+
+@cache
+def task_records() -> dict[str, dict[str, Any]]:
+    """What `tasks.toml` says, by key of the task."""
+    return tomllib.loads(files(__package__).joinpath("tasks.toml").read_text(encoding="utf-8"))
+
+
+def language_task(key: str, make: MakePair, texts: Sequence[str] = ()) -> Task:
+    """The task that `tasks.toml` describes under this key; `texts`: templates made in code."""
+    record = dict(task_records()[key])
+    templates = families(record.pop("prefix"), *record.pop("templates", texts))
+    named = (Corruption(name, why) for name, why in record.pop("corruptions").items())
+    random_roles = record.pop("random_token", None)
+    corruptions = (*named, RANDOM_TOKEN)
+    return Sampler(key, make, templates, corruptions, random_roles=random_roles).as_task(**record)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from circuitvar.tasks.language import SUFFIXES
+from circuitvar.tasks.language import SUFFIXES, years_after
 from circuitvar.tasks.own.tables import Table, id_list_cell, text_cell, text_list_cell
 from circuitvar.tasks.types import PromptPair
 
@@ -88,8 +88,7 @@ def _greater_than(table: Table, row: int, corruption: str) -> PromptPair:
     return PromptPair(
         clean,
         text_cell(table, row, corruption),
-        tuple(suffix for suffix in SUFFIXES if suffix > text),
-        tuple(suffix for suffix in SUFFIXES if suffix <= text),
+        *years_after(text),
         _template(table, row),
     )
 

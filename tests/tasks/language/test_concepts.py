@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from circuitvar.tasks.language.concepts import concept_columns
-from circuitvar.tasks.language.ioi import sample
+from circuitvar.tasks.language.ioi import IOI
 from circuitvar.tasks.pocket.tokenizer import build_tokenizer
 from circuitvar.tasks.tokens.batching import TokenRow, pack
 from circuitvar.tasks.tokens.tokens import tokenize
@@ -55,7 +55,7 @@ def test_induction_match_marks_the_second_copy_of_a_pair():
 
 def test_no_constant_or_repeated_columns_on_real_prompts():
     tokenizer = build_tokenizer()
-    batch = tokenize(sample(60, rng=np.random.default_rng(0)), tokenizer).batch
+    batch = tokenize(IOI.sample(60, rng=np.random.default_rng(0)), tokenizer).batch
     table = concept_columns(batch, lambda token: tokenizer.decode([token]))
     assert np.ptp(table.values, axis=0).min() > 0
     assert len(np.unique(table.values.T, axis=0)) == len(table.names)
