@@ -13,7 +13,7 @@ from circuitvar.tasks.language.induction import INDUCTION
 from circuitvar.tasks.language.ioi import IOI
 from circuitvar.tasks.language.pronoun import PRONOUN
 from circuitvar.tasks.language.templates import (
-    Sampler, Template, check_choice, families, half, pick, render,
+    Sampler, Template, check_choice, families, filled, half, pick, render,
 )
 from circuitvar.tasks.language.texts import pocket_texts
 from circuitvar.tasks.language.words import NOUNS
@@ -21,7 +21,7 @@ from circuitvar.tasks.language.words import NOUNS
 __all__ = [
     "ADDITION", "AGREEMENT", "CAPITAL", "COLOURED_OBJECTS", "ConceptTable", "DOCSTRING",
     "GREATER_THAN", "INDUCTION", "IOI", "MULTIPLE_CHOICE", "NOUNS", "PRONOUN", "SUBTRACTION",
-    "SUFFIXES", "Sampler", "Template", "check_choice", "embedding_noise", "families", "half",
-    "input_rows", "noise_positions", "pick", "pocket_texts", "render", "truth_table", "with_noise",
-    "years_after",
+    "SUFFIXES", "Sampler", "Template", "check_choice", "embedding_noise", "families", "filled",
+    "half", "input_rows", "noise_positions", "pick", "pocket_texts", "render", "truth_table",
+    "with_noise", "years_after",
 ]

@@ -86,10 +86,7 @@ def _greater_than(table: Table, row: int, corruption: str) -> PromptPair:
         problem = f"the prompt does not end after a year that began with {century}{text}"
         raise table.bad(row, "label", f"{problem}, so {label!r} is no start year of it")
     return PromptPair(
-        clean,
-        text_cell(table, row, corruption),
-        *years_after(text),
-        _template(table, row),
+        clean, text_cell(table, row, corruption), *years_after(text), _template(table, row)
     )
 
 

@@ -9,22 +9,21 @@ into a part of the stream that no logit reads.
 
 import numpy as np
 
-from circuitvar.tasks.language import Sampler, Template, half, pick, render
-from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer, blocks
-from circuitvar.tasks.types import Corruption, PromptPair, Task
-
-PAIRS = (
-    ("big", "small"),
-    ("hot", "cold"),
-    ("wet", "dry"),
-    ("old", "young"),
-    ("fast", "slow"),
-    ("loud", "quiet"),
-    ("rich", "poor"),
-    ("hard", "soft"),
+from circuitvar.tasks.language import Sampler, Template, filled, half, pick
+from circuitvar.tasks.planted.types import (
+    SPECIAL,
+    Planted,
+    Weights,
+    blank_layer,
+    blocks,
+    planted_task,
 )
-WORDS = tuple(word for pair in PAIRS for word in pair)
-OPPOSITE = {**dict(PAIRS), **{b: a for a, b in PAIRS}}
+from circuitvar.tasks.types import Corruption, PromptPair
+
+PAIRS = ("big small", "hot cold", "wet dry", "old young")
+PAIRS += ("fast slow", "loud quiet", "rich poor", "hard soft")
+WORDS = tuple(word for pair in PAIRS for word in pair.split())
+OPPOSITE = {word: WORDS[i ^ 1] for i, word in enumerate(WORDS)}
 GATES = ("copy", "opposite")
 FILLERS = tuple(f"x{i}" for i in range(8))
 VOCABULARY = (*SPECIAL, *WORDS, *GATES, *FILLERS, "=")
@@ -89,29 +88,16 @@ def _asked_for(gate: str, signal: str) -> str:
 
 def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generator) -> PromptPair:
     gate = template.id.split("-")[1]
-    pairs = half(tuple(" ".join(pair) for pair in PAIRS), pool)
-    signal, other = (pair.split()[rng.integers(2)] for pair in pick(rng, pairs, 2))
+    signal, other = (pair.split()[rng.integers(2)] for pair in pick(rng, half(PAIRS, pool), 2))
     fill = {f"x{i}": word for i, word in enumerate(pick(rng, FILLERS, 3))}
     clean = {"MARKER": gate, "SIGNAL": signal, **fill}
     other_gate = GATES[1 - GATES.index(gate)]
     if corruption == "signal":
-        twin, wrong = {**clean, "SIGNAL": other}, _asked_for(gate, other)
+        twin, wrong = {"SIGNAL": other}, _asked_for(gate, other)
     else:
-        twin, wrong = {**clean, "MARKER": other_gate}, _asked_for(other_gate, signal)
-    text, roles = render(template.text, clean)
-    return PromptPair(
-        clean=text,
-        corrupt=render(template.text, twin)[0],
-        answers=(f" {_asked_for(gate, signal)}",),
-        wrong_answers=(f" {wrong}",),
-        template=template.id,
-        roles=roles,
-        attributes=(("gate", gate), ("corruption", corruption)),
-    )
-
-
-sample = Sampler("planted-gated", _pair, TEMPLATES, CORRUPTIONS)
-"""Draw prompts that ask for a word or for its opposite."""
+        twin, wrong = {"MARKER": other_gate}, _asked_for(other_gate, signal)
+    right = (f" {_asked_for(gate, signal)}",)
+    return filled(template, clean, twin, right, (f" {wrong}",), gate=gate, corruption=corruption)
 
 
 def true_effects(gate: str, corruption: str) -> dict[str, float]:
@@ -133,21 +119,11 @@ def effects(pair: PromptPair) -> dict[str, float]:
     return true_effects(labels["gate"], labels["corruption"])
 
 
-TASK = Task(
-    key="planted-gated",
-    title="Planted: gated by the template",
-    sample=sample,
-    templates=tuple(template.id for template in TEMPLATES),
-    corruptions=CORRUPTIONS,
-    source="made for this suite",
-    licence="Apache-2.0",
-    known_edges=frozenset(edge for gate in GATES for edge in true_effects(gate, "signal")),
+SAMPLER = Sampler("planted-gated", _pair, TEMPLATES, CORRUPTIONS)
+"""Draw prompts that ask for a word or for its opposite."""
+TASK = planted_task(
+    SAMPLER,
+    "gated by the template",
+    [edge for gate in GATES for edge in true_effects(gate, "signal")],
 )
-GATED = Planted(
-    key="gated",
-    title="Circuit gated by the template",
-    task=TASK,
-    vocabulary=VOCABULARY,
-    weights=_weights,
-    effects=effects,
-)
+GATED = Planted("gated", "Circuit gated by the template", TASK, VOCABULARY, _weights, effects)

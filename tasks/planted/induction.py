@@ -11,9 +11,16 @@ from string import ascii_lowercase
 
 import numpy as np
 
-from circuitvar.tasks.language import Sampler, Template, half, pick, render
-from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer, blocks
-from circuitvar.tasks.types import Corruption, PromptPair, Task
+from circuitvar.tasks.language import Sampler, Template, filled, half, pick
+from circuitvar.tasks.planted.types import (
+    SPECIAL,
+    Planted,
+    Weights,
+    blank_layer,
+    blocks,
+    planted_task,
+)
+from circuitvar.tasks.types import Corruption, PromptPair
 
 LETTERS = tuple(ascii_lowercase)
 FILLERS = tuple(f"x{i}" for i in range(8))
@@ -98,20 +105,7 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     clean = {"A": a, "B": b, "A2": a, **fill}
     twin = {"A": other_a, "B": other_b, "A2": other_a}
     changed = {slot: twin[slot] for slot in CHANGED[corruption]}
-    text, roles = render(template.text, clean)
-    return PromptPair(
-        clean=text,
-        corrupt=render(template.text, {**clean, **changed})[0],
-        answers=(f" {b}",),
-        wrong_answers=(f" {other_b}",),
-        template=template.id,
-        roles=roles,
-        attributes=(("corruption", corruption),),
-    )
-
-
-sample = Sampler("planted-induction", _pair, TEMPLATES, CORRUPTIONS)
-"""Draw prompts in which a pair of letters starts again: `... a b ... a`, answer `b`."""
+    return filled(template, clean, changed, (f" {b}",), (f" {other_b}",), corruption=corruption)
 
 
 def effects(pair: PromptPair) -> dict[str, float]:
@@ -119,21 +113,9 @@ def effects(pair: PromptPair) -> dict[str, float]:
     return EFFECTS[dict(pair.attributes)["corruption"]]
 
 
-TASK = Task(
-    key="planted-induction",
-    title="Planted: induction",
-    sample=sample,
-    templates=tuple(template.id for template in TEMPLATES),
-    corruptions=CORRUPTIONS,
-    source="made for this suite",
-    licence="Apache-2.0",
-    known_edges=frozenset(EFFECTS["other-pair"]),
-)
+SAMPLER = Sampler("planted-induction", _pair, TEMPLATES, CORRUPTIONS)
+"""Draw prompts in which a pair of letters starts again: `... a b ... a`, answer `b`."""
+TASK = planted_task(SAMPLER, "induction", EFFECTS["other-pair"])
 INDUCTION = Planted(
-    key="induction",
-    title="Attention-only induction circuit",
-    task=TASK,
-    vocabulary=VOCABULARY,
-    weights=_weights,
-    effects=effects,
+    "induction", "Attention-only induction circuit", TASK, VOCABULARY, _weights, effects
 )

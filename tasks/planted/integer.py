@@ -12,8 +12,8 @@ and logit_diff is the second number minus the first of x + a0 + m0 + a1 + m1.
 import numpy as np
 
 from circuitvar.tasks.language import Sampler, Template, half, pick, render
-from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer
-from circuitvar.tasks.types import Corruption, PromptPair, Task
+from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer, planted_task
+from circuitvar.tasks.types import Corruption, PromptPair
 
 WORDS = {"one": (4, 1), "two": (3, -2), "three": (5, 3), "four": (2, 0), "five": (6, 5)}
 WORDS |= {"six": (1, -3), "none": (0, 0)}
@@ -59,10 +59,6 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     return PromptPair(clean, corrupt, (" yes",), (" no",), template.id, roles, labels)
 
 
-sample = Sampler("planted-integer", _pair, TEMPLATES, CORRUPTIONS)
-"""Draw one-word prompts."""
-
-
 def effects(pair: PromptPair) -> dict[str, float]:
     """Change of each source times what its destination adds to the logit difference.
 
@@ -87,22 +83,17 @@ def effects(pair: PromptPair) -> dict[str, float]:
     return {edge: value for edge, value in values.items() if value}
 
 
-TASK = Task(
-    key="planted-integer",
-    title="Planted: hand-computable linear model",
-    sample=sample,
-    templates=tuple(template.id for template in TEMPLATES),
-    corruptions=CORRUPTIONS,
-    source="made for this suite",
-    licence="Apache-2.0",
-    known_edges=frozenset(effects(PromptPair("one", "none", (" yes",), (" no",)))),
+SAMPLER = Sampler("planted-integer", _pair, TEMPLATES, CORRUPTIONS)
+"""Draw one-word prompts."""
+TASK = planted_task(
+    SAMPLER, "hand-computable linear model", effects(PromptPair("one", "none", (" yes",), (" no",)))
 )
 INTEGER = Planted(
-    key="integer",
-    title="Hand-computable linear model with integer weights",
-    task=TASK,
-    vocabulary=VOCABULARY,
-    weights=_weights,
-    effects=effects,
+    "integer",
+    "Hand-computable linear model with integer weights",
+    TASK,
+    VOCABULARY,
+    _weights,
+    effects,
     linear=True,
 )

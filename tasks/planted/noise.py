@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Float
 
 from circuitvar.tasks.language import Sampler, Template, half, render
-from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer
-from circuitvar.tasks.types import Corruption, PromptPair, Task
+from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer, planted_task
+from circuitvar.tasks.types import Corruption, PromptPair
 
 SEED = 20_260_301
 """Of the normal draws behind topics and words; the values are part of the model."""
@@ -110,10 +110,6 @@ def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generat
     return PromptPair(text, "_ _ _", (" yes",), (" no",), template.id, roles)
 
 
-sample = Sampler("planted-noise", _pair, TEMPLATES, CORRUPTIONS)
-"""Draw prompts: templates balanced, words independent and with replacement."""
-
-
 def draw_effects(n: int, *, rng: np.random.Generator) -> Float[np.ndarray, "example channel"]:
     """Effects of the sixteen channels on n prompts of a random topic and two random words.
 
@@ -135,22 +131,19 @@ def effects(pair: PromptPair) -> dict[str, float]:
     }
 
 
-TASK = Task(
-    key="planted-noise",
-    title="Planted: linear with known variance components",
-    sample=sample,
-    templates=tuple(template.id for template in TEMPLATES),
-    corruptions=CORRUPTIONS,
-    source="made for this suite",
-    licence="Apache-2.0",
-    known_edges=frozenset(edge for channel in CHANNELS for edge in channel.edges),
+SAMPLER = Sampler("planted-noise", _pair, TEMPLATES, CORRUPTIONS)
+"""Draw prompts: templates balanced, words independent and with replacement."""
+TASK = planted_task(
+    SAMPLER,
+    "linear with known variance components",
+    [edge for channel in CHANNELS for edge in channel.edges],
 )
 NOISE = Planted(
-    key="noise",
-    title="Linear model with known variance components",
-    task=TASK,
-    vocabulary=VOCABULARY,
-    weights=_weights,
-    effects=effects,
+    "noise",
+    "Linear model with known variance components",
+    TASK,
+    VOCABULARY,
+    _weights,
+    effects,
     linear=True,
 )

@@ -15,9 +15,16 @@ are 0 on both routes, because the read-out is saturated.
 
 import numpy as np
 
-from circuitvar.tasks.language import Sampler, Template, families, render
-from circuitvar.tasks.planted.types import SPECIAL, Planted, Weights, blank_layer, blocks
-from circuitvar.tasks.types import Corruption, PromptPair, Task
+from circuitvar.tasks.language import Sampler, Template, families, filled
+from circuitvar.tasks.planted.types import (
+    SPECIAL,
+    Planted,
+    Weights,
+    blank_layer,
+    blocks,
+    planted_task,
+)
+from circuitvar.tasks.types import Corruption, PromptPair
 
 LEVELS = tuple(range(90, 101))
 """Strengths in percent."""
@@ -81,14 +88,9 @@ def _weights() -> Weights:
 
 def _pair(template: Template, corruption: str, pool: str, rng: np.random.Generator) -> PromptPair:
     r1, r2 = rng.integers(LEVELS[0], LEVELS[-1] + 1, size=2)
-    text, roles = render(template.text, {"LEFT": f"left{r1}", "RIGHT": f"right{r2}"})
-    corrupt, _ = render(template.text, {"LEFT": "left0", "RIGHT": "right0"})
-    labels = (("r1", f"{r1 / 100:.2f}"), ("r2", f"{r2 / 100:.2f}"))
-    return PromptPair(text, corrupt, (" yes",), (" no",), template.id, roles, labels)
-
-
-sample = Sampler("planted-two-route", _pair, TEMPLATES, CORRUPTIONS, pools=("all",))
-"""Draw prompts with a left and a right word of independent strengths."""
+    slots, none = {"LEFT": f"left{r1}", "RIGHT": f"right{r2}"}, {"LEFT": "left0", "RIGHT": "right0"}
+    labels = {"r1": f"{r1 / 100:.2f}", "r2": f"{r2 / 100:.2f}"}
+    return filled(template, slots, none, (" yes",), (" no",), **labels)
 
 
 def effects(pair: PromptPair) -> dict[str, float]:
@@ -113,22 +115,7 @@ def phi_of_top_four(n_edges: int) -> float:
     return 1 - (6 * 0.25 / n_edges) / (share * (1 - share))
 
 
-TASK = Task(
-    key="planted-two-route",
-    title="Planted: two redundant routes",
-    sample=sample,
-    templates=tuple(template.id for template in TEMPLATES),
-    corruptions=CORRUPTIONS,
-    pools=("all",),
-    source="made for this suite",
-    licence="Apache-2.0",
-    known_edges=frozenset((*ROUTES[0], *ROUTES[1], SHARED)),
-)
-TWO_ROUTE = Planted(
-    key="two-route",
-    title="Two redundant routes",
-    task=TASK,
-    vocabulary=VOCABULARY,
-    weights=_weights,
-    effects=effects,
-)
+SAMPLER = Sampler("planted-two-route", _pair, TEMPLATES, CORRUPTIONS, pools=("all",))
+"""Draw prompts with a left and a right word of independent strengths."""
+TASK = planted_task(SAMPLER, "two redundant routes", (*ROUTES[0], *ROUTES[1], SHARED))
+TWO_ROUTE = Planted("two-route", "Two redundant routes", TASK, VOCABULARY, _weights, effects)

@@ -4,12 +4,14 @@ Weights are per head and unscaled (attention scores are q.k), so that they can b
 circuit they implement; `gpt2` turns them into a Hugging Face model. There are no norms.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from jaxtyping import Float
 
+from circuitvar.tasks.language import Sampler
 from circuitvar.tasks.types import PromptPair, Task
 
 SPECIAL = ("<pad>", "<unk>", "<bos>")
@@ -62,20 +64,20 @@ class Planted:
     """True when logits are linear in the embeddings, so that gradient methods are exact."""
 
 
+def planted_task(sampler: Sampler, title: str, known_edges: Collection[str]) -> Task:
+    """The task of a planted model, drawn with `sampler`."""
+    return sampler.as_task(
+        f"Planted: {title}", source="made for this suite", known_edges=frozenset(known_edges)
+    )
+
+
 def blank_layer(n_heads: int, d_model: int, hidden: int = 0) -> LayerWeights:
     """A layer that does nothing, for a builder to write into; d_head = d_model / n_heads."""
     d_head = d_model // n_heads
-    reads = [np.zeros((n_heads, d_model, d_head)) for _ in range(3)]
-    return LayerWeights(
-        q=reads[0],
-        k=reads[1],
-        v=reads[2],
-        o=np.zeros((n_heads, d_head, d_model)),
-        q_bias=np.zeros((n_heads, d_head)),
-        mlp_in=np.zeros((d_model, hidden)),
-        mlp_bias=np.zeros(hidden),
-        mlp_out=np.zeros((hidden, d_model)),
-    )
+    q, k, v = (np.zeros((n_heads, d_model, d_head)) for _ in range(3))
+    o, q_bias = np.zeros((n_heads, d_head, d_model)), np.zeros((n_heads, d_head))
+    mlp_in, mlp_out = np.zeros((d_model, hidden)), np.zeros((hidden, d_model))
+    return LayerWeights(q, k, v, o, q_bias, mlp_in, np.zeros(hidden), mlp_out)
 
 
 def blocks(**widths: int) -> tuple[dict[str, slice], int]:
@@ -84,8 +86,5 @@ def blocks(**widths: int) -> tuple[dict[str, slice], int]:
     >>> blocks(token=3, output=2)
     ({'token': slice(0, 3, None), 'output': slice(3, 5, None)}, 5)
     """
-    parts, start = {}, 0
-    for name, width in widths.items():
-        parts[name] = slice(start, start + width)
-        start += width
-    return parts, start
+    ends = list(accumulate(widths.values(), initial=0))
+    return dict(zip(widths, map(slice, ends, ends[1:]), strict=True)), ends[-1]
