@@ -5,7 +5,7 @@ re-implemented from its definition in a file of its own. This file only runs cir
 """
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -24,14 +24,12 @@ from circuitvar.circuits.evaluate.sufficiency import (
     squared_error,
     sufficiency_test,
 )
+from circuitvar.circuits.graph import Graph
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.run import circuit_scores
 from circuitvar.circuits.types import Ablation, Circuit
 from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.types import Batch, Metric
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.graph import Graph
-    from circuitvar.circuits.model import Model
 
 RANDOM_WEIGHTS = "random-weights"
 """Null family whose draws are models with shuffled weights, not circuits."""
@@ -93,7 +91,7 @@ class CircuitTests:
 
 
 def run_circuit_tests(
-    model: "Model",
+    model: Model,
     circuit: Circuit,
     batch: Batch,
     *,
@@ -184,7 +182,7 @@ def _noted(test: HypothesisTest, compared_with: str) -> HypothesisTest:
 
 
 def _random_masks(
-    graph: "Graph",
+    graph: Graph,
     kept: Bool[np.ndarray, " edge"],
     draws: int,
     family: str,
@@ -200,7 +198,7 @@ def _random_masks(
 
 
 def _minimality_masks(
-    graph: "Graph",
+    graph: Graph,
     kept: Bool[np.ndarray, " edge"],
     draws: int,
     max_edges: int,

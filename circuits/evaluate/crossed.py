@@ -5,19 +5,16 @@ other prompt. The tail over crossed pairs says how badly (uit de Bos and Garriga
 """
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 
 from circuitvar.circuits.evaluate.evaluate import evaluate
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.types import Circuit
 from circuitvar.tasks.tokens import take
 from circuitvar.tasks.types import Batch
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +73,7 @@ def crossed_batch(
 
 
 def crossed_tail(
-    model: "Model",
+    model: Model,
     circuit: Circuit,
     batch: Batch,
     *,

@@ -6,7 +6,7 @@ and on live shares, because top-n can leave far fewer edges after dangling ones 
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,15 +15,13 @@ from jaxtyping import Float
 from circuitvar.circuits.evaluate.evaluate import evaluate_masks, summarize
 from circuitvar.circuits.find import MIB_FRACTIONS, top_fraction
 from circuitvar.circuits.graph import Graph
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.types import Ablation
 from circuitvar.tasks.types import Batch, Metric
 
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-
 
 def faithfulness_curve(
-    model: "Model",
+    model: Model,
     scores: Float[np.ndarray, " edge"],
     batch: Batch,
     *,

@@ -6,14 +6,14 @@ empty circuit, changed predictions, accuracy and KL. Ratios are formed afterward
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from circuitvar.circuits.model import logits_at, metric_at
+from circuitvar.circuits.model import Model, logits_at, metric_at
 from circuitvar.circuits.run import (
     Constants,
     check_ablation,
@@ -25,9 +25,6 @@ from circuitvar.circuits.run import (
 from circuitvar.circuits.types import Ablation, Circuit, Faithfulness
 from circuitvar.tasks.tokens import accuracy, chunks, flip, get_metric, kl
 from circuitvar.tasks.types import Batch, Metric
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
 
 UNEMBED_TOGETHER = 4
 """Circuits whose logits over the whole vocabulary are in memory at once."""
@@ -53,7 +50,7 @@ def miller_choices(ablation: str, *, complement: bool = False) -> dict[str, str]
 
 
 def evaluate(
-    model: "Model",
+    model: Model,
     circuit: Circuit,
     batch: Batch,
     *,
@@ -76,7 +73,7 @@ def evaluate(
 
 @torch.no_grad()
 def evaluate_masks(
-    model: "Model",
+    model: Model,
     masks: Bool[np.ndarray, "circuit edge"],
     batch: Batch,
     *,
@@ -146,7 +143,7 @@ def _wide(logits: Tensor) -> Tensor:
     return logits if logits.dtype == torch.float64 else logits.float()
 
 
-def _all_logits(model: "Model", streams: Sequence[Tensor]) -> Iterator[Tensor]:
+def _all_logits(model: Model, streams: Sequence[Tensor]) -> Iterator[Tensor]:
     """Logits of one stream after another; the unembedding is read once for a few of them."""
     for start in range(0, len(streams), UNEMBED_TOGETHER):
         some = streams[start : start + UNEMBED_TOGETHER]
@@ -188,7 +185,7 @@ def complement(circuit: Circuit) -> Circuit:
 
 
 def completeness(
-    model: "Model",
+    model: Model,
     circuit: Circuit,
     batch: Batch,
     *,
@@ -240,7 +237,7 @@ def summarize(faithfulness: Faithfulness) -> Mapping[str, float]:
 
 
 def evaluate_circuits(
-    model: "Model",
+    model: Model,
     circuits: Sequence[Circuit],
     batch: Batch,
     *,

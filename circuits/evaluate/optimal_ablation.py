@@ -4,25 +4,20 @@ Li and Janson 2024 (arXiv 2409.09951): mean or zero values can take the model of
 and be blamed on the component; the best constant removes exactly the information.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 
 from circuitvar.circuits.evaluate.evaluate import evaluate
 from circuitvar.circuits.gradients import frozen
-from circuitvar.circuits.model import logits_at
+from circuitvar.circuits.model import Model, logits_at
 from circuitvar.circuits.run import Constants, mean_constants, prepare, soft_final_stream
 from circuitvar.circuits.types import Circuit, Faithfulness
 from circuitvar.tasks.tokens import kl, take
 from circuitvar.tasks.types import Batch, Metric
 
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-
 
 def optimal_constants(
-    model: "Model",
+    model: Model,
     circuit: Circuit,
     batch: Batch,
     *,
@@ -65,7 +60,7 @@ def _packed(values: list[torch.Tensor], like: Constants) -> Constants:
 
 
 def evaluate_optimal(
-    model: "Model",
+    model: Model,
     circuit: Circuit,
     fit_on: Batch,
     batch: Batch,

@@ -6,22 +6,18 @@ depends on: destinations from last to first, and within one, sources from last t
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Bool
 
 from circuitvar.circuits.find.select import circuit_from_mask
-from circuitvar.circuits.model import logits_at
+from circuitvar.circuits.model import Model, logits_at
 from circuitvar.circuits.prune import reads_of
 from circuitvar.circuits.run import needed_sources, prepare, streams_of
 from circuitvar.circuits.types import Circuit
 from circuitvar.tasks.tokens import kl
 from circuitvar.tasks.types import Batch, Metric
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
 
 SWEEPS = 10
 """Thresholds tried at most to come close to the size asked for."""
@@ -30,7 +26,7 @@ TOLERANCE = 0.05
 
 
 @torch.no_grad()
-def acdc_mask(model: "Model", batch: Batch, threshold: float) -> Bool[np.ndarray, " edge"]:
+def acdc_mask(model: Model, batch: Batch, threshold: float) -> Bool[np.ndarray, " edge"]:
     """Edges that ACDC keeps at one threshold on the rise of mean KL, in nats; not pruned.
 
     An edge into a node that no longer reaches the logits is removed without a run: it cannot
@@ -71,7 +67,7 @@ def acdc_mask(model: "Model", batch: Batch, threshold: float) -> Bool[np.ndarray
     return kept
 
 
-def find_acdc(model: "Model", batch: Batch, *, metric: Metric, size: int, seed: int) -> Circuit:
+def find_acdc(model: Model, batch: Batch, *, metric: Metric, size: int, seed: int) -> Circuit:
     """ACDC at the threshold whose circuit is closest to `size` edges.
 
     The threshold is found by bisection on a log scale, so the size is met only approximately;

@@ -6,7 +6,6 @@ expected share of edges at a target which shrinks during warm-up. Another seed, 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,14 +14,11 @@ from torch import Tensor
 
 from circuitvar.circuits.find.select import circuit_from_mask, top_n_masks
 from circuitvar.circuits.gradients import frozen
-from circuitvar.circuits.model import logits_at
+from circuitvar.circuits.model import Model, logits_at
 from circuitvar.circuits.run import prepare, soft_final_stream
 from circuitvar.circuits.types import Circuit
 from circuitvar.tasks.tokens import kl, take
 from circuitvar.tasks.types import Batch, Metric
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
 
 LOW, HIGH, TEMPERATURE = -0.1, 1.1, 2 / 3
 """Stretch and temperature of the hard-concrete distribution, as published."""
@@ -57,12 +53,7 @@ def open_probability(log_alpha: Float[Tensor, " edge"]) -> Float[Tensor, " edge"
 
 
 def train_gates(
-    model: "Model",
-    batch: Batch,
-    *,
-    size: int,
-    seed: int,
-    options: PruningOptions = PruningOptions(),
+    model: Model, batch: Batch, *, size: int, seed: int, options: PruningOptions = PruningOptions()
 ) -> Float[np.ndarray, " edge"]:
     """log alpha of every edge after training; higher = kept more surely."""
     rng = np.random.default_rng(seed)
@@ -97,7 +88,7 @@ def train_gates(
 
 
 def find_by_edge_pruning(
-    model: "Model", batch: Batch, *, metric: Metric, size: int, seed: int
+    model: Model, batch: Batch, *, metric: Metric, size: int, seed: int
 ) -> Circuit:
     """The `size` edges with the highest gates, minus dangling ones.
 

@@ -5,29 +5,24 @@ the all-ablated run (w = 0) to the full model (w = 1), by Gauss-Legendre quadrat
 integrated form of the mask gradient of auto-circuit (Miller et al. 2024, arXiv 2407.08734).
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from circuitvar.circuits.find.select import circuit_from_mask, top_n_masks
 from circuitvar.circuits.gradients import frozen
-from circuitvar.circuits.model import logits_at, metric_at
+from circuitvar.circuits.model import Model, logits_at, metric_at
 from circuitvar.circuits.run import prepare, soft_final_stream
 from circuitvar.circuits.types import Circuit
 from circuitvar.tasks.tokens import chunks
 from circuitvar.tasks.types import Batch, Metric
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
 
 STEPS = 5
 EXAMPLES_AT_ONCE = 32
 
 
 def mask_gradient_scores(
-    model: "Model", batch: Batch, *, metric: Metric, steps: int = STEPS
+    model: Model, batch: Batch, *, metric: Metric, steps: int = STEPS
 ) -> Float[np.ndarray, " edge"]:
     """Mean over examples of the integral of d metric / d w, with the sign of damage.
 
@@ -55,7 +50,7 @@ def mask_gradient_scores(
 
 
 def find_by_mask_gradient(
-    model: "Model", batch: Batch, *, metric: Metric, size: int, seed: int
+    model: Model, batch: Batch, *, metric: Metric, size: int, seed: int
 ) -> Circuit:
     """The `size` edges with the largest |mask gradient|, minus dangling ones; no randomness.
 

@@ -1,9 +1,9 @@
 """From a circuit's name to a folder with everything its evaluation has to say."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from numpy.random import Generator
 
 from circuitvar.audit.streams import stream
 from circuitvar.circuits.drawing import draw_circuit
@@ -31,9 +31,6 @@ from circuitvar.reports.figures import save_figure
 from circuitvar.reports.named import NamedCircuit, discovery_and_heldout
 from circuitvar.reports.options import CircuitChoice, EvaluateOptions, ModelChoice
 from circuitvar.tasks.types import Batch, Metric
-
-if TYPE_CHECKING:
-    from numpy.random import Generator
 
 
 def run_evaluate(
@@ -100,7 +97,7 @@ def _both(
             model, circuit, heldout, **options_
         )
 
-    def with_constants(which: Circuit, rng: "Generator") -> Faithfulness:
+    def with_constants(which: Circuit, rng: Generator) -> Faithfulness:
         return evaluate_optimal(
             model, which, fit, heldout, metric=metric, rng=rng, steps=options.fit_steps
         )

@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,15 +10,13 @@ import torch
 from jaxtyping import Float
 
 from circuitvar.circuits.methods.patching import node_damage
+from circuitvar.circuits.model import Model
 from circuitvar.circuits.scores import chunk_size, data_digest, score_edges, write_tensors
+from circuitvar.circuits.types import Method, ScoreOptions
 from circuitvar.circuits.units import neuron_scores, node_scores
 from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.tokens import chunks, to_device
-
-if TYPE_CHECKING:
-    from circuitvar.circuits.model import Model
-    from circuitvar.circuits.types import Method, ScoreOptions
-    from circuitvar.tasks.types import Batch, Metric
+from circuitvar.tasks.types import Batch, Metric
 
 GRANULARITIES = ("edge", "node", "neuron")
 FORMAT = 1
@@ -40,7 +37,7 @@ class FinerScores:
     """sha256 of the tokens."""
 
 
-def check_granularity(granularity: str, method: "Method") -> None:
+def check_granularity(granularity: str, method: Method) -> None:
     """Raise unless the granularity exists and the method is defined for it."""
     if granularity not in GRANULARITIES:
         raise unknown("granularity", granularity, GRANULARITIES)
@@ -52,13 +49,13 @@ def check_granularity(granularity: str, method: "Method") -> None:
 
 
 def score_finer(
-    model: "Model",
-    batch: "Batch",
-    method: "Method",
+    model: Model,
+    batch: Batch,
+    method: Method,
     granularity: str,
     *,
-    metric: "Metric",
-    options: "ScoreOptions",
+    metric: Metric,
+    options: ScoreOptions,
     batch_size: int | None = None,
 ) -> FinerScores:
     """Score every node (by `exact-node` or as the sum of its edges) or every MLP hidden unit.
@@ -92,7 +89,7 @@ def score_finer(
     )
 
 
-def _names(model: "Model", granularity: str, columns: int) -> tuple[str, ...]:
+def _names(model: Model, granularity: str, columns: int) -> tuple[str, ...]:
     graph = model.graph
     if granularity == "node":
         return tuple(node.name for node in graph.sources)
