@@ -50,6 +50,27 @@ class ScoreOptions:
     corrupted prompts of the whole data set, so that scores do not depend on the batching."""
 
 
+@dataclass(frozen=True)
+class CircuitTestChoice:
+    """What a circuit is tested against, and at which levels; see `run_circuit_tests`."""
+
+    family: str = "connected"
+    """Null family of the random circuits, or `random-weights`: models with shuffled weights."""
+    reference: Literal["outside", "model"] = "outside"
+    """Where random knock-outs come from; Shi et al. 2024 (arXiv 2410.13032) name both."""
+    draws: int = 100
+    """Random circuits, or models."""
+    epsilon: float = 0.1
+    """Margin of equivalence around a win share of 1/2."""
+    quantile: float = 0.9
+    """Share of random circuits or edges to beat."""
+    alpha: float = 0.05
+    permutations: int = 1000
+    max_edges: int = 200
+    """Edges tested for minimality at most, drawn at random from larger circuits."""
+    ablation: Ablation = "patching"
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class EdgeScores(Shown):
     """Per-example edge scores: the central object of the suite.

@@ -5,7 +5,6 @@ re-implemented from its definition in a file of its own. This file only runs cir
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,9 +15,14 @@ from circuitvar.circuits.evaluate.equivalence import equivalence_test, tost
 from circuitvar.circuits.evaluate.hypothesis import HypothesisTest
 from circuitvar.circuits.evaluate.independence import independence_test
 from circuitvar.circuits.evaluate.minimality import minimality_test
-from circuitvar.circuits.evaluate.null_circuits import NULL_FAMILIES, null_circuits, random_path
+from circuitvar.circuits.evaluate.null_circuits import (
+    NULL_FAMILIES,
+    fits_outside,
+    null_circuits,
+    outside_circuits,
+    random_path,
+)
 from circuitvar.circuits.evaluate.null_model import random_weight_effects, relative_effects
-from circuitvar.circuits.evaluate.null_outside import fits_outside, outside_circuits
 from circuitvar.circuits.evaluate.sufficiency import (
     partial_necessity_test,
     squared_error,
@@ -27,13 +31,18 @@ from circuitvar.circuits.evaluate.sufficiency import (
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.run import circuit_scores
-from circuitvar.circuits.types import Ablation, Circuit
+from circuitvar.circuits.types import Circuit, CircuitTestChoice
 from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.types import Batch, Metric
 
 RANDOM_WEIGHTS = "random-weights"
 """Null family whose draws are models with shuffled weights, not circuits."""
 TEST_FAMILIES = (*NULL_FAMILIES, RANDOM_WEIGHTS)
+COLUMNS = (
+    *("name", "null", "statistic", "low", "high", "p", "rejected", "power"),
+    *("alternative", "n", "note", "reading"),
+)
+"""What the table of results says of a test."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,29 +61,13 @@ class CircuitTests:
     @property
     def frame(self) -> pd.DataFrame:
         """One row per test, minimality summarised by its smallest adjusted p."""
-        rows = [
-            {
-                "test": t.name,
-                "null": t.null,
-                "statistic": t.statistic,
-                "low": t.low,
-                "high": t.high,
-                "p": t.p,
-                "rejected": t.rejected,
-                "power": t.power,
-                "alternative": t.alternative,
-                "n": t.n,
-                "note": t.note,
-                "reading": t.reading,
-            }
-            for t in self.tests
-        ]
+        rows = [{column: getattr(test, column) for column in COLUMNS} for test in self.tests]
         edges = len(self.minimality)
         redundant = int(self.minimality["redundant"].to_numpy().sum())
         power = float(self.minimality["power"].to_numpy().min())
         rows.append(
             {
-                "test": "minimality",
+                "name": "minimality",
                 "null": "every edge matters more than most random added edges",
                 "statistic": redundant / edges,
                 "p": float(self.minimality["p_holm"].to_numpy().min()),
@@ -87,7 +80,7 @@ class CircuitTests:
                 f"{power:.2f} per edge against a true share of 0.5).",
             }
         )
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows).rename(columns={"name": "test"})
 
 
 def run_circuit_tests(
@@ -97,25 +90,15 @@ def run_circuit_tests(
     *,
     metric: Metric | str,
     rng: np.random.Generator,
-    ablation: Ablation = "patching",
-    family: str = "connected",
-    reference: Literal["outside", "model"] = "outside",
-    draws: int = 100,
-    epsilon: float = 0.1,
-    quantile: float = 0.9,
-    alpha: float = 0.05,
-    permutations: int = 1000,
-    max_edges: int = 200,
+    choice: CircuitTestChoice = CircuitTestChoice(),
 ) -> CircuitTests:
     """Run every test of one circuit on held-out prompts.
 
-    `draws` random circuits of the same size come from `family` (see `null_circuits`);
-    `random-weights` runs the circuit itself on `draws` models with shuffled weights instead.
-    Knock-outs are compared with those of random circuits from outside the circuit, or from the
-    whole `model` (`reference`; Shi et al. name both), which is also taken when the circuit has
-    more than half of all edges. Minimality tests at most `max_edges` edges,
-    drawn at random from larger circuits. Independent random streams are spawned per test, so
-    leaving one out changes no other.
+    The random circuits of `choice` have the size of the circuit (see `null_circuits`);
+    `random-weights` runs the circuit itself on models with shuffled weights instead. Knock-outs
+    are compared with those of random circuits from outside the circuit, or from the whole model,
+    which is also taken when the circuit has more than half of all edges. Independent random
+    streams are spawned per test, so leaving one out changes no other.
 
     Raises
     ------
@@ -123,56 +106,54 @@ def run_circuit_tests(
         If the circuit is empty or is the whole graph, a name is unknown, or `alpha` is no error
         rate.
     """
-    check_alpha(alpha)
+    check_alpha(choice.alpha)
     kept = np.asarray(circuit.kept, dtype=bool)
     if not kept.any() or kept.all():
         raise ValueError("an empty circuit or the whole graph cannot be tested; select some edges")
+    family, draws, alpha = choice.family, choice.draws, choice.alpha
     if family not in TEST_FAMILIES:
         raise unknown("null family", family, TEST_FAMILIES)
-    if reference not in ("outside", "model"):
-        raise ValueError(f"reference must be 'outside' or 'model', got {reference!r}")
+    if choice.reference not in ("outside", "model"):
+        raise ValueError(f"reference must be 'outside' or 'model', got {choice.reference!r}")
+    measured = {"metric": metric, "ablation": choice.ablation}
     for_null, for_hsic, for_edges = rng.spawn(3)
     alone, removed, inflated, reduced = _minimality_masks(
-        model.graph, kept, draws, max_edges, for_edges
+        model.graph, kept, draws, choice.max_edges, for_edges
     )
     blocks = (np.stack([kept, ~kept]), alone, inflated, reduced)
-    scores, full = circuit_scores(
-        model, np.concatenate(blocks), batch, metric=metric, ablation=ablation
-    )
+    scores, full = circuit_scores(model, np.concatenate(blocks), batch, **measured)
     ends = np.cumsum([len(block) for block in blocks])[:-1]
     own, without, bigger, smaller = np.split(scores, ends)
     inside, outside = own
     if family == RANDOM_WEIGHTS:
-        null = random_weight_effects(
-            model, kept, batch, draws, metric=metric, ablation=ablation, rng=for_null
-        )
-        near, far = relative_effects(model, kept, batch, metric=metric, ablation=ablation)
+        null = random_weight_effects(model, kept, batch, draws, rng=for_null, **measured)
+        near, far = relative_effects(model, kept, batch, **measured)
         null_near, null_far = null.T
         notes = ("its effect, relative to the empty circuit, on models with shuffled weights",) * 2
     else:
-        others, knocked = _random_masks(model.graph, kept, draws, family, reference, for_null)
-        rows, _ = circuit_scores(
-            model, np.concatenate([others, ~knocked]), batch, metric=metric, ablation=ablation
-        )
+        others, knocked = _random_masks(model.graph, kept, choice, for_null)
+        rows, _ = circuit_scores(model, np.concatenate([others, ~knocked]), batch, **measured)
         null_near, null_far = np.split(squared_error(rows, full), 2)
         near, far = (float(squared_error(row, full)) for row in own)
         drawn = f"random circuits of {circuit.size} edges ({family})"
         where = "of the whole model" if knocked is others else "outside the circuit"
         notes = (f"{drawn} of the whole model", f"{drawn} {where}")
-    beaten = {"quantile": quantile, "alpha": alpha}
+    beaten = {"quantile": choice.quantile, "alpha": alpha}
+    margin = {"epsilon": choice.epsilon, "alpha": alpha}
     tests = (
-        equivalence_test(inside, full, epsilon=epsilon, alpha=alpha),
-        tost(inside, full, epsilon=epsilon, alpha=alpha),
-        independence_test(outside, full, rng=for_hsic, permutations=permutations, alpha=alpha),
+        equivalence_test(inside, full, **margin),
+        tost(inside, full, **margin),
+        independence_test(
+            outside, full, rng=for_hsic, permutations=choice.permutations, alpha=alpha
+        ),
         _noted(sufficiency_test(near, null_near, **beaten), notes[0]),
         _noted(partial_necessity_test(far, null_far, **beaten), notes[1]),
     )
     minimality = minimality_test(
         squared_error(without, inside),
         ((smaller - bigger) ** 2).mean(axis=1),
-        quantile=quantile,
-        alpha=alpha,
         names=tuple(model.graph.edge_names[i] for i in removed),
+        **beaten,
     )
     return CircuitTests(tests, minimality, family, int(kept.sum()))
 
@@ -184,15 +165,14 @@ def _noted(test: HypothesisTest, compared_with: str) -> HypothesisTest:
 def _random_masks(
     graph: Graph,
     kept: Bool[np.ndarray, " edge"],
-    draws: int,
-    family: str,
-    reference: str,
+    choice: CircuitTestChoice,
     rng: np.random.Generator,
 ) -> tuple[Bool[np.ndarray, "draw edge"], Bool[np.ndarray, "draw edge"]]:
     """Random circuits to run (sufficiency) and to knock out (partial necessity)."""
     for_run, for_knock_out = rng.spawn(2)
+    family, draws = choice.family, choice.draws
     others = null_circuits(graph, kept, draws, family=family, rng=for_run)
-    if reference == "model" or not fits_outside(kept):
+    if choice.reference == "model" or not fits_outside(kept):
         return others, others
     return others, outside_circuits(graph, kept, draws, family=family, rng=for_knock_out)
 

@@ -3,6 +3,11 @@
 Three families, from least to most structure kept: random edges; random edges within layer-and-type
 strata; random connected circuits. Which one was used must be said: random edges are nearly always
 beaten and prove little. (The fourth family, a model with random weights, is another model.)
+
+They are drawn from the whole model, or from outside the circuit: the two reference sets that Shi et
+al. 2024 (arXiv 2410.13032) name for the knock-out. In a small graph a random circuit of the whole
+model often shares the edge that everything passes through, and then does the same damage as the
+circuit: a true circuit cannot win. Circuits from outside share no edge with it.
 """
 
 from collections.abc import Sequence
@@ -12,11 +17,13 @@ import numpy as np
 from jaxtyping import Bool
 
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.prune import reads_of
+from circuitvar.circuits.prune import prune_dangling, reads_of
 from circuitvar.circuits.strata import edge_strata
 from circuitvar.tasks.lookup import unknown
 
 NULL_FAMILIES = ("edges", "strata", "connected")
+FAILURES = 20
+"""Paths too long for the size that are redrawn before single edges fill the circuit."""
 
 
 def random_edges(
@@ -31,16 +38,25 @@ def random_edges(
 
 
 def random_in_strata(
-    graph: Graph, kept: Bool[np.ndarray, " edge"], draws: int, *, rng: np.random.Generator
+    graph: Graph,
+    kept: Bool[np.ndarray, " edge"],
+    draws: int,
+    *,
+    rng: np.random.Generator,
+    free: Bool[np.ndarray, " edge"] | None = None,
 ) -> Bool[np.ndarray, "draw edge"]:
-    """Random sets with as many edges in each layer-and-type stratum as `kept` has."""
+    """Random sets with as many edges in each layer-and-type stratum as `kept` has.
+
+    Only `free` edges are drawn: all of a stratum that has too few.
+    """
     strata = edge_strata(graph)
+    free = np.ones(graph.n_edges, dtype=bool) if free is None else free
     counts = np.bincount(strata[np.asarray(kept, dtype=bool)], minlength=strata.max() + 1)
     masks = np.zeros((draws, graph.n_edges), dtype=bool)
     for stratum in np.flatnonzero(counts):
-        members = np.flatnonzero(strata == stratum)
+        members = np.flatnonzero((strata == stratum) & free)
         for mask in masks:
-            mask[rng.choice(members, counts[stratum], replace=False)] = True
+            mask[rng.choice(members, min(counts[stratum], len(members)), replace=False)] = True
     return masks
 
 
@@ -129,7 +145,7 @@ def edges_into(graph: Graph, allowed: Bool[np.ndarray, " edge"]) -> list[np.ndar
 def _grow(graph: Graph, size: int, rng: np.random.Generator) -> np.ndarray:
     mask = np.zeros(graph.n_edges, dtype=bool)
     count, failures = 0, 0
-    while count < size and failures < 20:
+    while count < size and failures < FAILURES:
         path = random_path(graph, rng=rng)
         new = [column for column in path if not mask[column]]
         if count + len(new) > size:
@@ -172,3 +188,82 @@ def _shortest_extension(graph: Graph, mask: np.ndarray, rng: np.random.Generator
         (graph.edge_src == node) & (graph.edge_dst == len(graph.destinations) - 1)
     )
     return [int(rng.choice(first)), int(last[0])]
+
+
+def fits_outside(kept: Bool[np.ndarray, " edge"]) -> bool:
+    """At least as many edges are outside the circuit as in it, so that sizes can be matched."""
+    return 2 * int(np.asarray(kept, dtype=bool).sum()) <= len(kept)
+
+
+def outside_circuits(
+    graph: Graph,
+    kept: Bool[np.ndarray, " edge"],
+    draws: int,
+    *,
+    family: str = "connected",
+    rng: np.random.Generator,
+) -> Bool[np.ndarray, "draw edge"]:
+    """Random circuits of the size of `kept` without any edge of it.
+
+    `edges`: uniform over the edges outside. `strata`: as many per layer-and-type stratum as
+    `kept` has. `connected`: grown from random paths from the logits to the input that avoid the
+    circuit. Where paths or a stratum run out, random edges from outside fill the circuit: sizes
+    always match, and filling only makes the random knock-out do more.
+
+    Raises
+    ------
+    ValueError
+        If the family is unknown or fewer edges are outside than in the circuit.
+    """
+    free = ~np.asarray(kept, dtype=bool)
+    size = int((~free).sum())
+    if not fits_outside(kept):
+        raise ValueError(
+            f"{int(free.sum())} edges are outside the circuit of {size}: no circuit of its size "
+            "avoids it; use the reference 'model'"
+        )
+    if family not in NULL_FAMILIES:
+        raise unknown("null family", family, NULL_FAMILIES)
+    if family == "connected":
+        allowed = prune_dangling(graph, free)
+        into = edges_into(graph, allowed)
+        masks = np.stack([_grow_outside(graph, allowed, into, size, rng) for _ in range(draws)])
+    elif family == "strata":
+        masks = random_in_strata(graph, ~free, draws, rng=rng, free=free)
+    else:
+        masks = np.zeros((draws, graph.n_edges), dtype=bool)
+    for mask in masks:
+        left = np.flatnonzero(free & ~mask)
+        mask[rng.choice(left, size - int(mask.sum()), replace=False)] = True
+    return masks
+
+
+def _grow_outside(
+    graph: Graph,
+    allowed: Bool[np.ndarray, " edge"],
+    into: list[np.ndarray],
+    size: int,
+    rng: np.random.Generator,
+) -> Bool[np.ndarray, " edge"]:
+    """Random paths while they fit; then single edges that join nodes of the circuit."""
+    mask = np.zeros(graph.n_edges, dtype=bool)
+    size = min(size, int(allowed.sum()))
+    failures = 0
+    while mask.sum() < size and failures < FAILURES:
+        new = [column for column in random_path(graph, rng=rng, into=into) if not mask[column]]
+        if not new or mask.sum() + len(new) > size:
+            failures += 1
+            continue
+        mask[new] = True
+    for column in rng.permutation(np.flatnonzero(allowed & ~mask)):
+        if mask.sum() >= size:
+            break
+        mask[column] = _joins(graph, mask, column)
+    return mask
+
+
+def _joins(graph: Graph, mask: Bool[np.ndarray, " edge"], column: int) -> bool:
+    """The edge would lie on a path from the input to the logits of the circuit with it."""
+    trial = mask.copy()
+    trial[column] = True
+    return bool(prune_dangling(graph, trial)[column])

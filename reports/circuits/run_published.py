@@ -13,7 +13,7 @@ from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.published import conditions_table, rediscovery_table, role_recall
 from circuitvar.circuits.scores import score_edges
-from circuitvar.circuits.types import Circuit
+from circuitvar.circuits.types import Circuit, CircuitTestChoice
 from circuitvar.reports.circuits.opened import open_circuit, write_tables
 from circuitvar.reports.circuits.published_section import write_published_section
 from circuitvar.reports.figures import save_figure
@@ -87,9 +87,7 @@ def run_published(
         main,
         metric=metric,
         rng=stream(options.seed, "published", "tests"),
-        family=options.family,
-        reference=options.reference,
-        draws=options.draws,
+        choice=CircuitTestChoice(options.family, options.reference, options.draws),
     )
     tables = {
         "conditions": conditions_table(loaded, circuit, batches, metric=metric),

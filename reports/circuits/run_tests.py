@@ -48,15 +48,7 @@ def run_tests(
             heldout,
             metric=opened.metric,
             rng=stream(options.seed, "circuit tests"),
-            ablation=options.ablation,
-            family=family,
-            reference=options.reference,
-            draws=options.draws,
-            epsilon=options.epsilon,
-            quantile=options.quantile,
-            alpha=options.alpha,
-            permutations=options.permutations,
-            max_edges=options.max_edges,
+            choice=options.choice(family),
         )
         frame = result.frame
         frame.insert(1, "null_family", family)

@@ -1,6 +1,6 @@
 """What `score`, `find`, `evaluate`, `test` and `published` can be asked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ from circuitvar.circuits.option import (
     Range,
 )
 from circuitvar.circuits.size import SIZE_IF_OMITTED
-from circuitvar.circuits.types import ABLATIONS, AblationKey
+from circuitvar.circuits.types import ABLATIONS, AblationKey, CircuitTestChoice
 from circuitvar.tasks.lookup import unknown
 
 ALL_ABLATIONS = (*ABLATIONS, "optimal")
@@ -180,24 +180,24 @@ class CircuitTestOptions:
             "Null family: connected (default), strata, edges or random-weights; repeatable.",
             flags=("--null",),
         ),
-    ] = ("connected",)
+    ] = (CircuitTestChoice.family,)
     """Every one gives its own rows."""
-    reference: Reference = "outside"
-    draws: Draws = 100
+    reference: Reference = CircuitTestChoice.reference
+    draws: Draws = CircuitTestChoice.draws
     epsilon: Annotated[
         float, Option("Margin of equivalence around a win share of 1/2.", STATISTICS)
-    ] = 0.1
+    ] = CircuitTestChoice.epsilon
     quantile: Annotated[
         float,
         Option("Share of random circuits or edges to beat.", STATISTICS, Range(above=0, below=1)),
-    ] = 0.9
+    ] = CircuitTestChoice.quantile
     alpha: Alpha = FindOptions.alpha
     permutations: Annotated[
         int, Option("Permutations of the independence test.", STATISTICS, AT_LEAST_1)
-    ] = 1000
+    ] = CircuitTestChoice.permutations
     max_edges: Annotated[
         int, Option("Edges tested for minimality at most.", STATISTICS, AT_LEAST_0)
-    ] = 200
+    ] = CircuitTestChoice.max_edges
     size: FileSize = None
     seed: option.Seed = Settings.seed
 
@@ -212,6 +212,11 @@ class CircuitTestOptions:
             raise unknown("ablation", self.ablation, ABLATIONS)
         check_alpha(self.alpha)
         option.check_ranges(self)
+
+    def choice(self, family: str) -> CircuitTestChoice:
+        """What `run_circuit_tests` is asked for one of the null families."""
+        shared = {field.name for field in fields(CircuitTestChoice)} - {"family"}
+        return CircuitTestChoice(family, **{name: getattr(self, name) for name in shared})
 
 
 @dataclass(frozen=True)

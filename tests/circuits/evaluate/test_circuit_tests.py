@@ -6,14 +6,18 @@ import torch
 
 from circuitvar.circuits.evaluate.circuit_tests import run_circuit_tests
 from circuitvar.circuits.evaluate.evaluate import completeness, evaluate, evaluate_masks
-from circuitvar.circuits.evaluate.null_circuits import NULL_FAMILIES, random_connected
+from circuitvar.circuits.evaluate.null_circuits import (
+    NULL_FAMILIES,
+    outside_circuits,
+    random_connected,
+)
 from circuitvar.circuits.evaluate.null_model import random_weight_model, relative_effects
-from circuitvar.circuits.evaluate.null_outside import outside_circuits
 from circuitvar.circuits.find.select import circuit_from_mask
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.prune import prune_masks
 from circuitvar.circuits.run.circuit_scores import circuit_scores
+from circuitvar.circuits.types import CircuitTestChoice
 from circuitvar.tasks.planted.catalog import get_planted
 from circuitvar.tasks.tokens.batching import take
 from circuitvar.tasks.tokens.sampling import sample_batch, tokenize
@@ -36,9 +40,8 @@ def test_frame_has_every_test_and_power_next_to_every_non_rejection():
     rng = np.random.default_rng(0)
     kept = random_connected(model.graph, 30, 1, rng=rng)[0]
     circuit = circuit_from_mask(model.graph, kept, rule="random connected")
-    result = run_circuit_tests(
-        model, circuit, batch, metric="logit_diff", rng=rng, draws=30, permutations=99
-    )
+    choice = CircuitTestChoice(draws=30, permutations=99)
+    result = run_circuit_tests(model, circuit, batch, metric="logit_diff", rng=rng, choice=choice)
     frame = result.frame
     assert list(frame["test"]) == [
         "equivalence",
@@ -68,9 +71,7 @@ def test_same_seed_same_result_and_large_circuits_are_sampled():
             batch,
             metric="logit_diff",
             rng=np.random.default_rng(5),
-            draws=10,
-            permutations=39,
-            max_edges=7,
+            choice=CircuitTestChoice(draws=10, permutations=39, max_edges=7),
         )
         for _ in range(2)
     ]
@@ -133,10 +134,9 @@ def planted_case(key):
 
 def verdicts(model, batch, mask, **options):
     circuit = circuit_from_mask(model.graph, mask, rule="test", prune=False)
-    options = {"draws": 60, "permutations": 39, **options}
-    result = run_circuit_tests(
-        model, circuit, batch, metric="logit_diff", rng=np.random.default_rng(0), **options
-    )
+    choice = CircuitTestChoice(**{"draws": 60, "permutations": 39, **options})
+    rng = np.random.default_rng(0)
+    result = run_circuit_tests(model, circuit, batch, metric="logit_diff", rng=rng, choice=choice)
     return result.frame.set_index("test")
 
 
