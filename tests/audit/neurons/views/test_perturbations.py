@@ -42,7 +42,7 @@ def test_ledger_shares_sum_to_one_and_rank_the_axes():
     reference = np.zeros(200, dtype=int)
     calm = (rng.random((5, 200)) < 0.02).astype(int)
     wild = rng.integers(0, 4, (5, 200))
-    runs = {"calm": dict(enumerate(calm)), "wild": dict(enumerate(wild))}
+    runs = {"calm": dict(zip("abcde", calm)), "wild": dict(zip("abcde", wild))}
     table = label_ledger(runs, reference).set_index("axis")
     assert table.share.sum() == pytest.approx(1)
     assert table.share["wild"] > 0.8
