@@ -92,8 +92,8 @@ class Similarity:
     title: str
     fn: Callable[[Moments], Float[np.ndarray, "replicate concept unit"]] | None
     """As a function of weighted sums; None where the sorted activations are needed."""
-    low: float
-    high: float
+    low: float = 0
+    high: float = 1
     """Range of the metric; NaN where it has none."""
     thresholded: bool = True
     """True when the unit is binarised first."""

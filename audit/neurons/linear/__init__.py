@@ -1,6 +1,6 @@
 """Linear explanations: elastic net, greedy refit, inclusion frequencies."""
 
-from circuitvar.audit.neurons.linear.elastic_net import elastic_net
+from circuitvar.audit.neurons.linear.linear_gram import elastic_net
 from circuitvar.audit.neurons.linear.greedy_refit import candidate_order, greedy_refit
 from circuitvar.audit.neurons.linear.inclusion_frequency import (
     inclusion_frequency, inclusion_table,

@@ -13,9 +13,13 @@ import pandas as pd
 from jaxtyping import Float
 
 from circuitvar.audit.neurons.data import ProbingSet
-from circuitvar.audit.neurons.linear.elastic_net import elastic_net
 from circuitvar.audit.neurons.linear.greedy_refit import candidate_order, greedy_refit, top_k_refit
-from circuitvar.audit.neurons.linear.linear_gram import Gram, explained_correlation, gram
+from circuitvar.audit.neurons.linear.linear_gram import (
+    Gram,
+    elastic_net,
+    explained_correlation,
+    gram,
+)
 
 Selection = Literal["greedy", "top-k"]
 

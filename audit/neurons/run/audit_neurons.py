@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import pandas as pd
 
+from circuitvar.audit.neurons import linear, sets, views
 from circuitvar.audit.neurons.data import (
     AliasClasses,
     NeuronAudit,
@@ -14,38 +15,15 @@ from circuitvar.audit.neurons.data import (
     take_concepts,
     take_units,
 )
-from circuitvar.audit.neurons.linear import (
-    LinearOptions,
-    explanation_text,
-    inclusion_frequency,
-    inclusion_table,
-    linear_explanations,
-    linear_table,
-)
-from circuitvar.audit.neurons.resampling import weight_rows
-from circuitvar.audit.neurons.sets import (
-    alias_classes,
-    alias_table,
-    audit_units,
-    class_members,
-    null_best,
-    unit_frame,
-    vote_frame,
-)
+from circuitvar.audit.neurons.linear import LinearOptions
 from circuitvar.audit.neurons.similarity import (
     ConceptOptions,
     cluster_weights,
     concept_prompts,
     metric_self_check,
+    weight_rows,
 )
-from circuitvar.audit.neurons.views import (
-    OtherData,
-    PerturbationOptions,
-    composition_table,
-    perturbation_tables,
-    polysemantic,
-    range_map,
-)
+from circuitvar.audit.neurons.views import OtherData, PerturbationOptions
 
 VERDICTS = ("stable", "ambiguous", "unidentified")
 
@@ -112,17 +90,17 @@ def audit_neurons(
             f"no concept occurs in and is absent from {concept.min_prompts} prompts; add prompts "
             "or lower min_prompts."
         )
-    members = class_members(classes, eligible)
+    members = sets.class_members(classes, eligible)
     names = [classes.names[classes.of[group[0]]] for group in members]
     rows = weight_rows(data, concept, rng=streams[0])
-    results = audit_units(data, members, rows, concept, workers=workers)
+    results = sets.audit_units(data, members, rows, concept, workers=workers)
     null = np.full(data.n_units, np.inf)
     if rows.score_half.any():  # with one cluster no half scores labels
         half = np.flatnonzero(rows.score_half[data.groups])
-        null = null_best(
+        null = sets.null_best(
             data, concept, rng=streams[1], eligible=eligible, rows=half, workers=workers
         )
-    units = unit_frame(data, results, names, null, concept)
+    units = sets.unit_frame(data, results, names, null, concept)
     best = np.array([np.nan_to_num(r.score, nan=-np.inf).argmax() for r in results])
     defined = np.array([np.isfinite(r.score).any() for r in results])
     labels = np.where(defined, np.array([group[0] for group in members])[best], -1)
@@ -142,7 +120,7 @@ def audit_neurons(
         tables |= _linear_tables(data, members, options, units, rngs=streams[3:5])
     tables["ranges"] = _range_tables(data, units, order[: options.range_units], rng=streams[5])
     if options.compositions:
-        tables["compositions"] = composition_table(
+        tables["compositions"] = views.composition_table(
             data,
             order[: options.composition_units],
             [group[0] for group in members],
@@ -152,7 +130,7 @@ def audit_neurons(
             options=concept,
         )
     if options.perturbations is not None and defined.any():
-        tables |= perturbation_tables(
+        tables |= views.perturbation_tables(
             data,
             np.where(defined, best, -1),
             concept,
@@ -164,8 +142,8 @@ def audit_neurons(
         )
     return NeuronAudit(
         units=units,
-        votes=vote_frame(data, results, names, units),
-        aliases=alias_table(classes, data.names, prompts, eligible),
+        votes=sets.vote_frame(data, results, names, units),
+        aliases=sets.alias_table(classes, data.names, prompts, eligible),
         metrics=metrics,
         tables=tables,
         options=asdict(options)
@@ -176,7 +154,7 @@ def audit_neurons(
 def distinct_concepts(data: ProbingSet, options: ConceptOptions) -> ProbingSet:
     """The probing set with one column per eligible alias class."""
     _, eligible, classes = _classes(data, options)
-    return take_concepts(data, [group[0] for group in class_members(classes, eligible)])
+    return take_concepts(data, [group[0] for group in sets.class_members(classes, eligible)])
 
 
 def _classes(
@@ -184,7 +162,7 @@ def _classes(
 ) -> tuple[np.ndarray, np.ndarray, AliasClasses]:
     """Prompts with and without each concept, which concepts have enough, and their aliases."""
     prompts = concept_prompts(data.concepts, data.groups, data.weights)
-    classes = alias_classes(
+    classes = sets.alias_classes(
         data.concepts, data.names, weights=data.weights, threshold=options.alias_threshold
     )
     return prompts, prompts.min(axis=0) >= options.min_prompts, classes
@@ -203,20 +181,22 @@ def _linear_tables(
     distinct = take_concepts(data, [group[0] for group in members])
     strata = len(np.unique(data.strata))
     held_out = max(1, round(0.2 * strata)) if strata >= 3 else 0
-    found = linear_explanations(distinct, rng=rngs[0], options=options.linear, held_out=held_out)
-    units["linear"] = [explanation_text(found, u) for u in range(data.n_units)]
+    found = linear.linear_explanations(
+        distinct, rng=rngs[0], options=options.linear, held_out=held_out
+    )
+    units["linear"] = [linear.explanation_text(found, u) for u in range(data.n_units)]
     units["linear_length"] = found.length
     units["linear_validation"] = found.validation
     units["linear_test"] = found.test
     units["linear_transfer"] = found.transfer
-    tables = {"linear": linear_table(found)}
+    tables = {"linear": linear.linear_table(found)}
     if options.inclusion_replicates:
         order = np.argsort(-np.nan_to_num(found.test, nan=-1.0), kind="stable")
         best = take_units(distinct, np.sort(order[: options.inclusion_units]))
-        stability = inclusion_frequency(
+        stability = linear.inclusion_frequency(
             best, rng=rngs[1], replicates=options.inclusion_replicates, options=options.linear
         )
-        tables["inclusion"] = inclusion_table(stability, best)
+        tables["inclusion"] = linear.inclusion_table(stability, best)
     return tables
 
 
@@ -230,8 +210,8 @@ def _range_tables(
     for unit in chosen:
         values = np.asarray(as_numpy(data.acts[:, unit]), dtype=np.float64)
         if values.max() > values.min():
-            table = range_map(data, values, weights)
-            flags[unit] = polysemantic(table)
+            table = views.range_map(data, values, weights)
+            flags[unit] = views.polysemantic(table)
             frames.append(table.assign(unit=data.units[unit]))
     units["polysemantic"] = pd.array(flags, dtype="boolean")
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

@@ -11,6 +11,8 @@ from circuitvar.audit.neurons.resampling import effective_concepts, vote_share_e
 from circuitvar.audit.neurons.sets.concept_audit import UnitResult, unit_verdict
 from circuitvar.audit.neurons.similarity import ConceptOptions
 
+SETS = ("maxt", "vote", "conf", "new")
+
 
 def unit_frame(
     data: ProbingSet,
@@ -39,15 +41,9 @@ def unit_frame(
                 "vote_high": min(share + error, 1.0),
                 "effective_concepts": float(effective_concepts(r.share[:, None])[0]),
                 "set_maxt": _members(r.sets.maxt, names, r.score),
-                "size_maxt": int(r.sets.maxt.sum()),
-                "size_vote": int(r.sets.vote.sum()),
-                "size_conf": int(r.sets.conf.sum()),
-                "size_new": int(r.sets.new.sum()),
+                **{f"size_{key}": int(getattr(r.sets, key).sum()) for key in SETS},
                 "size_ci": -1 if r.sets.ci is None else int(r.sets.ci.sum()),
-                "margin": r.margin,
-                "held_out": r.held_out,
-                "held_low": r.held_low,
-                "held_high": r.held_high,
+                **{key: getattr(r, key) for key in ("margin", "held_out", "held_low", "held_high")},
                 "null_max": float(null[unit]),
                 "metric_agreement": r.metric_agreement,
                 "template_agreement": r.template_agreement,
@@ -78,10 +74,7 @@ def vote_frame(
                     "concept": names[i],
                     "vote": float(r.share[i]),
                     "score": float(r.score[i]),
-                    "s_vote": bool(r.sets.vote[i]),
-                    "s_conf": bool(r.sets.conf[i]),
-                    "s_new": bool(r.sets.new[i]),
-                    "s_maxt": bool(r.sets.maxt[i]),
+                    **{f"s_{key}": bool(getattr(r.sets, key)[i]) for key in SETS},
                     "s_ci": None if r.sets.ci is None else bool(r.sets.ci[i]),
                 }
             )

@@ -1,42 +1,20 @@
 """Votes, sets, held-out scores and verdicts of every unit, in one pass over the activations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from circuitvar.audit.neurons import resampling, similarity
 from circuitvar.audit.neurons.data import ConceptSets, ProbingSet
-from circuitvar.audit.neurons.resampling import (
-    VoteCount,
-    WeightRows,
-    class_scores,
-    map_unit_blocks,
-    replicate_scores,
-)
+from circuitvar.audit.neurons.sets import concept_sets
 from circuitvar.audit.neurons.sets.concept_limits import (
     Certificate,
     identification_certificate,
     simultaneous_limits,
 )
-from circuitvar.audit.neurons.sets.concept_sets import (
-    conformal_set,
-    interval_set,
-    margin,
-    maxt_set,
-    vote_set,
-)
-from circuitvar.audit.neurons.similarity import (
-    Columns,
-    ConceptOptions,
-    active_rows,
-    chunk_size,
-    cluster_sums,
-    concept_columns,
-    get_similarity,
-    require_binary,
-    weighted_moments,
-)
+from circuitvar.audit.neurons.similarity import ConceptOptions, WeightRows, get_similarity
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +34,6 @@ class UnitResult:
     template_agreement: float
     """Share of leave-one-template-out winners that are the same; NaN with one template."""
     certificate: Certificate | None
-    winners: dict[str, int] = field(default_factory=dict)
 
 
 def audit_units(
@@ -74,22 +51,22 @@ def audit_units(
     ValueError
         A metric that needs 0/1 concepts was asked for on graded ones.
     """
-    require_binary(data.concepts, options.metrics)
-    columns = concept_columns(data, with_log="wpmi" in options.metrics)
+    similarity.require_binary(data.concepts, options.metrics)
+    columns = similarity.concept_columns(data, with_log="wpmi" in options.metrics)
 
     def work(_: slice, block: Float[np.ndarray, "sample unit"]) -> list[UnitResult]:
         return _audit_block(data, columns, block, members, rows, options)
 
-    size = chunk_size(data, len(rows.weights))
+    size = similarity.chunk_size(data, len(rows.weights))
     results: list[UnitResult] = []
-    for _, found in map_unit_blocks(data, size, work, workers=workers):
+    for _, found in resampling.map_unit_blocks(data, size, work, workers=workers):
         results += found
     return results
 
 
 def _audit_block(
     data: ProbingSet,
-    columns: Columns,
+    columns: similarity.Columns,
     block: Float[np.ndarray, "sample unit"],
     members: Sequence[Sequence[int]],
     rows: WeightRows,
@@ -97,22 +74,26 @@ def _audit_block(
 ) -> list[UnitResult]:
     """One chunk of units: cluster sums once, then every weighting of them."""
     primary, others = options.metrics[0], options.metrics[1:]
-    on = active_rows(
+    on = similarity.active_rows(
         block, quantile=options.quantile, threshold=options.threshold, weights=data.weights
     )
-    sums = cluster_sums(columns, block, on)
+    sums = similarity.cluster_sums(columns, block, on)
     every = rows.weights[rows.parts["all"]]
     needed = sums if get_similarity(primary).thresholded else replace(sums, both=None)
     scores = np.empty((len(rows.weights), len(members), block.shape[1]), dtype=np.float32)
-    for where, found in replicate_scores(
+    for where, found in resampling.replicate_scores(
         data, columns, block, None, rows.weights, [primary], sums=needed
     ):
-        scores[where] = class_scores(found[primary], members)
+        scores[where] = resampling.class_scores(found[primary], members)
     agreeing = {}
     if others:
-        [(_, found)] = replicate_scores(data, columns, block, on, every, others, sums=sums)
-        agreeing = {key: class_scores(values, members)[0] for key, values in found.items()}
-    [(_, whole)] = weighted_moments(sums, every)
+        [(_, found)] = resampling.replicate_scores(
+            data, columns, block, on, every, others, sums=sums
+        )
+        agreeing = {
+            key: resampling.class_scores(values, members)[0] for key, values in found.items()
+        }
+    [(_, whole)] = similarity.weighted_moments(sums, every)
     limits = simultaneous_limits(data, whole, members, options)
     return _chunk_results(scores, agreeing, limits, rows, options)
 
@@ -130,7 +111,9 @@ def _chunk_results(
     held, held_low, held_high = _held_out(parts, options.alpha)
     point = np.ascontiguousarray(parts["all"][0].T)
     winners = _best(parts["all"][0])
-    mine = {key: _best(values) for key, values in agreeing.items()}
+    # One vote per metric family other than the primary's.
+    by_family = {get_similarity(key).family: _best(values) for key, values in agreeing.items()}
+    by_family.pop(get_similarity(options.metrics[0]).family, None)
     left_out = [_best(row) for row in parts["without"]]
     results = []
     for unit, winner in enumerate(winners.tolist()):
@@ -139,28 +122,26 @@ def _chunk_results(
         draws = by_unit[unit]
         low, high, estimate = (a[:, unit] for a in limits) if limits else (None, None, None)
         sets = ConceptSets(
-            vote=vote_set(share, alpha=options.alpha),
-            conf=conformal_set(tally["full"], unit, alpha=options.alpha),
-            new=vote_set(tally["new"].shares[:, unit], alpha=options.alpha),
-            maxt=maxt_set(score, draws, alpha=options.alpha),
-            ci=None if low is None or high is None else interval_set(low, high),
+            vote=concept_sets.vote_set(share, alpha=options.alpha),
+            conf=concept_sets.conformal_set(tally["full"], unit, alpha=options.alpha),
+            new=concept_sets.vote_set(tally["new"].shares[:, unit], alpha=options.alpha),
+            maxt=concept_sets.maxt_set(score, draws, alpha=options.alpha),
+            ci=None if low is None or high is None else concept_sets.interval_set(low, high),
         )
-        own = {key: int(best[unit]) for key, best in mine.items()}
         results.append(
             UnitResult(
                 score=score,
                 share=share,
                 sets=sets,
-                margin=margin(score, draws),
+                margin=concept_sets.margin(score, draws),
                 held_out=float(held[unit]),
                 held_low=float(held_low[unit]),
                 held_high=float(held_high[unit]),
-                metric_agreement=_share(_families(own, options.metrics[0]), winner),
-                template_agreement=_share([int(best[unit]) for best in left_out], winner),
+                metric_agreement=_share([best[unit] for best in by_family.values()], winner),
+                template_agreement=_share([best[unit] for best in left_out], winner),
                 certificate=None
                 if estimate is None or low is None or high is None
                 else identification_certificate(estimate, low, high),
-                winners=own,
             )
         )
     return results
@@ -183,7 +164,7 @@ def unit_verdict(result: UnitResult, null: float, *, vote_bar: float) -> str:
 
 
 def _votes(metric: str, scores: Float[np.ndarray, "replicate class unit"]):
-    count = VoteCount(metric, len(scores))
+    count = resampling.VoteCount(metric, len(scores))
     for start in range(0, len(scores), 64):
         part = slice(start, min(start + 64, len(scores)))
         count.add(part, scores[part])
@@ -212,13 +193,6 @@ def _held_out(
     for unit in np.flatnonzero(known & ~full):
         low[unit], high[unit] = np.nanquantile(draws[:, unit], levels)
     return value, low, high
-
-
-def _families(winners: dict[str, int], primary: str) -> list[int]:
-    """One vote per metric family other than the primary's."""
-    by_family = {get_similarity(key).family: winner for key, winner in winners.items()}
-    by_family.pop(get_similarity(primary).family, None)
-    return list(by_family.values())
 
 
 def _share(found: Sequence[int], winner: int) -> float:

@@ -5,7 +5,7 @@ from circuitvar.audit.neurons.similarity.bounds import (
     similarity_interval,
 )
 from circuitvar.audit.neurons.similarity.cluster_resampling import (
-    ConceptOptions, cluster_weights, concept_prompts,
+    ConceptOptions, WeightRows, cluster_weights, concept_prompts, weight_rows,
 )
 from circuitvar.audit.neurons.similarity.cluster_sums import (
     ClusterSums, Columns, REPLICATE_BLOCK, active_rows, activity, chunk_size, cluster_sums,
@@ -20,10 +20,10 @@ from circuitvar.audit.neurons.similarity.similarity_metrics import (
 )
 
 __all__ = [
-    "ClusterSums", "Columns", "ConceptOptions", "DEFAULT_RANKING", "REPLICATE_BLOCK", "active_rows",
-    "activity", "auroc_half_width", "auroc_influence", "chunk_size", "cluster_sums",
+    "ClusterSums", "Columns", "ConceptOptions", "DEFAULT_RANKING", "REPLICATE_BLOCK", "WeightRows",
+    "active_rows", "activity", "auroc_half_width", "auroc_influence", "chunk_size", "cluster_sums",
     "cluster_weights", "clustered_ratio_half_width", "concept_columns", "concept_prompts",
     "denominators", "dkw_term", "get_similarity", "hoeffding_half_width", "metric_self_check",
     "pearson", "rank_scores", "require_binary", "sample_moments", "similarity",
-    "similarity_interval", "similarity_table", "weighted_moments",
+    "similarity_interval", "similarity_table", "weight_rows", "weighted_moments",
 ]

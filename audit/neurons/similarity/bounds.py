@@ -74,13 +74,11 @@ def similarity_interval(
     true_negative = n - active - concept + both
     if metric == "accuracy":
         return clopper_pearson(both + true_negative, n, alpha=delta)
-    if metric == "p_concept_given_active":
-        return clopper_pearson(both, active, alpha=delta)
-    if metric == "p_active_given_concept":
-        return clopper_pearson(both, concept, alpha=delta)
-    if metric in ("iou", "f1"):
-        low, high = clopper_pearson(both, active + concept - both, alpha=delta)
-        return (low, high) if metric == "iou" else (2 * low / (1 + low), 2 * high / (1 + high))
+    if metric in ("p_concept_given_active", "p_active_given_concept", "iou"):
+        return clopper_pearson(both, denominators(metric, n, active, concept, both), alpha=delta)
+    if metric == "f1":
+        low, high = similarity_interval("iou", n, active, concept, both, delta=delta)
+        return 2 * low / (1 + low), 2 * high / (1 + high)
     if metric in ("balanced_accuracy", "inverse_balanced_accuracy"):
         given = active if metric == "balanced_accuracy" else concept
         one = clopper_pearson(both, given, alpha=delta / 2)

@@ -5,6 +5,8 @@ carry unambiguous names; "precision" and "recall" mean opposite things in differ
 they are aliases only. Undefined values (0/0) are NaN.
 """
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -108,76 +110,42 @@ def _inverse_root(sum_of_squares: np.ndarray) -> np.ndarray:
         return np.where(sum_of_squares > 1e-5, 1 / np.sqrt(sum_of_squares), np.nan)
 
 
+Graded = partial(Similarity, thresholded=False)
+"""One that reads the activations themselves."""
 SIMILARITIES: tuple[Similarity, ...] = (
+    Graded("pearson", "Pearson", pearson, -1, ranking=True, aliases=("correlation",)),
+    Similarity("iou", "IoU", iou, ranking=True, aliases=("jaccard",)),
+    Similarity("auprc", "AUPRC (concept as score)", auprc, ranking=True),
+    Similarity("f1", "F1", f1, ranking=True, aliases=("dice",), same_best_as="iou"),
+    Graded("cosine", "Cosine", cosine, -1, ranking=True),
+    Similarity("phi", "Phi", phi, -1, ranking=True, aliases=("mcc",)),
+    Similarity("accuracy", "Accuracy", accuracy),
     Similarity(
-        "pearson",
-        "Pearson",
-        pearson,
-        -1,
-        1,
-        thresholded=False,
-        ranking=True,
-        aliases=("correlation",),
-    ),
-    Similarity("iou", "IoU", iou, 0, 1, ranking=True, aliases=("jaccard",)),
-    Similarity("auprc", "AUPRC (concept as score)", auprc, 0, 1, ranking=True),
-    Similarity("f1", "F1", f1, 0, 1, ranking=True, aliases=("dice",), same_best_as="iou"),
-    Similarity("cosine", "Cosine", cosine, -1, 1, thresholded=False, ranking=True),
-    Similarity("phi", "Phi", phi, -1, 1, ranking=True, aliases=("mcc",)),
-    Similarity("accuracy", "Accuracy", accuracy, 0, 1),
-    Similarity(
-        "balanced_accuracy",
-        "Balanced accuracy",
-        balanced_accuracy,
-        0,
-        1,
-        aliases=("AUC (NeuronEval)",),
+        "balanced_accuracy", "Balanced accuracy", balanced_accuracy, aliases=("AUC (NeuronEval)",)
     ),
     Similarity(
         "inverse_balanced_accuracy",
         "Inverse balanced accuracy",
         inverse_balanced_accuracy,
-        0,
-        1,
         aliases=("inverse AUC of a binary unit",),
     ),
     Similarity(
         "p_concept_given_active",
         "P(concept | active)",
         p_concept_given_active,
-        0,
-        1,
         aliases=("recall (NeuronEval)", "precision (INVERT, sklearn)"),
     ),
     Similarity(
         "p_active_given_concept",
         "P(active | concept)",
         p_active_given_concept,
-        0,
-        1,
         aliases=("precision (NeuronEval)", "recall (INVERT, sklearn)"),
     ),
-    Similarity("mad", "Mean activation difference", mad, np.nan, np.nan, thresholded=False),
+    Graded("mad", "Mean activation difference", mad, np.nan, np.nan),
     Similarity("wpmi", "WPMI", wpmi, np.nan, np.nan),
-    Similarity(
-        "auroc",
-        "AUROC (unit as score)",
-        None,
-        0,
-        1,
-        thresholded=False,
-        aliases=("inverse AUC", "AUC (CoSy)"),
-    ),
-    Similarity("spearman", "Spearman", None, -1, 1, thresholded=False),
-    Similarity(
-        "inverse_auprc",
-        "AUPRC (unit as score)",
-        None,
-        0,
-        1,
-        thresholded=False,
-        aliases=("IoU probe (NeuroX)",),
-    ),
+    Graded("auroc", "AUROC (unit as score)", None, aliases=("inverse AUC", "AUC (CoSy)")),
+    Graded("spearman", "Spearman", None, -1),
+    Graded("inverse_auprc", "AUPRC (unit as score)", None, aliases=("IoU probe (NeuroX)",)),
 )
 DEFAULT_RANKING = ("pearson", "iou", "auprc")
 

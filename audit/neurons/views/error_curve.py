@@ -25,7 +25,6 @@ from circuitvar.audit.neurons.similarity import (
 )
 from circuitvar.circuits.binomial import clopper_pearson
 
-SHARE_METRICS = ("accuracy", "p_concept_given_active", "p_active_given_concept", "iou")
 DRAWS = 200
 """Smaller probing sets drawn per size."""
 DELTA = 0.05
@@ -40,7 +39,7 @@ def error_curve(
     metrics: Sequence[str] = ("iou", "p_active_given_concept", "accuracy"),
     shares: Sequence[float] = (0.05, 0.1, 0.2, 0.3, 0.5),
     concepts: int = 1,
-    options: ConceptOptions | None = None,
+    options: ConceptOptions = ConceptOptions(),
 ) -> pd.DataFrame:
     """One row per metric and size: measured error and half-widths at level 95%.
 
@@ -63,17 +62,11 @@ def error_curve(
     ValueError
         The samples are weighted, or a metric is not a share.
     """
-    unknown = sorted(set(metrics) - set(SHARE_METRICS))
-    if unknown:
-        raise ValueError(
-            f"no share-type bound for {', '.join(unknown)}; use {', '.join(SHARE_METRICS)}."
-        )
     if not (data.weights == 1).all():
         raise ValueError(
             "the samples are weighted, and the bounds count samples; pass a probing set without "
             "weights."
         )
-    options = options or ConceptOptions()
     one = take_concepts(take_units(data, np.array([unit])), [concept])
     block = np.asarray(one.acts, dtype=np.float32)
     on = activity(block, metrics, quantile=options.quantile, threshold=options.threshold)

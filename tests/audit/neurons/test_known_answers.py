@@ -14,8 +14,7 @@ from scipy import stats
 
 from circuitvar.audit.indices import weighted_auroc as auroc
 from circuitvar.audit.neurons.data.probing_set import probing_set
-from circuitvar.audit.neurons.linear.elastic_net import elastic_net
-from circuitvar.audit.neurons.linear.linear_gram import Gram
+from circuitvar.audit.neurons.linear.linear_gram import Gram, elastic_net
 from circuitvar.audit.neurons.resampling.bootstrap_votes import bootstrap_votes
 from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.sets.aliases import alias_classes
@@ -205,7 +204,7 @@ def test_t9_elastic_net_is_exact_on_exact_gram_matrices():
     y = x[:, :3] @ rng.normal(size=(3, 5)) + rng.normal(size=(500, 5))
     x, y = (x - x.mean(0)) / x.std(0), (y - y.mean(0)) / y.std(0)
     zero = np.zeros(12), np.zeros(5)
-    exact = Gram(500.0, *zero, x.T @ x / 500, x.T @ y / 500, np.ones(5))
+    exact = Gram(*zero, x.T @ x / 500, x.T @ y / 500, np.ones(5))
     expected = linear_model.ElasticNet(alpha=0.05, l1_ratio=0.99, tol=1e-14, max_iter=100_000)
     got = elastic_net(exact, tolerance=1e-13, max_sweeps=5000)
     np.testing.assert_allclose(got, expected.fit(x, y).coef_.T, atol=5e-11)
@@ -213,7 +212,7 @@ def test_t9_elastic_net_is_exact_on_exact_gram_matrices():
 
 def test_t9_a_concept_enters_above_a_correlation_of_0495():
     for correlation, enters in ((0.0494, False), (0.0496, True)):
-        one = Gram(1.0, np.zeros(1), np.zeros(1), np.eye(1), np.array([[correlation]]), np.ones(1))
+        one = Gram(np.zeros(1), np.zeros(1), np.eye(1), np.array([[correlation]]), np.ones(1))
         assert bool(elastic_net(one)[0, 0]) is enters
 
 

@@ -43,7 +43,7 @@ def test_error_curve_shrinks_and_stays_under_the_bounds(audit):
         assert ratio.max() / ratio.min() < 1.2
         assert (part.error <= part.distribution_free).all()
         assert (part.clustered >= part.distribution_free).all()
-    with pytest.raises(ValueError, match="no share-type bound for pearson"):
+    with pytest.raises(ValueError, match="pearson is not a single share"):
         error_curve(data, 0, 0, rng=np.random.default_rng(0), metrics=["pearson"])
 
 

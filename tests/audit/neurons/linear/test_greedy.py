@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circuitvar.audit.neurons.data.probing_set import probing_set
-from circuitvar.audit.neurons.linear.elastic_net import elastic_net
 from circuitvar.audit.neurons.linear.greedy_refit import candidate_order, greedy_refit, top_k_refit
-from circuitvar.audit.neurons.linear.linear_gram import gram
+from circuitvar.audit.neurons.linear.linear_gram import elastic_net, gram
 from tests.audit.neurons.toy_neurons import planted_weights
 
 

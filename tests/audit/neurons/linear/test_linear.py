@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from circuitvar.audit.neurons.data.probing_set import probing_set
-from circuitvar.audit.neurons.linear.elastic_net import elastic_net
 from circuitvar.audit.neurons.linear.inclusion_frequency import inclusion_frequency, inclusion_table
 from circuitvar.audit.neurons.linear.linear_explanation import (
     LinearOptions,
@@ -14,8 +13,8 @@ from circuitvar.audit.neurons.linear.linear_explanation import (
     simulate,
     split_clusters,
 )
-from circuitvar.audit.neurons.linear.linear_gram import explained_correlation, gram
-from circuitvar.audit.neurons.on_models.substitution_score import substitution_score
+from circuitvar.audit.neurons.linear.linear_gram import elastic_net, explained_correlation, gram
+from circuitvar.audit.neurons.on_models.adapters import substitution_score
 from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.similarity.cluster_resampling import ConceptOptions, cluster_weights
 from circuitvar.audit.neurons.views.activation_ranges import polysemantic, range_edges, range_map
@@ -221,12 +220,11 @@ def test_substitution_score_known_values():
     rng = np.random.default_rng(0)
     y = rng.normal(size=50) + 3
     zero, half = np.zeros(50), y / 2
-    options = {"rng": rng, "replicates": 200}
-    assert substitution_score(y, y, zero, **options).value == 1
-    assert substitution_score(y, zero, zero, **options).value == 0
-    mid = substitution_score(y, half, zero, **options)
+    assert substitution_score(y, y, zero, rng=rng).value == 1
+    assert substitution_score(y, zero, zero, rng=rng).value == 0
+    mid = substitution_score(y, half, zero, rng=rng)
     assert mid.value == pytest.approx(0.5) and mid.low <= 0.5 <= mid.high
-    assert substitution_score(y, -y, zero, **options).value == pytest.approx(-1)
-    assert np.isnan(substitution_score(y, y, y, **options).value)
+    assert substitution_score(y, -y, zero, rng=rng).value == pytest.approx(-1)
+    assert np.isnan(substitution_score(y, y, y, rng=rng).value)
     with pytest.raises(ValueError, match="NaN or infinity"):
-        substitution_score(y, np.full(50, np.nan), zero, **options)
+        substitution_score(y, np.full(50, np.nan), zero, rng=rng)

@@ -9,17 +9,21 @@ import pytest
 
 from circuitvar.audit.neurons.data.probing_set import probing_set, take_samples
 from circuitvar.audit.neurons.resampling.bootstrap_votes import bootstrap_votes
-from circuitvar.audit.neurons.resampling.weight_rows import weight_rows
 from circuitvar.audit.neurons.run.audit_neurons import audit_neurons
 from circuitvar.audit.neurons.sets.concept_audit import audit_units
 from circuitvar.audit.neurons.sets.null_concepts import null_best, null_concepts
-from circuitvar.audit.neurons.similarity.cluster_resampling import ConceptOptions, cluster_weights
+from circuitvar.audit.neurons.similarity.cluster_resampling import (
+    ConceptOptions,
+    cluster_weights,
+    weight_rows,
+)
 from tests.audit.neurons.toy_neurons import LEAN, planted_units
 
 
 def test_workers_change_no_number(monkeypatch, tmp_path):
     votes_module = import_module("circuitvar.audit.neurons.resampling.bootstrap_votes")
-    from circuitvar.audit.neurons.sets import concept_audit, null_concepts
+    from circuitvar.audit.neurons import similarity
+    from circuitvar.audit.neurons.sets import null_concepts
 
     data, _ = planted_units(60, 4, 17, 4, beta=0.2, seed=4)
     acts = np.asarray(data.acts, dtype=np.float32)
@@ -28,7 +32,7 @@ def test_workers_change_no_number(monkeypatch, tmp_path):
     w = cluster_weights(data.strata, 50, rng=np.random.default_rng(7))
     base = audit_neurons(probing_set(acts, data.concepts, groups=data.groups), LEAN)
     votes = bootstrap_votes(data, w, ["pearson", "iou"])
-    for module in (votes_module, concept_audit, null_concepts):
+    for module in (votes_module, similarity, null_concepts):
         monkeypatch.setattr(module, "chunk_size", lambda *_: 3)
     found = audit_neurons(mapped, LEAN, workers=3)
     pd.testing.assert_frame_equal(found.units, base.units, rtol=1e-5, atol=1e-6)

@@ -16,7 +16,11 @@ from circuitvar.audit.neurons.data.label_files import (
 from circuitvar.audit.neurons.data.probing_set import probing_set
 from circuitvar.audit.neurons.run.audit_neurons import NeuronOptions, audit_neurons
 from circuitvar.audit.neurons.similarity.cluster_resampling import ConceptOptions
-from circuitvar.audit.neurons.views.label_agreement import flip_rate, gini_impurity, label_ledger
+from circuitvar.audit.neurons.views.perturbation_tables import (
+    flip_rate,
+    gini_impurity,
+    label_ledger,
+)
 from circuitvar.audit.neurons.views.perturbations import (
     PerturbationOptions,
     noisy_activations,
@@ -42,8 +46,9 @@ def test_ledger_shares_sum_to_one_and_rank_the_axes():
     reference = np.zeros(200, dtype=int)
     calm = (rng.random((5, 200)) < 0.02).astype(int)
     wild = rng.integers(0, 4, (5, 200))
-    runs = {"calm": dict(zip("abcde", calm)), "wild": dict(zip("abcde", wild))}
-    table = label_ledger(runs, reference).set_index("axis")
+    runs = {"calm": calm, "wild": wild}
+    levels = {axis: dict(zip("abcde", labels, strict=True)) for axis, labels in runs.items()}
+    table = label_ledger(levels, reference).set_index("axis")
     assert table.share.sum() == pytest.approx(1)
     assert table.share["wild"] > 0.8
     # Reference and each run differ w.p. 3/4, two runs w.p. 3/4.
