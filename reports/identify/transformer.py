@@ -30,6 +30,7 @@ from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.prune import prune_masks
 from circuitvar.circuits.scores import score_edges
+from circuitvar.circuits.size import circuit_size
 from circuitvar.circuits.types import EdgeScores
 from circuitvar.reports.identify.figures import mask_search_plot, overlap_plot, save_figures
 from circuitvar.reports.identify.reruns import (
@@ -110,7 +111,7 @@ def run_identify_model(
         return prune_masks(model.graph, masks)
 
     scores = _score(model, found, task, options)
-    size = options.size or max(1, model.graph.n_edges // 10)
+    size = circuit_size(model.graph.n_edges, options.size)
     circuit = top_n(np.abs(scores.mean), size)
     target = float(behaviour(circuit[None])[0])
     near = search_masks(

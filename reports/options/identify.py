@@ -14,6 +14,7 @@ from circuitvar.circuits.option import (
     Option,
     Range,
 )
+from circuitvar.circuits.size import SIZE_IF_OMITTED
 from circuitvar.circuits.types import Ablation
 
 
@@ -87,7 +88,7 @@ class ModelOptions:
     ] = 64
     size: Annotated[
         int | None,
-        Option("Edges of the circuit; a tenth of the graph if omitted.", COMMON, AT_LEAST_1),
+        Option(f"Edges of the circuit; {SIZE_IF_OMITTED} if omitted.", COMMON, AT_LEAST_1),
     ] = None
     m: Annotated[
         int, Option("Edges nearest the cut whose masks are searched.", STATISTICS, AT_LEAST_1)

@@ -71,14 +71,9 @@ def identify(
         raise ValueError(
             "give exactly one of: gates (e.g. xor), --model with --task, or --paper-tables"
         )
-    if seed_models and model is None:
-        raise ValueError("--seed-model needs --model: it names other trainings of a transformer")
     if tables and not paper_tables:
         raise ValueError("--table needs --paper-tables: it names one of the paper's tables")
-    for name, about in options_of(NetJudgement).items():
-        if name in given and not gates:
-            flag = about.flags[0] if about.flags else f"--{name}"
-            raise ValueError(f"{flag} needs gates (e.g. xor): it is about circuits of an MLP")
+    _refuse_what_is_about_others(given, nets=bool(gates), model=model is not None)
     check_writable(to.out)
     with show_progress(quiet=to.quiet) as progress:
         if model is not None:
@@ -113,6 +108,23 @@ def identify(
     print_table(shown, title=title)
     print("\n".join(read_section(to.out).summary))
     print(f"written to {to.out}")
+
+
+def _refuse_what_is_about_others(given: Given, *, nets: bool, model: bool) -> None:
+    """MLPs and transformers have options of their own; the seed and the output are shared."""
+    of_nets = options_of(NetTraining) | options_of(NetJudgement)
+    of_models = {name: about.flags for name, about in options_of(ModelOptions).items()}
+    of_models |= {"task": (), "device": (), "seed_models": ("--seed-model",)}
+    del of_models["seed"]
+    if not nets and not model:
+        del of_nets["seeds"]  # The paper's tables take it too.
+    for needed, flags_of, here in (
+        ("gates (e.g. xor): it is about MLPs", {k: v.flags for k, v in of_nets.items()}, nets),
+        ("--model: it is about a transformer", of_models, model),
+    ):
+        for name, flags in flags_of.items():
+            if name in given and not here:
+                raise ValueError(f"{[*flags, '--' + name.replace('_', '-')][0]} needs {needed}")
 
 
 def _count_nets(
