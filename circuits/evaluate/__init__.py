@@ -1,5 +1,8 @@
 """Faithfulness, curves, null circuits and hypothesis tests of a circuit."""
 
+from circuitvar.circuits.evaluate.against_random import (
+    minimality_test, partial_necessity_test, sufficiency_test,
+)
 from circuitvar.circuits.evaluate.circuit_tests import TEST_FAMILIES, run_circuit_tests
 from circuitvar.circuits.evaluate.compare import circuit_nodes, compare
 from circuitvar.circuits.evaluate.crossed import Tail, crossed_tail
@@ -10,10 +13,8 @@ from circuitvar.circuits.evaluate.evaluate import (
 )
 from circuitvar.circuits.evaluate.hypothesis import share_interval
 from circuitvar.circuits.evaluate.independence import independence_test
-from circuitvar.circuits.evaluate.minimality import minimality_test
 from circuitvar.circuits.evaluate.null_circuits import random_connected
 from circuitvar.circuits.evaluate.optimal_ablation import evaluate_optimal
-from circuitvar.circuits.evaluate.sufficiency import partial_necessity_test, sufficiency_test
 
 __all__ = [
     "TEST_FAMILIES", "Tail", "circuit_nodes", "compare", "complement", "completeness", "count_wins",

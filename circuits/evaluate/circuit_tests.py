@@ -11,10 +11,15 @@ import pandas as pd
 from jaxtyping import Bool, Int
 
 from circuitvar.circuits.confidence import check_alpha
+from circuitvar.circuits.evaluate.against_random import (
+    minimality_test,
+    partial_necessity_test,
+    squared_error,
+    sufficiency_test,
+)
 from circuitvar.circuits.evaluate.equivalence import equivalence_test, tost
 from circuitvar.circuits.evaluate.hypothesis import HypothesisTest
 from circuitvar.circuits.evaluate.independence import independence_test
-from circuitvar.circuits.evaluate.minimality import minimality_test
 from circuitvar.circuits.evaluate.null_circuits import (
     NULL_FAMILIES,
     fits_outside,
@@ -23,11 +28,6 @@ from circuitvar.circuits.evaluate.null_circuits import (
     random_path,
 )
 from circuitvar.circuits.evaluate.null_model import random_weight_effects, relative_effects
-from circuitvar.circuits.evaluate.sufficiency import (
-    partial_necessity_test,
-    squared_error,
-    sufficiency_test,
-)
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.run import circuit_scores

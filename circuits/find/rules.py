@@ -7,8 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from circuitvar.circuits.find.select import threshold, top_fraction, top_n
-from circuitvar.circuits.find.select_connected import smallest_connected
-from circuitvar.circuits.find.select_greedy import greedy
+from circuitvar.circuits.find.select_connected import greedy, smallest_connected
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.types import Circuit
 from circuitvar.tasks.lookup import by_key

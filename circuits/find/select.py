@@ -1,14 +1,18 @@
-"""Score-then-select: turn edge scores into a circuit by rank or by threshold.
+"""Score-then-select: turn edge scores into a circuit by rank, threshold or significance.
 
 Scores are arrays [edge] or [replicate, edge] in the order of `Graph.edges`. Ranking is by |score|
 unless `signed=True`, which ranks by signed damage (edges that support the behaviour first).
 Ties go to the edge with the smaller column, so the same scores give the same circuit everywhere.
-An edge whose score is exactly 0 is never kept by rank.
+An edge whose score is exactly 0 is never kept by rank. P-values and sets of edges come in as
+arrays, so that this file knows nothing about resampling.
 """
+
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from circuitvar.circuits.confidence import check_alpha
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.prune import prune_dangling
 from circuitvar.circuits.size import size_of_share
@@ -164,3 +168,50 @@ def threshold(
     """
     mask = strength(scores, signed=signed) >= cut
     return circuit_from_mask(graph, mask, rule=f"{score_word(signed)} >= {cut:g}", prune=prune)
+
+
+def significant(
+    graph: Graph,
+    scores: Float[np.ndarray, " edge"],
+    p_adjusted: Float[np.ndarray, " edge"],
+    *,
+    alpha: float = 0.05,
+    signed: bool = False,
+    prune: bool = True,
+) -> Circuit:
+    """Edges whose multiplicity-adjusted p-value is at most `alpha`, minus dangling ones.
+
+    With `signed=True` only edges with a positive score (damage when patched) are kept. At
+    large n nearly every edge differs from zero: test against a minimum effect, not against zero.
+
+    Raises
+    ------
+    ValueError
+        If a p-value is NaN or outside [0, 1], or `alpha` is no error rate.
+    """
+    p = np.asarray(p_adjusted, dtype=float)
+    bad = np.flatnonzero(~((p >= 0) & (p <= 1)))
+    if bad.size:
+        raise ValueError(
+            f"p-value of edge {graph.edge_names[bad[0]]!r} is {p[bad[0]]}; must be in [0, 1]"
+        )
+    mask = (p <= check_alpha(alpha)) & (strength(scores, signed=signed) > 0)
+    rule = f"adjusted p <= {alpha:g} by {score_word(signed)}"
+    return circuit_from_mask(graph, mask, rule=rule, prune=prune)
+
+
+def top_set_circuit(
+    graph: Graph,
+    edges: Bool[np.ndarray, " edge"],
+    which: Literal["inner", "outer"],
+    *,
+    k: int,
+    confidence: float = 0.95,
+) -> Circuit:
+    """The inner or outer set of the true top-k, minus dangling edges.
+
+    `inner`: edges that belong to it with the stated confidence; `outer`: those that cannot be
+    excluded from it.
+    """
+    rule = f"{which} set of the top-{k}, {100 * confidence:g} % simultaneous confidence"
+    return circuit_from_mask(graph, edges, rule=rule, requested=k)

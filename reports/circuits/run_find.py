@@ -16,11 +16,10 @@ from circuitvar.circuits.files import EdgeFile, check_can_write, write_edges
 from circuitvar.circuits.find import (
     RULES,
     get_finder,
-    inner_circuit,
-    outer_circuit,
     select,
     significant,
     smallest_faithful,
+    top_set_circuit,
 )
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
@@ -166,10 +165,8 @@ def select_by_rule(
         return significant(graph, mean, p, alpha=options.alpha, signed=signed)
     size = _whole(amount)
     sets = inner_outer(summary.mean, summary.se, size=size, critical=tests.critical)
-    kept, make = (
-        (sets.inner, inner_circuit) if options.rule == "inner" else (sets.outer, outer_circuit)
-    )
-    return make(graph, kept, k=size, confidence=1 - options.alpha)
+    kept = sets.inner if options.rule == "inner" else sets.outer
+    return top_set_circuit(graph, kept, options.rule, k=size, confidence=1 - options.alpha)
 
 
 def _known(

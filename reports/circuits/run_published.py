@@ -1,5 +1,6 @@
 """Audit a circuit that somebody found: does it hold, does it beat random, is it found again?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,18 @@ from circuitvar.circuits.published import conditions_table, rediscovery_table, r
 from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import Circuit, CircuitTestChoice
 from circuitvar.reports.circuits.opened import open_circuit, write_tables
-from circuitvar.reports.circuits.published_section import write_published_section
 from circuitvar.reports.figures import save_figure
 from circuitvar.reports.options import CircuitChoice, ModelChoice, PublishedOptions
+from circuitvar.reports.page import SectionFigure, SectionTable, write_section
 from circuitvar.tasks.tokens import sample_batch
 from circuitvar.tasks.types import Batch, Task
+
+TABLES = {
+    "conditions": "What the circuit does under each condition",
+    "tests": "Hypothesis tests",
+    "rediscovery": "Would it be found again?",
+    "roles": "Recall by role",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,3 +118,43 @@ def run_published(
         save_figure(figure, out / f"circuit{suffix}")
     write_published_section(out, name, circuit.size, tables)
     return PublishedAudit(circuit, tables)
+
+
+def write_published_section(
+    out: Path, name: str, size: int, tables: Mapping[str, pd.DataFrame]
+) -> Path:
+    """`section.json` of kind `circuit`; `circuit.svg` and one CSV per table must be in `out`."""
+    return write_section(
+        out,
+        kind="circuit",
+        title=f"Published circuit: {name}",
+        summary=published_sentences(name, size, tables),
+        tables=[SectionTable(f"{key}.csv", TABLES.get(key, key)) for key in tables],
+        figures=[SectionFigure("circuit.svg", name, "Edges by the score of the first method.")],
+    )
+
+
+def published_sentences(name: str, size: int, tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What was found, quoting the tables."""
+    rows = tables["conditions"].to_dict("records")
+    values = [(float(row["faithfulness"]), str(row["condition"])) for row in rows]
+    own, lowest = values[0][0], min(values)
+    found = [
+        f"{name} ({size} edges) keeps {own:.3g} of the metric as published, and least under "
+        f"{lowest[1]}: {lowest[0]:.3g}."
+    ]
+    found += [str(reading) for reading in tables["tests"]["reading"]]
+    for row in tables["rediscovery"].to_dict("records"):
+        found.append(
+            f"{row['method']} finds {row['edges_shared']} of its {row['edges_a']} edges again "
+            f"(Jaccard {row['edge_jaccard']:.3g}, chance {row['chance_jaccard']:.3g}; p = "
+            f"{row['p_random']:.3g} against random edges, {row['p_stratified']:.3g} against edges "
+            f"of the same layers and types; overlap coefficient {row['edge_coefficient']:.3g} of "
+            f"edges, {row['node_coefficient']:.3g} of nodes)."
+        )
+        if "faithfulness_found" in row:
+            found.append(
+                f"With held-out names it keeps {row['faithfulness']:.3g} of the metric, the "
+                f"{row['method']} circuit of its size {row['faithfulness_found']:.3g}."
+            )
+    return found

@@ -6,6 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from circuitvar.circuits.evaluate.against_random import (
+    minimality_test,
+    partial_necessity_test,
+    squared_error,
+    sufficiency_test,
+)
 from circuitvar.circuits.evaluate.compare import circuit_nodes, compare
 from circuitvar.circuits.evaluate.equivalence import (
     count_wins,
@@ -16,18 +22,12 @@ from circuitvar.circuits.evaluate.equivalence import (
 )
 from circuitvar.circuits.evaluate.hypothesis import lowest_rejected_count, share_interval
 from circuitvar.circuits.evaluate.independence import hsic, independence_test
-from circuitvar.circuits.evaluate.minimality import minimality_test
 from circuitvar.circuits.evaluate.null_circuits import (
     null_circuits,
     random_connected,
     random_edges,
     random_in_strata,
     random_path,
-)
-from circuitvar.circuits.evaluate.sufficiency import (
-    partial_necessity_test,
-    squared_error,
-    sufficiency_test,
 )
 from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.graph import Graph

@@ -9,14 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circuitvar.circuits.find.rules import select
-from circuitvar.circuits.find.select import threshold, top_fraction, top_n, top_n_masks
+from circuitvar.circuits.find.select import (
+    significant,
+    threshold,
+    top_fraction,
+    top_n,
+    top_n_masks,
+    top_set_circuit,
+)
 from circuitvar.circuits.find.select_connected import (
+    greedy,
     smallest_connected,
     smallest_connected_n,
     smallest_faithful,
 )
-from circuitvar.circuits.find.select_greedy import greedy
-from circuitvar.circuits.find.select_significant import inner_circuit, outer_circuit, significant
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.prune import prune_dangling, prune_masks, reads_of
 
@@ -266,8 +272,8 @@ def test_significant_edges_need_a_small_p_and_with_sign_a_positive_score():
 def test_inner_and_outer_sets_carry_their_k():
     graph = GRAPHS[0]
     everything = np.ones(graph.n_edges, bool)
-    assert inner_circuit(graph, everything, k=12).requested == 12
-    assert "outer set of the top-12" in outer_circuit(graph, everything, k=12).rule
+    assert top_set_circuit(graph, everything, "inner", k=12).requested == 12
+    assert "outer set of the top-12" in top_set_circuit(graph, everything, "outer", k=12).rule
 
 
 def test_rules_by_name_agree_with_the_functions():
