@@ -16,7 +16,7 @@ from circuitvar.audit.single.choice_variance import choices_table
 from circuitvar.audit.single.claims import claims
 from circuitvar.audit.single.collect import Progress, collect
 from circuitvar.audit.single.function_axes import function_tables
-from circuitvar.audit.single.perturb import perturbation_axes, run_means
+from circuitvar.audit.single.perturb import given_estimates, perturbation_axes, run_means
 from circuitvar.audit.single.run_circuits import CircuitRuns, run_circuits
 from circuitvar.audit.single.sample_tables import certificate_table, chance_bounds, decision_study
 from circuitvar.audit.single.structure_checks import structure_checks
@@ -81,7 +81,11 @@ def audit_circuit(
         **function_tables(runs, settings, size, axes, transfer=circuits.transfer, bars=bars),
         **checks.tables,
     }
-    estimates = (*_estimates(runs, circuits, settings, size), *checks.estimates)
+    estimates = (
+        *_estimates(runs, circuits, settings, size),
+        *checks.estimates,
+        *given_estimates(runs, settings, size),
+    )
     if perturbed.lost is not None:
         estimates += (perturbed.lost,)
     edges = edge_table(

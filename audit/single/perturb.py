@@ -9,6 +9,7 @@ from circuitvar.audit.agreement import (
     Wording,
     bootstrap_axis,
     halves_axis,
+    phi_given_runs,
     runs_axis,
     seed_axis_matched,
     with_block_interval,
@@ -21,7 +22,7 @@ from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis, Estimate
 from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.types import EdgeScores
-from circuitvar.tasks.units import use_templates
+from circuitvar.tasks.units import sampling_units, use_templates
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +161,31 @@ def perturbation_axes(runs: Runs, settings: Settings, size: int) -> Perturbed:
             seed_axis_matched(graph, means["seed"], size, rng=rng, level=settings.confidence, **top)
         )
     return replace(from_matrix, axes=tuple(axes))
+
+
+def given_estimates(runs: Runs, settings: Settings, size: int) -> tuple[Estimate, ...]:
+    """phi of every axis whose runs share their prompts, with its interval over prompts.
+
+    The interval of the axis itself takes its runs as a sample of choices or seeds; this one takes
+    them as they are.
+    """
+    of_example, unit = sampling_units(len(runs.scores.values), runs.scores.templates)
+    found = []
+    for kind in AXES:
+        rows = runs.along(kind.key)
+        same = all(r.same_prompts == 1 and len(r.batch) == len(of_example) for r in rows)
+        if len(rows) > 1 and kind.key != "fresh-data" and same:
+            given = phi_given_runs(
+                [run.scores.values for run in rows],
+                size=size,
+                of_example=of_example,
+                rng=stream(settings.seed, "given runs", kind.key),
+                signed=settings.signed,
+                level=settings.confidence,
+                unit=unit,
+            )
+            found.append(replace(given, name=f"phi over {unit}s, {kind.title.lower()} as given"))
+    return tuple(found)
 
 
 def _note(kind: AxisKind, runs: Runs) -> str:
