@@ -17,6 +17,9 @@ def _runs(effects, rng, *, n=60, templates=12):
     return [(row + shared + 0.3 * rng.normal(size=(n, EDGES))) for row in effects], label
 
 
+_rng = np.random.default_rng
+
+
 def _effects(rng, apart):
     return 0.3 * np.abs(rng.laplace(size=EDGES)) + apart * rng.normal(size=(3, EDGES))
 
