@@ -46,34 +46,6 @@ def halves_axis(
     )
 
 
-def resample_axis(
-    sets: RunSets, resamples: Resamples, *, key: str = "bootstrap", level: float = 0.95
-) -> Axis:
-    """Resamples of one data set: `sets = replicate_sets(scores, resamples.weights, size=k)`."""
-    masks, whole = sets.compact
-    pairs, unit = indices.pairwise_jaccard(masks, whole), resamples.unit
-    estimand = f"agreement of {resamples.scheme} replicates of one data set"
-    phi, jaccard = (
-        replace(estimate, estimand=estimand, unit=unit)
-        for estimate in (
-            indices.phi_of_resamples(masks, resamples.counts, whole, level=level),
-            indices.jaccard_of_resamples(pairs, resamples.counts, level=level),
-        )
-    )
-    size = float(sets.sizes.mean())
-    phi, jaccard = least_of_resamples(phi, jaccard, pairs, size=size, n_edges=sets.n_edges)
-    return _axis(
-        sets,
-        key=key,
-        title=f"{resamples.scheme.capitalize()} of the {unit}s",
-        unit=unit,
-        phi=phi,
-        jaccard=jaccard,
-        jaccard_cv=indices.pairwise_cv(pairs),
-        note="Replicates share one data set: not an estimate of agreement between data sets.",
-    )
-
-
 def runs_axis(
     masks: Bool[np.ndarray, "run edge"],
     *,
@@ -124,7 +96,28 @@ def bootstrap_axis(
     signed: bool = False,
     level: float = 0.95,
 ) -> tuple[Axis, RunSets]:
-    """`resample_axis` straight from scores, with the edge sets behind it."""
+    """Resamples of one data set, with the edge sets behind the axis."""
     sets = replicate_sets(scores, resamples.weights, size=size, signed=signed)
-    key = "bootstrap" if resamples.unit == "prompt" else f"bootstrap-{resamples.unit}"
-    return resample_axis(sets, resamples, key=key, level=level), sets
+    masks, whole = sets.compact
+    pairs, unit = indices.pairwise_jaccard(masks, whole), resamples.unit
+    estimand = f"agreement of {resamples.scheme} replicates of one data set"
+    phi, jaccard = (
+        replace(estimate, estimand=estimand, unit=unit)
+        for estimate in (
+            indices.phi_of_resamples(masks, resamples.counts, whole, level=level),
+            indices.jaccard_of_resamples(pairs, resamples.counts, level=level),
+        )
+    )
+    kept = float(sets.sizes.mean())
+    phi, jaccard = least_of_resamples(phi, jaccard, pairs, size=kept, n_edges=sets.n_edges)
+    axis = _axis(
+        sets,
+        key="bootstrap" if unit == "prompt" else f"bootstrap-{unit}",
+        title=f"{resamples.scheme.capitalize()} of the {unit}s",
+        unit=unit,
+        phi=phi,
+        jaccard=jaccard,
+        jaccard_cv=indices.pairwise_cv(pairs),
+        note="Replicates share one data set: not an estimate of agreement between data sets.",
+    )
+    return axis, sets

@@ -13,7 +13,7 @@ from numpy.random import Generator
 from scipy.stats import t as student_t
 
 from circuitvar.audit.edges.edge_summary import EdgeSummary
-from circuitvar.audit.resampling import Scores, columns, membership
+from circuitvar.audit.resampling import Scores, columns, membership, weighted_sums
 from circuitvar.tasks.units import Clusters, unit_of_example
 
 Edge = Float[np.ndarray, " edge"]
@@ -175,8 +175,7 @@ def _unit_values(scores, clusters: Clusters):
     units = unit_of_example(len(scores), clusters)
     sizes = np.bincount(units)
     member = membership(units) * (len(sizes) / len(scores))
-    values = [member @ scores[:, part] for part in columns(scores.shape[1])]
-    return np.concatenate(values, axis=1), sizes * len(sizes) / len(scores)
+    return weighted_sums(member, scores), sizes * len(sizes) / len(scores)
 
 
 def _mean_square(values) -> Edge:

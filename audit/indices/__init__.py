@@ -1,6 +1,5 @@
 """Indices of agreement between sets and rankings: phi, Jaccard, RBO, rank correlation."""
 
-from circuitvar.audit.indices.inclusion import CLASSES, CORE, NOISE, classify
 from circuitvar.audit.indices.jaccard import (
     jaccard_of_resamples, jaccard_of_runs, jaccard_to, mean_chance, mean_pairwise,
     means_with_others, medoid, off_diagonal, overlaps, pairwise_cv, pairwise_jaccard,
@@ -11,8 +10,8 @@ from circuitvar.audit.indices.midranks import (
     weighted_average_precision,
 )
 from circuitvar.audit.indices.phi import (
-    closed_form_variance, leave_one_run_out, pair_phi, phi, phi_difference, phi_from_counts,
-    phi_of_resamples, phi_of_runs, phi_test, row_projections,
+    CLASSES, CORE, NOISE, classify, closed_form_variance, leave_one_run_out, pair_phi, phi,
+    phi_difference, phi_from_counts, phi_of_resamples, phi_of_runs, phi_test, row_projections,
 )
 from circuitvar.audit.indices.rank import (
     footrule_distance, kendall_distance, kendall_w, mean_spearman, mean_spearman_of_runs, rbo,

@@ -96,9 +96,9 @@ def jaccard_of_resamples(
     value, terms = mean_pairwise(pairs), None
     if len(pairs) > 2 and np.isfinite(value):
         terms = 2 * (means_with_others(pairs) - value)
-    left_out = mean_without_unit(pairs, counts) if method == "jab" else None
-    how = {"level": level, "method": method, "without_unit": left_out}
-    return intervals.interval_of_resamples("jaccard", value, counts, terms, floor=0.0, **how)
+    left_out = mean_without_unit(pairs, counts) if intervals.after_bootstrap(method) else None
+    found = (value, counts, terms, left_out)
+    return intervals.interval_of_resamples("jaccard", *found, floor=0.0, level=level)
 
 
 def mean_without_unit(pairs: Pairs, counts: Units) -> Float[np.ndarray, " unit"]:

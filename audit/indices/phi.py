@@ -22,6 +22,11 @@ Others = Bool[np.ndarray, "other edge"]
 Runs = Float[np.ndarray, " run"]
 Units = Float[np.ndarray, "run unit"]
 Side = Literal["greater", "less", "two-sided"]
+CORE = 0.9
+"""Edges kept by at least this share of runs are core."""
+NOISE = 0.1
+"""Edges kept by less than this share of runs are noise; those between are contingent."""
+CLASSES = ("core", "contingent", "noise")
 
 
 def phi_from_counts(counts: Edge, runs: int, whole: Whole | None = None) -> float:
@@ -44,6 +49,19 @@ def phi_from_counts(counts: Edge, runs: int, whole: Whole | None = None) -> floa
 def phi(masks: Masks, whole: Whole | None = None) -> float:
     """phi of a runs x edges selection matrix; see `phi_from_counts`."""
     return phi_from_counts(masks.sum(axis=0), len(masks), whole)
+
+
+def classify(inclusion: Edge, *, core: float = CORE, noise: float = NOISE) -> np.ndarray:
+    """Edges by how often they are kept: `core` from `core` on, `noise` below `noise`, `contingent`.
+
+    The consensus classes of Parekh (CIRCUS, arXiv 2603.00523) with cuts instead of exact 1 and 0.
+
+    >>> classify(np.array([1.0, 0.5, 0.0])).tolist()
+    ['core', 'contingent', 'noise']
+    """
+    if not 0 <= noise <= core <= 1:
+        raise ValueError(f"cuts are noise={noise}, core={core}; use 0 <= noise <= core <= 1")
+    return np.select([inclusion >= core, inclusion >= noise], CLASSES[:2], CLASSES[2])
 
 
 def row_projections(masks: Masks, whole: Whole | None = None) -> Runs:
@@ -156,12 +174,13 @@ def phi_of_resamples(
     `counts` are `Resamples.counts` (prompts, or templates where those were resampled); t(n-1).
     """
     value, terms, left_out = phi(masks, whole), None, None
+    if intervals.after_bootstrap(method):
+        left_out = phi_without_unit(masks, counts, whole)
     if np.isfinite(value):
         projections = row_projections(masks, whole)
         terms = 2 * (projections - projections.mean())
-        left_out = phi_without_unit(masks, counts, whole) if method == "jab" else None
-    how = {"level": level, "method": method, "without_unit": left_out}
-    return intervals.interval_of_resamples("phi", value, counts, terms, floor=-1.0, **how)
+    found = (value, counts, terms, left_out)
+    return intervals.interval_of_resamples("phi", *found, floor=-1.0, level=level)
 
 
 def phi_without_unit(masks: Masks, counts: Units, whole: Whole | None = None) -> np.ndarray:

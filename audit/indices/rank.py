@@ -96,21 +96,7 @@ def rbo(a: Scores, b: Scores, *, depth: int | None = None, p: float | None = Non
     >>> round(rbo(np.array([3.0, 2.0, 1.0]), np.array([3.0, 1.0, 2.0]), p=0.9), 6)
     0.955
     """
-    return rbo_of_ranks(ranks(a), ranks(b), depth=depth, p=p)
-
-
-def ranks(scores: Scores) -> Ranks:
-    """0-based rank of each edge by |score|, largest first, ties by edge index."""
-    order = np.argsort(-np.abs(scores), kind="stable")
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    return rank
-
-
-def rbo_of_ranks(
-    r1: Ranks, r2: Ranks, *, depth: int | None = None, p: float | None = None
-) -> float:
-    """`rbo` from 0-based ranks without ties."""
+    r1, r2 = ranks(a), ranks(b)
     k = len(r1) if depth is None else depth
     if not 1 <= k <= len(r1):
         raise ValueError(f"depth is {k}; choose between 1 and the {len(r1)} edges ranked")
@@ -124,6 +110,14 @@ def rbo_of_ranks(
     agreement = overlap / d
     total = agreement[-1] * p**k + (1 - p) * (agreement @ p ** (d - 1))
     return min(float(total), 1.0)  # equal rankings may round above it
+
+
+def ranks(scores: Scores) -> Ranks:
+    """0-based rank of each edge by |score|, largest first, ties by edge index."""
+    order = np.argsort(-np.abs(scores), kind="stable")
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return rank
 
 
 def _positions(first: Names, second: Names) -> tuple[Ranks, Ranks, int]:

@@ -7,8 +7,8 @@ from circuitvar.audit.intervals.effective_df import (
     between_df, crossed_df, jackknife_df, pooled, summed_df, within_df,
 )
 from circuitvar.audit.intervals.intervals import (
-    ResampleInterval, UNSEEN, bca_means, below_one_swap, interval_of_resamples, resample_se,
-    t_interval, unseen_swap, with_unseen_swap,
+    ResampleInterval, UNSEEN, after_bootstrap, bca_means, below_one_swap, interval_of_resamples,
+    resample_se, t_interval, unseen_swap, with_unseen_swap,
 )
 from circuitvar.audit.intervals.jackknife import (
     group_jackknife, jackknife_estimate, ratio_of_means, row_jackknife_se, share_estimate,
@@ -20,11 +20,11 @@ from circuitvar.audit.intervals.runs_interval import (
 from circuitvar.circuits.binomial import clopper_pearson
 
 __all__ = [
-    "CHOICES", "LEAST", "OfShared", "ResampleInterval", "UNSEEN", "all_runs_equal",
-    "asymptotic_sequence", "bca_means", "below_one_swap", "bernoulli_sequence", "betting_sequence",
-    "between_df", "clopper_pearson", "crossed_df", "few_runs_se", "group_jackknife",
-    "interval_of_resamples", "interval_of_runs", "jackknife_df", "jackknife_estimate", "of_runs",
-    "pooled", "ratio_of_means", "resample_se", "row_jackknife_se", "share_estimate",
-    "stop_when_decided", "summed_df", "t_interval", "tied_runs_se", "unseen_swap",
+    "CHOICES", "LEAST", "OfShared", "ResampleInterval", "UNSEEN", "after_bootstrap",
+    "all_runs_equal", "asymptotic_sequence", "bca_means", "below_one_swap", "bernoulli_sequence",
+    "betting_sequence", "between_df", "clopper_pearson", "crossed_df", "few_runs_se",
+    "group_jackknife", "interval_of_resamples", "interval_of_runs", "jackknife_df",
+    "jackknife_estimate", "of_runs", "pooled", "ratio_of_means", "resample_se", "row_jackknife_se",
+    "share_estimate", "stop_when_decided", "summed_df", "t_interval", "tied_runs_se", "unseen_swap",
     "with_unseen_swap", "within_df", "without_interval",
 ]

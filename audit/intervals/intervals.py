@@ -21,7 +21,6 @@ Terms = Float[np.ndarray, " replicate"]
 Units = Float[np.ndarray, " unit"]
 Edge = Float[np.ndarray, " edge"]
 ResampleInterval = Literal["ij", "jab"]
-RESAMPLE_INTERVALS = {"ij": "infinitesimal jackknife", "jab": "jackknife after bootstrap"}
 UNSEEN = "one swap unseen: conservative"
 """Name of an interval that only a swap which the data do not show keeps from being narrower."""
 
@@ -103,39 +102,29 @@ def unit_influence(counts: Counts, projections: Terms) -> Units:
     return (total - projections.sum(dtype=np.float64)) / len(projections)
 
 
-def resample_se(
-    counts: Counts,
-    projections: Terms,
-    *,
-    method: ResampleInterval = "ij",
-    without_unit: Units | None = None,
-) -> float:
+def resample_se(counts: Counts, projections: Terms, *, without_unit: Units | None = None) -> float:
     """SE of a statistic computed from B resamples of one data set, bias-corrected.
 
         SE²_IJ  = sum_i C_i² - n v      (Efron 2014; Wager et al. 2014)
         SE²_JAB = (n-1)/n * sum_i (s_(i) - mean)² - (e - 1) n v
 
     with v = sum_b t_b² / B² the Monte-Carlo variance and s_(i) the statistic over the replicates
-    that lack unit i (`without_unit`, needed by `jab`). Our addition: the variance is not taken
+    that lack unit i: JAB where `without_unit` gives it. Our addition: the variance is not taken
     below two standard deviations of the subtracted term, 2 sqrt(2n) v, so that too few
     replicates give a wide interval and not a lucky one.
     """
     replicates, units = counts.shape
     noise = float(projections.astype(np.float64) @ projections) / replicates**2
-    if method == "ij":
+    if without_unit is None:
         terms = unit_influence(counts, projections)
         variance = float(terms @ terms) - units * noise
         floor = 2 * np.sqrt(2 * units) * noise
-    elif method == "jab":
-        if without_unit is None:
-            raise ValueError("method 'jab' needs `without_unit`; pass it or use method='ij'")
-        if not np.isfinite(without_unit).all():
-            return float("nan")
+    elif not np.isfinite(without_unit).all():
+        return float("nan")
+    else:
         centred = without_unit - without_unit.mean()
         variance = (units - 1) / units * float(centred @ centred) - (np.e - 1) * units * noise
         floor = 2 * (np.e - 1) * np.sqrt(2 * units) * noise
-    else:
-        raise ValueError(f"method is {method!r}; choose 'ij' or 'jab'")
     return float(np.sqrt(max(variance, floor, 0.0)))
 
 
@@ -144,19 +133,26 @@ def interval_of_resamples(
     value: float,
     counts: Counts,
     projections: Terms | None,
+    without_unit: Units | None,
     *,
     floor: float,
     level: float,
-    method: ResampleInterval,
-    without_unit: Units | None,
 ) -> Estimate:
     """An agreement of B resamples with t(n-1) and `resample_se`; no SE without `projections`."""
     se, units = float("nan"), counts.shape[1]
     if projections is not None:
-        se = resample_se(counts, projections, method=method, without_unit=without_unit)
-    how, estimand = RESAMPLE_INTERVALS[method], "agreement of resamples of one data set"
+        se = resample_se(counts, projections, without_unit=without_unit)
+    how = "infinitesimal jackknife" if without_unit is None else "jackknife after bootstrap"
+    estimand = "agreement of resamples of one data set"
     found = Estimate(name, value, se, level=level, n=units, interval=how, estimand=estimand)
     return t_interval(replace(found, kind="resamples"), df=units - 1, bounds=(floor, 1.0))
+
+
+def after_bootstrap(method: ResampleInterval) -> bool:
+    """Whether the interval of resamples is the jackknife after bootstrap, not the infinitesimal."""
+    if method not in ("ij", "jab"):
+        raise ValueError(f"method is {method!r}; choose 'ij' or 'jab'")
+    return method == "jab"
 
 
 def bca_means(scores: Scores, resamples: Resamples, *, level: float = 0.95) -> tuple[Edge, Edge]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from circuitvar.audit.resampling.weights import bootstrap, columns, complementary_halves
+from circuitvar.audit.resampling.weights import bootstrap, complementary_halves, weighted_sums
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis
 from circuitvar.circuits.find import strength
@@ -73,7 +73,8 @@ def with_ties(
             by = clusters if axis.key.endswith("template") else None
             draw = complementary_halves if axis.key.startswith("halves") else bootstrap
             resamples = draw(len(values), DRAWS, rng=stream(seed, "ties", axis.key), clusters=by)
-            means = _weighted_means(values, resamples.weights.astype(np.float64))
+            # In float64 equal scores stay equal whatever the order of summation.
+            means = weighted_sums(resamples.weights.astype(np.float64), values)
         if means is None:
             return 0
         found = tied_at_cut(means, size, signed=signed)
@@ -97,9 +98,3 @@ def require_scores(scores: EdgeScores) -> None:
             f"(metric {scores.metric!r}), so there is no circuit to choose; use another method, "
             "metric or corruption"
         )
-
-
-def _weighted_means(values, weights) -> Float[np.ndarray, "replicate edge"]:
-    """Means in float64, where equal scores stay equal whatever the order of summation."""
-    parts = [weights @ values[:, part].astype(np.float64) for part in columns(values.shape[1])]
-    return np.concatenate(parts, axis=1)

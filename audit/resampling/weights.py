@@ -43,6 +43,12 @@ def columns(number: int, width: int = 4096) -> Iterator[slice]:
     return (slice(start, start + width) for start in range(0, max(number, 1), width))
 
 
+def weighted_sums(weights: np.ndarray, scores: np.ndarray) -> Float[np.ndarray, "row edge"]:
+    """weights @ scores in float64, in column blocks."""
+    blocks = (scores[:, part].astype(np.float64) for part in columns(scores.shape[1]))
+    return np.concatenate([weights @ block for block in blocks], axis=1)
+
+
 def membership(units: Int[np.ndarray, " example"], dtype: type | np.dtype = np.float64):
     """1 where an example belongs to a unit, [unit, example]: its product with scores sums them."""
     return (np.arange(units.max() + 1)[:, None] == units).astype(dtype)

@@ -7,11 +7,12 @@ from circuitvar.audit.variance.approximation import agreement_with_exact
 from circuitvar.audit.variance.component_intervals import (
     FEW, component_estimate, component_interval, mls_interval,
 )
-from circuitvar.audit.variance.functional_anova import FunctionalAnova, functional_anova
+from circuitvar.audit.variance.designs import (
+    FunctionalAnova, cross, functional_anova, moment_components,
+)
 from circuitvar.audit.variance.ledger import (
     Part, choice_part, components_of, ledger, sampling_parts, selection_ledger,
 )
-from circuitvar.audit.variance.moment_components import cross, moment_components
 from circuitvar.audit.variance.variance_components import (
     Components, design_effect, nested, two_way, within_between,
 )

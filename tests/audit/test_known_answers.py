@@ -74,12 +74,12 @@ def test_edges_of_a_graph(layers, heads, edges):
 
 
 def test_top_k_lists():
-    order = np.array([2, 1, 0])
+    order = np.array([1.0, 2.0, 3.0])
     assert rank.kendall_distance("abc", "cba") == pytest.approx(1 / 4, abs=EXACT)
     assert rank.footrule_distance("abc", "cba") == pytest.approx(1 / 3, abs=EXACT)
-    swapped = rank.rbo_of_ranks(np.arange(3), np.array([0, 2, 1]), p=0.9)
+    swapped = rank.rbo(np.array([3.0, 2, 1]), np.array([3.0, 1, 2]), p=0.9)
     assert swapped == pytest.approx(0.955, abs=EXACT)
-    assert rank.rbo_of_ranks(order, order, p=0.9) == pytest.approx(1, abs=EXACT)
+    assert rank.rbo(order, order, p=0.9) == pytest.approx(1, abs=EXACT)
 
 
 def test_standard_errors_of_other_designs():

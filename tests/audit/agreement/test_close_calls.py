@@ -7,13 +7,12 @@ close call. Halves of a data set then nearly always agree, or nearly never.
 import numpy as np
 import pytest
 
-from circuitvar.audit.agreement.axis import bootstrap_axis, resample_axis
+from circuitvar.audit.agreement.axis import bootstrap_axis
 from circuitvar.audit.agreement.block_variance import least_of_resamples, weight_of_few
 from circuitvar.audit.agreement.bootstrap_interval import with_block_interval
 from circuitvar.audit.agreement.halves import halves_agreement
 from circuitvar.audit.agreement.paired_stability import Selected, bootstrap_change, halves_change
 from circuitvar.audit.indices.phi import phi, phi_of_resamples, phi_of_runs
-from circuitvar.audit.resampling.replicate_sets import replicate_sets
 from circuitvar.audit.resampling.weights import bootstrap
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.find import top_n_masks
@@ -87,10 +86,10 @@ def test_resamples_are_not_surer_than_their_close_calls():
     for _ in range(60):
         s = scores(240, rng)
         r = bootstrap(len(s), 60, rng=rng)
-        sets = replicate_sets(s, r.weights, size=16)
+        axis, sets = bootstrap_axis(s, r, size=16)
         masks, whole = sets.compact
         bare.append(phi_of_resamples(masks, r.counts, whole))
-        found.append(resample_axis(sets, r))
+        found.append(axis)
     truth = np.mean([one.value for one in bare])
     assert np.mean([one.phi.low <= truth <= one.phi.high for one in found]) >= 0.93
     assert np.mean([one.low <= truth <= one.high for one in bare]) < 0.8
@@ -104,10 +103,9 @@ def test_many_swaps_leave_the_interval_alone():
     rng = np.random.default_rng(0)
     s = rng.normal(size=(60, 200))
     r = bootstrap(60, 40, rng=rng)
-    sets = replicate_sets(s, r.weights, size=40)
+    axis, sets = bootstrap_axis(s, r, size=40)
     masks, whole = sets.compact
     bare = phi_of_resamples(masks, r.counts, whole)
-    axis = resample_axis(sets, r)
     assert (axis.phi.low, axis.phi.high, axis.phi.interval) == (bare.low, bare.high, bare.interval)
 
 

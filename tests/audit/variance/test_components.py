@@ -6,8 +6,7 @@ from circuitvar.audit.edges.decision_study import decision_table, mean_se
 from circuitvar.audit.intervals.effective_df import jackknife_df
 from circuitvar.audit.variance import component_intervals as ci
 from circuitvar.audit.variance import variance_components as vc
-from circuitvar.audit.variance.functional_anova import functional_anova
-from circuitvar.audit.variance.moment_components import cross, moment_components
+from circuitvar.audit.variance.designs import cross, functional_anova, moment_components
 from tests.shape_check import wrong_shapes
 
 TABLE = np.array([[3.0, 5, 4], [6, 9, 9]])
