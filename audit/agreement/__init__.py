@@ -1,8 +1,9 @@
 """Agreement of circuits over resamples, runs and wordings, with intervals."""
 
-from circuitvar.audit.agreement.axis import bootstrap_axis, halves_axis, runs_axis
+from circuitvar.audit.agreement.axis import (
+    block_intervals, bootstrap_axis, halves_axis, runs_axis, with_block_interval,
+)
 from circuitvar.audit.agreement.block_variance import least_of_resamples
-from circuitvar.audit.agreement.bootstrap_interval import block_intervals, with_block_interval
 from circuitvar.audit.agreement.given_runs import DF, phi_given_runs
 from circuitvar.audit.agreement.halves import halves_agreement, size_curve
 from circuitvar.audit.agreement.match_heads import MATCHED, match_heads, seed_axis_matched

@@ -1,8 +1,7 @@
 """One edge at a time: means, tests, certificates, influence, forecasts."""
 
 from circuitvar.audit.edges.certificates import certified_circuit
-from circuitvar.audit.edges.decision_study import decision_table, mean_se
-from circuitvar.audit.edges.edge_summary import edge_summary, sign_test
+from circuitvar.audit.edges.edge_summary import decision_table, edge_summary, mean_se, sign_test
 from circuitvar.audit.edges.edge_table import edge_table
 from circuitvar.audit.edges.edge_tests import bonferroni, inner_outer, max_t, t_test
 from circuitvar.audit.edges.forecast import forecast, observed_points

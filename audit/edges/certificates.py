@@ -74,9 +74,9 @@ def certified_circuit(
     clusters: Clusters = None,
     alpha: float = 0.05,
 ) -> Certificates:
-    """`certify` from per-example scores; with `clusters` the edits are of whole templates.
+    """`certify` from per-example scores, selected as in `replicate_sets`.
 
-    `size` and `signed` as in `replicate_sets`.
+    With `clusters` the edits are of whole templates.
 
     Raises
     ------

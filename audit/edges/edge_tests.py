@@ -197,7 +197,6 @@ class InnerOuter:
 
     inner: Bool[np.ndarray, " edge"]
     outer: Bool[np.ndarray, " edge"]
-    size: int
 
 
 def inner_outer(mean: Edge, se: Edge, *, size: int, critical: float) -> InnerOuter:
@@ -220,7 +219,7 @@ def inner_outer(mean: Edge, se: Edge, *, size: int, critical: float) -> InnerOut
     above_low = len(high) - np.searchsorted(np.sort(high), low, side="right")
     above_low -= high > low
     above_high = len(low) - np.searchsorted(np.sort(low), high, side="right")
-    return InnerOuter(above_low <= size - 1, above_high <= size - 1, size)
+    return InnerOuter(above_low <= size - 1, above_high <= size - 1)
 
 
 def bonferroni(n_edges: int, *, units: int, level: float = 0.95) -> float:

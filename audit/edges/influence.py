@@ -22,15 +22,13 @@ _ROUNDS = 3
 
 
 def phi_influence(scores: Scores, *, size: int, signed: bool = False) -> Example:
-    """About the change in bootstrap phi when one prompt is dropped.
+    """About the change in bootstrap phi when one prompt is dropped; NaN when phi is undefined.
 
-    Positive: the circuit is more stable without it. NaN when phi is undefined.
-
-    The derivative of phi with p_e = Phi((|m_e| - c)/tau_e), the chance that a resample keeps edge
-    e: m_e its mean, c the cut at which `size` edges are kept on average, tau_e the SE of the
-    distance between the two, as the cut moves with the edges beside it. Without Monte-Carlo
-    error; the infinitesimal jackknife from B = 200 replicates correlates .2 to .7 with that from
-    20,000, this .96 to .99.
+    Positive: the circuit is more stable without it. The derivative of phi with p_e =
+    Phi((|m_e| - c)/tau_e), the chance that a resample keeps edge e: m_e its mean, c the cut at
+    which `size` edges are kept on average, tau_e the SE of the distance between the two, as the cut
+    moves with the edges beside it. The infinitesimal jackknife from B = 200 replicates correlates
+    .2 to .7 with that from 20,000, this .96 to .99.
 
     >>> scores = np.random.default_rng(0).normal(size=(40, 30)) + 2 * (np.arange(30) < 6)
     >>> phi_influence(scores, size=6).shape

@@ -89,9 +89,7 @@ def silhouette(distances: Float[np.ndarray, "example example"], labels: Labels) 
 
 
 def adjusted_rand(first, second) -> float:
-    """Chance-corrected agreement of two labellings (Hubert and Arabie 1985).
-
-    1 when both are one block or both are all alone.
+    """Chance-corrected agreement of two labellings (Hubert and Arabie 1985); 1 of equal blocks.
 
     >>> adjusted_rand([0, 0, 1, 1], ["b", "b", "a", "a"])
     1.0

@@ -54,7 +54,6 @@ def r_concave(tau: float, q: float, n_edges: int, *, pairs: int = 50) -> float:
     """E min{D(theta², 2 tau - 1; B, -1/2), D(theta, tau; 2B, -1/4)}, theta = q/E: the sharpest.
 
     At most the worst case, which is smaller where theta is large and D becomes 1.
-
     Report as "at most x of the kept edges are expected to be low-probability".
 
     >>> round(r_concave(0.9, 50, 1000, pairs=50), 5)

@@ -5,17 +5,14 @@ from circuitvar.audit.indices.jaccard import (
     means_with_others, medoid, off_diagonal, overlaps, pairwise_cv, pairwise_jaccard,
     size_matched_jaccard, to_medoid,
 )
-from circuitvar.audit.indices.midranks import (
-    auroc, average_precision, midranks, tie_ranks, unit_ranks, weighted_auroc,
-    weighted_average_precision,
-)
 from circuitvar.audit.indices.phi import (
     CLASSES, CORE, NOISE, classify, closed_form_variance, leave_one_run_out, pair_phi, phi,
     phi_difference, phi_from_counts, phi_of_resamples, phi_of_runs, phi_test, row_projections,
 )
 from circuitvar.audit.indices.rank import (
-    footrule_distance, kendall_distance, kendall_w, mean_spearman, mean_spearman_of_runs, rbo,
-    spearman, weighted_tau,
+    auroc, average_precision, footrule_distance, kendall_distance, kendall_w, mean_spearman,
+    mean_spearman_of_runs, midranks, rbo, spearman, tie_ranks, unit_ranks, weighted_auroc,
+    weighted_average_precision, weighted_tau,
 )
 from circuitvar.circuits.overlap import (
     chance_jaccard, jaccard, kuncheva, overlap_coefficient, overlap_p_value, stratified_chance,

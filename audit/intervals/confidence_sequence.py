@@ -95,12 +95,11 @@ def betting_sequence(
 ) -> Iterator[tuple[float, float]]:
     """(low, high) of the mean after every value, all right at once with probability 1 - alpha.
 
-    Whatever the law on `bounds` and however it is watched, without any approximation.
-    phi of pairs of data sets takes few values and is often 1 many times in a row; a sequence that
-    leans on the central limit theorem then decides too soon (with the truth at a bar of .95 it
-    passed in 25 % of simulations at alpha = .05). Betting against every possible mean does not.
-    Hedged capital (Waudby-Smith and Ramdas 2024, arXiv 2010.09686, Theorem 3): on [0, 1], with
-    K+-(m) = prod_i (1 +- b_i (x_i - m)), m is out once max(K+, K-)/2 >= 1/alpha. The bet b_i =
+    Whatever the law on `bounds` and however it is watched. phi of pairs of data sets is often 1
+    many times in a row; a sequence that leans on the central limit theorem then decides too soon
+    (with the truth at a bar of .95 it passed in 25 % of simulations at alpha = .05). Hedged capital
+    (Waudby-Smith and Ramdas 2024, arXiv 2010.09686, Theorem 3): on [0, 1], with K+-(m) =
+    prod_i (1 +- b_i (x_i - m)), m is out once max(K+, K-)/2 >= 1/alpha. The bet b_i =
     sqrt(2 ln(2/alpha) / (budget v_{i-1})) uses the variance v of the values before, and is cut at
     3/4 of what could ruin it. Limits are kept on a grid of 1/2000 of the range, outwards.
 

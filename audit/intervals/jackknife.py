@@ -101,10 +101,14 @@ def share_estimate(
     if 0 < count < n:
         known = {"templates": templates, "level": level, "estimand": estimand}
         return ratio_of_means(name, happened.astype(float), bounds=(0.0, 1.0), **known)
-    low, high = (float(end) for end in clopper_pearson(count, n, alpha=1 - level))
     how = "Clopper-Pearson, prompts taken as independent"
-    found = Estimate(name, count / n, low=low, high=high, level=level, n=n, interval=how)
-    return replace(found, estimand=estimand, kind="exact", unit="prompt")
+    return exact_share(name, count, n, level, interval=how, estimand=estimand, unit="prompt")
+
+
+def exact_share(name: str, count: int, n: int, level: float, **said) -> Estimate:
+    """count / n with its exact binomial interval; `said`: further fields."""
+    low, high = (float(end) for end in clopper_pearson(count, n, alpha=1 - level))
+    return Estimate(name, count / n, low=low, high=high, level=level, n=n, kind="exact", **said)
 
 
 def group_jackknife(

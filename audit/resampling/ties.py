@@ -85,13 +85,7 @@ def with_ties(
 
 
 def require_scores(scores: EdgeScores) -> None:
-    """Stop where every edge has score 0: the largest tie of all, no circuit can be cut out of it.
-
-    Raises
-    ------
-    ValueError
-        Every mean score is 0; says of which method on how many prompts and what to change.
-    """
+    """Refuse scores that are all 0: the largest tie of all, no circuit can be cut out of it."""
     if not np.any(scores.mean):
         raise ValueError(
             f"every score of method {scores.method!r} is 0 on these {len(scores.values)} prompts "

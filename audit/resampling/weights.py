@@ -32,11 +32,6 @@ class Resamples:
     size: float
     """Units per replicate that a fresh sample of equal precision would hold."""
 
-    @property
-    def replicates(self) -> int:
-        """Number of resamples."""
-        return len(self.weights)
-
 
 def columns(number: int, width: int = 4096) -> Iterator[slice]:
     """Column blocks: so that float64 copies of a wide matrix stay small."""

@@ -1,9 +1,8 @@
 """Variance components, the ledger, and the distance from exact patching."""
 
 from circuitvar.audit.variance.against_exact import (
-    OnExact, agreement_estimates, methods_table, sign_agreement, top_overlap,
+    OnExact, agreement_estimates, agreement_with_exact, methods_table, sign_agreement, top_overlap,
 )
-from circuitvar.audit.variance.approximation import agreement_with_exact
 from circuitvar.audit.variance.component_intervals import (
     FEW, component_estimate, component_interval, mls_interval,
 )

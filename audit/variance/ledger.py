@@ -17,7 +17,7 @@ from numpy.random import Generator
 from circuitvar.audit.intervals import jackknife_df, row_jackknife_se, t_interval
 from circuitvar.audit.resampling import Scores, columns, membership
 from circuitvar.audit.types import Component, Estimate
-from circuitvar.audit.variance.approximation import approximation_error
+from circuitvar.audit.variance.against_exact import approximation_error
 from circuitvar.tasks.units import Clusters, unit_of_example
 
 Edge = Float[np.ndarray, " edge"]

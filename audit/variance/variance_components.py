@@ -22,7 +22,7 @@ class Components:
 
     names: tuple[str, ...]
     values: Float[np.ndarray, "component edge"]
-    """Raw estimates; negative ones are kept."""
+    """Raw estimates; negative ones are kept: no evidence for the component."""
     mean_squares: Float[np.ndarray, "component edge"] | None = None
     df: tuple[int, ...] = ()
     subtracted: tuple[int, ...] = ()
@@ -42,11 +42,6 @@ class Components:
         """Raw value over raw total; NaN for edges without variance. Columns sum to 1."""
         total, nothing = self.total, np.full(self.values.shape, np.nan)
         return np.divide(self.values, total, out=nothing, where=total != 0)
-
-    @property
-    def negative(self) -> np.ndarray:
-        """True where an estimate is negative: read it as no evidence for the component."""
-        return self.values < 0
 
     def row(self, name: str) -> int:
         """Row of one component."""

@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
+from circuitvar.audit.intervals import exact_share
 from circuitvar.audit.types import Axis, Estimate, Outcome, Verdict
 from circuitvar.audit.verdicts.bars import Bars, is_no_compression
-from circuitvar.circuits.binomial import clopper_pearson
 from circuitvar.circuits.confidence import check_confidence
 
 DATA_AXES = ("halves-template", "halves-prompt", "paraphrase", "fresh-data")
@@ -76,8 +76,7 @@ def tied_reason(edges: int) -> str:
 def stability_verdicts(axis: Axis, *, bars: Bars | None = None) -> tuple[Verdict, ...]:
     """phi and Jaccard of one axis against their bars.
 
-    Bootstrap axes need `bars.resamples` runs before Jaccard may pass: that is where the bar was
-    proposed.
+    On bootstrap axes, where its bar was proposed, Jaccard passes from `bars.resamples` runs on.
     """
     bars, bootstrap = bars or Bars(), axis.key.startswith("bootstrap")
     claim = f"The edge set is stable: {axis.title.lower()}"
@@ -123,11 +122,9 @@ def random_verdict(
     beaten, draws = int((random < observed).sum()), len(random)
     if draws == 0:
         raise ValueError("no random circuits to compare with; draw 100, say")
-    ends = clopper_pearson(np.array([beaten]), draws, alpha=1 - check_confidence(level))
-    low, high = (float(end[0]) for end in ends)
-    known = {"low": low, "high": high, "level": level, "n": draws, "interval": "Clopper-Pearson"}
-    said = {"estimand": f"against {null}", "kind": "exact", "unit": "random circuit"}
-    estimate = Estimate("share of random circuits beaten", beaten / draws, **known, **said)
+    said = {"estimand": f"against {null}", "interval": "Clopper-Pearson", "unit": "random circuit"}
+    name = "share of random circuits beaten"
+    estimate = exact_share(name, beaten, draws, check_confidence(level), **said)
     text = f"beats more than {bars.beats_random:.0%} of {null}"
     return judge("The circuit beats random circuits", estimate, bars.beats_random, bar_text=text)
 
@@ -171,19 +168,12 @@ def _together(outcomes: Sequence[Outcome]) -> Outcome:
 
 
 def structure_and_function(structure: Verdict, function: Verdict) -> str:
-    """What the two verdicts say together.
-
-    The case that matters is unstable structure with equal function: several circuits do the same
-    job.
-    """
+    """What the two say together; unstable structure, equal function: several circuits do the job."""
     if "no compression" in (structure.outcome, function.outcome):
         return "no compression"
-    structures = {"pass": "stable", "fail": "unstable"}
-    functions = {"pass": "equal", "fail": "different"}
-    return (
-        f"{structures.get(structure.outcome, 'undecided')} structure, "
-        f"{functions.get(function.outcome, 'undecided')} function"
-    )
+    shape = {"pass": "stable", "fail": "unstable"}.get(structure.outcome, "undecided")
+    work = {"pass": "equal", "fail": "different"}.get(function.outcome, "undecided")
+    return f"{shape} structure, {work} function"
 
 
 def reading_verdict(structure: Verdict, function: Verdict) -> Verdict:

@@ -9,7 +9,7 @@ from scipy.special import gammaln
 from scipy.stats import binom, norm
 
 from circuitvar.audit.edges.certificates import certify
-from circuitvar.audit.edges.decision_study import mean_se
+from circuitvar.audit.edges.edge_summary import mean_se
 from circuitvar.audit.edges.stability_selection import worst_case
 from circuitvar.audit.indices import rank
 from circuitvar.audit.variance.variance_components import design_effect, nested, within_between

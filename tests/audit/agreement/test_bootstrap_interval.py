@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from circuitvar.audit.agreement.axis import bootstrap_axis
-from circuitvar.audit.agreement.bootstrap_interval import bootstrap_variance, with_block_interval
+from circuitvar.audit.agreement.axis import bootstrap_axis, bootstrap_variance, with_block_interval
 from circuitvar.audit.resampling.weights import bootstrap
 
 EDGES, SIZE = 120, 24

@@ -7,9 +7,8 @@ close call. Halves of a data set then nearly always agree, or nearly never.
 import numpy as np
 import pytest
 
-from circuitvar.audit.agreement.axis import bootstrap_axis
+from circuitvar.audit.agreement.axis import bootstrap_axis, with_block_interval
 from circuitvar.audit.agreement.block_variance import least_of_resamples, weight_of_few
-from circuitvar.audit.agreement.bootstrap_interval import with_block_interval
 from circuitvar.audit.agreement.halves import halves_agreement
 from circuitvar.audit.agreement.paired_stability import Selected, bootstrap_change, halves_change
 from circuitvar.audit.indices.phi import phi, phi_of_resamples, phi_of_runs

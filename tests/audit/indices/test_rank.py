@@ -8,7 +8,7 @@ from circuitvar.audit.indices import rank
 
 def _rbo(first, second, p=0.9):
     order = np.array([second.index(item) for item in first])
-    return rank.rbo(np.arange(len(first), 0, -1.0), len(first) - order, p=p)
+    return rank.rbo(np.arange(len(first), 0, -1.0), float(len(first)) - order, p=p)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from circuitvar.audit.intervals import group_jackknife
-from circuitvar.audit.variance import approximation as ap
+from circuitvar.audit.variance import against_exact as ap
 from circuitvar.audit.variance.variance_components import within_between
 from tests.shape_check import wrong_shapes
 
