@@ -120,13 +120,12 @@ def forecast(
     """Expected phi of two fresh data sets at each number of units.
 
     Units are prompts, or templates if the summary is clustered. Columns units, phi, error, low,
-    high, kind.
-
-    `error` is the stated error of the forecast at 95 %, and low and high are phi -/+ error: 1.15
-    t(W) times the root mean square error in W = `error_repeats` worlds like this one, at least one
-    swap. Parametric bootstrap: each world has its true effects drawn from their posterior; a data
-    set is drawn in it, the law of the effects is fitted anew, and the forecast is held against what
-    that world really gives. NaN without worlds. Errors of edges are simulated as independent.
+    high, kind. `error` is the stated error of the forecast at 95 %, and low and high are phi -/+
+    error: 1.15 t(W) times the root mean square error in W = `error_repeats` worlds like this one,
+    at least one swap. Parametric bootstrap: each world has its true effects drawn from their
+    posterior; a data set is drawn in it, the law of the effects is fitted anew, and the forecast is
+    held against what that world really gives. NaN without worlds. Errors of edges are simulated as
+    independent.
 
     >>> from circuitvar.audit.edges.edge_summary import edge_summary
     >>> rng = np.random.default_rng(0)

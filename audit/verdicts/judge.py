@@ -168,7 +168,7 @@ def _together(outcomes: Sequence[Outcome]) -> Outcome:
 
 
 def structure_and_function(structure: Verdict, function: Verdict) -> str:
-    """What the two say together; unstable structure, equal function: several circuits do the job."""
+    """What the two say together; unstable structure, equal function: many circuits do the job."""
     if "no compression" in (structure.outcome, function.outcome):
         return "no compression"
     shape = {"pass": "stable", "fail": "unstable"}.get(structure.outcome, "undecided")
