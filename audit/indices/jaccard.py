@@ -149,8 +149,8 @@ def size_matched_jaccard(scores: Scores, sizes: Sizes) -> Pairs:
 def medoid(pairs: Pairs) -> int:
     """Run with the highest mean Jaccard to the others; the first of them on ties.
 
-    "Jaccard to the median circuit" (Méloux et al., arXiv 2510.00845) is defined nowhere; ours is to
-    one of the runs. A majority circuit need not be one: it can have another size, or be empty.
+    "Jaccard to the median circuit" (Méloux et al., arXiv 2510.00845) is not defined in what we
+    could read; ours is to one of the runs, which a majority circuit, perhaps empty, need not be.
 
     >>> medoid(np.array([[1, 0.5, 0.1], [0.5, 1, 0.4], [0.1, 0.4, 1]]))
     1
