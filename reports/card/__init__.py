@@ -1,14 +1,13 @@
 """The stability card: the JSON document of a report."""
 
-from circuitvar.reports.card.badge import badge_svg, overall_outcome
 from circuitvar.reports.card.cautions import cautions
 from circuitvar.reports.card.document import (
     TIME_FIELDS, axis_entry, card_text, check_schema, class_counts, edges_entry, estimate_entry,
     kept_by, make_card, plain, random_entry, read_card, sealed, verdict_entry,
 )
-from circuitvar.reports.card.markdown import card_markdown
 from circuitvar.reports.card.numbers import Check, TOLERANCE, read_estimate, same
 from circuitvar.reports.card.run_folder import Run, read_run
+from circuitvar.reports.card.texts import badge_svg, card_markdown, overall_outcome
 
 __all__ = [
     "Check", "Run", "TIME_FIELDS", "TOLERANCE", "axis_entry", "badge_svg", "card_markdown",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from circuitvar.audit.indices import CLASSES, classify
-from circuitvar.audit.types import Audit, Axis, Component, Estimate, Verdict
+from circuitvar.audit.types import Audit, Axis, Estimate, Verdict
 
 FORMAT = 1
 KIND = "circuitvar stability card"
@@ -58,12 +58,6 @@ def _picked(record: object, names: str) -> dict[str, Any]:
     return {name: plain(getattr(record, name)) for name in names.split()}
 
 
-def component_entry(component: Component) -> dict[str, Any]:
-    """A variance component with its estimate."""
-    entry = _picked(component, "name layer share")
-    return {**entry, "variance": estimate_entry(component.variance)}
-
-
 def verdict_entry(verdict: Verdict) -> dict[str, Any]:
     """A verdict without the numbers behind it."""
     return _picked(verdict, "claim bar outcome reason needed")
@@ -79,10 +73,8 @@ def axis_entry(axis: Axis) -> dict[str, Any]:
     """One axis; `kept_by` says how many edges were kept by how many runs."""
     return {
         **_picked(axis, "key title unit jaccard_cv chance note"),
-        "runs": int(axis.runs),
-        "tied": int(axis.tied),
-        "phi": estimate_entry(axis.phi),
-        "jaccard": estimate_entry(axis.jaccard),
+        **{name: int(getattr(axis, name)) for name in ("runs", "tied")},
+        **{name: estimate_entry(getattr(axis, name)) for name in ("phi", "jaccard")},
         "sizes": plain(np.asarray(axis.sizes, dtype=float)),
         "classes": class_counts(axis.inclusion),
         "kept_by": [
@@ -152,7 +144,11 @@ def make_card(audit: Audit, *, seconds: float | None = None) -> dict[str, Any]:
             "verdicts": [verdict_entry(verdict) for verdict in audit.verdicts],
             "axes": [axis_entry(axis) for axis in audit.axes],
             "estimates": [estimate_entry(estimate) for estimate in audit.estimates],
-            "components": [component_entry(component) for component in audit.components],
+            "components": [
+                _picked(component, "name layer share")
+                | {"variance": estimate_entry(component.variance)}
+                for component in audit.components
+            ],
             "edges": edges_entry(audit),
             "random_circuits": random_entry(audit),
             "time": times,
@@ -176,11 +172,10 @@ def read_card(path: Path | str) -> dict[str, Any]:
     path = Path(path)
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        problem = f"cannot read the card {path}: {error.strerror}"
-        raise ValueError(f"{problem}; pass the card.json of a run") from error
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         problem = f"{path} is not a JSON file ({error})"
+        if isinstance(error, OSError):
+            problem = f"cannot read the card {path}: {error.strerror}"
         raise ValueError(f"{problem}; pass the card.json of a run") from error
     check_schema(card, str(path))
     return card

@@ -5,37 +5,19 @@ They are repeated here because the tuples that hold them import torch; a test co
 
 from collections.abc import Callable, Sequence
 
-TASKS = tuple(
-    """
-    ioi greater-than agreement pronoun induction capital docstring addition subtraction
-    coloured-objects multiple-choice planted-induction planted-two-route planted-gated
-    planted-noise planted-integer
-    """.split()
-)
-METHODS = tuple(
-    """
-    exact exact-node eap eap-ig-inputs eap-ig-activations clean-corrupted eap-conductance
-    atp-star relp hvp ifr random activation-size weight-norm
-    """.split()
-)
-METRICS = tuple(
-    """
-    logit_diff prob_diff log_prob kl accuracy flip
-    """.split()
-)
-MODELS = tuple(
-    """
-    pocket pocket:0 pocket:1 pocket:2 pocket:3 pocket:4 planted:induction
-    planted:two-route planted:gated planted:noise planted:integer
-    """.split()
-)
-ABLATIONS = ("patching", "mean", "mean-positional", "zero")
 KEYS: dict[str, tuple[str, ...]] = {
-    "task": TASKS,
-    "method": METHODS,
-    "metric": METRICS,
-    "model": MODELS,
-    "ablation": ABLATIONS,
+    what: tuple(keys.split())
+    for what, keys in {
+        "task": "ioi greater-than agreement pronoun induction capital docstring addition "
+        "subtraction coloured-objects multiple-choice planted-induction planted-two-route "
+        "planted-gated planted-noise planted-integer",
+        "method": "exact exact-node eap eap-ig-inputs eap-ig-activations clean-corrupted "
+        "eap-conductance atp-star relp hvp ifr random activation-size weight-norm",
+        "metric": "logit_diff prob_diff log_prob kl accuracy flip",
+        "model": "pocket pocket:0 pocket:1 pocket:2 pocket:3 pocket:4 planted:induction "
+        "planted:two-route planted:gated planted:noise planted:integer",
+        "ablation": "patching mean mean-positional zero",
+    }.items()
 }
 
 

@@ -103,7 +103,7 @@ def known_cases(*, seed: int = 0) -> tuple[Case, ...]:
     return (*planted_cases(seed=seed), pocket_case(seed=seed))
 
 
-def as_method(method: Method | ScoreFn, *, key: str = "new method") -> Method:
+def as_method(method: Method | ScoreFn) -> Method:
     """A plain scoring function as a method; methods pass through."""
     if isinstance(method, Method):
         return method
@@ -112,7 +112,7 @@ def as_method(method: Method | ScoreFn, *, key: str = "new method") -> Method:
             f"{method!r} is no method; pass a function (model, batch, *, metric, options) -> "
             "scores [example, edge], or a Method record"
         )
-    name = getattr(method, "__name__", key)
+    name = getattr(method, "__name__", "new method")
     return Method(name, name.replace("_", " "), method, "")
 
 
@@ -147,7 +147,9 @@ def check_method(
         rows += _recovery_rows(case, found, theirs, tolerance, seed)
         rows.append(_stability_row(case, found, theirs, tolerance, seed))
         ratio = their_seconds / seconds if seconds > 0 else math.nan
-        speeds.append(_reported(f"speed ratio: {case.key}", their_seconds, seconds, ratio))
+        unjudged = math.nan, math.nan, math.nan
+        name = f"speed ratio: {case.key}"
+        speeds.append(Row(name, their_seconds, seconds, ratio, *unjudged, "CPU time"))
     gate = judge_rows(rows, alpha=alpha)
     return Gate((*gate.rows, *speeds), alpha)
 
@@ -159,10 +161,6 @@ def _timed(case: Case, method: Method, options: ScoreOptions) -> tuple[EdgeScore
     start = time.process_time()
     scores = score_edges(case.model, case.batch, method, metric=case.metric, options=options)
     return scores, time.process_time() - start
-
-
-def _reported(name: str, before: float, after: float, ratio: float) -> Row:
-    return Row(name, before, after, ratio, math.nan, math.nan, math.nan, "CPU time")
 
 
 Statistic = Callable[[np.ndarray, np.ndarray], float]

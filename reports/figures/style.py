@@ -16,26 +16,12 @@ if TYPE_CHECKING:
 STYLE_FILE = Path(__file__).with_name("circuitvar.mplstyle")
 
 BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, GREY = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#7F7F7F",
+    "#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #56B4E9 #7F7F7F".split()
 )
 """Okabe and Ito, Color Universal Design (2008), black replaced by a grey."""
 
 CLASS_COLOURS = {"core": BLUE, "contingent": ORANGE, "noise": GREY}
-LAYER_COLOURS = {
-    "L0": BLUE,
-    "L1": SKY,
-    "L2": GREEN,
-    "L3": ORANGE,
-    "L4": VERMILION,
-    "L5": PINK,
-    "": GREY,
-}
+LAYER_COLOURS = {"L0": BLUE, "L1": SKY, "L2": GREEN, "L3": ORANGE, "L4": VERMILION, "L5": PINK}
 INK = "#2b2b2b"
 """Text and axes; the page recolours it in dark mode."""
 GRID = "#d9d9d9"

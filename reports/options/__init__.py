@@ -4,8 +4,9 @@ from circuitvar.reports.options.circuits import (
     ALL_ABLATIONS, CircuitTestOptions, ERRORS, EvaluateOptions, FindOptions, MORE_RULES,
     PublishedOptions, ScoreChoice,
 )
-from circuitvar.reports.options.identify import ModelOptions, NetJudgement, NetTraining
-from circuitvar.reports.options.neurons import LabelArrays, NeuronChoice
+from circuitvar.reports.options.explanations import (
+    LabelArrays, ModelOptions, NetJudgement, NetTraining, NeuronChoice,
+)
 from circuitvar.reports.options.shared import (
     CircuitChoice, DataFile, ModelChoice, Output, POCKET, Quiet, SeedModels, split_names,
 )

@@ -11,8 +11,8 @@ import math
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from circuitvar.circuits.atomic import replacing
 from circuitvar.reports.card import Check
@@ -40,26 +40,6 @@ _MARKS = {
     "nav": ("<!--joined contents-->", "<!--/joined contents-->"),
     "body": ("<!--joined sections-->", "<!--/joined sections-->"),
 }
-
-
-@dataclass(frozen=True)
-class ShownFigure:
-    """A figure as a data address."""
-
-    title: str
-    caption: str
-    source: str
-
-
-@dataclass(frozen=True)
-class ShownSection:
-    """A section as the page prints it."""
-
-    kind: str
-    title: str
-    summary: tuple[str, ...]
-    figures: list[ShownFigure]
-    tables: list[ShownTable]
 
 
 def join_sections(run: Path | str, folders: Sequence[Path | str]) -> Path:
@@ -93,25 +73,13 @@ def join_sections(run: Path | str, folders: Sequence[Path | str]) -> Path:
 
 
 def with_kept_sections(page: str, run: Path | str) -> str:
-    """A new page of a run with the sections that were joined to the old one.
-
-    Raises
-    ------
-    ValueError
-        A joined folder cannot be read; says which.
-    """
+    """A new page of a run with the sections that were joined to the old one."""
     folders = _ordered(_joined_folders(Path(run)))
     return _with_sections(page, [_shown(folder) for folder in folders]) if folders else page
 
 
 def check_joined(run: Path | str) -> None:
-    """Every section that was joined to a run can be read.
-
-    Raises
-    ------
-    ValueError
-        Names the folder and says that removing it is enough.
-    """
+    """Refuse a joined section that cannot be read; says that removing its folder is enough."""
     for folder in _joined_folders(Path(run)).values():
         try:
             _shown(folder)
@@ -157,19 +125,19 @@ def _joined_folders(run: Path) -> dict[str, Path]:
 
 def _ordered(folders: dict[str, Path]) -> list[Path]:
     """Known kinds first, in the order of the page; others by name."""
-    known = list(ORDER)
-    rank = {kind: known.index(kind) if kind in ORDER else len(known) for kind in folders}
-    return [folders[kind] for kind in sorted(folders, key=lambda kind: (rank[kind], kind))]
+    kinds = dict.fromkeys([*ORDER, *sorted(folders)])
+    return [folders[kind] for kind in kinds if kind in folders]
 
 
-def _with_sections(page: str, sections: Sequence[ShownSection]) -> str:
+def _with_sections(page: str, sections: Sequence[dict[str, Any]]) -> str:
     """The page with these sections and no others."""
     template = environment().get_template("joined.html.j2")
     nav = environment().from_string(
         "{% for kind, title in links %}\n      "
         '<a href="#joined-{{ kind }}">{{ title }}</a>{% endfor %}'
     )
-    links = [(s.kind, ORDER.get(s.kind, s.kind.replace("-", " ").capitalize())) for s in sections]
+    kinds = [section["kind"] for section in sections]
+    links = [(kind, ORDER.get(kind, kind.replace("-", " ").capitalize())) for kind in kinds]
     texts = {"nav": nav.render(links=links), "body": template.render(sections=sections)}
     for key, (start, end) in _MARKS.items():
         before, rest = page.split(start)
@@ -177,17 +145,15 @@ def _with_sections(page: str, sections: Sequence[ShownSection]) -> str:
     return page
 
 
-def _shown(folder: Path) -> ShownSection:
+def _shown(folder: Path) -> dict[str, Any]:
+    """A section as the page prints it: figures as data addresses, tables as text."""
     section = read_section(folder)
-    figures = [
-        ShownFigure(figure.title, figure.caption, _data_address(folder / figure.file))
-        for figure in section.figures
-    ]
+    figures = [{**vars(f), "source": _data_address(folder / f.file)} for f in section.figures]
     tables = [
         _shown_table(folder / table.file, table.title, f"{JOINED}/{section.kind}/{table.file}")
         for table in section.tables
     ]
-    return ShownSection(section.kind, section.title, section.summary, figures, tables)
+    return {**vars(section), "figures": figures, "tables": tables}
 
 
 def _data_address(path: Path) -> str:

@@ -58,7 +58,7 @@ def report_page(
         for record, figure in figures
     ]
     methods, cited = methods_paragraph(audit)
-    frame = stability_frame(audit)
+    times = {key: value for key, value in card["time"].items() if key in TIME_FIELDS}
     return (
         environment()
         .get_template("page.html.j2")
@@ -70,14 +70,14 @@ def report_page(
             tiles=headline_tiles(audit),
             stability_heads=[column.title for column in STABILITY_COLUMNS],
             stability_kinds=[column.kind for column in STABILITY_COLUMNS],
-            stability_rows=cells(frame, STABILITY_COLUMNS),
+            stability_rows=cells(stability_frame(audit), STABILITY_COLUMNS),
             stability_caption=stability_caption(audit),
             estimates=[(e, show_estimate(e)) for e in audit.estimates],
             figures=drawn,
             sections=further_tables(audit),
             methods=methods,
             bibtex=bibtex(cited),
-            facts=facts({**card["provenance"], **_times(card)}),
+            facts=facts(card["provenance"] | times),
             checksum=card["checksum"],
             style=_markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
             script=_markup(script),
@@ -107,10 +107,6 @@ def _markup(text: str):
     from markupsafe import Markup
 
     return Markup(text)
-
-
-def _times(card: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in card["time"].items() if key in TIME_FIELDS}
 
 
 def headline_tiles(audit: Audit) -> list[tuple[str, str, str]]:

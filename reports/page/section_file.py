@@ -10,7 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from circuitvar.circuits.atomic import replacing
 
 FORMAT = 1
 NAME = "section.json"
@@ -79,17 +81,10 @@ def write_section(
     folder = Path(folder)
     section = Section(kind, title, tuple(summary), tuple(tables), tuple(figures), folder)
     _check(section, folder / NAME)
-    record = {
-        "format": FORMAT,
-        "title": title,
-        "kind": kind,
-        "summary": list(section.summary),
-        "tables": [asdict(t) for t in section.tables],
-        "figures": [asdict(f) for f in section.figures],
-    }
-    partial = folder / f"{NAME}.partial"
-    partial.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(folder / NAME)
+    record = {"format": FORMAT, "title": title, "kind": kind, **asdict(section)}
+    del record["folder"]
+    with replacing(folder / NAME) as file:
+        file.write((json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
     return folder / NAME
 
 
@@ -116,26 +111,21 @@ def read_section(folder: Path | str) -> Section:
         found = record.get("format") if isinstance(record, dict) else type(record).__name__
         raise ValueError(f"{path} has format {found!r}, this version reads {FORMAT}")
     section = Section(
-        _text(record, "kind", path),
-        _text(record, "title", path),
-        tuple(_list(record, "summary", path)),
-        tuple(_entry(SectionTable, row, path) for row in _list(record, "tables", path)),
-        tuple(_entry(SectionFigure, row, path) for row in _list(record, "figures", path)),
+        _under(record, "kind", str, path),
+        _under(record, "title", str, path),
+        tuple(_under(record, "summary", list, path)),
+        tuple(_entry(SectionTable, row, path) for row in _under(record, "tables", list, path)),
+        tuple(_entry(SectionFigure, row, path) for row in _under(record, "figures", list, path)),
         folder,
     )
     _check(section, path)
     return section
 
 
-def _text(record: dict, key: str, path: Path) -> str:
-    if not isinstance(record.get(key), str):
-        raise ValueError(f"{path} needs text under {key!r}; got {record.get(key)!r}")
-    return record[key]
-
-
-def _list(record: dict, key: str, path: Path) -> list:
-    if not isinstance(record.get(key), list):
-        raise ValueError(f"{path} needs a list under {key!r}; got {record.get(key)!r}")
+def _under(record: dict, key: str, kind: type, path: Path) -> Any:
+    if not isinstance(record.get(key), kind):
+        what = "text" if kind is str else "a list"
+        raise ValueError(f"{path} needs {what} under {key!r}; got {record.get(key)!r}")
     return record[key]
 
 
@@ -143,7 +133,7 @@ def _entry(kind: type[Listed], row: object, path: Path) -> Listed:
     wanted = [f.name for f in fields(kind)]
     if not isinstance(row, dict) or sorted(row) != sorted(wanted):
         raise ValueError(f"{path} lists {row!r}; an entry has exactly {', '.join(wanted)}")
-    return kind(**{key: _text(row, key, path) for key in wanted})
+    return kind(**{key: _under(row, key, str, path) for key in wanted})
 
 
 def _check(section: Section, path: Path) -> None:

@@ -35,20 +35,6 @@ class PaperTable:
         }
 
 
-def get_layout(key: str, layouts: Sequence[Layout] = LAYOUTS) -> Layout:
-    """The layout called `key`.
-
-    Raises
-    ------
-    ValueError
-        No layout has this key.
-    """
-    for layout in layouts:
-        if layout.key == key:
-            return layout
-    raise unknown("table layout", key, [layout.key for layout in layouts])
-
-
 def paper_table(folders: Sequence[Path | str], *, layout: str = "paper") -> PaperTable:
     """Join report folders into one table.
 
@@ -59,7 +45,10 @@ def paper_table(folders: Sequence[Path | str], *, layout: str = "paper") -> Pape
     """
     if not folders:
         raise ValueError("no run folders given; pass at least one folder with a card.json")
-    chosen, runs = get_layout(layout), [read_run(folder) for folder in folders]
+    known = {chosen.key: chosen for chosen in LAYOUTS}
+    if layout not in known:
+        raise unknown("table layout", layout, known)
+    chosen, runs = known[layout], [read_run(folder) for folder in folders]
     frame = chosen.frame(runs)
     if frame.empty:
         raise ValueError(f"no run has what the layout {layout!r} needs ({chosen.title.lower()})")

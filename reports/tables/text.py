@@ -13,31 +13,14 @@ import pandas as pd
 
 from circuitvar.reports.tables.rounding import MISSING, show
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': "{''}",
-    "φ": r"$\varphi$",
-    "–": "--",
-    "−": "$-$",
-    "≥": r"$\ge$",
-    "≤": r"$\le$",
-    "×": r"$\times$",
-    "∞": r"$\infty$",
-    "±": r"$\pm$",
-    "ρ": r"$\rho$",
-}
+_LATEX = {char: f"\\{char}" for char in "{}$&#%_"} | dict(
+    zip(
+        '\\~^<>|"φ–−≥≤×∞±ρ',
+        r"\textbackslash{} \textasciitilde{} \textasciicircum{} \textless{} \textgreater{} "
+        r"\textbar{} {''} $\varphi$ -- $-$ $\ge$ $\le$ $\times$ $\infty$ $\pm$ $\rho$".split(),
+        strict=True,
+    )
+)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from circuitvar.circuits.types import EdgeScores
 from circuitvar.reports.audit.summary import print_summary
 from circuitvar.reports.card.cautions import cautions
 from circuitvar.reports.card.document import check_schema, make_card
-from circuitvar.reports.card.markdown import card_markdown
+from circuitvar.reports.card.texts import card_markdown
 from circuitvar.reports.page.headline import headline_sentences
 from circuitvar.reports.page.write import write_report
 from circuitvar.reports.verify.checks import verify_card, verify_report

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from circuitvar.audit.types import Audit, Estimate
-from circuitvar.reports.card.badge import badge_svg, overall_outcome
 from circuitvar.reports.card.document import (
     SCHEMA_FILE,
     card_text,
@@ -21,8 +20,8 @@ from circuitvar.reports.card.document import (
     read_card,
     sealed,
 )
-from circuitvar.reports.card.markdown import card_markdown
 from circuitvar.reports.card.numbers import read_estimate
+from circuitvar.reports.card.texts import badge_svg, card_markdown, overall_outcome
 from tests.reports.toy_audit import toy_audit
 
 

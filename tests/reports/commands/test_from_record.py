@@ -40,11 +40,11 @@ RECORDS = {
 
 
 def test_completed_keys_are_those_there_are():
-    assert set(keys.TASKS) == {task.key for task in (*TASKS, *(p.task for p in PLANTED))}
-    assert keys.METHODS == tuple(method.key for method in METHODS)
-    assert set(keys.METRICS) == {metric.key for metric in METRICS}
-    assert keys.ABLATIONS == ABLATIONS
-    assert {f"planted:{planted.key}" for planted in PLANTED} <= set(keys.MODELS)
+    assert set(keys.KEYS["task"]) == {task.key for task in (*TASKS, *(p.task for p in PLANTED))}
+    assert keys.KEYS["method"] == tuple(method.key for method in METHODS)
+    assert set(keys.KEYS["metric"]) == {metric.key for metric in METRICS}
+    assert keys.KEYS["ablation"] == ABLATIONS
+    assert {f"planted:{planted.key}" for planted in PLANTED} <= set(keys.KEYS["model"])
 
 
 @pytest.mark.parametrize("name", RECORDS)
