@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from circuitvar.reports.card.document import read_card
-from circuitvar.reports.tables import LABELS, fact
+from circuitvar.reports.tables import labels_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +28,7 @@ class Run:
     @property
     def labels(self) -> dict[str, str]:
         """Model, task, method, metric and ablation, as far as they are recorded."""
-        found = {key: fact(self.card["provenance"], key) for key in LABELS}
-        return {key: str(value) for key, value in found.items() if value is not None}
+        return labels_of(self.card["provenance"])
 
     def frame(self, name: str) -> pd.DataFrame:
         """One table of the run.

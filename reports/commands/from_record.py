@@ -80,11 +80,7 @@ def with_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _fields(parameter: Parameter) -> Iterator[_Field]:
     """The options that a parameter stands for; none where it is no record and has no `Option`."""
-    kind, *facts = (
-        get_args(parameter.annotation)
-        if _annotated(parameter.annotation)
-        else (parameter.annotation,)
-    )
+    kind, *facts = _unwrapped(parameter.annotation)
     if is_dataclass(kind):
         only = next((fact for fact in facts if isinstance(fact, Only)), None)
         types = {field.name: field for field in fields(kind)}
@@ -104,8 +100,7 @@ def _fields(parameter: Parameter) -> Iterator[_Field]:
 def _filled(parameter: Parameter, group: list[_Field], changed: dict, arguments: dict) -> Any:
     """A record, or the value of a parameter that is an option itself."""
     values = {f.name: changed[f.name] for f in group if f.name in changed}
-    kind = parameter.annotation
-    kind = get_args(kind)[0] if _annotated(kind) else kind
+    kind = _unwrapped(parameter.annotation)[0]
     if not is_dataclass(kind):
         field = group[0]
         value = values.get(field.name, field.default)
@@ -120,8 +115,9 @@ def _filled(parameter: Parameter, group: list[_Field], changed: dict, arguments:
     return record
 
 
-def _annotated(kind: Any) -> bool:
-    return get_origin(kind) is Annotated
+def _unwrapped(annotation: Any) -> tuple[Any, ...]:
+    """The type, and what `Annotated` says of it."""
+    return get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
 
 
 def _was_given(context: typer.Context, name: str) -> bool:

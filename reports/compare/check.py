@@ -16,18 +16,14 @@ from circuitvar.reports.compare.gate import Gate, Row, judge_rows
 LOWER_IS_BETTER = ("circuit error", "KL to the full model")
 
 TOLERANCES: Mapping[str, float] = {
-    "phi": 0.02,
-    "Jaccard": 0.02,
-    "rank correlation with exact": 0.02,
-    "top-n overlap with exact": 0.02,
-    "sign agreement with exact": 0.02,
-    "AUROC of the exact circuit": 0.02,
-    "average precision of the exact circuit": 0.02,
-    "AUROC of the planted circuit": 0.02,
-    "average precision of the planted circuit": 0.02,
-    "faithfulness": 0.02,
-    "circuit error": 0.02,
-    "circuit accuracy": 0.02,
+    **dict.fromkeys(
+        "phi, Jaccard, rank correlation with exact, top-n overlap with exact, "
+        "sign agreement with exact, AUROC of the exact circuit, "
+        "average precision of the exact circuit, AUROC of the planted circuit, "
+        "average precision of the planted circuit, faithfulness, circuit error, "
+        "circuit accuracy".split(", "),
+        0.02,
+    ),
     "KL to the full model": 0.05,
 }
 """How much worse is acceptable, per measure; these are also the measures that are judged."""

@@ -198,11 +198,10 @@ def influence_numbers(frame: pd.DataFrame) -> Marks:
     part = influential_prompts(frame)
     rows = np.arange(len(part), dtype=float)[::-1]
     values = part["influence"].to_numpy(dtype=float)
+    templates = part["template"].map("\n{}".format) if "template" in part else [""] * len(part)
     texts = [
-        f"prompt {row['example']}\n{row['template']}\ninfluence {row['influence']:+.3g}"
-        if "template" in row
-        else f"prompt {row['example']}\ninfluence {row['influence']:+.3g}"
-        for row in part.to_dict("records")
+        f"prompt {example}{template}\ninfluence {value:+.3g}"
+        for example, template, value in zip(part["example"], templates, values, strict=True)
     ]
     x = np.sort(np.stack([np.zeros(len(part)), values], axis=1), axis=1)
     return Boxes(x, rows[:, None] + np.array([-0.36, 0.36]), texts)

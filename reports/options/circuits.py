@@ -18,7 +18,7 @@ from circuitvar.circuits.option import (
 )
 from circuitvar.circuits.size import SIZE_IF_OMITTED
 from circuitvar.circuits.types import ABLATIONS, AblationKey, CircuitTestChoice
-from circuitvar.tasks.lookup import unknown
+from circuitvar.reports.options.shared import check_known
 
 ALL_ABLATIONS = (*ABLATIONS, "optimal")
 ERRORS = ("circuit-error", "faithfulness", "kl")
@@ -114,10 +114,8 @@ class FindOptions:
             from circuitvar.circuits.find import RULES
 
             rules = (*(rule.key for rule in RULES), *MORE_RULES)
-            if self.rule not in rules:
-                raise unknown("selection rule", self.rule, rules)
-        if self.error not in ERRORS:
-            raise unknown("error", self.error, ERRORS)
+            check_known("selection rule", [self.rule], rules)
+        check_known("error", [self.error], ERRORS)
         check_alpha(self.alpha)
         scored = self.finder is None and self.rule == "threshold"  # A score may be 0 or negative.
         if self.amount is not None and not self.amount > 0 and not scored:
@@ -160,9 +158,7 @@ class EvaluateOptions:
     seed: option.Seed = Settings.seed
 
     def __post_init__(self) -> None:
-        for ablation in self.ablations:
-            if ablation not in ALL_ABLATIONS:
-                raise unknown("ablation", ablation, ALL_ABLATIONS)
+        check_known("ablation", self.ablations, ALL_ABLATIONS)
         option.check_ranges(self)
 
 
@@ -205,11 +201,8 @@ class CircuitTestOptions:
         if self.families != CircuitTestOptions.families:  # the others come with torch
             from circuitvar.circuits.evaluate import TEST_FAMILIES
 
-            for family in self.families:
-                if family not in TEST_FAMILIES:
-                    raise unknown("null family", family, TEST_FAMILIES)
-        if self.ablation not in ABLATIONS:
-            raise unknown("ablation", self.ablation, ABLATIONS)
+            check_known("null family", self.families, TEST_FAMILIES)
+        check_known("ablation", [self.ablation], ABLATIONS)
         check_alpha(self.alpha)
         option.check_ranges(self)
 

@@ -1,10 +1,12 @@
 """Groups of options that many commands take: a model, a place for results, a circuit by name."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from circuitvar.circuits.option import COMMON, MODEL, OUTPUT, Option
+from circuitvar.tasks.lookup import unknown
 
 if TYPE_CHECKING:
     from circuitvar.circuits.model import Model
@@ -28,6 +30,13 @@ SeedModels = Annotated[
 ]
 
 Quiet = Annotated[bool, Option("No progress and no summary.", OUTPUT, flags=("--quiet", "-q"))]
+
+
+def check_known(what: str, keys: Iterable[str], known: Collection[str]) -> None:
+    """Refuse a key that is not one of the known ones."""
+    for key in keys:
+        if key not in known:
+            raise unknown(what, key, known)
 
 
 def split_names(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuitvar.audit.types import Audit
+from circuitvar.reports import tables
 from circuitvar.reports.card import TIME_FIELDS, make_card, plain
 from circuitvar.reports.figures import FigureRecord, inline_svg, make_figures
 from circuitvar.reports.page.data import page_data, script_json
@@ -18,15 +19,6 @@ from circuitvar.reports.page.headline import headline_sentences, verdicts_by_cla
 from circuitvar.reports.page.marks import page_marks
 from circuitvar.reports.page.methods_text import bibtex, methods_paragraph
 from circuitvar.reports.page.tables import further_tables
-from circuitvar.reports.tables import (
-    STABILITY_COLUMNS,
-    cells,
-    labels_of,
-    show,
-    show_estimate,
-    stability_caption,
-    stability_frame,
-)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -64,15 +56,15 @@ def report_page(
         .get_template("page.html.j2")
         .render(
             audit=audit,
-            labels=labels_of(audit),
+            labels=tables.labels_of(audit.provenance),
             headline=headline_sentences(audit),
             claims=verdicts_by_claim(audit),
             tiles=headline_tiles(audit),
-            stability_heads=[column.title for column in STABILITY_COLUMNS],
-            stability_kinds=[column.kind for column in STABILITY_COLUMNS],
-            stability_rows=cells(stability_frame(audit), STABILITY_COLUMNS),
-            stability_caption=stability_caption(audit),
-            estimates=[(e, show_estimate(e)) for e in audit.estimates],
+            stability_heads=[column.title for column in tables.STABILITY_COLUMNS],
+            stability_kinds=[column.kind for column in tables.STABILITY_COLUMNS],
+            stability_rows=tables.cells(tables.stability_frame(audit), tables.STABILITY_COLUMNS),
+            stability_caption=tables.stability_caption(audit),
+            estimates=[(e, tables.show_estimate(e)) for e in audit.estimates],
             figures=drawn,
             sections=further_tables(audit),
             methods=methods,
@@ -114,14 +106,14 @@ def headline_tiles(audit: Audit) -> list[tuple[str, str, str]]:
     tiles = []
     if audit.axes:
         axis = audit.axes[0]
-        tiles.append(("φ", show(axis.phi.value, axis.phi.se), axis.title))
-        chance = f"random circuits: {show(axis.chance)}"
-        tiles.append(("mean Jaccard", show(axis.jaccard.value, axis.jaccard.se), chance))
+        tiles.append(("φ", tables.show(axis.phi.value, axis.phi.se), axis.title))
+        chance = f"random circuits: {tables.show(axis.chance)}"
+        tiles.append(("mean Jaccard", tables.show(axis.jaccard.value, axis.jaccard.se), chance))
     by_name = {estimate.name: estimate for estimate in audit.estimates}
     names = dict.fromkeys([*(name for name in TILES if name in by_name), *by_name])
     for estimate in [by_name[name] for name in names][:3]:
-        interval = show_estimate(estimate).partition(" ")[2]
-        tiles.append((estimate.name, show(estimate.value, estimate.se), interval))
+        interval = tables.show_estimate(estimate).partition(" ")[2]
+        tiles.append((estimate.name, tables.show(estimate.value, estimate.se), interval))
     if "class" in audit.edges:
         counts = {str(k): int(n) for k, n in audit.edges["class"].value_counts().items()}
         small = f"{counts.get('contingent', 0)} contingent of {len(audit.edges)} possible"

@@ -11,19 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from circuitvar.audit.types import Audit
+from circuitvar.reports import tables
 from circuitvar.reports.card import card_text, make_card
 from circuitvar.reports.figures import FigureRecord, make_figures, save_figure
 from circuitvar.reports.page.join import check_joined, with_kept_sections
-from circuitvar.reports.tables import (
-    edges_frame,
-    estimates_frame,
-    ledger_frame,
-    stability_frame,
-    stability_latex,
-    stability_markdown,
-    to_csv,
-    verdicts_frame,
-)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -109,6 +100,8 @@ def _write_all(
         "card.json": card_text(card),
         "card.md": card_markdown(card),
         "badge.svg": badge_svg(card),
+        "stability.tex": tables.stability_latex(audit),
+        "stability.md": tables.stability_markdown(audit),
         "report.html": report_page(audit, card=card, figures=drawn),
     }
     for name, text in texts.items():
@@ -122,18 +115,16 @@ def _write_text(path: Path, text: str) -> None:
 
 def _write_tables(audit: Audit, folder: Path) -> None:
     frames = {
-        "stability.csv": stability_frame(audit),
-        "edges.csv": edges_frame(audit),
-        "estimates.csv": estimates_frame(audit),
-        "verdicts.csv": verdicts_frame(audit),
-        "tables/ledger.csv": ledger_frame(audit),
+        "stability.csv": tables.stability_frame(audit),
+        "edges.csv": tables.edges_frame(audit),
+        "estimates.csv": tables.estimates_frame(audit),
+        "verdicts.csv": tables.verdicts_frame(audit),
+        "tables/ledger.csv": tables.ledger_frame(audit),
         **{f"tables/{_file_name(name)}.csv": frame for name, frame in audit.tables.items()},
     }
     for name, frame in frames.items():
         if len(frame.columns):
-            _write_text(folder / name, to_csv(frame))
-    _write_text(folder / "stability.tex", stability_latex(audit))
-    _write_text(folder / "stability.md", stability_markdown(audit))
+            _write_text(folder / name, tables.to_csv(frame))
 
 
 def _file_name(name: str) -> str:

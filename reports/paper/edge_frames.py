@@ -26,7 +26,7 @@ def edge_group_frame(runs: Sequence[Run]) -> pd.DataFrame:
     rows = []
     for run in runs:
         edges = run.frame("edges")
-        edges = edges.assign(**_over_prompts(run, len(edges)))
+        edges = edges.assign(**prompt_spread(run, len(edges)))
         found = {run.labels.get("method", ""): edges}
         if "exact" in edges:
             found["exact"] = _exact_numbers(run, edges)
@@ -43,14 +43,6 @@ def edge_group_frame(runs: Sequence[Run]) -> pd.DataFrame:
                 row = {**run.labels, "method": method, "group": "all", "edges": float(len(edges))}
                 rows.append({**row, **_split(compared, method)})
     return pd.DataFrame(rows)
-
-
-def _over_prompts(run: Run, n_edges: int) -> dict[str, np.ndarray]:
-    """Spread of single prompts from the stored scores; NaN where there are none."""
-    spread = prompt_spread(run)
-    if len(spread) != n_edges:
-        return {name: np.full(n_edges, np.nan) for name in ("sd", "cv", "snr_single", "sign_flips")}
-    return {str(name): spread[name].to_numpy() for name in spread}
 
 
 def _exact_numbers(run: Run, edges: pd.DataFrame) -> pd.DataFrame:

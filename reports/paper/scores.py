@@ -28,20 +28,17 @@ TRIMMED = 0.1
 """Share cut off at each end for the robust mean."""
 
 
-def prompt_spread(run: Run) -> pd.DataFrame:
-    """Per edge over single prompts: sd, cv (NaN near zero), snr_single, sign_flips."""
+def prompt_spread(run: Run, n_edges: int) -> dict[str, np.ndarray]:
+    """Per edge over single prompts: sd, cv (NaN near zero), snr_single, sign_flips.
+
+    NaN where there are no scores of these edges.
+    """
     side = scored_side(run)
-    if side is None:
-        return pd.DataFrame()
+    if side is None or side.scores.values.shape[1] != n_edges:
+        return {name: np.full(n_edges, np.nan) for name in ("sd", "cv", "snr_single", "sign_flips")}
     found = edge_summary(side.scores.values)
-    return pd.DataFrame(
-        {
-            "sd": found.sd,
-            "cv": found.cv,
-            "snr_single": found.snr_single,
-            "sign_flips": 1 - found.sign_consistency,
-        }
-    )
+    numbers = {name: getattr(found, name) for name in ("sd", "cv", "snr_single")}
+    return numbers | {"sign_flips": 1 - found.sign_consistency}
 
 
 def edge_details(run: Run, rows: Int[np.ndarray, " edge"]) -> pd.DataFrame:
@@ -142,7 +139,8 @@ def rank_overlap(run: Run) -> dict[str, float]:
     if side is None:
         return {}
     values, found = side.scores.values, {}
-    for unit, clusters in (("prompt", None), ("template", use_templates(side.scores.templates))):
+    units = {"prompt": None, "template": use_templates(side.scores.templates)}
+    for unit, clusters in units.items():
         if unit == "template" and clusters is None:
             continue
         rng = stream(side.settings.seed, "paper table", "halves", unit)

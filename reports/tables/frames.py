@@ -19,9 +19,9 @@ _SECTIONS = ("settings", "options", "data")
 """Parts of a provenance that are looked into when an entry is not at the top."""
 
 
-def labels_of(audit: Audit) -> dict[str, str]:
-    """Model, task, method, metric and ablation of an audit, as far as its provenance has them."""
-    found = {key: fact(audit.provenance, key) for key in LABELS}
+def labels_of(provenance: Mapping[str, object]) -> dict[str, str]:
+    """Model, task, method, metric and ablation, as far as a provenance has them."""
+    found = {key: fact(provenance, key) for key in LABELS}
     return {key: str(value) for key, value in found.items() if value is not None}
 
 
@@ -63,7 +63,7 @@ def axis_row(axis: Axis) -> dict[str, object]:
 
 def stability_frame(audit: Audit) -> pd.DataFrame:
     """One row per perturbation: phi and Jaccard with intervals, chance, sizes, edge classes."""
-    labels = labels_of(audit)
+    labels = labels_of(audit.provenance)
     return pd.DataFrame([{**labels, **axis_row(axis)} for axis in audit.axes])
 
 
@@ -74,14 +74,14 @@ def edges_frame(audit: Audit) -> pd.DataFrame:
 
 def estimates_frame(audit: Audit) -> pd.DataFrame:
     """One row per headline number: faithfulness, circuit error, rank correlation, ..."""
-    labels = labels_of(audit)
+    labels = labels_of(audit.provenance)
     rows = [{**labels, "name": e.name, **e.row()} for e in audit.estimates]
     return pd.DataFrame(rows)
 
 
 def verdicts_frame(audit: Audit) -> pd.DataFrame:
     """One row per verdict, as text."""
-    labels = labels_of(audit)
+    labels = labels_of(audit.provenance)
     columns = [*labels, "claim", "bar", "outcome", "reason", "needed"]
     rows = [{**labels, **{key: getattr(v, key) for key in columns[-5:]}} for v in audit.verdicts]
     return pd.DataFrame(rows, columns=columns)

@@ -36,13 +36,7 @@ from circuitvar.reports.verify.scores import heldout_checks, read_settings, scor
 
 
 def verify_card(card: Mapping[str, Any]) -> tuple[Check, ...]:
-    """Check a card against its schema, its checksums, itself and its verdicts.
-
-    Raises
-    ------
-    ValueError
-        The card does not follow the schema: nothing can be recomputed then.
-    """
+    """Check a card against its schema (refused where it does not follow it), and itself."""
     check_schema(dict(card))
     total = card["edges"]["total"]
     return (

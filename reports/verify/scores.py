@@ -99,12 +99,8 @@ def heldout_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
     if (tables / "heldout.csv").exists():
         frame, labels = pd.read_csv(tables / "heldout.csv"), card["provenance"]
         run = Faithfulness(
-            circuit=frame["circuit"].to_numpy(float),
-            full=frame["full"].to_numpy(float),
-            empty=frame["empty"].to_numpy(float),
-            flipped=frame["flipped"].to_numpy(bool),
-            correct=frame["correct"].to_numpy(bool),
-            kl=frame["kl"].to_numpy(float),
+            **{name: frame[name].to_numpy(float) for name in ("circuit", "full", "empty", "kl")},
+            **{name: frame[name].to_numpy(bool) for name in ("flipped", "correct")},
             metric=str(labels.get("metric", "")),
             ablation=labels.get("ablation", "patching"),
             templates=tuple(frame["template"].fillna("").astype(str)),

@@ -89,7 +89,7 @@ def test_facts_are_found_where_a_provenance_keeps_them():
     assert fact(provenance, "metric") == "kl"
     assert fact(provenance, "absent") is None
     audit = replace(toy_audit(), provenance=provenance)
-    assert labels_of(audit) == {"model": "pocket", "metric": "kl"}
+    assert labels_of(audit.provenance) == {"model": "pocket", "metric": "kl"}
 
 
 def test_latex_escapes_every_special_character():
