@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuitvar.tasks.language import SUFFIXES, years_after
-from circuitvar.tasks.own.tables import Table, id_list_cell, text_cell, text_list_cell
+from circuitvar.tasks.own.tables import (
+    Table,
+    id_list_cell,
+    template_cell,
+    text_cell,
+    text_list_cell,
+)
 from circuitvar.tasks.types import PromptPair
 
 MakePair = Callable[[Table, int, str], PromptPair]
@@ -42,10 +48,6 @@ def corruption_columns(table: Table) -> tuple[str, ...]:
     )
 
 
-def _template(table: Table, row: int) -> str:
-    return text_cell(table, row, "template") if "template" in table.columns else ""
-
-
 def _own(table: Table, row: int, corruption: str) -> PromptPair:
     clean = text_cell(table, row, "clean")
     answers = text_list_cell(table, row, "answer")
@@ -53,7 +55,7 @@ def _own(table: Table, row: int, corruption: str) -> PromptPair:
     if set(answers) & set(wrong):
         raise table.bad(row, "wrong_answer", f"{wrong[0]!r} is also the answer")
     return PromptPair(
-        clean, text_cell(table, row, corruption), answers, wrong, _template(table, row)
+        clean, text_cell(table, row, corruption), answers, wrong, template_cell(table, row)
     )
 
 
@@ -62,17 +64,10 @@ def _eap_ig(table: Table, row: int, corruption: str) -> PromptPair:
     wrong = id_list_cell(table, row, "incorrect_idx")
     if set(right) & set(wrong):
         raise table.bad(row, "incorrect_idx", f"token id {wrong[0]} is also the answer")
-    return PromptPair(
-        text_cell(table, row, "clean"),
-        text_cell(table, row, corruption),
-        (),
-        (),
-        _template(table, row),
-        attributes=(
-            ("answer_ids", " ".join(map(str, right))),
-            ("wrong_answer_ids", " ".join(map(str, wrong))),
-        ),
-    )
+    clean, corrupt = (text_cell(table, row, column) for column in ("clean", corruption))
+    sides = (("answer_ids", right), ("wrong_answer_ids", wrong))
+    ids = tuple((name, " ".join(map(str, side))) for name, side in sides)
+    return PromptPair(clean, corrupt, (), (), template_cell(table, row), attributes=ids)
 
 
 def _greater_than(table: Table, row: int, corruption: str) -> PromptPair:
@@ -86,7 +81,7 @@ def _greater_than(table: Table, row: int, corruption: str) -> PromptPair:
         problem = f"the prompt does not end after a year that began with {century}{text}"
         raise table.bad(row, "label", f"{problem}, so {label!r} is no start year of it")
     return PromptPair(
-        clean, text_cell(table, row, corruption), *years_after(text), _template(table, row)
+        clean, text_cell(table, row, corruption), *years_after(text), template_cell(table, row)
     )
 
 
@@ -96,8 +91,9 @@ def _mib(table: Table, row: int, corruption: str) -> PromptPair:
     if not isinstance(other, Mapping) or not isinstance(other.get("prompt"), str):
         raise table.bad(row, corruption, f"expected a record with a prompt, found {other!r}")
     clean = text_cell(table, row, "prompt")
-    answer, rest = _mib_answer(table, row, record)
-    other_answer = _mib_answer(table, row, other, column=corruption, strict=False)[0]
+    if (found := _mib_answer(record)) is None:
+        raise table.bad(row, "answerKey", "no answer: needs choices + answerKey, metadata or label")
+    (answer, rest), (other_answer, _) = found, _mib_answer(other) or ("", ())
     # Of two names the wrong one is the clean prompt's subject, whatever the corruption.
     named = isinstance(record.get("metadata"), Mapping)
     wrong = rest if named or other_answer in ("", answer) else (other_answer,)
@@ -106,19 +102,12 @@ def _mib(table: Table, row: int, corruption: str) -> PromptPair:
             row, corruption, f"no wrong answer: both prompts are answered by {answer!r}"
         )
     space = "" if clean[-1].isspace() else " "
-    return PromptPair(
-        clean,
-        str(other["prompt"]),
-        (space + answer,),
-        tuple(space + text for text in wrong),
-        str(record.get("template") or ""),
-    )
+    right, others = (space + answer,), tuple(space + text for text in wrong)
+    return PromptPair(clean, str(other["prompt"]), right, others, str(record.get("template") or ""))
 
 
-def _mib_answer(
-    table: Table, row: int, record: Mapping[str, Any], *, column: str = "", strict: bool = True
-) -> tuple[str, tuple[str, ...]]:
-    """The right answer of a record and the other candidates it lists."""
+def _mib_answer(record: Mapping[str, Any]) -> tuple[str, tuple[str, ...]] | None:
+    """The right answer of a record and the other candidates it lists; None if it has none."""
     names, choices, key = (record.get(name) for name in ("metadata", "choices", "answerKey"))
     if isinstance(names, Mapping) and names.get("indirect_object"):
         return str(names["indirect_object"]), (str(names.get("subject") or ""),)
@@ -126,12 +115,7 @@ def _mib_answer(
     if listed and isinstance(key, int) and 0 <= key < len(listed):
         texts = [str(text) for text in listed]
         return texts[key], tuple(text for i, text in enumerate(texts) if i != key)
-    if record.get("label") is not None:
-        return str(record["label"]), ()
-    if strict:
-        where = column or "answerKey"
-        raise table.bad(row, where, "no answer: needs choices + answerKey, metadata or label")
-    return "", ()
+    return None if record.get("label") is None else (str(record["label"]), ())
 
 
 LAYOUTS: tuple[Layout, ...] = (
@@ -160,10 +144,8 @@ def find_layout(table: Table) -> Layout:
         if not missing[layout.key]:
             return layout
     nearest = max(LAYOUTS[:3], key=lambda layout: len(set(layout.needs) & set(table.columns)))
-    names = " ".join(table.columns)
-    hint = next(
-        (f"; cells seem to be separated by {mark!r}" for mark in ";\t|" if mark in names), ""
-    )
+    marks = [mark for mark in ";\t|" if mark in " ".join(table.columns)]
+    hint = f"; cells seem to be separated by {marks[0]!r}" if marks else ""
     if any(name != name.strip() for name in table.columns):
         hint = "; take the spaces out of the header"
     raise ValueError(

@@ -1,19 +1,26 @@
 """Rows of a user's file as plain dictionaries, with one clear sentence for whatever is wrong.
 
 CSV and TSV (UTF-8, header line), JSONL (one object per line), parquet, folders written by
-`datasets.save_to_disk`, and data sets named as on the hub (`tasks.hub_tables`). Nothing in a file
-is ever executed. Rows are counted from 1, header not included.
+`datasets.save_to_disk`, and data sets named as on the hub: `owner/name[:config][@split]`,
+split `train` if none. Nothing in a file is ever executed, nor is a data set's loading script. Rows
+are counted from 1, header not included.
 """
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from circuitvar.tasks.own.hub_tables import SUFFIXES, hub_dataset, hub_name
 from circuitvar.tasks.text_files import lines_of, read_text
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+"""Endings of files that are read here and never asked of the hub."""
+HUB_NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+?)(:(?P<config>[\w.-]+))?(@(?P<split>\w+))?")
+Rows = tuple[list[str], list[dict[str, Any]]]
+"""Columns, and what each row holds in them."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ def _filled(path: Path) -> str:
     return text
 
 
-def _delimited(path: Path, delimiter: str) -> tuple[list[str], list[dict[str, Any]]]:
+def _delimited(path: Path, delimiter: str) -> Rows:
     reader = csv.reader(lines_of(_filled(path)), delimiter=delimiter, strict=True)
     rows: list[dict[str, Any]] = []
     try:
@@ -72,7 +79,7 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _parquet(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
+def _parquet(path: Path) -> Rows:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -83,7 +90,7 @@ def _parquet(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
     return list(table.column_names), table.to_pylist()
 
 
-def _saved_dataset(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
+def _saved_dataset(path: Path) -> Rows:
     try:
         from datasets import Dataset, load_from_disk
     except ImportError:
@@ -103,6 +110,28 @@ def _saved_dataset(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
     return list(data.column_names), list(data)  # pyright: ignore
 
 
+def _hub_name(path: Path) -> re.Match[str] | None:
+    """The parts of a hub name, or None for anything that is or looks like a path."""
+    if path.exists() or path.suffix in SUFFIXES:
+        return None
+    return HUB_NAME.fullmatch(path.as_posix())
+
+
+def _hub_dataset(path: Path, parts: re.Match[str]) -> Rows:
+    from datasets import load_dataset
+
+    split = parts["split"] or "train"
+    try:
+        data = load_dataset(parts["name"], parts["config"], split=split)
+    except (OSError, ValueError) as error:
+        why = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(
+            f"{path}: no such file or folder, and split {split!r} of {parts['name']!r} could not "
+            f"be loaded from the hub ({why}); check the path, or write owner/name[:config][@split]"
+        ) from None
+    return list(data.column_names), list(data)  # pyright: ignore
+
+
 def read_table(path: str | Path) -> Table:
     """All rows of a file, of a `datasets.save_to_disk` folder, or of a data set on the hub.
 
@@ -112,11 +141,11 @@ def read_table(path: str | Path) -> Table:
         Names the file and, where there is one, the row or line and the column at fault.
     """
     path = Path(path)
-    hub = hub_name(path)
+    hub = _hub_name(path)
     if hub is None and not path.exists():
         raise ValueError(f"{path}: no such file or folder; check the path")
     if hub is not None:
-        columns, rows = hub_dataset(path, hub)
+        columns, rows = _hub_dataset(path, hub)
     elif path.is_dir():
         columns, rows = _saved_dataset(path)
     elif path.suffix in (".csv", ".tsv"):
@@ -142,6 +171,11 @@ def text_cell(table: Table, row: int, column: str) -> str:
     if not isinstance(value, str):
         raise table.bad(row, column, f"expected text, found {type(value).__name__} {value!r}")
     return value
+
+
+def template_cell(table: Table, row: int) -> str:
+    """The row's template, empty where the file has no such column."""
+    return text_cell(table, row, "template") if "template" in table.columns else ""
 
 
 def text_list_cell(table: Table, row: int, column: str) -> tuple[str, ...]:

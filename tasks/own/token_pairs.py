@@ -8,7 +8,7 @@ expects one, must be among them.
 
 from pathlib import Path
 
-from circuitvar.tasks.own.tables import Table, id_list_cell, read_table, text_cell
+from circuitvar.tasks.own.tables import Table, id_list_cell, read_table, template_cell
 from circuitvar.tasks.tokens import PaddingSide, TokenRow, pack, pair_of_ids
 from circuitvar.tasks.types import Batch, PromptPair
 
@@ -22,18 +22,18 @@ def id_columns(table: Table) -> tuple[str, ...]:
     return tuple(c for c in table.columns if c.startswith("corrupt") and c.endswith("_ids"))
 
 
-def token_pair(table: Table, row: int, corruption: str = "corrupt_ids") -> PromptPair:
+def token_pair(table: Table, row: int, corruption: str) -> PromptPair:
     """A row of token ids as a prompt pair that needs no tokenizer; `row` counts from 1."""
-    one = _row(table, row, None, None, corruption)
+    one = _row(table, row, corruption)
     return pair_of_ids(one.clean, one.corrupt, one.answers, one.wrong_answers, one.template)
 
 
 def _row(
     table: Table,
     row: int,
-    vocab_size: int | None,
-    max_length: int | None,
     corruption: str = "corrupt_ids",
+    vocab_size: int | None = None,
+    max_length: int | None = None,
 ) -> TokenRow:
     names = (COLUMNS[0], corruption, *COLUMNS[2:])
     cells = {column: id_list_cell(table, row, column) for column in names}
@@ -54,8 +54,7 @@ def _row(
     if set(answers) & set(wrong):
         both = min(set(answers) & set(wrong))
         raise table.bad(row, "wrong_answer_ids", f"id {both} is also an answer")
-    template = text_cell(table, row, "template") if "template" in table.columns else ""
-    return TokenRow(clean, corrupt, answers, wrong, row - 1, template)
+    return TokenRow(clean, corrupt, answers, wrong, row - 1, template_cell(table, row))
 
 
 def check_columns(table: Table) -> None:
@@ -85,5 +84,6 @@ def read_token_pairs(
     """
     table = read_table(path)
     check_columns(table)
-    rows = [_row(table, row, vocab_size, max_length) for row in range(1, len(table.rows) + 1)]
+    limits = {"vocab_size": vocab_size, "max_length": max_length}
+    rows = [_row(table, row, **limits) for row in range(1, len(table.rows) + 1)]
     return pack(rows, pad_id=pad_id, padding_side=padding_side)

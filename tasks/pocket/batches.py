@@ -6,31 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from circuitvar.tasks.catalog import TASKS
+from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.pocket.held_out import draw_split
 from circuitvar.tasks.types import PromptPair, Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-SHARES = {
-    "ioi": 0.14,
-    "greater-than": 0.14,
-    "agreement": 0.1,
-    "pronoun": 0.11,
-    "induction": 0.4,
-    "capital": 0.11,
-}
+KEYS = ("ioi", "greater-than", "agreement", "pronoun", "induction", "capital")
+SHARES = dict(zip(KEYS, (0.14, 0.14, 0.1, 0.11, 0.4, 0.11), strict=True))
 """Part of each batch; induction is the slowest to learn."""
-
-POLISH_SHARES = {
-    "ioi": 0.07,
-    "greater-than": 0.18,
-    "agreement": 0.05,
-    "pronoun": 0.12,
-    "induction": 0.42,
-    "capital": 0.16,
-}
+POLISH_SHARES = dict(zip(KEYS, (0.07, 0.18, 0.05, 0.12, 0.42, 0.16), strict=True))
 """Part of each batch in the last phase: what is not yet right gets the most."""
 
 
@@ -86,5 +72,4 @@ def batches(
 
 def pocket_tasks() -> tuple[Task, ...]:
     """The tasks that pocket models are trained on."""
-    by_key = {task.key: task for task in TASKS}
-    return tuple(by_key[key] for key in SHARES)
+    return tuple(get_task(key) for key in KEYS)

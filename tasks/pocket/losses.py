@@ -1,18 +1,29 @@
-"""What a pocket model is trained to lower: loss on answers, on prompts, on repeated lists."""
+"""What a pocket model is trained to lower: loss on answers, on prompts, on repeated word lists.
 
-from collections.abc import Sequence
+The lists are dense practice for induction, whose prompts each ask for one word only. A text is
+several short lists of nouns, each written twice, the second time from a random place on. Held-out
+pairs of neighbours (`pocket.held_out`) never occur within a list.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Int
 from torch import Tensor
 
+from circuitvar.tasks.language import NOUNS
 from circuitvar.tasks.pocket.batches import Example
-from circuitvar.tasks.pocket.lists import LONGEST, repeated_lists
+from circuitvar.tasks.pocket.held_out import may_follow
 from circuitvar.tasks.pocket.tokenizer import CONTEXT
 
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
+
+LONGEST = 5
+"""Words per list at first; with longer lists induction takes far longer to appear."""
 
 
 def prompt_loss(
@@ -41,6 +52,46 @@ def next_token(model: "GPT2LMHeadModel", ids: Tensor) -> tuple[Tensor, Tensor]:
     # transformers warns without one.
     log_probs = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.log_softmax(-1)
     return log_probs, -log_probs[:, :-1].gather(2, ids[:, 1:, None])[:, :, 0]
+
+
+@cache
+def _allowed() -> Bool[np.ndarray, "noun noun"]:
+    return np.array([[may_follow(one, two) for two in NOUNS] for one in NOUNS])
+
+
+def _list(order: list[int], size: int) -> list[int]:
+    """Up to `size` nouns from the end of `order`, no held-out neighbours."""
+    words: list[int] = []
+    while len(words) < size and order:
+        word = order.pop()
+        if not words or _allowed()[words[-1], word]:
+            words.append(word)
+    return words
+
+
+def repeated_lists(
+    n: int,
+    vocabulary: Mapping[str, int],
+    *,
+    length: int,
+    rng: np.random.Generator,
+    longest: int = LONGEST,
+) -> tuple[Int[np.ndarray, "batch pos"], Bool[np.ndarray, "batch pos"]]:
+    """`n` texts of `length` tokens, and where a token follows from an earlier copy."""
+    nouns = np.array([vocabulary[word] for word in NOUNS])
+    ids = np.full((n, length), vocabulary["<bos>"])
+    second = np.zeros((n, length), dtype=bool)
+    for row in range(n):
+        order, at = rng.permutation(len(NOUNS)).tolist(), 1
+        while at < length:
+            size = int(rng.integers(2, longest + 1))
+            words = _list(order, size)
+            restart = int(rng.integers(len(words) - 1)) if len(words) > 1 else 0
+            text = (words + words[restart:])[: length - at]
+            ids[row, at : at + len(text)] = nouns[text]
+            second[row, at + len(words) + 1 : at + len(text)] = True
+            at += len(text)
+    return ids, second
 
 
 def list_loss(

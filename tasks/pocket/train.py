@@ -90,12 +90,7 @@ def train(
     """The trained model, its tokenizer, and the loss every hundred steps."""
     tokenizer = build_tokenizer()
     model = _new_model(recipe, len(tokenizer)).to(device).train()  # pyright: ignore
-    optimizer = torch.optim.AdamW(
-        model.parameters(),
-        lr=recipe.learning_rate,
-        betas=(0.9, 0.98),
-        weight_decay=recipe.weight_decay,
-    )
+    optimizer = _optimizer(model, recipe.learning_rate, recipe)
     total = recipe.list_steps + recipe.steps
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / recipe.warmup, _decay(step, recipe))
@@ -112,7 +107,8 @@ def train(
         running += _step(model, optimizer, loss, examples, recipe)
         schedule.step()
         if step % 100 == 0 or step == total:
-            curve.append({"step": step, "loss": round(running / (step - _previous(curve)), 4)})
+            since = step - (curve[-1]["step"] if curve else 0)
+            curve.append({"step": step, "loss": round(running / since, 4)})
             running = 0.0
             if report is not None:
                 report(curve[-1], model, tokenizer)
@@ -131,12 +127,7 @@ def polish(
     It starts from a fresh optimizer, so it gives the same weights from a saved checkpoint.
     """
     model.train()
-    optimizer = torch.optim.AdamW(
-        model.parameters(),
-        lr=recipe.polish_rate,
-        betas=(0.9, 0.98),
-        weight_decay=recipe.weight_decay,
-    )
+    optimizer = _optimizer(model, recipe.polish_rate, recipe)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.polish_steps)
     shares, steps = POLISH_SHARES, recipe.polish_steps
     mixed = batches(
@@ -157,6 +148,11 @@ def polish(
                 report(curve[-1], model, tokenizer)
     model.eval()
     return curve
+
+
+def _optimizer(model: torch.nn.Module, rate: float, recipe: Recipe) -> torch.optim.Optimizer:
+    options = {"betas": (0.9, 0.98), "weight_decay": recipe.weight_decay}
+    return torch.optim.AdamW(model.parameters(), lr=rate, **options)
 
 
 def _step(
@@ -187,10 +183,6 @@ def _decay(step: int, recipe: Recipe) -> float:
     return 0.5 * (1 + float(np.cos(np.pi * done)))
 
 
-def _previous(curve: list[dict[str, float]]) -> int:
-    return int(curve[-1]["step"]) if curve else 0
-
-
 def save(
     folder: Path,
     model: "GPT2LMHeadModel",
@@ -210,9 +202,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train one pocket model from the command line."""
     parser = argparse.ArgumentParser(description="Train one pocket model.")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=Recipe.steps)
-    parser.add_argument("--list-steps", type=int, default=Recipe.list_steps)
-    parser.add_argument("--polish-steps", type=int, default=Recipe.polish_steps)
+    for name in ("steps", "list_steps", "polish_steps"):
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, type=int, default=getattr(Recipe, name))
     parser.add_argument(
         "--start",
         type=Path,
@@ -223,12 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    recipe = Recipe(
-        seed=given.seed,
-        steps=given.steps,
-        list_steps=given.list_steps,
-        polish_steps=given.polish_steps,
-    )
+    recipe = Recipe(given.seed, given.list_steps, given.steps, given.polish_steps)
     wall, cpu = time.time(), time.process_time()
 
     def report(point: dict[str, float], model: Any, tokenizer: Any) -> None:

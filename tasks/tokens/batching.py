@@ -3,7 +3,7 @@
 Knows nothing about text. `tasks.tokens` and the reader of pre-tokenized pairs both end here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -33,7 +33,18 @@ class TokenRow:
     """Role name -> token positions, counted from the first token of the row."""
 
 
-def _ragged(rows: Sequence[tuple[int, ...]], width: int) -> Int[Tensor, "batch answer"]:
+@dataclass(frozen=True)
+class Read:
+    """One usable pair: its tokens without BOS, and what was done to its answers."""
+
+    row: TokenRow
+    longer: int = 0
+    removed: int = 0
+    extended: bool = False
+
+
+def _ragged(rows: Sequence[tuple[int, ...]]) -> Int[Tensor, "batch answer"]:
+    width = max(map(len, rows))
     return torch.tensor([(*row, *[-1] * (width - len(row))) for row in rows], dtype=torch.long)
 
 
@@ -79,10 +90,8 @@ def pack(
         clean=clean,
         corrupt=corrupt,
         mask=(columns >= start[:, None]) & (columns < (start + lengths)[:, None]),
-        answers=_ragged([r.answers for r in rows], max(len(r.answers) for r in rows)),
-        wrong_answers=_ragged(
-            [r.wrong_answers for r in rows], max(len(r.wrong_answers) for r in rows)
-        ),
+        answers=_ragged([row.answers for row in rows]),
+        wrong_answers=_ragged([row.wrong_answers for row in rows]),
         last=start + lengths - 1,
         index=torch.tensor([row.index for row in rows]),
         templates=tuple(row.template for row in rows),
@@ -97,18 +106,8 @@ def take(batch: Batch, index: Index) -> Batch:
     """
     rows = np.arange(len(batch))[np.asarray(index) if not isinstance(index, slice) else index]
     select = torch.as_tensor(rows, dtype=torch.long, device=batch.clean.device)
-    return replace(
-        batch,
-        clean=batch.clean[select],
-        corrupt=batch.corrupt[select],
-        mask=batch.mask[select],
-        answers=batch.answers[select],
-        wrong_answers=batch.wrong_answers[select],
-        last=batch.last[select],
-        index=batch.index[select],
-        templates=tuple(batch.templates[i] for i in rows.tolist()),
-        roles={name: where[select] for name, where in batch.roles.items()},
-    )
+    templates = tuple(batch.templates[i] for i in rows.tolist())
+    return replace(_each_tensor(batch, lambda tensor: tensor[select]), templates=templates)
 
 
 def chunks(batch: Batch, size: int) -> Iterator[Batch]:
@@ -127,9 +126,13 @@ def chunks(batch: Batch, size: int) -> Iterator[Batch]:
 
 def to_device(batch: Batch, device: str | torch.device) -> Batch:
     """The same batch with every tensor on `device`."""
-    tensors = ("clean", "corrupt", "mask", "answers", "wrong_answers", "last", "index")
+    return _each_tensor(batch, lambda tensor: tensor.to(device))
+
+
+def _each_tensor(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
+    names = ("clean", "corrupt", "mask", "answers", "wrong_answers", "last", "index")
     return replace(
         batch,
-        **{name: getattr(batch, name).to(device) for name in tensors},
-        roles={name: where.to(device) for name, where in batch.roles.items()},
+        **{name: change(getattr(batch, name)) for name in names},
+        roles={name: change(where) for name, where in batch.roles.items()},
     )

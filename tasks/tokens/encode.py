@@ -1,11 +1,12 @@
 """One prompt pair through a tokenizer: its ids, its answers' ids, its roles' positions."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from circuitvar.tasks.tokens.answers import Unusable, answer_tokens
-from circuitvar.tasks.tokens.batching import TokenRow
+from circuitvar.tasks.tokens.batching import Read, TokenRow
 from circuitvar.tasks.types import PromptPair
 
 if TYPE_CHECKING:
@@ -69,32 +70,21 @@ def _prompt_tokens(
     return clean, corrupt
 
 
-@dataclass(frozen=True)
-class Read:
-    """One usable pair: its tokens without BOS, and what was done to its answers."""
-
-    row: TokenRow
-    longer: int
-    removed: int
-    extended: bool
-
-
 def read_pair(pair: PromptPair, index: int, ids: Mapping[str, list[int]], rules: Rules) -> Read:
     """One pair as token ids, or `Unusable` with the reason."""
     given = dict(pair.attributes)
     right, wrong = (
         tuple(map(int, given.get(name, "").split())) for name in ("answer_ids", "wrong_answer_ids")
     )
-    if "answer_ids" in given:
-        if not right or max((*right, *wrong)) >= rules.vocab_size:
-            raise Unusable(
-                "answer id is not in the vocabulary",
-                f"this tokenizer has {rules.vocab_size} tokens: likely ids of another tokenizer",
-            )
+    if "answer_ids" in given and (not right or max((*right, *wrong)) >= rules.vocab_size):
+        raise Unusable(
+            "answer id is not in the vocabulary",
+            f"this tokenizer has {rules.vocab_size} tokens: likely ids of another tokenizer",
+        )
     clean, corrupt = _prompt_tokens(pair, ids, rules)
     if "answer_ids" in given:
         row = TokenRow(tuple(clean), tuple(corrupt), right, wrong, index, pair.template)
-        return Read(row, 0, 0, False)
+        return Read(row)
     if not pair.answers:
         raise Unusable("no answer", "the pair names no right answer")
     found = answer_tokens(
@@ -105,15 +95,25 @@ def read_pair(pair: PromptPair, index: int, ids: Mapping[str, list[int]], rules:
     )
     if rules.limit is not None and len(clean) + len(found.prefix) > rules.limit:
         raise Unusable("longer than the context", "with the shared start of the answers")
-    row = TokenRow(
-        (*clean, *found.prefix),
-        (*corrupt, *found.prefix),
-        found.right,
-        found.wrong,
-        index,
-        pair.template,
-    )
+    clean, corrupt = (*clean, *found.prefix), (*corrupt, *found.prefix)
+    row = TokenRow(clean, corrupt, found.right, found.wrong, index, pair.template)
     return Read(row, found.longer, found.removed, bool(found.prefix))
+
+
+def text_reader(
+    pairs: Sequence[PromptPair],
+    tokenizer: "PreTrainedTokenizerBase",
+    bos: Bos,
+    max_length: int | None,
+) -> Callable[[PromptPair, int], Read]:
+    """`read_pair` with the ids of all texts of these pairs."""
+    limit = None if max_length is None else max_length - (bos.id is not None)
+    texts = [text for pair in pairs for text in (pair.clean, pair.corrupt)]
+    texts += [pair.clean + a for pair in pairs for a in (*pair.answers, *pair.wrong_answers)]
+    # Some tokenizers (GPT-2) name their BOS as the unknown token; their text is never unknown.
+    unknown: Any = tokenizer.unk_token_id if tokenizer.unk_token_id != bos.id else None
+    rules = Rules(unknown, len(tokenizer), limit)
+    return partial(read_pair, ids=encode(tokenizer, texts), rules=rules)
 
 
 def shown_answers(pair: PromptPair) -> str:
@@ -157,15 +157,7 @@ def with_roles(
     for row in rows:
         head = () if bos.id is None or row.clean[0] == bos.id else (bos.id,)
         pair = pairs[row.index]
-        done.append(
-            TokenRow(
-                (*head, *row.clean),
-                (*head, *row.corrupt),
-                row.answers,
-                row.wrong_answers,
-                row.index,
-                row.template,
-                _role_positions(pair, offsets[pair.clean], len(head)),
-            )
-        )
+        roles = _role_positions(pair, offsets[pair.clean], len(head))
+        clean, corrupt = (*head, *row.clean), (*head, *row.corrupt)
+        done.append(replace(row, clean=clean, corrupt=corrupt, roles=roles))
     return done

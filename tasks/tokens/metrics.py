@@ -16,11 +16,13 @@ from circuitvar.tasks.lookup import by_key
 from circuitvar.tasks.types import Batch, Metric
 
 Values = TypeVar("Values", Tensor, np.ndarray, float)
+Logits = Float[Tensor, "batch vocab"]
+PerExample = Float[Tensor, " batch"]
+_Answers = Float[Tensor, "batch answer"]
+_Real = Bool[Tensor, "batch answer"]
 
 
-def _columns(
-    logits: Float[Tensor, "batch vocab"], ids: Int[Tensor, "batch answer"], side: str
-) -> tuple[Float[Tensor, "batch answer"], Bool[Tensor, "batch answer"]]:
+def _columns(logits: Logits, ids: Int[Tensor, "batch answer"], side: str) -> tuple[_Answers, _Real]:
     """Values of `logits` in the columns `ids`, and which of them are not padding."""
     real = ids >= 0
     empty = ~real.any(dim=1)
@@ -33,11 +35,11 @@ def _columns(
     return logits.gather(1, ids.clamp(min=0)), real
 
 
-def _mean(values: Float[Tensor, "batch answer"], real: Bool[Tensor, "batch answer"]) -> Tensor:
+def _mean(values: _Answers, real: _Real) -> Tensor:
     return torch.where(real, values, 0.0).sum(dim=1) / real.sum(dim=1)
 
 
-def _best(values: Float[Tensor, "batch answer"], real: Bool[Tensor, "batch answer"]) -> Tensor:
+def _best(values: _Answers, real: _Real) -> Tensor:
     return values.masked_fill(~real, -torch.inf).amax(dim=1)
 
 
@@ -49,11 +51,7 @@ def _need(reference: Tensor | None, name: str) -> Tensor:
     return reference
 
 
-def logit_diff(
-    logits: Float[Tensor, "batch vocab"],
-    batch: Batch,
-    reference: Float[Tensor, "batch vocab"] | None = None,
-) -> Float[Tensor, " batch"]:
+def logit_diff(logits: Logits, batch: Batch, reference: Logits | None = None) -> PerExample:
     """Mean logit of the answers minus mean logit of the wrong answers, in logits.
 
     With one answer each this is the logit difference of Wang et al. 2022 (arXiv 2211.00593).
@@ -62,11 +60,7 @@ def logit_diff(
     return right - _mean(*_columns(logits, batch.wrong_answers, "wrong answer"))
 
 
-def prob_diff(
-    logits: Float[Tensor, "batch vocab"],
-    batch: Batch,
-    reference: Float[Tensor, "batch vocab"] | None = None,
-) -> Float[Tensor, " batch"]:
+def prob_diff(logits: Logits, batch: Batch, reference: Logits | None = None) -> PerExample:
     """Total probability of the answers minus that of the wrong answers, in [-1, 1].
 
     The probability difference of Hanna et al. 2023 (arXiv 2305.00586), section 2.
@@ -77,21 +71,13 @@ def prob_diff(
     return torch.where(is_right, right, 0.0).sum(1) - torch.where(is_wrong, wrong, 0.0).sum(1)
 
 
-def log_prob(
-    logits: Float[Tensor, "batch vocab"],
-    batch: Batch,
-    reference: Float[Tensor, "batch vocab"] | None = None,
-) -> Float[Tensor, " batch"]:
+def log_prob(logits: Logits, batch: Batch, reference: Logits | None = None) -> PerExample:
     """Log of the total probability of the answers, in nats; wrong answers are not read."""
     values, real = _columns(logits.log_softmax(dim=-1), batch.answers, "answer")
     return values.masked_fill(~real, -torch.inf).logsumexp(dim=1)
 
 
-def kl(
-    logits: Float[Tensor, "batch vocab"],
-    batch: Batch,
-    reference: Float[Tensor, "batch vocab"] | None = None,
-) -> Float[Tensor, " batch"]:
+def kl(logits: Logits, batch: Batch, reference: Logits | None = None) -> PerExample:
     """KL(full model || this run) of the next-token distribution, in nats (summed over tokens).
 
     Zero for the full model itself. MIB divides by the vocabulary size; this does not.
@@ -100,49 +86,28 @@ def kl(
     return (full.exp() * (full - logits.log_softmax(dim=-1))).sum(dim=-1)
 
 
-def accuracy(
-    logits: Float[Tensor, "batch vocab"],
-    batch: Batch,
-    reference: Float[Tensor, "batch vocab"] | None = None,
-) -> Float[Tensor, " batch"]:
+def accuracy(logits: Logits, batch: Batch, reference: Logits | None = None) -> PerExample:
     """1 where the best answer beats the best wrong answer, else 0; a tie counts as wrong."""
     right = _best(*_columns(logits, batch.answers, "answer"))
     wrong = _best(*_columns(logits, batch.wrong_answers, "wrong answer"))
     return (right > wrong).to(logits.dtype)
 
 
-def flip(
-    logits: Float[Tensor, "batch vocab"],
-    batch: Batch,
-    reference: Float[Tensor, "batch vocab"] | None = None,
-) -> Float[Tensor, " batch"]:
+def flip(logits: Logits, batch: Batch, reference: Logits | None = None) -> PerExample:
     """1 where the most likely token differs from the full model's, else 0 (circuit error)."""
     full = _need(reference, "flip").argmax(dim=-1)
     return (logits.argmax(dim=-1) != full).to(logits.dtype)
 
 
+_LOSS = {"higher_is_better": False, "needs_reference": True}
+_FLIPS = "Circuit error (share of changed predictions)"
 METRICS: tuple[Metric, ...] = (
     Metric("logit_diff", "Logit difference", logit_diff, "logits", answers_only=True),
     Metric("prob_diff", "Probability difference", prob_diff, "probability"),
     Metric("log_prob", "Log probability of the answer", log_prob, "nats"),
-    Metric(
-        "kl",
-        "KL divergence from the full model",
-        kl,
-        "nats",
-        higher_is_better=False,
-        needs_reference=True,
-    ),
+    Metric("kl", "KL divergence from the full model", kl, "nats", **_LOSS),
     Metric("accuracy", "Accuracy", accuracy, "share", answers_only=True, differentiable=False),
-    Metric(
-        "flip",
-        "Circuit error (share of changed predictions)",
-        flip,
-        "share",
-        higher_is_better=False,
-        needs_reference=True,
-        differentiable=False,
-    ),
+    Metric("flip", _FLIPS, flip, "share", **_LOSS, differentiable=False),
 )
 
 

@@ -8,7 +8,7 @@ the model expects one, must be among them.
 from collections.abc import Sequence
 
 from circuitvar.tasks.tokens.answers import Unusable
-from circuitvar.tasks.tokens.batching import TokenRow
+from circuitvar.tasks.tokens.batching import Read, TokenRow
 from circuitvar.tasks.types import PromptPair
 
 NAMES = ("clean_ids", "corrupt_ids", "answer_ids", "wrong_answer_ids")
@@ -31,11 +31,6 @@ def pair_of_ids(
     return PromptPair(texts[0], texts[1], (), (), template, attributes=attributes)
 
 
-def is_pretokenized(pair: PromptPair) -> bool:
-    """Whether a pair gives its own token ids."""
-    return any(name == "clean_ids" for name, _ in pair.attributes)
-
-
 def all_pretokenized(pairs: Sequence[PromptPair]) -> bool:
     """Whether every pair gives its token ids.
 
@@ -44,7 +39,7 @@ def all_pretokenized(pairs: Sequence[PromptPair]) -> bool:
     ValueError
         Some do and some do not.
     """
-    given = [is_pretokenized(pair) for pair in pairs]
+    given = ["clean_ids" in dict(pair.attributes) for pair in pairs]
     if any(given) and not all(given):
         raise ValueError(
             f"pair {given.index(False)} is text and pair {given.index(True)} gives token ids; "
@@ -53,9 +48,9 @@ def all_pretokenized(pairs: Sequence[PromptPair]) -> bool:
     return all(given)
 
 
-def row_of_ids(
+def read_ids(
     pair: PromptPair, index: int, *, vocab_size: int | None, max_length: int | None
-) -> TokenRow:
+) -> Read:
     """The tokens of a pair that gives them.
 
     Raises
@@ -82,4 +77,4 @@ def row_of_ids(
         )
     if max_length is not None and len(clean) > max_length:
         raise Unusable("longer than the context", f"{len(clean)} tokens, {max_length} allowed")
-    return TokenRow(clean, corrupt, right, wrong, index, pair.template)
+    return Read(TokenRow(clean, corrupt, right, wrong, index, pair.template))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from circuitvar.tasks.tokens.tokens import Tokenized, TooFewUsable, take, tokenize
+from circuitvar.tasks.tokens.batching import take
+from circuitvar.tasks.tokens.tokens import Tokenized, TooFewUsable, tokenize
 from circuitvar.tasks.types import PromptPair, Task
 
 if TYPE_CHECKING:

@@ -12,27 +12,18 @@ A pair that breaks a rule is dropped with its reason; too few left is an error.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from circuitvar.tasks.tokens.answers import Unusable
-from circuitvar.tasks.tokens.batching import PaddingSide, TokenRow, chunks, pack, take, to_device
-from circuitvar.tasks.tokens.encode import (
-    Read,
-    Rules,
-    encode,
-    find_bos,
-    read_pair,
-    shown_answers,
-    with_roles,
-)
-from circuitvar.tasks.tokens.pretokenized import all_pretokenized, row_of_ids
+from circuitvar.tasks.tokens.batching import PaddingSide, Read, TokenRow, pack
+from circuitvar.tasks.tokens.encode import Bos, find_bos, shown_answers, text_reader, with_roles
+from circuitvar.tasks.tokens.pretokenized import all_pretokenized, read_ids
 from circuitvar.tasks.types import Batch, PromptPair
 
 if TYPE_CHECKING:
     import pandas as pd
     from transformers import PreTrainedTokenizerBase
-
-__all__ = ["Tokenized", "chunks", "take", "to_device", "tokenize"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +48,6 @@ class Tokenized:
 
 _Lost = tuple[int, str, str, str]
 """Row, template, reason, detail of a pair that cannot be used."""
-
-
-def _lost_table(lost: Sequence[_Lost]) -> "pd.DataFrame":
-    import pandas as pd
-
-    return pd.DataFrame(lost, columns=["row", "template", "reason", "detail"])
 
 
 class TooFewUsable(ValueError):
@@ -92,34 +77,6 @@ def _enough(rows: list[TokenRow], lost: Sequence[_Lost], minimum: int) -> list[T
     )
 
 
-def _tokenize_ids(
-    pairs: Sequence[PromptPair],
-    *,
-    pad_id: int,
-    padding_side: PaddingSide,
-    vocab_size: int | None,
-    max_length: int | None,
-    minimum: int,
-) -> Tokenized:
-    """`tokenize` for pairs that give their token ids."""
-    rows: list[TokenRow] = []
-    lost: list[_Lost] = []
-    for index, pair in enumerate(pairs):
-        try:
-            rows.append(row_of_ids(pair, index, vocab_size=vocab_size, max_length=max_length))
-        except Unusable as why:
-            lost.append((index, pair.template, why.args[0], f"{why.args[1]}: {pair.clean!r}"))
-    return Tokenized(
-        batch=pack(_enough(rows, lost, minimum), pad_id=pad_id, padding_side=padding_side),
-        kept=tuple(row.index for row in rows),
-        dropped=_lost_table(lost),
-        bos=None,
-        first_token_only=0,
-        removed_answers=0,
-        extended_prompts=0,
-    )
-
-
 def tokenize(
     pairs: Sequence[PromptPair],
     tokenizer: "PreTrainedTokenizerBase | None",
@@ -143,47 +100,38 @@ def tokenize(
         No pairs, fewer than `minimum` usable, text but no tokenizer, a tokenizer without offsets,
         or BOS required of a tokenizer that has none.
     """
+    import pandas as pd
+
     if not pairs:
         raise ValueError("no prompt pairs to tokenize: give at least one")
     known: Any = None if tokenizer is None else tokenizer.pad_token_id
     pad_id: int = 0 if known is None else known
-    if all_pretokenized(pairs):
-        return _tokenize_ids(
-            pairs,
-            pad_id=pad_id,
-            padding_side=padding_side,
-            vocab_size=vocab_size,
-            max_length=max_length,
-            minimum=minimum,
-        )
-    if tokenizer is None:
-        raise ValueError(
-            "the model has no tokenizer, so prompts cannot be text; give token ids "
-            "(columns clean_ids, corrupt_ids, answer_ids, wrong_answer_ids) or add the tokenizer "
-            "files to the model's folder"
-        )
-    bos = find_bos(tokenizer, prepend_bos)
-    limit = None if max_length is None else max_length - (bos.id is not None)
-    texts = [text for pair in pairs for text in (pair.clean, pair.corrupt)]
-    texts += [pair.clean + a for pair in pairs for a in (*pair.answers, *pair.wrong_answers)]
-    ids = encode(tokenizer, texts)
-    # Some tokenizers (GPT-2) name their BOS as the unknown token; their text is never unknown.
-    unknown: Any = tokenizer.unk_token_id if tokenizer.unk_token_id != bos.id else None
-    rules = Rules(unknown, len(tokenizer), limit)
+    bos, read = Bos(None, None), partial(read_ids, vocab_size=vocab_size, max_length=max_length)
+    given = all_pretokenized(pairs)
+    if not given:
+        if tokenizer is None:
+            raise ValueError(
+                "the model has no tokenizer, so prompts cannot be text; give token ids "
+                "(columns clean_ids, corrupt_ids, answer_ids, wrong_answer_ids) or add the "
+                "tokenizer files to the model's folder"
+            )
+        bos = find_bos(tokenizer, prepend_bos)
+        read = text_reader(pairs, tokenizer, bos, max_length)
     usable: list[Read] = []
     lost: list[_Lost] = []
     for index, pair in enumerate(pairs):
         try:
-            usable.append(read_pair(pair, index, ids, rules))
+            usable.append(read(pair, index))
         except Unusable as why:
-            shown = f"{pair.clean!r} -> {shown_answers(pair)}"
+            shown = f"{pair.clean!r}" + ("" if given else f" -> {shown_answers(pair)}")
             lost.append((index, pair.template, why.args[0], f"{why.args[1]}: {shown}"))
-    enough = _enough([one.row for one in usable], lost, minimum)
-    rows = with_roles(enough, pairs, tokenizer, bos)
+    rows = _enough([one.row for one in usable], lost, minimum)
+    if tokenizer is not None and not given:
+        rows = with_roles(rows, pairs, tokenizer, bos)
     return Tokenized(
         batch=pack(rows, pad_id=pad_id, padding_side=padding_side),
         kept=tuple(row.index for row in rows),
-        dropped=_lost_table(lost),
+        dropped=pd.DataFrame(lost, columns=["row", "template", "reason", "detail"]),
         bos=bos.text,
         first_token_only=sum(one.longer for one in usable),
         removed_answers=sum(one.removed for one in usable),

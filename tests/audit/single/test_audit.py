@@ -16,8 +16,8 @@ from circuitvar.circuits.scores.score import score_edges
 from circuitvar.circuits.size import circuit_size
 from circuitvar.reports.card.document import card_text, make_card
 from circuitvar.tasks.catalog import get_task
+from circuitvar.tasks.tokens.batching import take
 from circuitvar.tasks.tokens.metrics import get_metric
-from circuitvar.tasks.tokens.tokens import take
 
 SMALL = Settings(n=60, heldout=48, bootstrap=40, pairs=12, exact=24, fresh=3, random=20)
 

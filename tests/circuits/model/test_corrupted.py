@@ -18,7 +18,7 @@ from circuitvar.circuits.run.run_circuit import final_streams
 from circuitvar.circuits.scores.score import data_digest, score_edges
 from circuitvar.circuits.types import ScoreOptions
 from circuitvar.tasks.language.corruptions import with_noise
-from circuitvar.tasks.tokens.tokens import take
+from circuitvar.tasks.tokens.batching import take
 from tests.circuits.toy_scoring import LOGIT_DIFF, toy_batch, toy_model
 from tests.oracles import reference
 

@@ -10,7 +10,7 @@ from circuitvar.tasks.catalog import TASKS
 from circuitvar.tasks.language.words import NOUNS
 from circuitvar.tasks.pocket.check import held_out_scores
 from circuitvar.tasks.pocket.held_out import draw_split, is_held_out, may_follow, shows_held_out
-from circuitvar.tasks.pocket.lists import repeated_lists
+from circuitvar.tasks.pocket.losses import repeated_lists
 from circuitvar.tasks.pocket.paths import SEEDS, pocket_path
 from circuitvar.tasks.pocket.tokenizer import CONTEXT, build_tokenizer, vocabulary
 from circuitvar.tasks.pocket.train import Recipe, main, train

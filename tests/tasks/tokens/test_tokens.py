@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circuitvar.tasks.tokens.answers import Unusable, answer_tokens
-from circuitvar.tasks.tokens.batching import TokenRow, pack
-from circuitvar.tasks.tokens.tokens import chunks, take, to_device, tokenize
+from circuitvar.tasks.tokens.batching import TokenRow, chunks, pack, take, to_device
+from circuitvar.tasks.tokens.tokens import tokenize
 from circuitvar.tasks.types import PromptPair
 from tests.tasks.toy_tokenizers import byte_tokenizer, word_tokenizer
 
