@@ -28,6 +28,11 @@ class EdgeFile:
     source: str
 
     @property
+    def scores_all(self) -> bool:
+        """Whether every edge of the graph has a score."""
+        return self.scores is not None and not np.isnan(self.scores).any()
+
+    @property
     def circuit(self) -> Circuit:
         """The circuit in the file, as it stands (not pruned).
 
@@ -38,9 +43,8 @@ class EdgeFile:
         """
         if self.kept is None:
             raise ValueError(f"{self.source} holds scores but no circuit; select edges by score")
-        return circuit_from_mask(
-            self.graph, self.kept, rule=f"read from {self.source}", prune=False
-        )
+        rule = f"read from {self.source}"
+        return circuit_from_mask(self.graph, self.kept, rule=rule, prune=False)
 
 
 def from_names(
@@ -59,13 +63,11 @@ def from_names(
     """
     mask = values = None
     if kept is not None:
-        columns = _columns(graph, kept, source)
         mask = np.zeros(graph.n_edges, dtype=bool)
-        mask[columns] = list(kept.values())
+        mask[_columns(graph, kept, source)] = list(kept.values())
     if scores is not None:
-        columns = _columns(graph, scores, source)
         values = np.full(graph.n_edges, np.nan)
-        values[columns] = list(scores.values())
+        values[_columns(graph, scores, source)] = list(scores.values())
         bad = [name for name, value in scores.items() if np.isnan(value)]
         if bad:
             raise ValueError(f"{source}: the score of edge {bad[0]!r} is NaN")
@@ -79,20 +81,18 @@ def _columns(graph: Graph, names: Mapping[str, object], source: str) -> np.ndarr
         raise ValueError(f"{source} does not fit the model: {error}") from None
 
 
-def check_shape(graph: Graph, shape: Mapping[str, object], source: str) -> None:
-    """Refuse a file whose `cfg` block describes another model shape.
-
-    Raises
-    ------
-    ValueError
-        Names the first property that differs.
-    """
-    expected = {
+def shape_of(graph: Graph) -> dict[str, object]:
+    """The shape of the model, as `cfg` blocks of EAP-IG name it."""
+    return {
         "n_layers": graph.n_layers,
         "n_heads": graph.n_heads,
         "parallel_attn_mlp": graph.parallel,
     }
-    for name, value in expected.items():
+
+
+def check_shape(graph: Graph, shape: Mapping[str, object], source: str) -> None:
+    """Refuse a file whose `cfg` block describes another model; names what differs first."""
+    for name, value in shape_of(graph).items():
         if name in shape and shape[name] != value:
             raise ValueError(
                 f"{source} does not fit the model: it has {name} = {shape[name]}, "
@@ -101,38 +101,27 @@ def check_shape(graph: Graph, shape: Mapping[str, object], source: str) -> None:
 
 
 def expand_nodes(
-    graph: Graph, nodes: Mapping[str, bool] | tuple[str, ...], *, rule: str = "all-between"
+    graph: Graph, nodes: Mapping[str, bool] | tuple[str, ...]
 ) -> Bool[np.ndarray, " edge"]:
     """Edges of a circuit that was given as nodes (`a9.h9`, `m0`).
 
-    `all-between`: every edge between two kept nodes, from the input to every kept node and from
-    every kept node to the logits, with all of q, k and v. `input` and `logits` are always kept.
+    Every edge between two kept nodes, from the input to every kept node and from every kept node
+    to the logits, with all of q, k and v. `input` and `logits` are always kept.
 
     Raises
     ------
     ValueError
-        If a node is not in the graph or the rule is unknown.
+        If a node is not in the graph.
     """
-    if rule != "all-between":
-        raise ValueError(f"unknown expansion rule {rule!r}; use 'all-between'")
-    kept = {"input", "logits"}
     for name in nodes:
         if name not in graph.source_index and name != "logits":
             raise ValueError(
                 f"node {name!r} is not in this graph ({graph.n_layers} layers, "
                 f"{graph.n_heads} heads); nodes look like 'a0.h0' or 'm0'"
             )
-        if not isinstance(nodes, Mapping) or nodes[name]:
-            kept.add(name)
-    source_in = np.array([node.name in kept for node in graph.sources])
-    destination_in = np.array(
-        [any(name in kept for name in readers(graph, d)) for d in range(len(graph.destinations))]
-    )
+    chosen = [name for name, on in nodes.items() if on] if isinstance(nodes, Mapping) else nodes
+    source_in = np.isin([node.name for node in graph.sources], ["input", *chosen])
+    # A shared k or v is an input of several nodes.
+    destination_in = (reads_of(graph) & source_in[:, None]).any(axis=0)
+    destination_in[-1] = True
     return source_in[graph.edge_src] & destination_in[graph.edge_dst]
-
-
-def readers(graph: Graph, destination: int) -> tuple[str, ...]:
-    """Names of the nodes a destination is an input of (several for a shared k or v)."""
-    if destination == len(graph.destinations) - 1:
-        return ("logits",)
-    return tuple(graph.sources[s].name for s in np.flatnonzero(reads_of(graph)[:, destination]))

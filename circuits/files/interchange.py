@@ -3,40 +3,24 @@
 Pickles are never read: `.pt` is loaded weights-only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 
+from circuitvar.circuits.files import interchange_acdc as acdc
+from circuitvar.circuits.files import interchange_eap as eap
+from circuitvar.circuits.files import interchange_tables as tables
 from circuitvar.circuits.files.edge_file import EdgeFile
-from circuitvar.circuits.files.interchange_acdc import read_acdc, write_acdc
-from circuitvar.circuits.files.interchange_eap import (
-    check_ungrouped,
-    read_json,
-    read_pt,
-    write_json,
-    write_pt,
-)
-from circuitvar.circuits.files.interchange_tables import (
-    read_csv,
-    read_graphml,
-    write_csv,
-    write_graphml,
-)
 from circuitvar.circuits.graph import Graph
 
 MAX_BYTES = 2 * 2**30
-READERS = {
-    ".json": read_json,
-    ".pt": read_pt,
-    ".csv": read_csv,
-    ".graphml": read_graphml,
-    ".txt": read_acdc,
-}
-WRITERS = {
-    ".json": write_json,
-    ".pt": write_pt,
-    ".csv": write_csv,
-    ".graphml": write_graphml,
-    ".txt": write_acdc,
+Reader = Callable[[Path, Graph], EdgeFile]
+Writer = Callable[[Path, EdgeFile], None]
+FORMATS: dict[str, tuple[Reader, Writer]] = {
+    ".json": (eap.read_json, eap.write_json),
+    ".pt": (eap.read_pt, eap.write_pt),
+    ".csv": (tables.read_csv, tables.write_csv),
+    ".graphml": (tables.read_graphml, tables.write_graphml),
+    ".txt": (acdc.read_acdc, acdc.write_acdc),
 }
 
 
@@ -52,12 +36,19 @@ def read_edges(path: str | Path, graph: Graph) -> EdgeFile:
     ValueError
         If the file is missing, of an unknown kind, or does not fit the graph.
     """
-    return _dispatch(Path(path), READERS)(Path(path), graph)
+    path = Path(path)
+    read, _ = _format(path)
+    if not path.is_file():
+        raise ValueError(f"circuit file {str(path)!r} does not exist")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{path.name} is larger than 2 GiB; is it a circuit file?")
+    return read(path, graph)
 
 
 def write_edges(path: str | Path, file: EdgeFile) -> None:
     """Write a circuit or scores in the format that the file's ending names; see `read_edges`."""
-    _dispatch(Path(path), WRITERS, reading=False)(Path(path), file)
+    _, write = _format(Path(path))
+    write(Path(path), file)
 
 
 def check_can_write(path: str | Path, graph: Graph) -> None:
@@ -68,20 +59,14 @@ def check_can_write(path: str | Path, graph: Graph) -> None:
     ValueError
         If the ending is unknown, or the format cannot hold the graph.
     """
-    path = Path(path)
-    _dispatch(path, WRITERS, reading=False)
-    if path.suffix.lower() in (".json", ".pt"):
-        check_ungrouped(graph)
+    _format(Path(path))
+    if Path(path).suffix.lower() in (".json", ".pt"):
+        eap.check_ungrouped(graph)
 
 
-def _dispatch(path: Path, handlers: Mapping, *, reading: bool = True):
-    handler = handlers.get(path.suffix.lower())
-    if handler is None:
+def _format(path: Path) -> tuple[Reader, Writer]:
+    if path.suffix.lower() not in FORMATS:
         raise ValueError(
-            f"{path.name}: unknown kind of circuit file; endings understood: {', '.join(handlers)}"
+            f"{path.name}: unknown kind of circuit file; endings understood: {', '.join(FORMATS)}"
         )
-    if reading and not path.is_file():
-        raise ValueError(f"circuit file {str(path)!r} does not exist")
-    if reading and path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"{path.name} is larger than 2 GiB; is it a circuit file?")
-    return handler
+    return FORMATS[path.suffix.lower()]

@@ -8,7 +8,13 @@ import numpy as np
 import torch
 
 from circuitvar.circuits.evaluate import circuit_nodes
-from circuitvar.circuits.files.edge_file import EdgeFile, check_shape, expand_nodes, from_names
+from circuitvar.circuits.files.edge_file import (
+    EdgeFile,
+    check_shape,
+    expand_nodes,
+    from_names,
+    shape_of,
+)
 from circuitvar.circuits.graph import Graph
 from circuitvar.tasks.text_files import read_text
 
@@ -41,93 +47,80 @@ def read_json(path: Path, graph: Graph) -> EdgeFile:
             "edge names"
         )
     check_shape(graph, data.get("cfg", {}), path.name)
-    nodes, edges = data.get("nodes") or {}, data.get("edges") or {}
-    _refuse_neurons(nodes, path.name)
+    nodes, edges = _records(data.get("nodes") or {}), data.get("edges") or {}
+    _refuse_neurons({name: said.get("neurons") for name, said in nodes.items()}, path.name)
     if isinstance(edges, list):
         return from_names(graph, dict.fromkeys(edges, True), None, source=path.name)
-    kept = {name: bool(_field(value, "in_graph", True)) for name, value in edges.items()}
+    edges = _records(edges)
+    kept = {name: bool(said.get("in_graph", True)) for name, said in edges.items()}
     scores = {
-        name: float(value["score"])
-        for name, value in edges.items()
-        if isinstance(value, dict) and value.get("score") is not None
+        name: float(said["score"]) for name, said in edges.items() if said.get("score") is not None
     }
-    # The format has no word for "no score": a file of zeros holds none.
-    scores = scores if any(scores.values()) else {}
-    if not any(kept.values()) and not scores:
-        empty = from_names(graph, kept, None, source=path.name)  # names are checked all the same
-        inner = {name: value for name, value in nodes.items() if name not in ENDS}
-        if not nodes or not _any_node(inner, not edges):
-            return empty
-        return _from_nodes(graph, inner, path.name)
-    return from_names(graph, _circuit_or_none(kept, scores), scores or None, source=path.name)
-
-
-def _circuit_or_none(
-    kept: Mapping[str, bool], scores: Mapping[str, float]
-) -> Mapping[str, bool] | None:
-    """None where no edge is in the circuit but edges are scored: MIB's importance files."""
-    return kept if any(kept.values()) or not scores else None
-
-
-def _any_node(nodes: Mapping[str, object], alone: bool) -> bool:
-    """The file says which nodes are in: it lists no edges, marks a node, or scores nodes."""
-    marked = any(bool(_field(value, "in_graph", False)) for value in nodes.values())
-    return alone or marked or any(_scored(value) for value in nodes.values())
-
-
-def _from_nodes(graph: Graph, nodes: Mapping[str, object], source: str) -> EdgeFile:
-    """The circuit of a file that says something about nodes only."""
-    kept = {name: bool(_field(value, "in_graph", True)) for name, value in nodes.items()}
-    if any(_scored(value) for value in nodes.values()) and not any(kept.values()):
+    file = _edge_file(graph, kept, scores, path.name)  # names are checked all the same
+    inner = {name: said for name, said in nodes.items() if name not in ENDS}
+    scored = any(said.get("score") is not None for said in inner.values())
+    marked = any(said.get("in_graph") for said in inner.values())
+    by_edges = any(kept.values()) or file.scores is not None
+    if by_edges or not nodes or not (scored or marked or not edges):
+        return file
+    chosen = {name: bool(said.get("in_graph", True)) for name, said in inner.items()}
+    if scored and not any(chosen.values()):
         raise ValueError(
-            f"{source} scores nodes, not edges; mark the nodes of the circuit with in_graph"
+            f"{path.name} scores nodes, not edges; mark the nodes of the circuit with in_graph"
         )
-    return EdgeFile(graph, expand_nodes(graph, kept), None, source)
+    return EdgeFile(graph, expand_nodes(graph, chosen), None, path.name)
 
 
-def _scored(value: object) -> bool:
-    return isinstance(value, dict) and value.get("score") is not None
+def _records(entries: Mapping[str, object]) -> dict[str, dict]:
+    """What is said of each node or edge; a value that is no object says whether it is in."""
+    return {
+        name: said if isinstance(said, dict) else {"in_graph": said}
+        for name, said in entries.items()
+    }
 
 
-def _refuse_neurons(nodes: Mapping[str, object], source: str) -> None:
-    for name, value in nodes.items():
-        if isinstance(value, dict) and not all(value.get("neurons") or [True]):
+def _edge_file(
+    graph: Graph, kept: Mapping[str, bool], scores: Mapping[str, float], source: str
+) -> EdgeFile:
+    """A file of zeros holds no scores; scored edges none of which is kept hold no circuit."""
+    scored = any(scores.values())
+    circuit = kept if any(kept.values()) or not scored else None
+    return from_names(graph, circuit, scores if scored else None, source=source)
+
+
+def _refuse_neurons(neurons: Mapping[str, list | None], source: str) -> None:
+    for name, kept in neurons.items():
+        if not all(kept or [True]):
             raise ValueError(
                 f"{source} keeps some neurons of node {name!r} only; circuits here are made of "
                 "edges between whole nodes"
             )
 
 
-def _field(value: object, key: str, default: object) -> object:
-    return value.get(key, default) if isinstance(value, dict) else value
-
-
-def write_json(path: Path, file: EdgeFile, *, d_model: int = 0) -> None:
-    """The layout of EAP-IG `Graph.to_json`; edges without a score get 0."""
+def _parts(file: EdgeFile) -> tuple[dict, np.ndarray, np.ndarray, np.ndarray]:
+    """(cfg, nodes, kept, scores) as EAP-IG writes them; edges without a score get 0."""
     graph = check_ungrouped(file.graph)
     kept = np.zeros(graph.n_edges, bool) if file.kept is None else file.kept
     scores = np.zeros(graph.n_edges) if file.scores is None else np.nan_to_num(file.scores)
-    nodes = circuit_nodes(graph, kept)
+    return {**shape_of(graph), "d_model": 0}, circuit_nodes(graph, kept), kept, scores
+
+
+def write_json(path: Path, file: EdgeFile) -> None:
+    """The layout of EAP-IG `Graph.to_json`."""
+    cfg, nodes, kept, scores = _parts(file)
+    sources = [node.name for node in file.graph.sources]
     data = {
-        "cfg": {**_cfg(graph), "d_model": d_model},
+        "cfg": cfg,
         "nodes": {
-            **{n.name: {"in_graph": bool(on)} for n, on in zip(graph.sources, nodes, strict=True)},
+            **{name: {"in_graph": on} for name, on in zip(sources, nodes.tolist(), strict=True)},
             "logits": {"in_graph": True},
         },
         "edges": {
             name: {"score": float(score), "in_graph": bool(on)}
-            for name, score, on in zip(graph.edge_names, scores, kept, strict=True)
+            for name, score, on in zip(file.graph.edge_names, scores, kept, strict=True)
         },
     }
     path.write_text(json.dumps(data), encoding="utf-8")
-
-
-def _cfg(graph: Graph) -> dict[str, object]:
-    return {
-        "n_layers": graph.n_layers,
-        "n_heads": graph.n_heads,
-        "parallel_attn_mlp": graph.parallel,
-    }
 
 
 def check_ungrouped(graph: Graph) -> Graph:
@@ -172,38 +165,35 @@ def read_pt(path: Path, graph: Graph) -> EdgeFile:
     neurons = data.get("neurons_in_graph")
     if neurons is not None:
         rows = dict(zip(data["src_nodes"], neurons.tolist(), strict=True))
-        _refuse_neurons({name: {"neurons": row} for name, row in rows.items()}, path.name)
+        _refuse_neurons(rows, path.name)
     if scores.shape != shape or kept.shape != shape:
         raise ValueError(f"{path.name}: tensors are {scores.shape}, node lists say {shape}")
     names = [f"{src}->{dst}" for src in data["src_nodes"] for dst in data["dst_nodes"]]
-    known = np.array([name in graph.edge_index for name in names])
-    outside = np.flatnonzero(~known & ((scores.ravel() != 0) | (kept.ravel() != 0)))
-    if outside.size:
+    cells = list(zip(names, kept.ravel().tolist(), scores.ravel().tolist(), strict=True))
+    outside = [name for name, on, score in cells if (on or score) and name not in graph.edge_index]
+    if outside:
         raise ValueError(
-            f"{path.name} does not fit the model: edge {names[outside[0]]!r} is not in its graph"
+            f"{path.name} does not fit the model: edge {outside[0]!r} is not in its graph"
         )
-    inside = {name: i for i, name in enumerate(names) if known[i]}
-    values = {name: float(scores.ravel()[i]) for name, i in inside.items()}
-    chosen = {name: bool(kept.ravel()[i]) for name, i in inside.items()}
-    values = values if scored is not None and any(values.values()) else {}
-    return from_names(graph, _circuit_or_none(chosen, values), values or None, source=path.name)
+    inside = [cell for cell in cells if cell[0] in graph.edge_index]
+    chosen = {name: bool(on) for name, on, _ in inside}
+    return _edge_file(graph, chosen, {name: score for name, _, score in inside}, path.name)
 
 
-def write_pt(path: Path, file: EdgeFile, *, d_model: int = 0) -> None:
+def write_pt(path: Path, file: EdgeFile) -> None:
     """The layout of EAP-IG `Graph.to_pt`."""
-    graph = check_ungrouped(file.graph)
-    kept = np.zeros(graph.n_edges, bool) if file.kept is None else file.kept
-    scores = np.zeros(graph.exists.shape, dtype=np.float32)
-    if file.scores is not None:
-        scores[graph.edge_src, graph.edge_dst] = np.nan_to_num(file.scores)
+    cfg, nodes, kept, scores = _parts(file)
+    graph = file.graph
+    table = np.zeros(graph.exists.shape, dtype=np.float32)
+    table[graph.edge_src, graph.edge_dst] = scores
     torch.save(
         {
-            "cfg": {**_cfg(graph), "d_model": d_model},
+            "cfg": cfg,
             "src_nodes": [node.name for node in graph.sources],
             "dst_nodes": [node.name for node in graph.destinations],
-            "edges_scores": torch.from_numpy(scores),
+            "edges_scores": torch.from_numpy(table),
             "edges_in_graph": torch.from_numpy(graph.matrix(kept)),
-            "nodes_in_graph": torch.from_numpy(circuit_nodes(graph, kept)),
+            "nodes_in_graph": torch.from_numpy(nodes),
         },
         path,
     )

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from circuitvar.circuits.files.edge_file import EdgeFile
 from circuitvar.circuits.files.interchange import read_edges, write_edges
 from circuitvar.circuits.graph import Graph
@@ -20,7 +18,7 @@ SHARES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Largest share of the edges that each of the nine circuits may have."""
 IMPORTANCES = "importances"
 """Name of the file of scores, as the benchmark's own code writes it."""
-ENDINGS = (".json", ".pt")
+Ending = Literal["json", "pt"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +40,7 @@ def read_submission(folder: str | Path, graph: Graph) -> Submission:
         the first bad edge), or a circuit that is too large for its share.
     """
     folder = Path(folder)
-    paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in ENDINGS)
+    paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in (".json", ".pt"))
     if len(paths) not in (1, len(SHARES)):
         raise ValueError(
             f"{folder} holds {len(paths)} .json or .pt files; a submission has one file of scores "
@@ -50,10 +48,9 @@ def read_submission(folder: str | Path, graph: Graph) -> Submission:
         )
     files = [read_edges(path, graph) for path in paths]
     if len(files) == 1:
-        file = files[0]
-        if file.scores is None or np.isnan(file.scores).any():
+        if not files[0].scores_all:
             raise ValueError(f"{paths[0]} must score every edge: it is the folder's only file")
-        return Submission(file, {})
+        return Submission(files[0], {})
     circuits = sorted((file.circuit for file in files), key=lambda circuit: circuit.size)
     found = dict(zip(SHARES, circuits, strict=True))
     _check_sizes(found, graph)
@@ -61,11 +58,7 @@ def read_submission(folder: str | Path, graph: Graph) -> Submission:
 
 
 def write_submission(
-    folder: str | Path,
-    submission: Submission,
-    graph: Graph,
-    *,
-    ending: Literal["json", "pt"] = "json",
+    folder: str | Path, submission: Submission, graph: Graph, *, ending: Ending = "json"
 ) -> list[Path]:
     """Write a task-and-model folder and return the paths of its files.
 
@@ -81,7 +74,7 @@ def write_submission(
     if (scored is None) == (not submission.circuits):
         raise ValueError("a submission has either scores or circuits")
     if scored is not None:
-        if scored.scores is None or np.isnan(scored.scores).any():
+        if not scored.scores_all:
             raise ValueError("a submission of scores needs one for every edge")
         files = {IMPORTANCES: EdgeFile(graph, None, scored.scores, scored.source)}
     else:

@@ -70,14 +70,13 @@ def resolve_circuit(
         )
     if path.is_file() or path.is_dir():
         file = _read_submission(path, model) if path.is_dir() else read_edges(path, model.graph)
-        every = file.scores is not None and not np.isnan(file.scores).any()
-        scores = file.scores if every else None
+        scores = file.scores if file.scores_all else None
         if file.kept is None and scores is not None and size is not None:
             return NamedCircuit(name, top_n(model.graph, scores, size), scores, None, None)
         if file.kept is None:
             raise ValueError(
                 f"{path.name} holds scores but no circuit; say how many edges with --size"
-                + ("" if every else ", and score every edge of the model")
+                + ("" if file.scores_all else ", and score every edge of the model")
             )
         if not file.kept.any():
             raise ValueError(f"{path.name} holds no edge of a circuit; list at least one")
