@@ -49,11 +49,6 @@ def crossed_batch(
     """Clean prompts paired with the corrupted prompt of another example of the same length.
 
     Pairs are drawn without replacement, uniformly over all ordered pairs that fit.
-
-    Raises
-    ------
-    ValueError
-        If no two examples have the same length.
     """
     if batch.noise is not None:
         raise ValueError(

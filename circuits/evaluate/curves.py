@@ -71,11 +71,6 @@ def area(
     >>> x = np.array([0.001, 0.01, 0.1, 1.0])
     >>> area(x, np.ones(4)), area(x, np.ones(4), axis="log")
     (0.999, 1.0)
-
-    Raises
-    ------
-    ValueError
-        If the axis is unknown or, for `log`, a share is 0.
     """
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     order = np.argsort(x, kind="stable")

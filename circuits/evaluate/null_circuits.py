@@ -105,13 +105,7 @@ def null_circuits(
     family: str = "connected",
     rng: np.random.Generator,
 ) -> Bool[np.ndarray, "draw edge"]:
-    """Random circuits as large as `kept`, from one of `NULL_FAMILIES`.
-
-    Raises
-    ------
-    ValueError
-        If the family is unknown or the circuit is empty.
-    """
+    """Random circuits as large as `kept`, from one of `NULL_FAMILIES`."""
     size = int(np.asarray(kept, dtype=bool).sum())
     if size == 0:
         raise ValueError("the circuit is empty: there is no random circuit of its size")
@@ -209,11 +203,6 @@ def outside_circuits(
     `kept` has. `connected`: grown from random paths from the logits to the input that avoid the
     circuit. Where paths or a stratum run out, random edges from outside fill the circuit: sizes
     always match, and filling only makes the random knock-out do more.
-
-    Raises
-    ------
-    ValueError
-        If the family is unknown or fewer edges are outside than in the circuit.
     """
     free = ~np.asarray(kept, dtype=bool)
     size = int((~free).sum())

@@ -70,11 +70,6 @@ def random_weight_effects(
 
     Shuffled models on which ablating everything changes no score are left out: they have nothing
     to localise. So the result may have fewer rows than `draws`.
-
-    Raises
-    ------
-    ValueError
-        If no shuffled model is left.
     """
     models = (random_weight_model(model, rng=rng) for _ in range(draws))
     rows = np.array(

@@ -72,11 +72,6 @@ def read_acdc(path: Path, graph: Graph) -> EdgeFile:
     """Read ACDC edges or plain edge names; `#` starts a comment.
 
     An edge may come with a number, its effect (a score), or with True or False (kept or not).
-
-    Raises
-    ------
-    ValueError
-        Names the line, and the first edge that the graph does not have.
     """
     kept: dict[str, bool] = {}
     scores: dict[str, float] = {}

@@ -13,13 +13,7 @@ FALSE = {"false", "0", "no", "0.0"}
 
 
 def read_csv(path: Path, graph: Graph) -> EdgeFile:
-    """Columns `edge`, and `score`, `in_circuit` or both; without either, every row is kept.
-
-    Raises
-    ------
-    ValueError
-        If there is no column `edge`, an edge is repeated, or a cell cannot be read.
-    """
+    """Columns `edge`, and `score`, `in_circuit` or both; without either, every row is kept."""
     try:
         frame = pd.read_csv(path, comment="#", dtype=str, keep_default_na=False)
     except pd.errors.EmptyDataError:

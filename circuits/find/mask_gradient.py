@@ -52,13 +52,7 @@ def mask_gradient_scores(
 def find_by_mask_gradient(
     model: Model, batch: Batch, *, metric: Metric, size: int, seed: int
 ) -> Circuit:
-    """The `size` edges with the largest |mask gradient|, minus dangling ones; no randomness.
-
-    Raises
-    ------
-    ValueError
-        If the metric cannot be differentiated.
-    """
+    """The `size` edges with the largest |mask gradient|, minus dangling ones; no randomness."""
     if not metric.differentiable:
         raise ValueError(
             f"metric {metric.key!r} has no gradient; use logit_diff, prob_diff, log_prob or kl"

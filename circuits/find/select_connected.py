@@ -122,11 +122,6 @@ def greedy(
     >>> graph = Graph(n_layers=1, n_heads=1)
     >>> greedy(graph, np.arange(graph.n_edges, dtype=float), 5).edge_names
     ('input->m0', 'input->logits', 'm0->logits')
-
-    Raises
-    ------
-    ValueError
-        If a score is NaN or `n` is not between 0 and the number of edges.
     """
     check_size(n, graph.n_edges)
     values = strength(scores, signed=signed)

@@ -49,13 +49,7 @@ def load_attention_only(source: str, *, revision: str | None = None) -> tuple[nn
 
 
 def build(config: dict[str, Any], state: dict[str, Tensor], name: str) -> nn.Module:
-    """The GPT-2 of a TransformerLens configuration and its tensors; `name` is for messages.
-
-    Raises
-    ------
-    ValueError
-        See `load_attention_only`.
-    """
+    """The GPT-2 of a TransformerLens configuration and its tensors; `name` is for messages."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     _check_config(config, name)

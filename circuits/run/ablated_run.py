@@ -82,13 +82,7 @@ def head_shares(
 def rms_gain(
     norm: nn.Module, x: Float[Tensor, "batch pos d_model"]
 ) -> Float[Tensor, "batch pos d_model"]:
-    """The factor by which an RMS norm multiplies x, weight included.
-
-    Raises
-    ------
-    ValueError
-        If the norm is of another kind: its output cannot be shared among heads.
-    """
+    """The factor by which an RMS norm multiplies x, weight included."""
     form = norm_form(norm, x.shape[-1], x)
     if form.kind not in ("rms", "identity"):
         raise ValueError(
@@ -141,13 +135,7 @@ def mean_constants(
 def at_positions(
     values: Float[Tensor, "position ..."], mask: Bool[Tensor, "batch pos"]
 ) -> Float[Tensor, "batch pos ..."]:
-    """Constants as one value per token; positions count from the first real token.
-
-    Raises
-    ------
-    ValueError
-        If a prompt is longer than the prompts the constants come from.
-    """
+    """Constants as one value per token; positions count from the first real token."""
     if len(values) == 1:
         return values.expand(*mask.shape, *values.shape[1:])
     where = position_ids(mask)

@@ -21,14 +21,14 @@ from circuitvar.reports.page import SectionFigure, SectionTable, write_section
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOURS = {
-    "patching": BLUE,
-    "mean": ORANGE,
-    "mean-positional": GREEN,
-    "zero": VERMILION,
-    "optimal": GREY,
+STYLES = {
+    "patching": {"color": BLUE, "marker": "o"},
+    "mean": {"color": ORANGE, "marker": "s"},
+    "mean-positional": {"color": GREEN, "marker": "^"},
+    "zero": {"color": VERMILION, "marker": "D"},
+    "optimal": {"color": GREY, "marker": "v"},
 }
-MARKS = {"patching": "o", "mean": "s", "mean-positional": "^", "zero": "D", "optimal": "v"}
+"""Ablation -> how it is drawn."""
 TABLES = {
     "evaluation": "The circuit on held-out prompts, per ablation",
     "areas": "CPR (high is good) and CMD (low is good)",
@@ -42,39 +42,34 @@ def curve_figure(tables: Mapping[str, pd.DataFrame]) -> "Figure":
     """Faithfulness against the share of edges asked for; the circuit itself as an open mark."""
     with paper_style():
         figure, axes = new_figure()
-        axes.axhline(1.0, color=INK, linewidth=0.6, linestyle=":")
-        axes.axhline(0.0, color=INK, linewidth=0.6, linestyle=":")
+        for level in (1.0, 0.0):
+            axes.axhline(level, color=INK, linewidth=0.6, linestyle=":")
         for ablation, part in tables["curve"].groupby("ablation", sort=False):
             axes.plot(
                 100 * part["share"].to_numpy(dtype=float),
                 part["faithfulness"].to_numpy(dtype=float),
-                marker=MARKS[str(ablation)],
                 markersize=3.5,
                 linewidth=1.2,
-                color=COLOURS[str(ablation)],
                 label=str(ablation),
+                **STYLES[str(ablation)],
             )
-        n_edges = _edges_of_the_graph(tables["curve"])
+        curve = tables["curve"]
+        n_edges = int(curve.loc[curve["share"].idxmax(), "requested"])
         for row in tables["evaluation"].to_dict("records"):
             axes.plot(
                 100 * float(row["live"]) / n_edges,
                 float(row["faithfulness"]),
-                marker=MARKS[row["ablation"]],
                 markersize=8,
                 markerfacecolor="none",
-                color=COLOURS[row["ablation"]],
                 linestyle="none",
                 label="optimal (circuit)" if row["ablation"] == "optimal" else None,
+                **STYLES[row["ablation"]],
             )
         axes.set_xscale("log")
         axes.set_xlabel("edges asked for, % of all (open marks: the circuit)")
         axes.set_ylabel("faithfulness, ratio of means")
         axes.legend(fontsize=7, frameon=False)
     return figure
-
-
-def _edges_of_the_graph(curve: pd.DataFrame) -> int:
-    return int(curve.loc[curve["share"].idxmax(), "requested"])
 
 
 def evaluate_sentences(

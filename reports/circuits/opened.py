@@ -34,13 +34,7 @@ def open_circuit(
     size: int | None,
     metric: str | None = None,
 ) -> Opened:
-    """Load the model, read the circuit and find its task; `out` must be writable.
-
-    Raises
-    ------
-    ValueError
-        Unknown names, a circuit of another architecture, or a file circuit without a task.
-    """
+    """Load the model, read the circuit and find its task; `out` must be writable."""
     check_writable(out)
     model = where.load()
     found = resolve_circuit(name, model, variant=of.variant, size=size)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-from numpy.random import Generator
 
 from circuitvar.audit.streams import stream
 from circuitvar.circuits.drawing import draw_circuit
@@ -92,20 +91,22 @@ def _both(
     options: EvaluateOptions,
 ) -> tuple[Faithfulness, Faithfulness]:
     if ablation != "optimal":
-        options_: dict = {"metric": metric, "ablation": ablation}
-        return evaluate(model, circuit, heldout, **options_), completeness(
-            model, circuit, heldout, **options_
+        how: dict = {"metric": metric, "ablation": ablation}
+        knocked_out = completeness(model, circuit, heldout, **how)
+        return evaluate(model, circuit, heldout, **how), knocked_out
+    run, knocked_out = (
+        evaluate_optimal(
+            model,
+            which,
+            fit,
+            heldout,
+            metric=metric,
+            rng=stream(options.seed, "optimal", name),
+            steps=options.fit_steps,
         )
-
-    def with_constants(which: Circuit, rng: Generator) -> Faithfulness:
-        return evaluate_optimal(
-            model, which, fit, heldout, metric=metric, rng=rng, steps=options.fit_steps
-        )
-
-    return (
-        with_constants(circuit, stream(options.seed, "optimal", "circuit")),
-        with_constants(complement(circuit), stream(options.seed, "optimal", "complement")),
+        for name, which in (("circuit", circuit), ("complement", complement(circuit)))
     )
+    return run, knocked_out
 
 
 def _curves(
@@ -146,9 +147,8 @@ def _curves(
 
 def _tail(model: Model, circuit: Circuit, heldout: Batch, options: EvaluateOptions) -> Tail | None:
     """None where no two prompts can be crossed."""
-    if heldout.noise is not None or len({tuple(row) for row in heldout.mask.tolist()}) == len(
-        heldout
-    ):
+    lengths = {tuple(row) for row in heldout.mask.tolist()}
+    if heldout.noise is not None or len(lengths) == len(heldout):
         return None
     rng = stream(options.seed, "crossed")
     return crossed_tail(model, circuit, heldout, rng=rng, n_pairs=options.pairs)
@@ -156,22 +156,22 @@ def _tail(model: Model, circuit: Circuit, heldout: Batch, options: EvaluateOptio
 
 def evaluation_table(circuit: Circuit, runs: Runs) -> pd.DataFrame:
     """One row per ablation; sizes asked for, chosen and live on every row."""
-    rows = []
-    live = int(prune_dangling(circuit.graph, circuit.kept).sum())
-    for ablation, (inside, outside) in runs.items():
-        rows.append(
-            {
-                "ablation": ablation,
-                "requested": circuit.requested,
-                "selected": circuit.selected,
-                "live": live,
-                **summarize(inside),
-                "complement": outside.value,
-                "complement_kl": float(outside.kl.mean()),
-                **{f"choice: {key}": value for key, value in inside.choices.items()},
-            }
-        )
-    return pd.DataFrame(rows)
+    sizes = {
+        "requested": circuit.requested,
+        "selected": circuit.selected,
+        "live": int(prune_dangling(circuit.graph, circuit.kept).sum()),
+    }
+    return pd.DataFrame(
+        {
+            "ablation": ablation,
+            **sizes,
+            **summarize(inside),
+            "complement": outside.value,
+            "complement_kl": float(outside.kl.mean()),
+            **{f"choice: {key}": value for key, value in inside.choices.items()},
+        }
+        for ablation, (inside, outside) in runs.items()
+    )
 
 
 def examples_table(batch: Batch, runs: Runs) -> pd.DataFrame:
@@ -199,36 +199,25 @@ def examples_table(batch: Batch, runs: Runs) -> pd.DataFrame:
 
 def areas_table(curve: pd.DataFrame) -> pd.DataFrame:
     """CPR and CMD per ablation, axis and what is on the axis."""
-    rows = []
-    for ablation, part in curve.groupby("ablation", sort=False):
-        areas = curve_areas(part)
-        for asked, suffix in (("requested", ""), ("live", "_live")):
-            for axis in ("linear", "log"):
-                rows.append(
-                    {
-                        "ablation": ablation,
-                        "edges": asked,
-                        "axis": axis,
-                        "cpr": areas[f"cpr{suffix}_{axis}"],
-                        "cmd": areas[f"cmd{suffix}_{axis}"],
-                    }
-                )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {
+            "ablation": ablation,
+            "edges": asked,
+            "axis": axis,
+            "cpr": areas[f"cpr{suffix}_{axis}"],
+            "cmd": areas[f"cmd{suffix}_{axis}"],
+        }
+        for ablation, part in curve.groupby("ablation", sort=False)
+        for areas in (curve_areas(part),)
+        for asked, suffix in (("requested", ""), ("live", "_live"))
+        for axis in ("linear", "log")
+    )
 
 
 def tail_table(tail: Tail) -> pd.DataFrame:
     """One row: KL to the full model over crossed pairs, in nats."""
-    return pd.DataFrame(
-        [
-            {
-                "pairs": len(tail.kl),
-                "mean_kl": tail.mean,
-                "share": tail.share,
-                "tail_mean_kl": tail.tail_mean,
-                "worst_kl": tail.worst,
-            }
-        ]
-    )
+    row = {"pairs": len(tail.kl), "mean_kl": tail.mean, "share": tail.share}
+    return pd.DataFrame([row | {"tail_mean_kl": tail.tail_mean, "worst_kl": tail.worst}])
 
 
 def _write(out: Path, found: NamedCircuit, tables: dict[str, pd.DataFrame]) -> None:

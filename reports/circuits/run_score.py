@@ -73,13 +73,7 @@ def score_finer(
     options: ScoreOptions,
     batch_size: int | None = None,
 ) -> FinerScores:
-    """Score every node (by `exact-node` or as the sum of its edges) or every MLP hidden unit.
-
-    Raises
-    ------
-    ValueError
-        The method is not defined for the granularity, or the model has no MLPs.
-    """
+    """Score every node (by `exact-node` or as the sum of its edges) or every MLP hidden unit."""
     check_granularity(granularity, method)
     batch = to_device(batch, model.device)
     if granularity == "node" and method.key != "exact-node":

@@ -17,7 +17,7 @@ from circuitvar.reports.circuits.run_evaluate import run_evaluate
 from circuitvar.reports.circuits.run_find import FIND_RULES, run_find
 from circuitvar.reports.circuits.run_tests import run_tests
 from circuitvar.reports.commands import cli
-from circuitvar.reports.named.circuit_by_name import circuit_task, resolve_circuit
+from circuitvar.reports.named.by_name import circuit_task, resolve_circuit
 from circuitvar.reports.options import CircuitTestOptions, EvaluateOptions, FindOptions, ModelChoice
 from circuitvar.reports.page.section_file import read_section
 from circuitvar.tasks.planted.catalog import get_planted

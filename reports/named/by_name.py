@@ -1,4 +1,4 @@
-"""The circuit a command names: shipped with the package, of a planted model, or in a file."""
+"""The circuit and the task that a command names: shipped, planted, a user's own, or in a file."""
 
 import json
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from circuitvar.circuits.published import (
     published_names,
 )
 from circuitvar.circuits.types import Circuit
-from circuitvar.reports.named.tasks_by_name import resolve_task
+from circuitvar.tasks.catalog import TASKS, get_task
 from circuitvar.tasks.text_files import read_text
 from circuitvar.tasks.tokens import TooFewUsable, sample_batch
 from circuitvar.tasks.types import Batch, Task
@@ -148,3 +148,27 @@ def discovery_and_heldout(
     except TooFewUsable as few:
         raise ValueError(f"held-out prompts: {few}; lower --n") from None
     return first.batch, second.batch
+
+
+def resolve_task(name: str | None, data: Path | None) -> Task:
+    """The task a command names: a key, a user's `module:attribute`, or a file of prompts.
+
+    Raises
+    ------
+    ValueError
+        Neither or both of task and file were given, or the name is unknown.
+    """
+    if (name is None) == (data is None):
+        raise ValueError(
+            "give either a task or --data FILE"
+            + (f"; tasks are {', '.join(t.key for t in TASKS)}" if name is None else ", not both")
+        )
+    if data is not None:
+        from circuitvar.tasks.own import task_from_file
+
+        return task_from_file(data)
+    if ":" in str(name):
+        from circuitvar.tasks.plugin import load_task
+
+        return load_task(str(name))
+    return get_task(str(name))
