@@ -55,19 +55,13 @@ def vote_bars(
         columns = min(2, len(units))
         rows = -(-len(units) // columns)
         parts = [_leading(votes, unit, top) for unit in units]
-        slots = [
-            max(1, *(len(part) for part in parts[row * columns : (row + 1) * columns]), 0)
-            for row in range(rows)
-        ]
+        sizes = [max(len(part), 1) for part in parts]
+        slots = [max(sizes[row * columns :][:columns]) for row in range(rows)]
         figure = Figure(figsize=(3.2 * columns, 0.7 + sum(0.75 + 0.2 * n for n in slots)))
         grid = figure.subplots(rows, columns, squeeze=False, height_ratios=[0.5 + n for n in slots])
-        titles = (
-            units
-            if verdicts is None
-            else [f"{unit} ({verdict})" for unit, verdict in zip(units, verdicts, strict=True)]
-        )
-        for number, (axes, title) in enumerate(zip(grid.flat, titles, strict=False)):
-            _vote_panel(axes, parts[number], title, slots[number // columns])
+        for number, unit in enumerate(units):
+            title = unit if verdicts is None else f"{unit} ({verdicts[number]})"
+            _vote_panel(grid.flat[number], parts[number], title, slots[number // columns])
         for axes in grid.flat[len(units) :]:
             axes.set_axis_off()
         handles, labels = grid.flat[0].get_legend_handles_labels()
@@ -203,9 +197,7 @@ def flip_rates(levels: pd.DataFrame) -> "Figure":
     return figure
 
 
-def explanation_card(
-    row: pd.Series, votes: pd.DataFrame, ranges: pd.DataFrame, *, substitution: str = ""
-) -> "Figure":
+def explanation_card(row: pd.Series, votes: pd.DataFrame, ranges: pd.DataFrame) -> "Figure":
     """One unit on one card: label and verdict, votes, linear explanation, activation ranges."""
     from matplotlib.figure import Figure
 
@@ -214,7 +206,7 @@ def explanation_card(
         grid = figure.add_gridspec(2, 2, height_ratios=(1, 1.6), width_ratios=(1, 1.2))
         text = figure.add_subplot(grid[0, :])
         text.set_axis_off()
-        for line, content in enumerate(card_lines(row, substitution)):
+        for line, content in enumerate(card_lines(row)):
             size = 10 if line == 0 else 7.5
             text.text(0, 1 - 0.2 * line, literal(content, width=130), fontsize=size, va="top")
         left = figure.add_subplot(grid[1, 0])
@@ -230,7 +222,7 @@ def explanation_card(
     return figure
 
 
-def card_lines(row: pd.Series, substitution: str = "") -> list[str]:
+def card_lines(row: pd.Series) -> list[str]:
     """What is known about one unit, a line per statement; the first line is the headline."""
     lines = [
         f"{row['unit']}: {row['label'] or 'no label'} ({row['verdict']})",
@@ -240,9 +232,9 @@ def card_lines(row: pd.Series, substitution: str = "") -> list[str]:
         f"classes that may be best: {row['size_maxt']}; winner on fresh data: {row['size_new']}",
     ]
     if "linear" in row:
-        lines.append(f"linear: {row['linear']}")
-        lines.append(
+        lines += [
+            f"linear: {row['linear']}",
             f"simulation correlation: test {row['linear_test']:.2f}, "
-            f"new templates {row['linear_transfer']:.2f}"
-        )
-    return [*lines, substitution] if substitution else lines
+            f"new templates {row['linear_transfer']:.2f}",
+        ]
+    return lines

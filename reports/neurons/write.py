@@ -96,14 +96,14 @@ def summarize(run: NeuronRun) -> dict[str, object]:
     return {"provenance": run.provenance, **parts, "joint_substitution": joint}
 
 
-def cards_markdown(run: NeuronRun, *, count: int = 6) -> str:
+def cards_markdown(run: NeuronRun) -> str:
     """Explanation cards as text, for each kind of unit."""
     lines = ["# Explanation cards", ""]
     scores = {}
     if len(run.substitution):
-        scores = dict(zip(run.substitution["unit"], run.substitution["substitution"], strict=True))
+        scores = dict(run.substitution.set_index("unit")["substitution"])
     for audit in run.parts.values():
-        for _, row in best_units(audit, count).iterrows():
+        for _, row in best_units(audit, 6).iterrows():
             lines += [f"## {row['unit']}: {row['label']} ({row['verdict']})", ""]
             lines += [f"* {text}" for text in figures.card_lines(row)[1:]]
             if row["unit"] in scores:
@@ -128,7 +128,7 @@ def _write_figures(run: NeuronRun, folder: Path) -> list[Path]:
             drawn[card_name(part, str(row["unit"]))] = card
         if len(ranges):
             unit = str(ranges["unit"].iloc[0])
-            table = pd.DataFrame(ranges[ranges["unit"] == unit])
+            table = ranges[ranges["unit"] == unit]
             drawn[f"{part}-ranges"] = figures.range_map_figure(table, title=unit)
         if "perturbations" in audit.tables:
             drawn[f"{part}-perturbations"] = figures.flip_rates(audit.tables["perturbations"])
@@ -142,10 +142,9 @@ def _write_figures(run: NeuronRun, folder: Path) -> list[Path]:
     return paths
 
 
-def vote_units(audit: NeuronAudit, *, each: int = 3) -> pd.DataFrame:
+def vote_units(audit: NeuronAudit) -> pd.DataFrame:
     """The clearest stable and the clearest other units: stable ones alone are all one full bar."""
     rows = best_units(audit, len(audit.units))
     stable = rows["verdict"].to_numpy(dtype=str) == "stable"
-    few = min(stable.sum(), max(each, 2 * each - (~stable).sum()))
-    shown = pd.concat([rows[stable].head(few), rows[~stable].head(2 * each - few)])
-    return pd.DataFrame(shown)
+    few = min(stable.sum(), max(3, 6 - (~stable).sum()))
+    return pd.concat([rows[stable].head(few), rows[~stable].head(6 - few)])

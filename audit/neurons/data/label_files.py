@@ -43,24 +43,22 @@ def read_linear_explanations(path: str | Path) -> pd.DataFrame:
     wrong last concept, a defect of the released code; they are returned as written.
     """
     table = _csv(path, ("unit", "weight0", "concept0"))
-    slots = sorted(int(c.removeprefix("concept")) for c in table if re.fullmatch(r"concept\d+", c))
     score = _first_score(table, path, ("sim correlation", "val correlation"))
-    frames = []
-    for slot in slots:
-        weight = _numbers(table, path, f"weight{slot}")
-        used = weight != 0
-        frames.append(
-            _frame(
-                layer=table["layer"][used],
-                unit=table["unit"][used],
-                rank=slot,
-                concept=table[f"concept{slot}"][used],
-                weight=weight[used],
-                score=score[used],
-            )
+    slots = [
+        _frame(
+            layer=table["layer"],
+            unit=table["unit"],
+            rank=int(column.removeprefix("concept")),
+            concept=table[column],
+            weight=_numbers(table, path, column.replace("concept", "weight")),
+            score=score,
         )
-    joined = pd.concat(frames, ignore_index=True)
-    return joined.sort_values(["layer", "unit", "rank"], ignore_index=True)
+        for column in table
+        if re.fullmatch(r"concept\d+", column)
+    ]
+    joined = pd.concat(slots, ignore_index=True)
+    used = joined[joined["weight"] != 0]
+    return used.sort_values(["layer", "unit", "rank"], ignore_index=True)
 
 
 def read_openai_explanations(path: str | Path) -> pd.DataFrame:

@@ -69,7 +69,12 @@ def probing_set(
         open_array(part) if isinstance(part, str | Path) else part
         for part in (acts, concepts, groups, strata, weights)
     )
-    n_samples, n_units = _shape(acts)
+    acts = acts if hasattr(acts, "shape") else np.asarray(acts)
+    if len(acts.shape) != 2 or 0 in acts.shape:
+        raise ValueError(
+            f"acts have shape {tuple(acts.shape)}; pass a non-empty [sample, unit] array."
+        )
+    n_samples, n_units = map(int, acts.shape)
     matrix = np.ascontiguousarray(as_numpy(concepts), dtype=np.float32)
     if matrix.ndim != 2 or matrix.shape[0] != n_samples:
         raise ValueError(
@@ -77,33 +82,34 @@ def probing_set(
             "pass concepts as [sample, concept]."
         )
     names = _names(names, matrix.shape[1], "concept")
-    bad = ~((matrix >= 0) & (matrix <= 1)).all(axis=0)
-    if bad.any():
+    bad = np.flatnonzero(~((matrix >= 0) & (matrix <= 1)).all(axis=0))
+    if len(bad):
         raise ValueError(
-            f"concept {names[int(np.flatnonzero(bad)[0])]!r} has values outside [0, 1] or NaN; "
+            f"concept {names[bad[0]]!r} has values outside [0, 1] or NaN; "
             "rescale it to a probability or a 0/1 label."
         )
-    codes = _codes(groups, n_samples, "groups")
-    row_strata, stratum_names = _labels(strata, n_samples)
+    codes, _ = _codes(groups, np.arange(n_samples), "groups")
+    row_strata, stratum_names = _codes(strata, np.full(n_samples, "all"), "strata")
     cluster_strata = np.zeros(codes.max() + 1, dtype=np.int64)
     cluster_strata[codes] = row_strata
-    if (cluster_strata[codes] != row_strata).any():
-        row = int(np.flatnonzero(cluster_strata[codes] != row_strata)[0])
+    spanning = np.flatnonzero(cluster_strata[codes] != row_strata)
+    if len(spanning):
         raise ValueError(
-            f"the cluster of sample {row} spans two strata; strata must be constant within groups."
+            f"the cluster of sample {spanning[0]} spans two strata; strata must be constant within "
+            "groups."
         )
     w = np.ones(n_samples) if weights is None else as_numpy(weights).astype(np.float64)
     if w.shape != (n_samples,) or not np.isfinite(w).all() or (w < 0).any() or w.sum() <= 0:
         raise ValueError("weights must be finite, non-negative, [sample], and not all zero.")
     return ProbingSet(
-        acts=acts if hasattr(acts, "shape") else np.asarray(acts),
+        acts=acts,
         concepts=matrix,
         groups=codes,
         strata=cluster_strata,
         weights=w,
         units=_names(units, n_units, "unit"),
         names=names,
-        strata_names=stratum_names,
+        strata_names=tuple(map(str, stratum_names)),
     )
 
 
@@ -114,9 +120,9 @@ def unit_chunks(
     for start in range(0, data.n_units, size):
         units = slice(start, min(start + size, data.n_units))
         block = np.array(as_numpy(data.acts[:, units]), dtype=np.float32)
-        finite = np.isfinite(block).all(axis=0)
-        if not finite.all():
-            name = data.units[start + int(np.flatnonzero(~finite)[0])]
+        bad = np.flatnonzero(~np.isfinite(block).all(axis=0))
+        if len(bad):
+            name = data.units[start + bad[0]]
             raise ValueError(
                 f"unit {name!r} has NaN or infinite activations; drop those samples or that unit."
             )
@@ -148,13 +154,6 @@ def take_concepts(data: ProbingSet, columns: Sequence[int]) -> ProbingSet:
     return replace(data, concepts=concepts, names=tuple(data.names[c] for c in columns))
 
 
-def _shape(acts: Any) -> tuple[int, int]:
-    shape = tuple(acts.shape) if hasattr(acts, "shape") else np.asarray(acts).shape
-    if len(shape) != 2 or 0 in shape:
-        raise ValueError(f"acts have shape {shape}; pass a non-empty [sample, unit] array.")
-    return int(shape[0]), int(shape[1])
-
-
 def _names(names: Sequence[str] | None, n: int, kind: str) -> tuple[str, ...]:
     if names is None:
         return tuple(f"{kind}{i}" for i in range(n))
@@ -163,16 +162,12 @@ def _names(names: Sequence[str] | None, n: int, kind: str) -> tuple[str, ...]:
     return tuple(map(str, names))
 
 
-def _codes(labels: Any, n: int, kind: str) -> Int[np.ndarray, " sample"]:
-    if labels is None:
-        return np.arange(n)
-    array = as_numpy(labels)
-    if array.shape != (n,):
-        raise ValueError(f"{kind} have shape {array.shape}; pass one label per sample ({n}).")
-    return np.unique(array, return_inverse=True)[1]
-
-
-def _labels(strata: Any, n: int) -> tuple[Int[np.ndarray, " sample"], tuple[str, ...]]:
-    if strata is None:
-        return np.zeros(n, dtype=np.int64), ("all",)
-    return _codes(strata, n, "strata"), tuple(map(str, np.unique(as_numpy(strata))))
+def _codes(labels: Any, default: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Code of each sample, and what the codes stand for."""
+    array = default if labels is None else as_numpy(labels)
+    if array.shape != default.shape:
+        raise ValueError(
+            f"{kind} have shape {array.shape}; pass one label per sample ({len(default)})."
+        )
+    names, codes = np.unique(array, return_inverse=True)
+    return codes, names

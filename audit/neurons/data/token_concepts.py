@@ -72,13 +72,8 @@ def token_concepts(
             kept.append((family, name, column[real]))
     if not kept:
         raise ValueError(f"no concept occurs in {min_prompts} prompts; pass more prompts.")
-    return TokenConcepts(
-        values=np.stack([column for _, _, column in kept], axis=1),
-        names=tuple(name for _, name, _ in kept),
-        families=tuple(family for family, _, _ in kept),
-        example=example,
-        position=position,
-    )
+    families, names, values = zip(*kept, strict=True)
+    return TokenConcepts(np.stack(values, axis=1), names, families, example, position)
 
 
 Column = tuple[str, str, np.ndarray]
@@ -87,19 +82,23 @@ Column = tuple[str, str, np.ndarray]
 def _roles(batch: Batch) -> list[Column]:
     found = {name: mask.cpu().numpy() for name, mask in batch.roles.items()}
     columns = [("role", f"role {name}", mask) for name, mask in found.items()]
-    for name, mask in found.items():
-        after = np.zeros_like(mask)
-        after[:, 1:] = mask[:, :-1] & ~mask[:, 1:]
-        columns.append(("history", f"after {name}", after))
-    return columns
+    return columns + [
+        ("history", f"after {name}", _next(mask) & ~mask) for name, mask in found.items()
+    ]
+
+
+def _next(mask: np.ndarray) -> np.ndarray:
+    """True one token later."""
+    return np.pad(mask, ((0, 0), (1, 0)))[:, :-1]
 
 
 def _positions(real: np.ndarray, last: np.ndarray) -> list[Column]:
     index = np.cumsum(real, axis=1) - 1
-    columns = [("position", f"position {p}", real & (index == p)) for p in range(index.max() + 1)]
     away = last[:, None] - np.arange(real.shape[1])
-    columns += [("position", f"{d} before END", away == d) for d in range(1, 6)]
-    return columns
+    return [
+        *(("position", f"position {p}", real & (index == p)) for p in range(index.max() + 1)),
+        *(("position", f"{d} before END", away == d) for d in range(1, 6)),
+    ]
 
 
 def _classes(tokens: np.ndarray, tokenizer: Any) -> list[Column]:
@@ -143,13 +142,11 @@ def _history(tokens: np.ndarray, real: np.ndarray, last: np.ndarray) -> list[Col
     later = (same & earlier.T).any(axis=2)
     query = tokens[np.arange(len(tokens)), last][:, None]
     copy = (tokens == query) & real & (np.arange(tokens.shape[1]) < last[:, None])
-    follows = np.zeros_like(copy)
-    follows[:, 1:] = copy[:, :-1]
     return [
         ("history", "seen before", seen),
         ("history", "occurs again later", later),
         ("history", "first of a repeated token", later & ~seen),
-        ("history", "follows an earlier copy of END", follows),
+        ("history", "follows an earlier copy of END", _next(copy)),
         ("history", "earlier copy of END", copy),
     ]
 

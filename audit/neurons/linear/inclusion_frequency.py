@@ -19,6 +19,9 @@ from circuitvar.audit.neurons.linear.linear_explanation import (
 from circuitvar.audit.neurons.linear.linear_gram import gram
 from circuitvar.audit.neurons.similarity import cluster_weights
 
+LEVEL, LEAST = 0.95, 0.05
+TAILS = ((1 - LEVEL) / 2, 1 - (1 - LEVEL) / 2)
+
 
 @dataclass(frozen=True, eq=False)
 class Inclusion:
@@ -33,7 +36,6 @@ class Inclusion:
     low: Float[np.ndarray, "concept unit"]
     high: Float[np.ndarray, "concept unit"]
     """Percentile interval of the weight over all resamples, zero where not selected."""
-    replicates: int
 
 
 def inclusion_frequency(
@@ -41,9 +43,7 @@ def inclusion_frequency(
     *,
     rng: np.random.Generator,
     replicates: int = 50,
-    options: LinearOptions | None = None,
-    shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
-    level: float = 0.95,
+    options: LinearOptions = LinearOptions(),
 ) -> Inclusion:
     """Refit on cluster resamples of one fixed train/validation split.
 
@@ -54,8 +54,7 @@ def inclusion_frequency(
     >>> inclusion_frequency(data, rng=rng, replicates=10).frequency[:, 0].tolist()
     [1.0, 0.0, 0.0]
     """
-    options = options or LinearOptions()
-    parts = split_clusters(data, rng=rng, shares=shares)
+    parts = split_clusters(data, rng=rng)
     draws = np.empty((replicates, data.n_concepts, data.n_units), dtype=np.float32)
     for replicate in range(replicates):
         grams = {}
@@ -69,8 +68,7 @@ def inclusion_frequency(
     count = kept.sum(axis=0)
     positive = (draws > 0).sum(axis=0)
     majority = np.maximum(positive, count - positive)
-    tail = (1 - level) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    low, high = np.quantile(draws, TAILS, axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return Inclusion(
             frequency=count / replicates,
@@ -78,13 +76,12 @@ def inclusion_frequency(
             mean=np.where(count > 0, draws.sum(axis=0) / count, np.nan),
             low=low,
             high=high,
-            replicates=replicates,
         )
 
 
-def inclusion_table(found: Inclusion, data: ProbingSet, *, least: float = 0.05) -> pd.DataFrame:
-    """One row per unit and concept selected in at least a share `least` of the resamples."""
-    concept, unit = np.nonzero(found.frequency >= max(least, 1e-12))
+def inclusion_table(found: Inclusion, data: ProbingSet) -> pd.DataFrame:
+    """One row per unit and concept selected in at least a share `LEAST` of the resamples."""
+    concept, unit = np.nonzero(found.frequency >= LEAST)
     return pd.DataFrame(
         {
             "unit": np.array(data.units, dtype=object)[unit],

@@ -22,6 +22,8 @@ from circuitvar.audit.neurons.linear.linear_gram import (
 )
 
 Selection = Literal["greedy", "top-k"]
+SPLITS, ENDS = ("train", "validation", "test"), (0.7, 0.7 + 0.1)
+"""Splits of the prompts, and where each but the last ends: 70, 10 and 20 %."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,7 @@ class LinearExplanations:
 
 
 def split_clusters(
-    data: ProbingSet,
-    *,
-    rng: np.random.Generator,
-    shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
-    held_out: int = 0,
+    data: ProbingSet, *, rng: np.random.Generator, held_out: int = 0
 ) -> dict[str, Float[np.ndarray, " cluster"]]:
     """0/1 cluster weights of train, validation, test (within strata) and transfer (whole strata).
 
@@ -83,25 +81,22 @@ def split_clusters(
     >>> [int(s[k].sum()) for k in ("train", "validation", "test", "transfer")]
     [7, 1, 2, 0]
     """
-    if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
-        raise ValueError(f"split shares are {shares}; pass three positive shares that sum to 1.")
     codes = np.unique(data.strata)
     if not 0 <= held_out < len(codes):
         raise ValueError(
             f"cannot hold out {held_out} of {len(codes)} strata; at least one must remain."
         )
     away = rng.choice(codes, held_out, replace=False) if held_out else codes[:0]
-    out = {k: np.zeros(data.n_groups) for k in ("train", "validation", "test", "transfer")}
+    out = {key: np.zeros(data.n_groups) for key in (*SPLITS, "transfer")}
     out["transfer"][np.isin(data.strata, away)] = 1
     rest = rng.permutation(np.flatnonzero(~np.isin(data.strata, away)))
     # Dealing every stratum out in the same proportions keeps splits comparable.
     for code in np.setdiff1d(codes, away):
         mine = rest[data.strata[rest] == code]
         place = (np.arange(len(mine)) + 0.5) / len(mine)
-        out["train"][mine[place < shares[0]]] = 1
-        out["validation"][mine[(place >= shares[0]) & (place < shares[0] + shares[1])]] = 1
-        out["test"][mine[place >= shares[0] + shares[1]]] = 1
-    for key in ("train", "validation", "test"):
+        for split, key in enumerate(SPLITS):
+            out[key][mine[np.searchsorted(ENDS, place, side="right") == split]] = 1
+    for key in SPLITS:
         if not out[key].any():
             raise ValueError(
                 f"{data.n_groups} clusters leave the {key} split empty; pass more prompts."
@@ -135,8 +130,7 @@ def linear_explanations(
     data: ProbingSet,
     *,
     rng: np.random.Generator,
-    options: LinearOptions | None = None,
-    shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    options: LinearOptions = LinearOptions(),
     held_out: int = 0,
 ) -> LinearExplanations:
     """Explain every unit as a short weighted sum of concepts and score it on unseen prompts.
@@ -156,8 +150,7 @@ def linear_explanations(
     >>> found.coefficients[:, 0].round(1).tolist()
     [2.0, 0.0, 0.0, -1.0]
     """
-    options = options or LinearOptions()
-    parts = split_clusters(data, rng=rng, shares=shares, held_out=held_out)
+    parts = split_clusters(data, rng=rng, held_out=held_out)
     grams = {
         key: gram(data, data.weights * cluster[data.groups])
         for key, cluster in parts.items()

@@ -195,26 +195,22 @@ class VoteCount:
 
 def _join(parts: list[Votes]) -> Votes:
     offsets = np.cumsum([0, *(part.winners.shape[1] for part in parts)])
+    tied = [np.add(part.tied, [0, 0, start]) for part, start in zip(parts, offsets, strict=False)]
     return Votes(
         metric=parts[0].metric,
         shares=np.concatenate([part.shares for part in parts], axis=1),
         winners=np.concatenate([part.winners for part in parts], axis=1),
-        tied=np.concatenate(
-            [
-                part.tied + np.array([0, 0, start])
-                for part, start in zip(parts, offsets, strict=False)
-            ]
-        ),
+        tied=np.concatenate(tied),
     )
 
 
-def vote_share_error(replicates: int, classes: int, *, delta: float = 0.05) -> float:
-    """Simultaneous Monte-Carlo half-width of vote shares: sqrt(ln(2 M / delta) / (2 K)).
+def vote_share_error(replicates: int, classes: int) -> float:
+    """Simultaneous Monte-Carlo half-width of vote shares: sqrt(ln(2 M / .05) / (2 K)).
 
     >>> round(vote_share_error(1000, 34), 3)
     0.06
     """
-    return float(np.sqrt(np.log(2 * classes / delta) / (2 * replicates)))
+    return float(np.sqrt(np.log(2 * classes / 0.05) / (2 * replicates)))
 
 
 def effective_concepts(shares: Float[np.ndarray, "class unit"]) -> Float[np.ndarray, " unit"]:

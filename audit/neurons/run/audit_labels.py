@@ -5,7 +5,6 @@ audit, and an imported weighted explanation is simulated on the probing set.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,19 +12,10 @@ import pandas as pd
 from circuitvar.audit.neurons.data import NeuronAudit, ProbingSet, label_columns
 from circuitvar.audit.neurons.linear import explained_correlation, gram
 
-SUPPORT = (
-    "confirmed",
-    "compatible",
-    "contradicted",
-    "undecided",
-    "under-powered",
-    "unknown concept",
-)
+SUPPORT = [*"confirmed compatible contradicted undecided under-powered".split(), "unknown concept"]
 """Confirmed: the stable label. Compatible: in S_maxt, not alone or not stable. Contradicted:
 outside S_maxt of a stable or ambiguous unit. Undecided: the data identify no concept for the unit.
 Under-powered: too few prompts with or without the concept. Unknown: no such concept column."""
-Entry = tuple[Any, ...]
-"""(rank, concept, weight, score) of one concept of an imported explanation."""
 
 
 def audit_labels(
@@ -79,46 +69,38 @@ def audit_labels(
         )
     column = label_columns(labels, units, data.names, layer=layer)
     rows = labels if layer is None else labels[labels["layer"] == layer]
-    columns = (rows[key].tolist() for key in ("unit", "rank", "concept", "weight", "score"))
-    by_unit: dict[int, list[Entry]] = {}
-    for unit, *entry in sorted(zip(*columns, strict=True), key=lambda row: row[:2]):
-        by_unit.setdefault(int(unit), []).append(tuple(entry))
-    known = [position for position, unit in enumerate(units) if unit in by_unit]
-    if not known:
+    rows = rows.sort_values(["unit", "rank"], kind="stable")
+    explanations = {unit: terms for unit, terms in rows.groupby("unit") if unit in units}
+    if not explanations:
         raise ValueError("the label file names none of these units; check units and layer.")
-    coefficients, found = _coefficients(data, [by_unit.get(unit) for unit in units])
+    coefficients, found = _coefficients(data, [explanations.get(unit) for unit in units])
     simulation = explained_correlation(gram(data, data.weights), coefficients)
     group_of = dict(zip(audit.aliases["concept"], audit.aliases["class"], strict=True))
     powered = set(audit.aliases.loc[audit.aliases["eligible"], "class"])
-    ours = audit.units
-    votes = {
-        (str(unit), str(name)): (float(share), bool(kept))
-        for unit, name, share, kept in zip(
-            *(audit.votes[key] for key in ("unit", "concept", "vote", "s_maxt")), strict=True
-        )
-    }
+    votes = audit.votes.set_index(["unit", "concept"])
     table = []
-    for position in known:
-        unit, label, verdict = (
-            str(ours[key].iloc[position]) for key in ("unit", "label", "verdict")
-        )
-        _, theirs, _, reported = by_unit[units[position]][0]
+    for position, number in enumerate(units):
+        if number not in explanations:
+            continue
+        unit, label, verdict = audit.units.loc[position, ["unit", "label", "verdict"]]
+        first = explanations[number].iloc[0]
         known_concept = column[position] >= 0
         group = group_of[data.names[column[position]]] if known_concept else ""
-        share, kept = votes.get((unit, group), (0.0, False))
+        voted = (unit, group) in votes.index
+        share, kept = votes.loc[(unit, group), ["vote", "s_maxt"]] if voted else (0.0, False)
         support = "unknown concept"
         if known_concept:
             support = _support(group, label, verdict, kept=kept, powered=group in powered)
         table.append(
             {
                 "unit": unit,
-                "label": theirs,
+                "label": first["concept"],
                 "concept": group,
                 "support": support,
                 "vote": share if known_concept else np.nan,
                 "ours": label,
                 "verdict": verdict,
-                "reported": reported,
+                "reported": first["score"],
                 "concepts_found": found[position],
                 "simulation": simulation[position],
             }
@@ -137,19 +119,18 @@ def _support(group: str, label: str, verdict: str, *, kept: bool, powered: bool)
 
 
 def _coefficients(
-    data: ProbingSet, explanations: Sequence[list[Entry] | None]
+    data: ProbingSet, explanations: Sequence[pd.DataFrame | None]
 ) -> tuple[np.ndarray, np.ndarray]:
     """`[concept, unit]` weights of the concepts that have a column, and the share that has one."""
     column = {name.strip().lower(): i for i, name in enumerate(data.names)}
     out = np.zeros((data.n_concepts, data.n_units))
     share = np.full(data.n_units, np.nan)
-    for unit, part in enumerate(explanations):
-        if part is None:
-            continue
-        part = [entry for entry in part if not np.isnan(entry[2])]
-        places = [column.get(str(name).strip().lower(), -1) for _, name, _, _ in part]
-        share[unit] = np.mean([place >= 0 for place in places])
-        for place, (_, _, weight, _) in zip(places, part, strict=True):
-            if place >= 0:
-                out[place, unit] += float(weight)
+    for unit, terms in enumerate(explanations):
+        if terms is not None:
+            used = terms[terms["weight"].notna()]
+            places = [column.get(str(name).strip().lower(), -1) for name in used["concept"]]
+            share[unit] = np.mean([place >= 0 for place in places])
+            for place, weight in zip(places, used["weight"], strict=True):
+                if place >= 0:
+                    out[place, unit] += weight
     return out, share

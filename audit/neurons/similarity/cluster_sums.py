@@ -163,10 +163,7 @@ def cluster_sums(
 
 
 def weighted_moments(
-    sums: ClusterSums,
-    weights: Float[np.ndarray, "replicate cluster"],
-    *,
-    block: int = REPLICATE_BLOCK,
+    sums: ClusterSums, weights: Float[np.ndarray, "replicate cluster"]
 ) -> Iterator[tuple[slice, Moments]]:
     """Moments of every weight vector, in blocks of replicates.
 
@@ -188,18 +185,15 @@ def weighted_moments(
 
     every = {
         "n": total(sums.n)[:, None, None],
-        "active": total(sums.active)[:, None, :],
-        "concept": total(sums.concept)[:, :, None],
-        "concept2": total(sums.concept2)[:, :, None],
-        "unit": total(sums.unit)[:, None, :],
-        "unit2": total(sums.unit2)[:, None, :],
+        **{key: total(getattr(sums, key))[:, None, :] for key in ("active", "unit", "unit2")},
+        **{key: total(getattr(sums, key))[:, :, None] for key in ("concept", "concept2")},
         "both": np.broadcast_to(np.float32(0), shape) if sums.both is None else full(sums.both),
         "cross": full(sums.cross),
     }
     log_both = None if sums.log_both is None else full(sums.log_both)
     mean, sd = sums.mean.astype(np.float32), sums.sd.astype(np.float32)
-    for start in range(0, len(w), block):
-        rows = slice(start, min(start + block, len(w)))
+    for start in range(0, len(w), REPLICATE_BLOCK):
+        rows = slice(start, min(start + REPLICATE_BLOCK, len(w)))
         some = {key: part[rows] for key, part in every.items()}
         logs = None if log_both is None else log_both[rows]
         yield rows, Moments(**some, log_both=logs, mean=mean, sd=sd)
@@ -251,7 +245,7 @@ def _standardise(
     return mean, scale, z.astype(np.float32)
 
 
-def chunk_size(data: ProbingSet, replicates: int, *, budget: int = 48 * 2**20) -> int:
-    """Units per chunk so that sums and products of one chunk stay near `budget` bytes."""
+def chunk_size(data: ProbingSet, replicates: int) -> int:
+    """Units per chunk so that sums and products of one chunk stay near 48 MiB."""
     per_unit = 8 * data.n_concepts * (data.n_groups + replicates) + 8 * data.n_samples
-    return int(np.clip(budget // per_unit, 1, 64))
+    return int(np.clip(48 * 2**20 // per_unit, 1, 64))

@@ -21,6 +21,8 @@ FREQUENCIES = (0.499, 0.1, 0.01, 0.001, 0.0001)
 DROP = 0.001
 """A fall counts when it exceeds this share of the metric's range."""
 PASS_SHARE = 0.9
+MOST_UNITS = 64
+"""Units drawn for the check when more are labelled."""
 
 
 def missing_labels(
@@ -47,10 +49,9 @@ def perfect_unit_scores(metric: str, frequency: float) -> tuple[float, float, fl
     >>> perfect_unit_scores("iou", 0.1)
     (1.0, 0.5, 0.5)
     """
-    g = frequency
-    root = np.sqrt
-    after_extra_auc = 1 - g / (2 * (1 - g))
-    after_missing_inverse = 1 - (g / 4) / (1 - g / 2)
+    g, root = frequency, np.sqrt
+    inverse = 1 - (g / 4) / (1 - g / 2)
+    correlation = root((1 - g) / (2 - g)), root((1 - 2 * g) / (2 * (1 - g)))
     forms = {
         "p_concept_given_active": (0.5, 1.0),
         "p_active_given_concept": (1.0, 0.5),
@@ -58,12 +59,9 @@ def perfect_unit_scores(metric: str, frequency: float) -> tuple[float, float, fl
         "iou": (0.5, 0.5),
         "cosine": (root(0.5), root(0.5)),
         "accuracy": (1 - g / 2, 1 - g),
-        "balanced_accuracy": (0.75, after_extra_auc),
-        "inverse_balanced_accuracy": (after_missing_inverse, 0.75),
-        "auroc": (after_missing_inverse, 0.75),
-        "pearson": (root((1 - g) / (2 - g)), root((1 - 2 * g) / (2 * (1 - g)))),
-        "phi": (root((1 - g) / (2 - g)), root((1 - 2 * g) / (2 * (1 - g)))),
-        "spearman": (root((1 - g) / (2 - g)), root((1 - 2 * g) / (2 * (1 - g)))),
+        "balanced_accuracy": (0.75, 1 - g / (2 * (1 - g))),
+        **dict.fromkeys(("inverse_balanced_accuracy", "auroc"), (inverse, 0.75)),
+        **dict.fromkeys(("pearson", "phi", "spearman"), correlation),
         "mad": (1 - (g / 2) / (1 - g / 2), 0.5),
         "auprc": (0.5 + g / 2, 0.5),
     }
@@ -79,7 +77,6 @@ def metric_self_check(
     metrics: Sequence[str] = tuple(m.key for m in SIMILARITIES),
     quantile: float | None = 0.05,
     threshold: float = 0.0,
-    max_units: int = 64,
 ) -> pd.DataFrame:
     """Run both tests on labelled units and list which metrics may rank.
 
@@ -87,8 +84,6 @@ def metric_self_check(
     ----------
     labels
         Concept column believed true for each unit, -1 to leave the unit out.
-    max_units
-        Units drawn for the check when more are labelled.
 
     Returns
     -------
@@ -100,8 +95,8 @@ def metric_self_check(
     chosen = np.flatnonzero(labels >= 0)
     if not len(chosen):
         raise ValueError("no unit has a label; pass concept columns in labels.")
-    if len(chosen) > max_units:
-        chosen = np.sort(rng.choice(chosen, max_units, replace=False))
+    if len(chosen) > MOST_UNITS:
+        chosen = np.sort(rng.choice(chosen, MOST_UNITS, replace=False))
     concept_ids, columns = np.unique(labels[chosen], return_inverse=True)
     concepts = data.concepts[:, concept_ids]
     binary = ((concepts == 0) | (concepts == 1)).all()

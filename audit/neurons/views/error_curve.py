@@ -25,6 +25,8 @@ from circuitvar.audit.neurons.similarity import (
 )
 from circuitvar.circuits.binomial import clopper_pearson
 
+SHARES = (0.05, 0.1, 0.2, 0.3, 0.5)
+"""Sizes of smaller probing sets, as shares of the prompts."""
 DRAWS = 200
 """Smaller probing sets drawn per size."""
 DELTA = 0.05
@@ -37,7 +39,6 @@ def error_curve(
     *,
     rng: np.random.Generator,
     metrics: Sequence[str] = ("iou", "p_active_given_concept", "accuracy"),
-    shares: Sequence[float] = (0.05, 0.1, 0.2, 0.3, 0.5),
     concepts: int = 1,
     options: ConceptOptions = ConceptOptions(),
 ) -> pd.DataFrame:
@@ -75,7 +76,7 @@ def error_curve(
     whole = _counts(sums, np.ones((1, data.n_groups)))
     delta = DELTA / concepts
     rows = []
-    for share in shares:
+    for share in SHARES:
         w = cluster_weights(data.strata, DRAWS, rng=rng, scheme="subsample", fraction=share)
         counts = _counts(sums, w)
         for metric in metrics:
