@@ -89,12 +89,9 @@ def read_openai_explanations(path: str | Path) -> pd.DataFrame:
 def read_delphi(path: str | Path, *, scores: str | Path | None = None) -> pd.DataFrame:
     """Explanations of delphi: files `<module>_latent<k>.txt` or `.json`, each one JSON value.
 
-    Parameters
-    ----------
-    scores
-        Folder of score files with the same names: JSON lists of examples with `activating` and
-        `prediction`; the score is their balanced accuracy. Examples without a prediction are left
-        out.
+    `scores` is a folder of score files with the same names, JSON lists of examples with
+    `activating` and `prediction`; the score is their balanced accuracy. Examples without a
+    prediction are left out.
     """
     rows = []
     for file in _files(path, "*latent*"):

@@ -37,15 +37,10 @@ def token_concepts(
 ) -> TokenConcepts:
     """Build the columns; those seen in fewer than `min_prompts` prompts are left out.
 
-    Columns that hold at every token are left out too, unless `min_prompts` is 0.
-
-    Parameters
-    ----------
-    pairs
-        The prompt pairs the batch was made from (`batch.index` points into them); their attributes
-        become concepts at the read-out position, where all of the prompt is known.
-    n_tokens
-        How many of the most frequent tokens get an identity column.
+    Columns that hold at every token are left out too, unless `min_prompts` is 0. The attributes of
+    the prompt `pairs` the batch was made from (`batch.index` points into them) become concepts at
+    the read-out position, where all of the prompt is known; the `n_tokens` most frequent tokens get
+    an identity column.
     """
     tokens = batch.clean.cpu().numpy()
     real = batch.mask.cpu().numpy().copy()

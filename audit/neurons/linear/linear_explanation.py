@@ -136,11 +136,7 @@ def linear_explanations(
     """Explain every unit as a short weighted sum of concepts and score it on unseen prompts.
 
     Give one concept column per alias class; identical columns make the elastic net ambiguous.
-
-    Parameters
-    ----------
-    held_out
-        Strata (templates) kept out of all three splits, for `transfer`.
+    `held_out` strata (templates) are kept out of all three splits, for `transfer`.
 
     >>> from circuitvar.audit.neurons.data import probing_set
     >>> rng = np.random.default_rng(0)

@@ -151,15 +151,9 @@ def substitution_scores(
     """Substitution score of each MLP neuron, and of all of them replaced together.
 
     Neurons are replaced at real tokens only (not BOS, not padding), by the explanation's
-    prediction and, for the reference, by their mean activation in the fit.
-
-    Parameters
-    ----------
-    batch
-        held-out prompts; `concepts` are its tokens and `columns` the concept values in the order of
-        `found.names`.
-    found
-        Explanations fitted on other prompts.
+    prediction and, for the reference, by their mean activation in the fit. The `batch` is of
+    held-out prompts, not those `found` was fitted on; `concepts` are its tokens and `columns` the
+    concept values in the order of `found.names`.
     """
     shape = tuple(batch.clean.shape)
     place = np.zeros(shape, dtype=bool)

@@ -43,14 +43,8 @@ def bootstrap_votes(
 ) -> dict[str, Votes]:
     """Vote for the best concept class of every unit under every metric.
 
-    Parameters
-    ----------
-    weights
-        From `cluster_weights`; the same rows serve all units and metrics (paired).
-    members
-        Concept columns of each class; each column its own class by default.
-    workers
-        Threads that share the blocks of units; see `map_unit_blocks`.
+    The `weights`, from `cluster_weights`, serve all units and metrics (paired). `members` are the
+    concept columns of each class; by default each column is one.
 
     >>> from circuitvar.audit.neurons.data import probing_set
     >>> from circuitvar.audit.neurons.similarity import cluster_weights
@@ -89,10 +83,9 @@ def replicate_scores(
 ) -> Iterator[tuple[slice, dict[str, Float[np.ndarray, "replicate concept unit"]]]]:
     """Scores of one chunk of units under every weight vector, in blocks of replicates.
 
-    `sums` are the cluster sums of the block where the caller has them already.
-
-    AUROC uses its influence values and Spearman the mid-ranks of the whole probing set: both are
-    linear approximations to re-sorting each replicate.
+    `sums` are the cluster sums of the block where the caller has them already. AUROC uses its
+    influence values and Spearman the mid-ranks of the whole probing set: both are linear
+    approximations to re-sorting each replicate.
     """
     functions = {key: fn for key in metrics if (fn := get_similarity(key).fn) is not None}
     rank_keys = [key for key in metrics if key not in functions]

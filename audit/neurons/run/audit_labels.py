@@ -28,16 +28,8 @@ def audit_labels(
 ) -> pd.DataFrame:
     """One row per unit that the file labels: the imported label, ours, and what supports it.
 
-    Parameters
-    ----------
-    audit
-        Result of `audit_neurons` on the same probing set.
-    labels
-        Frame of a reader in `label_files`.
-    units
-        The file's unit number of every unit of the probing set, in order.
-    layer
-        Layer of the file, where it has several.
+    `audit` is that of the same probing set, `labels` the frame of a reader in `label_files`,
+    `units` the file's number of every unit of the probing set, `layer` that of a file with several.
 
     Returns
     -------
@@ -53,8 +45,7 @@ def audit_labels(
         `units` does not match the probing set, or no unit of it has a label.
 
     >>> from circuitvar.audit.neurons.run.audit_neurons import audit_neurons
-    >>> from circuitvar.audit.neurons.data import COLUMNS
-    >>> from circuitvar.audit.neurons.data import probing_set
+    >>> from circuitvar.audit.neurons.data import COLUMNS, probing_set
     >>> rng = np.random.default_rng(0)
     >>> concepts = rng.integers(0, 2, (400, 3))
     >>> acts = concepts[:, [1]] + 0.2 * rng.normal(size=(400, 1))

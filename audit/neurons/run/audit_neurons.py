@@ -64,14 +64,9 @@ def audit_neurons(
 ) -> NeuronAudit:
     """Label every unit, say how stable each label is, and explain units linearly.
 
-    Parameters
-    ----------
-    other_data
-        Axis -> level -> the same units and concepts on other samples (name pools).
-    other_models
-        Other trained models on the same samples; their units are matched.
-    workers
-        Threads that share the blocks of units; they change no number.
+    `other_data` are the same units and concepts on other samples (name pools), by axis and level,
+    `other_models` other trained models on the same samples; their units are matched. `workers`
+    threads share the blocks of units and change no number.
 
     >>> from circuitvar.audit.neurons.data import probing_set
     >>> rng = np.random.default_rng(0)

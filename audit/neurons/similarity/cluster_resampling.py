@@ -59,17 +59,11 @@ def cluster_weights(
     scheme: Scheme = "multinomial",
     fraction: float = 1.0,
 ) -> Float[np.ndarray, "replicate cluster"]:
-    """Draw replicates within strata.
+    """Draw replicates within strata; each stratum keeps its number of clusters.
 
-    Parameters
-    ----------
-    strata
-        Stratum code per cluster; each stratum keeps its number of clusters.
-    scheme
-        `multinomial` draws with replacement; `bayesian` draws Dirichlet weights, which never empty
-        a concept; `subsample` draws without replacement.
-    fraction
-        Draws per replicate as a share of the clusters (0.5 for the replication set).
+    `multinomial` draws with replacement; `bayesian` draws Dirichlet weights, which never empty a
+    concept; `subsample` draws without replacement. A replicate has a `fraction` of the clusters as
+    draws (0.5 for the replication set).
 
     >>> w = cluster_weights(np.zeros(4, int), 2, rng=np.random.default_rng(0))
     >>> w.sum(axis=1).tolist()

@@ -80,10 +80,7 @@ def metric_self_check(
 ) -> pd.DataFrame:
     """Run both tests on labelled units and list which metrics may rank.
 
-    Parameters
-    ----------
-    labels
-        Concept column believed true for each unit, -1 to leave the unit out.
+    `labels` are the concept columns believed true for each unit, -1 to leave the unit out.
 
     Returns
     -------

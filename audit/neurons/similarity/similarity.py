@@ -28,12 +28,7 @@ def similarity(
 ) -> dict[str, Float[np.ndarray, "unit concept"]]:
     """Score all units against all concepts; NaN where a metric is undefined.
 
-    Parameters
-    ----------
-    quantile
-        Share of samples on which a unit counts as active (thresholded metrics).
-    threshold
-        Activation above which a unit is active when `quantile` is None.
+    `quantile` and `threshold` say when a unit counts as active, see `ConceptOptions`.
 
     >>> from circuitvar.audit.neurons.data import probing_set
     >>> data = probing_set([[0.0], [2.0], [2.0], [0.0]], [[0], [1], [1], [1]])

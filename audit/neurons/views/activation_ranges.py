@@ -46,16 +46,9 @@ def range_map(
 ) -> pd.DataFrame:
     """One row per bin: samples, top concept with its share and phi, bootstrap support, entropy.
 
-    Parameters
-    ----------
-    values
-        Activations of one unit.
-    weights
-        Cluster resamples, for the support of each bin's top concept.
-    impact
-        Effect of each sample (signed); adds each bin's share of the total |impact|.
-    min_clusters
-        Bins seen in fewer prompts get no concept.
+    `values` are the activations of one unit, `weights` cluster resamples for the support of each
+    bin's top concept. With the signed effect of each sample as `impact`, each bin has its share of
+    the total |impact|. Bins seen in fewer than `min_clusters` prompts get no concept.
 
     Raises
     ------
@@ -79,13 +72,13 @@ def range_map(
     winners = np.where(np.isnan(draws), -np.inf, draws).argmax(axis=2)
     middle = data.weights @ values / data.weights.sum()
     lift = (data.weights * (values - middle)) @ data.concepts
+    effect = np.abs(np.full(data.n_samples, np.nan) if impact is None else impact)
     rows = []
     for b in range(n_bins):
         clusters = len(np.unique(data.groups[bin_of == b]))
         shares = sums[:, b].sum(axis=0) / max(float(sizes[:, b].sum()), 1e-12)
         usable = clusters >= min_clusters and np.isfinite(point[b]).any()
         top = int(np.nanargmax(point[b])) if usable else -1
-        effect = np.nan if impact is None else np.abs(impact[bin_of == b]).sum()
         rows.append(
             {
                 "bin": b,
@@ -99,7 +92,7 @@ def range_map(
                 "support": float((winners[:, b] == top).mean()) if usable else np.nan,
                 "raises_unit": bool(usable and lift[top] > 0),
                 "entropy": _entropy(shares),
-                "impact": effect if impact is None else effect / max(np.abs(impact).sum(), 1e-12),
+                "impact": effect[bin_of == b].sum() / max(effect.sum(), 1e-12),
             }
         )
     return pd.DataFrame(rows)

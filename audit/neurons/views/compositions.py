@@ -116,12 +116,7 @@ def composition_search(
 ) -> list[Formula]:
     """The best formulas for one binarised unit, best first, equivalent ones listed once.
 
-    Parameters
-    ----------
-    length
-        Most concepts in a formula (1 to 3).
-    measure
-        `iou` or `phi`.
+    A formula has at most `length` concepts (1 to 3); `measure` is iou or phi.
 
     >>> a = np.array([1, 1, 0, 0], bool); b = np.array([1, 0, 1, 0], bool)
     >>> composition_search(a & b, np.stack([a, b], 1), ["a", "b"])[0].name

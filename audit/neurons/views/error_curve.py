@@ -44,12 +44,8 @@ def error_curve(
 ) -> pd.DataFrame:
     """One row per metric and size: measured error and half-widths at level 95%.
 
-    `options` say when a unit is active; of the samples, each counts once.
-
-    Parameters
-    ----------
-    concepts
-        How many concepts the bound must hold for at once (.05 / concepts).
+    `options` say when a unit is active; of the samples, each counts once. `concepts` is how many
+    concepts the bound must hold for at once (.05 / concepts).
 
     Returns
     -------

@@ -71,12 +71,8 @@ def seed_agreement(
     of a layer are paired at random) and `label_overlap` (1 - total variation distance between the
     shares of labels of all labelled units; 1 = the same concepts are represented as often).
 
-    Parameters
-    ----------
-    labels
-        Class code per unit of the reference model, -1 without label.
-    others
-        Per model its probing set, the class code of every unit of it, and `match_units`.
+    `labels` are class codes of the reference model, -1 without label; `others` holds per model its
+    probing set, the class code of every unit of it, and `match_units`.
     """
     layers = unit_layers(units)
     kept = labels >= 0

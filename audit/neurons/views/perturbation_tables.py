@@ -44,17 +44,9 @@ def perturbation_tables(
 ) -> dict[str, pd.DataFrame]:
     """`ledger` (a row per axis), `perturbations` (a row per level), `seeds` (a row per model).
 
-    Parameters
-    ----------
-    concepts
-        Names the metric, the first one, and the activity threshold.
-    reference
-        Class code of each unit on `data`, -1 without label.
-    other_data
-        Further axes, such as name pools.
-    other_models
-        Other trained models on the samples of `data`; their units need no common names, see
-        `match_units`.
+    `reference` is the class code of each unit on `data`, -1 without label; `concepts` names the
+    metric, the first one, and the activity threshold. `other_data` are further axes such as name
+    pools, `other_models` run on the samples of `data` and are matched by `match_units`.
 
     Raises
     ------
