@@ -29,8 +29,6 @@ EXTRAPOLATED = "subsampling, extrapolated"
 """Name of the interval."""
 LEAST_UNITS = 8
 """Fewer prompts or templates than this give no interval."""
-DF = SHARED_DF
-"""Degrees of freedom of the interval."""
 SHARES: tuple[float, ...] = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 """Sizes of the curve against size, as shares of the graph."""
 
@@ -129,7 +127,7 @@ def halves_agreement(
         label = f"none ({units} units)" if few else EXTRAPOLATED + f"; {DECIDE}" * int(coarse[i])
         value, se = values[i].mean(), np.sqrt(variance[i])
         estimate = Estimate(name, value, se, interval=label, draws=values[i], **said)
-        estimate = t_interval(estimate, df=DF, bounds=(floor, 1.0))
+        estimate = t_interval(estimate, df=SHARED_DF, bounds=(floor, 1.0))
         found.append(below_one_swap(estimate, swaps[i]))
     chance = mean_chance(sets.sizes, sets.n_edges)
     return Halves(found[0], found[1], chance, sets, values[0], values[1], unit)
