@@ -133,8 +133,9 @@ def betting_sequence(
         squares += (x - total / seen) ** 2
         kept = np.flatnonzero(inside)
         edges = (kept[0], kept[-1]) if len(kept) else (round(x * (_POINTS - 1)),) * 2
-        low, high = means[max(edges[0] - 1, 0)], means[min(edges[1] + 1, _POINTS - 1)]
-        yield (lowest + low * (highest - lowest), lowest + high * (highest - lowest))
+        ends = means[max(edges[0] - 1, 0)], means[min(edges[1] + 1, _POINTS - 1)]
+        low, high = (float(lowest + end * (highest - lowest)) for end in ends)
+        yield low, high
 
 
 def stop_when_decided(
