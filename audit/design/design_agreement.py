@@ -44,7 +44,7 @@ def design_agreement(
     `sample` gives what the resamples of a run were drawn from, `derived_runs.sample_of`, where it
     is stored: their interval is then from blocks of it and not from the replicates alone.
     """
-    keys, masks = derived.table.keys, derived.masks
+    keys, masks = derived.keys, derived.masks
     filled = masks.any(axis=1)
     names = [effect[0] for effect in varied(keys)]
 
@@ -146,7 +146,7 @@ def _block_interval(
         size=size,
         n_edges=chosen.shape[1],
     )
-    drawn_from = sample(derived.table.keys[rows[0]])
+    drawn_from = sample(derived.keys[rows[0]])
     if drawn_from is None:
         return found
     return block_intervals(

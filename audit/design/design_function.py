@@ -74,7 +74,7 @@ def design_function(
     """
     bench = Bench(task, model, settings)
     rows, frames, levels = [], [], []
-    for (name,) in varied(derived.table.keys):
+    for (name,) in varied(derived.keys):
         every = _representatives(design, derived, name)
         if len(every) < 2:
             continue
@@ -120,7 +120,7 @@ def _resampled(structure: Axis, agreement: pd.DataFrame) -> Axis:
 
 def _representatives(design: Design, derived: Derived, name: str) -> dict[Level, int]:
     """The run that stands for each level, the default level first; runs with circuits only."""
-    keys, masks = derived.table.keys, derived.masks
+    keys, masks = derived.keys, derived.masks
     filled = np.asarray(masks.any(axis=1))
     found: dict[Level, int] = {}
     for row in rows_of_block(design, keys, (name,)):
@@ -173,11 +173,11 @@ def _circuits(
         return {label: Found(label, derived.masks[row]) for label, row in rows.items()}
     found = {}
     for label, row in rows.items():
-        levels, kept = dict(derived.table.keys[row].levels), {}
+        levels, kept = dict(derived.keys[row].levels), {}
         for other, reference in rows.items():
             kept[other] = derived.masks[row]
             if other != label:
-                scores = derived.table.scores
+                scores = derived.scores
                 named = match_heads(graph, scores[row], scores[reference])
                 size = int(derived.masks[row].sum())
                 chosen = {**levels, "size": None, "selection": "top-n", "granularity": "edge"}

@@ -111,11 +111,11 @@ def responses(derived: Derived) -> dict[str, tuple[tuple[RunKey, ...], Runs]]:
 
     Designs with finders have membership alone.
     """
-    keys = derived.table.keys
+    keys = derived.keys
     if any_finder(keys):
         return {"membership": (keys, derived.masks.astype(np.float64))}
     own, rows = score_runs(keys)
-    scores = derived.table.scores[rows]
+    scores = derived.scores[rows]
     if mixes_units(own):
         with np.errstate(invalid="ignore"):
             scores = scores / np.sqrt((scores**2).mean(axis=1, keepdims=True))
@@ -265,23 +265,9 @@ def sobol_table(derived: Derived, design: Design | None = None) -> pd.DataFrame:
         grid = full_grid(keys, values, names)
         if grid is None:
             continue
-        found = functional_anova(grid, names)
         least = ROUNDING * float((values**2).mean(axis=0).sum())
-        summed = {e: float(v.sum()) for e, v in found.variance.items()}
-        summed = {e: v if abs(v) >= least else 0.0 for e, v in summed.items()}
-        total = sum(summed.values())
-        for effect, variance in summed.items():
-            single = effect[0] if len(effect) == 1 else None
-            holding = [v for e, v in summed.items() if single in e]
-            frames.append(
-                {
-                    "response": response,
-                    "effect": " x ".join(effect),
-                    "variance": variance,
-                    "share": variance / total if total else np.nan,
-                    "total_share": sum(holding) / total if single and total else np.nan,
-                }
-            )
+        rows = functional_anova(grid, names).rows(least=least)
+        frames += [{"response": response, **row} for row in rows]
     columns = ["response", "effect", "variance", "share", "total_share"]
     return pd.DataFrame(frames, columns=columns)
 

@@ -26,32 +26,25 @@ Edge = Float[np.ndarray, " edge"]
 
 
 @dataclass(frozen=True, eq=False)
-class RunTable:
-    """Runs x edges scores with what each run was."""
-
-    keys: tuple[RunKey, ...]
-    scores: Float[np.ndarray, "run edge"]
-
-    def frame(self) -> pd.DataFrame:
-        """One row per run: facets, replicate, digest."""
-        rows = [
-            {**dict(key.levels), "replicate": key.replicate, "digest": key.digest}
-            for key in self.keys
-        ]
-        return pd.DataFrame(rows)
-
-
-@dataclass(frozen=True, eq=False)
 class Derived:
     """Every run of a design: its mean scores and its circuit.
 
     A finder returns a circuit alone: its score of an edge is 1 or 0, kept or not.
     """
 
-    table: RunTable
+    keys: tuple[RunKey, ...]
+    scores: Float[np.ndarray, "run edge"]
     masks: Bool[np.ndarray, "run edge"]
     weights: tuple[Float[np.ndarray, " _example"], ...] = ()
     """Weight of every prompt of a run's pass in the run."""
+
+    def frame(self) -> pd.DataFrame:
+        """One row per run: facets, replicate, digest, edges."""
+        rows = [
+            {**dict(key.levels), "replicate": key.replicate, "digest": key.digest, "edges": int(n)}
+            for key, n in zip(self.keys, self.masks.sum(axis=1), strict=True)
+        ]
+        return pd.DataFrame(rows)
 
 
 def derived_runs(
@@ -76,7 +69,7 @@ def derived_runs(
             every[row], used = weights, weights > 0
             scores[row] = weights[used] @ arrays["scores"][used].astype(np.float64)
             masks[row] = selected(graph, scores[row], levels, settings=settings, size=size)
-    return Derived(RunTable(tuple(keys), scores), masks, tuple(every))
+    return Derived(tuple(keys), scores, masks, tuple(every))
 
 
 def _stored(folder: Path, key: RunKey) -> dict[str, np.ndarray]:

@@ -166,31 +166,11 @@ def choices_table(
             if anova is not None:
                 over = name if response == "score" else f"{name} x size"
                 over += scored_with(grid, runs.audited.method.key)
-                rows += _anova_rows(response, over, len(grid), anova)
+                at = {"response": response, "over": over, "cells": len(grid)}
+                rows += [at | row | {"negative": False, "how": EXACT} for row in anova.rows()]
         rows += _moment_rows(response, cells)
     columns = ["response", "over", "cells", "effect", "variance", "share", "total_share"]
     return pd.DataFrame(rows, columns=[*columns, "negative", "how"])
-
-
-def _anova_rows(response: str, over: str, cells: int, found: FunctionalAnova):
-    total = float(found.total.sum())
-    for effect, variance in found.variance.items():
-        share = float(variance.sum()) / total if total > 0 else np.nan
-        whole = np.nan
-        if len(effect) == 1 and total > 0:
-            holding = [v.sum() for other, v in found.variance.items() if effect[0] in other]
-            whole = float(np.sum(holding)) / total
-        yield {
-            "response": response,
-            "over": over,
-            "cells": cells,
-            "effect": " x ".join(effect),
-            "variance": float(variance.sum()),
-            "share": share,
-            "total_share": whole,
-            "negative": bool(variance.sum() < 0),
-            "how": EXACT,
-        }
 
 
 def _moment_rows(response: str, cells: Sequence[Cell]):

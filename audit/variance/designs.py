@@ -48,6 +48,22 @@ class FunctionalAnova:
             raise ValueError(f"no factor {factor!r}; there are {', '.join(self.factors)}")
         return _ratio(np.sum(parts, axis=0), self.total)
 
+    def rows(self, *, least: float = 0.0) -> list[dict[str, object]]:
+        """effect, variance summed over edges, share, total_share (single factors) of every effect.
+
+        Variances below `least` count as 0; shares are NaN where nothing varies.
+        """
+        summed = {effect: float(v.sum()) for effect, v in self.variance.items()}
+        summed = {effect: v if abs(v) >= least else 0.0 for effect, v in summed.items()}
+        total, rows = sum(summed.values()), []
+        for effect, variance in summed.items():
+            holding = [v for other, v in summed.items() if effect[0] in other]
+            whole = sum(holding) / total if len(effect) == 1 and total else np.nan
+            share = variance / total if total else np.nan
+            row = {"effect": " x ".join(effect), "variance": variance, "share": share}
+            rows.append({**row, "total_share": whole})
+        return rows
+
 
 def functional_anova(grid: Float[np.ndarray, "..."], factors: tuple[str, ...]) -> FunctionalAnova:
     """Decompose a full grid: one axis per factor, then an optional edge axis.

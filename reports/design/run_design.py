@@ -193,7 +193,7 @@ def run_plan(
         workers=workers,
         progress=progress,
     )
-    runs = derived.table.frame().assign(edges=derived.masks.sum(axis=1))
+    runs = derived.frame()
     agreement = design_agreement(
         design,
         derived,

@@ -7,7 +7,7 @@ from scipy.stats import chi2
 from circuitvar.audit.design.design_intervals import summed_interval
 from circuitvar.audit.design.design_summary import design_components
 from circuitvar.audit.intervals.effective_df import summed_df
-from circuitvar.audit.runs.derived import Derived, RunTable
+from circuitvar.audit.runs.derived import Derived
 from circuitvar.audit.runs.design import Design, Facet, run_keys
 from circuitvar.audit.variance.component_intervals import mls_interval
 from circuitvar.audit.variance.variance_components import two_way
@@ -23,7 +23,7 @@ def data(levels):
 def components(design, scores=None, *, drop=(), **options):
     keys = [key for row, key in enumerate(run_keys(design)) if row not in drop]
     scores = np.random.default_rng(0).normal(size=(len(keys), 20)) if scores is None else scores
-    derived = Derived(RunTable(tuple(keys), scores), np.ones(scores.shape, dtype=bool))
+    derived = Derived(tuple(keys), scores, np.ones(scores.shape, dtype=bool))
     frame = design_components(design, derived, **options)
     return frame[frame["response"] == "score"].set_index("component")
 

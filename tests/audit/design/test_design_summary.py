@@ -14,7 +14,7 @@ from circuitvar.audit.design.design_summary import (
 )
 from circuitvar.audit.design.one_at_a_time import ALONE
 from circuitvar.audit.indices.phi import phi_of_resamples
-from circuitvar.audit.runs.derived import Derived, RunTable
+from circuitvar.audit.runs.derived import Derived
 from circuitvar.audit.runs.design import Design, Facet, run_keys
 from circuitvar.circuits.find.select import top_n_masks
 
@@ -39,7 +39,7 @@ def _derived(design, *, method=1.0, data=0.5, noise=0.0, edges=400, seed=0) -> D
         scores[row] += noise * own.normal(size=edges)
     sizes = [dict(key.levels).get("size", 10) for key in keys]
     masks = np.concatenate([top_n_masks(s[None], k) for s, k in zip(scores, sizes, strict=True)])
-    return Derived(RunTable(keys, scores), masks)
+    return Derived(keys, scores, masks)
 
 
 def test_components_are_those_of_the_effects():
@@ -58,7 +58,7 @@ def test_one_at_a_time_variances_are_read_facet_by_facet():
     derived = _derived(design)
     frame = design_components(design, derived)
     score = frame[frame["response"] == "score"].set_index("component")
-    scores = derived.table.scores
+    scores = derived.scores
     method, data = scores[:3], scores[[0, 3, 4, 5, 6, 7, 8, 9]]
     assert score.loc["method", "variance"] == pytest.approx(method.var(axis=0).sum())
     assert score.loc["data", "variance"] == pytest.approx(data.var(axis=0, ddof=1).sum())
@@ -93,7 +93,7 @@ def _derived_of_data(design):
     scores = np.stack([per_data[dict(key.levels)["data"]] for key in keys])
     sizes = [dict(key.levels)["size"] for key in keys]
     masks = np.concatenate([top_n_masks(s[None], k) for s, k in zip(scores, sizes, strict=True)])
-    return Derived(RunTable(keys, scores), masks)
+    return Derived(keys, scores, masks)
 
 
 def test_selection_facets_move_membership_only():
@@ -125,9 +125,9 @@ def test_sobol_shares_sum_to_one_and_find_no_interaction():
 def test_a_grid_with_a_hole_has_no_sobol_shares():
     design = Design(FACETS[:2])
     whole = _derived(design)
-    holed = Derived(RunTable(whole.table.keys[1:], whole.table.scores[1:]), whole.masks[1:])
+    holed = Derived(whole.keys[1:], whole.scores[1:], whole.masks[1:])
     assert sobol_table(holed).empty
-    assert full_grid(holed.table.keys, holed.table.scores, ("method", "data")) is None
+    assert full_grid(holed.keys, holed.scores, ("method", "data")) is None
     assert len(design_components(design, holed)) > 0
 
 
@@ -139,7 +139,7 @@ def test_metrics_of_other_units_are_put_on_one_scale():
     base = rng.normal(size=50)
     unit = [1.0 if dict(key.levels)["metric"] == "logit_diff" else 1e-3 for key in keys]
     scores = np.stack([u * (base + 0.1 * rng.normal(size=50)) for u in unit])
-    derived = Derived(RunTable(keys, scores), top_n_masks(scores, 5))
+    derived = Derived(keys, scores, top_n_masks(scores, 5))
     design = Design((Facet("metric", ("logit_diff", "prob_diff")), Facet("data", (0, 1, 2))))
     frame = design_components(design, derived)
     score = frame[frame["response"] == "score"].set_index("component")["share"]
@@ -174,7 +174,7 @@ def test_agreement_by_facet():
 )
 def test_the_interval_fits_the_design(design, label):
     derived = _derived(design)
-    found = phi_of_design(design, derived.table.keys, derived.masks)
+    found = phi_of_design(design, derived.keys, derived.masks)
     assert found.interval == label
     assert np.isfinite(found.low) == (not label.startswith("none"))
 
@@ -211,7 +211,7 @@ def test_resamples_of_one_data_set_get_the_infinitesimal_jackknife():
         weights.append(own)
         scores.append(own @ values[levels["data"]])
     scores = np.stack(scores)
-    derived = Derived(RunTable(keys, scores), top_n_masks(scores, 8), tuple(weights))
+    derived = Derived(keys, scores, top_n_masks(scores, 8), tuple(weights))
     frame = design_agreement(design, derived).set_index("facet")
     assert frame.loc["prompts", "interval"] == "infinitesimal jackknife"
     assert frame.loc["data", "interval"] == "row jackknife t"
@@ -237,7 +237,7 @@ def _resampled(design: Design, rng, values) -> Derived:
             for key, w in zip(keys, weights, strict=True)
         ]
     )
-    return Derived(RunTable(keys, scores), top_n_masks(scores, 8), tuple(weights))
+    return Derived(keys, scores, top_n_masks(scores, 8), tuple(weights))
 
 
 RESAMPLES = Facet("prompts", tuple(range(21)), random=True)
@@ -286,7 +286,9 @@ def test_empty_circuits_are_counted_and_left_out():
     derived = _derived(design)
     masks = derived.masks.copy()
     masks[0] = False
-    frame = design_agreement(design, Derived(derived.table, masks)).set_index("facet")
+    frame = design_agreement(design, Derived(derived.keys, derived.scores, masks)).set_index(
+        "facet"
+    )
     assert frame.loc["all facets", "empty"] == 1
     assert np.isfinite(frame["jaccard"]).all()
 
@@ -305,7 +307,7 @@ def _of_templates(crossing, *, more=(), replicates=1, levels=12, edges=3000, see
         at = dict(key.levels)
         scores.append(of[at["template"]] + data[at.get("data", 0)])
         scores[-1] = scores[-1] + (0.1 * rng.normal(size=edges) if replicates > 1 else 0)
-    return design, Derived(RunTable(keys, np.stack(scores)), top_n_masks(np.stack(scores), 20))
+    return design, Derived(keys, np.stack(scores), top_n_masks(np.stack(scores), 20))
 
 
 @pytest.mark.parametrize(
@@ -316,12 +318,12 @@ def test_all_templates_together_are_no_template(crossing, replicates, data):
     """Components, membership and shares are those of the single templates."""
     more = (Facet("data", tuple(range(data)), random=True),) if data > 1 else ()
     design, derived = _of_templates(crossing, more=more, replicates=replicates)
-    require_answers(design, derived.table.keys)
+    require_answers(design, derived.keys)
     frame = design_components(design, derived).set_index(["response", "component"])["variance"]
     assert frame["score", "template"] / 3000 == pytest.approx(1, rel=0.04)
     if data > 1:
         assert frame["score", "data"] / 3000 == pytest.approx(0.25, rel=0.06)
-    single = [dict(key.levels)["template"] is not None for key in derived.table.keys]
+    single = [dict(key.levels)["template"] is not None for key in derived.keys]
     masks = derived.masks[single].astype(float)
     if data == 1 and replicates == 1:
         expected = masks.var(axis=0, ddof=1).sum()
@@ -336,7 +338,7 @@ def test_resample_0_is_no_resample():
     design = Design((Facet("prompts", levels, random=True),))
     rng = np.random.default_rng(1)
     scores = np.concatenate([np.zeros((1, 2000)), rng.normal(size=(10, 2000))])
-    derived = Derived(RunTable(run_keys(design), scores), top_n_masks(scores, 20))
+    derived = Derived(run_keys(design), scores, top_n_masks(scores, 20))
     frame = design_components(design, derived).set_index(["response", "component"])["variance"]
     assert frame["score", "prompts"] == pytest.approx(scores[1:].var(axis=0, ddof=1).sum())
     fixed = Design((Facet("prompts", levels),))
@@ -353,14 +355,14 @@ def test_rounding_is_no_component(crossing):
     scores = np.repeat(rng.normal(size=(1, 50)), len(keys), axis=0)
     masks = top_n_masks(scores, 10)
     scores = scores * (1 + 1e-15 * rng.normal(size=scores.shape))
-    derived = Derived(RunTable(keys, scores), masks)
+    derived = Derived(keys, scores, masks)
     frame = design_components(design, derived)
     assert (frame["variance"] == 0).all() and not frame["negative"].any()
     assert frame[["share", "median_share"]].isna().all(axis=None)
     sobol = sobol_table(derived, design)
     assert (sobol["variance"] == 0).all() and sobol["share"].isna().all()
     real = scores + 1e-4 * rng.normal(size=scores.shape)
-    frame = design_components(design, Derived(RunTable(keys, real), masks))
+    frame = design_components(design, Derived(keys, real, masks))
     assert frame.groupby("response")["share"].sum()["score"] == pytest.approx(1)
 
 

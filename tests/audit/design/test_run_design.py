@@ -48,14 +48,13 @@ def options(pocket):
 
 def test_a_design_runs_once_and_is_reused(options, tmp_path, monkeypatch):
     found, left_out = run_on_model(tmp_path, DESIGN, **options)
-    table = found.table
     assert left_out == ()
-    assert table.scores.shape == found.masks.shape == (4, options["model"].graph.n_edges)
-    direct = score_run(table.keys[3], **options)["scores"].mean(axis=0, dtype=np.float64)
-    np.testing.assert_allclose(table.scores[3], direct, atol=1e-6)
+    assert found.scores.shape == found.masks.shape == (4, options["model"].graph.n_edges)
+    direct = score_run(found.keys[3], **options)["scores"].mean(axis=0, dtype=np.float64)
+    np.testing.assert_allclose(found.scores[3], direct, atol=1e-6)
     monkeypatch.setattr("circuitvar.audit.runs.bench.score_edges", None)
     again, _ = run_on_model(tmp_path, DESIGN, **options)
-    np.testing.assert_array_equal(again.table.scores, table.scores)
+    np.testing.assert_array_equal(again.scores, found.scores)
     assert np.isfinite(design_components(DESIGN, again)["variance"]).all()
 
 
@@ -70,7 +69,7 @@ def test_an_edited_prompts_file_is_scored_anew(options, tmp_path):
         task = task_from_file(tmp_path / "cur.csv")
         design = Design((Facet("method", ("eap", "clean-corrupted")),))
         found, _ = run_on_model(tmp_path / "runs", design, **options | {"task": task})
-        return found.table.scores
+        return found.scores
 
     first = rows(0)
     assert not np.array_equal(rows(1), first)
@@ -107,7 +106,7 @@ def test_edited_methods_tasks_and_finders_are_run_anew(options, tmp_path, monkey
         design = Design((Facet("method", ("eap", "own_design_method:m")),))
         own = options | {"task": load_task("own_design_task:t")}
         found, _ = run_on_model(tmp_path / "runs", design, **own)
-        return found.table.scores, len(list((tmp_path / "runs").glob("*.safetensors")))
+        return found.scores, len(list((tmp_path / "runs").glob("*.safetensors")))
 
     first, stored = run()
     assert stored == 2 and (first[1] == 2).all()
@@ -154,7 +153,7 @@ def test_free_facets_call_no_model(options, tmp_path, monkeypatch):
         assert levels["selection"] == "connected" and levels["granularity"] != "edge"
     assert len(left_out) > 0
     sizes = found.masks.sum(axis=1)
-    for key, size in zip(found.table.keys, sizes, strict=True):
+    for key, size in zip(found.keys, sizes, strict=True):
         levels = dict(key.levels)
         if levels["selection"] == "top-n" and levels["granularity"] == "edge":
             assert size == levels["size"]
@@ -179,7 +178,7 @@ def test_each_kind_of_facet_changes_what_it_names(options, tmp_path):
     )
     found, left_out = run_on_model(tmp_path, one, **options)
     assert left_out == ()
-    default, rest = found.table.scores[0], found.table.scores[1:]
+    default, rest = found.scores[0], found.scores[1:]
     gap = dict(
         zip(
             ("noise", "dtype", "batch_size", "checkpoint", "corruption", "metric", "ablation"),
@@ -199,12 +198,11 @@ def test_resamples_are_bounded_by_blocks_of_what_they_were_drawn_from(options, t
     found, _ = run_on_model(tmp_path, design, **options | {"settings": settings})
     graph = options["model"].graph
     of = partial(sample_of, tmp_path, graph=graph, settings=settings, size=20)
-    keys = found.table.keys
+    keys = found.keys
     sample = of(keys[0])
     assert sample is not None
     np.testing.assert_array_equal(
-        sample.select(sample.scores.mean(axis=0, keepdims=True)),
-        top_n_masks(found.table.scores[:1], 20),
+        sample.select(sample.scores.mean(axis=0, keepdims=True)), top_n_masks(found.scores[:1], 20)
     )
     bare, with_scores = (
         design_agreement(design, found, sample=given).iloc[0] for given in (lambda key: None, of)
@@ -317,12 +315,12 @@ def test_two_workers_give_what_one_gives(options, tmp_path):
     """Same bytes, whatever the number of workers and the order of the runs."""
     one, _ = run_on_model(tmp_path / "one", DESIGN, **options)
     two, _ = run_on_model(tmp_path / "two", DESIGN, workers=2, **options)
-    np.testing.assert_array_equal(one.table.scores, two.table.scores)
+    np.testing.assert_array_equal(one.scores, two.scores)
     np.testing.assert_array_equal(one.masks, two.masks)
     turned = Design(DESIGN.facets[::-1])
     other, _ = run_on_model(tmp_path / "one", turned, **options)
-    rows = [[k.digest for k in one.table.keys].index(k.digest) for k in other.table.keys]
-    np.testing.assert_array_equal(other.table.scores, one.table.scores[rows])
+    rows = [[k.digest for k in one.keys].index(k.digest) for k in other.keys]
+    np.testing.assert_array_equal(other.scores, one.scores[rows])
 
 
 def test_a_task_of_the_session_needs_one_worker(options, tmp_path):
