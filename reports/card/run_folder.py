@@ -21,11 +21,6 @@ class Run:
     """`stability`, `edges`, `estimates` and every `tables/<name>.csv`, as far as they exist."""
 
     @property
-    def name(self) -> str:
-        """Name of the folder."""
-        return self.folder.name
-
-    @property
     def labels(self) -> dict[str, str]:
         """Model, task, method, metric and ablation, as far as they are recorded."""
         return labels_of(self.card["provenance"])

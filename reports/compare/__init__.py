@@ -1,8 +1,7 @@
 """Reports against reports, methods against methods, and the gates on them."""
 
-from circuitvar.reports.compare.check import check_runs
 from circuitvar.reports.compare.compare import compare_reports
-from circuitvar.reports.compare.gate import Gate, Row, judge_rows
+from circuitvar.reports.compare.gate import Gate, Row, check_runs, judge_rows
 from circuitvar.reports.compare.method_check import (
     Case, assert_method_ok, check_method, known_cases, leaderboard, planted_case, planted_cases,
     pocket_case,

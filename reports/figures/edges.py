@@ -13,11 +13,10 @@ from circuitvar.reports.figures.style import (
     CLASS_COLOURS,
     GREY,
     VERMILION,
+    figure_of,
     literal,
     new_figure,
-    paper_style,
 )
-from circuitvar.reports.tables import require_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,14 +29,13 @@ RASTER_ABOVE = 2000
 """More points than this are drawn as pixels inside the vector figure, to keep files small."""
 
 
-@paper_style()
+@figure_of("exact against approximate scatter", "score exact")
 def exact_scatter(frame: pd.DataFrame, *, note: str = "") -> "Figure":
     """Approximate score against exact effect per edge, with the line of equality.
 
-    Columns: score, exact; class where known. Edges without an exact effect are left out.
-    `note` is printed in the corner: the rank correlation, computed by the audit.
+    Edges without an exact effect are left out; `class` colours the others. `note` is printed in
+    the corner: the rank correlation, computed by the audit.
     """
-    require_columns(frame, ["score", "exact"], "exact against approximate scatter")
     rows, exact, score = exact_points(frame)
     figure, axes = new_figure(4.4, 3.6)
     _scatter_by_class(axes, _classes(frame)[rows], exact, score)
@@ -58,13 +56,9 @@ def exact_scatter(frame: pd.DataFrame, *, note: str = "") -> "Figure":
     return figure
 
 
-@paper_style()
+@figure_of("SNR scatter", "score snr")
 def snr_scatter(frame: pd.DataFrame) -> "Figure":
-    """Signal-to-noise ratio |mean| / SE against |score| per edge; |SNR| = 1.96 marked.
-
-    Columns: score, snr; class where known.
-    """
-    require_columns(frame, ["score", "snr"], "SNR scatter")
+    """Signal-to-noise ratio |mean| / SE against |score| per edge; |SNR| = 1.96 marked."""
     rows, size, snr = snr_points(frame)
     figure, axes = new_figure(4.8, 3.4)
     _scatter_by_class(axes, _classes(frame)[rows], size, snr)
@@ -77,13 +71,9 @@ def snr_scatter(frame: pd.DataFrame) -> "Figure":
     return figure
 
 
-@paper_style()
+@figure_of("prompt influence", "example influence")
 def prompt_influence(frame: pd.DataFrame, *, top: int = 20) -> "Figure":
-    """The prompts that move phi most when left out, largest first.
-
-    Columns: example, influence; template where known. `top` bounds the rows drawn.
-    """
-    require_columns(frame, ["example", "influence"], "prompt influence")
+    """The `top` prompts that move phi most when left out, largest first."""
     part = influential_prompts(frame, top=top)
     rows = np.arange(len(part))[::-1]
     labels = [f"prompt {literal(example)}" for example in part["example"]]

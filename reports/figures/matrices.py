@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from circuitvar.reports.figures.style import ON_BRIGHT, ON_DARK, literal, new_figure, paper_style
-from circuitvar.reports.tables import require_columns
+from circuitvar.reports.figures.style import ON_BRIGHT, ON_DARK, figure_of, literal, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,13 +28,9 @@ def cross_square(frame: pd.DataFrame) -> pd.DataFrame:
     return square_of(frame, "circuit", "prompts", "faithfulness")
 
 
-@paper_style()
+@figure_of("similarity heat map", "run_a run_b jaccard")
 def similarity_heat_map(frame: pd.DataFrame) -> "Figure":
-    """Jaccard between every two runs, in the order the frame lists them.
-
-    Columns: run_a, run_b, jaccard; one row per ordered pair.
-    """
-    require_columns(frame, ["run_a", "run_b", "jaccard"], "similarity heat map")
+    """Jaccard between every two runs, in the order of the frame (one row per ordered pair)."""
     square = square_of(frame, "run_a", "run_b", "jaccard")
     figure, axes = new_figure(4.6, 3.9)
     figure.colorbar(_draw(axes, square, 0, 1), ax=axes, label="Jaccard")
@@ -48,13 +43,9 @@ def similarity_heat_map(frame: pd.DataFrame) -> "Figure":
     return figure
 
 
-@paper_style()
+@figure_of("cross-faithfulness matrix", "circuit prompts faithfulness")
 def cross_faithfulness_matrix(frame: pd.DataFrame) -> "Figure":
-    """Faithfulness of the circuit found on one set of prompts, run on another.
-
-    Columns: circuit (rows), prompts (columns), faithfulness.
-    """
-    require_columns(frame, ["circuit", "prompts", "faithfulness"], "cross-faithfulness matrix")
+    """Faithfulness of the circuit found on one set of prompts (row), run on another (column)."""
     square = cross_square(frame)
     low, high = _range(square)
     figure, axes = new_figure(4.9, 4.0)
@@ -66,14 +57,9 @@ def cross_faithfulness_matrix(frame: pd.DataFrame) -> "Figure":
     return figure
 
 
-@paper_style()
+@figure_of("cross-faithfulness panels", "axis circuit prompts faithfulness")
 def cross_faithfulness_panels(frame: pd.DataFrame) -> "Figure":
-    """One cross-faithfulness matrix per perturbation, on one colour scale.
-
-    Columns: axis (panels), circuit (rows), prompts (columns), faithfulness.
-    """
-    columns = ["axis", "circuit", "prompts", "faithfulness"]
-    require_columns(frame, columns, "cross-faithfulness panels")
+    """One cross-faithfulness matrix per perturbation, on one colour scale."""
     low, high = _range(frame["faithfulness"])
     parts = list(frame.groupby("axis", sort=False))
     across, drawn = min(2, len(parts)), None

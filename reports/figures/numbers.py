@@ -209,13 +209,14 @@ def influence_numbers(frame: pd.DataFrame) -> Marks:
 
 def exact_numbers(frame: pd.DataFrame) -> Marks:
     """Every edge with an exact effect, largest effect first."""
-    rows, exact, score = exact_points(frame)
-    order = np.argsort(-np.abs(exact), kind="stable")
-    return EdgePoints(exact[order], score[order], rows[order])
+    return _largest_first(*exact_points(frame))
 
 
 def snr_numbers(frame: pd.DataFrame) -> Marks:
     """Every edge, largest score first."""
-    rows, size, snr = snr_points(frame)
-    order = np.argsort(-size, kind="stable")
-    return EdgePoints(size[order], snr[order], rows[order])
+    return _largest_first(*snr_points(frame))
+
+
+def _largest_first(rows: np.ndarray, x: np.ndarray, y: np.ndarray) -> EdgePoints:
+    order = np.argsort(-np.abs(x), kind="stable")
+    return EdgePoints(x[order], y[order], rows[order])

@@ -14,11 +14,10 @@ from circuitvar.reports.figures.style import (
     CLASS_COLOURS,
     GREY,
     VERMILION,
+    figure_of,
     literal,
     new_figure,
-    paper_style,
 )
-from circuitvar.reports.tables import require_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,14 +27,9 @@ LINES = ("-", "--", ":", "-.")
 """Line styles, one after the other where colours would repeat."""
 
 
-@paper_style()
+@figure_of("forest plot", "perturbation unit runs phi phi_low phi_high jaccard chance")
 def forest_plot(frame: pd.DataFrame) -> "Figure":
-    """phi with its interval, Jaccard and chance Jaccard, one row per perturbation.
-
-    Columns: perturbation, unit, runs, phi, phi_low, phi_high, jaccard, chance.
-    """
-    columns = "perturbation unit runs phi phi_low phi_high jaccard chance".split()
-    require_columns(frame, columns, "forest plot")
+    """phi with its interval, Jaccard and chance Jaccard, one row per perturbation."""
     rows = np.arange(len(frame))[::-1]
     figure, axes = new_figure(6.0, 1.1 + 0.45 * len(frame))
     low, high = frame["phi"] - frame["phi_low"], frame["phi_high"] - frame["phi"]
@@ -58,13 +52,12 @@ def forest_plot(frame: pd.DataFrame) -> "Figure":
     return figure
 
 
-@paper_style()
+@figure_of("inclusion curve", "perturbation rank inclusion")
 def inclusion_curve(frame: pd.DataFrame) -> "Figure":
     """Inclusion frequency against rank, with bands for core, contingent and noise edges.
 
-    Columns: perturbation, rank, inclusion. Ranks past the last edge ever kept are not drawn.
+    Ranks past the last edge ever kept are not drawn.
     """
-    require_columns(frame, ["perturbation", "rank", "inclusion"], "inclusion curve")
     import matplotlib as mpl
 
     bands = (("noise", 0.0, NOISE), ("contingent", NOISE, CORE), ("core", CORE, 1.0))
@@ -91,13 +84,12 @@ def inclusion_curve(frame: pd.DataFrame) -> "Figure":
     return figure
 
 
-@paper_style()
+@figure_of("size curve", "k phi jaccard chance")
 def size_curve(frame: pd.DataFrame) -> "Figure":
     """phi, Jaccard and the Jaccard of random circuits against circuit size k.
 
-    Columns: k, phi, jaccard, chance; phi_low and phi_high where known.
+    The band of phi where `phi_low` and `phi_high` are known.
     """
-    require_columns(frame, ["k", "phi", "jaccard", "chance"], "size curve")
     frame = frame.sort_values("k")
     figure, axes = new_figure()
     if {"phi_low", "phi_high"} <= set(frame.columns):
@@ -115,14 +107,12 @@ def size_curve(frame: pd.DataFrame) -> "Figure":
     return figure
 
 
-@paper_style()
+@figure_of("sample-size curve", "n phi low high kind")
 def sample_size_curve(frame: pd.DataFrame) -> "Figure":
     """phi against number of prompts: forecast band and the disjoint blocks that check it.
 
-    Columns: n, phi, low, high, kind. Rows whose kind starts with `forecast` are drawn as a line
-    with a band, all others as points.
+    Rows whose kind starts with `forecast` are drawn as a line with a band, all others as points.
     """
-    require_columns(frame, ["n", "phi", "low", "high", "kind"], "sample-size curve")
     is_forecast = frame["kind"].astype(str).str.startswith("forecast")
     figure, axes = new_figure()
     for kind, part in frame[is_forecast].groupby("kind", sort=False):

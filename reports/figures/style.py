@@ -4,15 +4,21 @@ Figures are built on `matplotlib.figure.Figure`, never on pyplot, so that import
 package neither opens windows nor changes a user's own settings.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import pandas as pd
+
+from circuitvar.reports.tables import require_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Drawing = TypeVar("Drawing", bound="Callable[..., Figure]")
 STYLE_FILE = Path(__file__).with_name("circuitvar.mplstyle")
 
 BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, GREY = (
@@ -38,6 +44,21 @@ def paper_style() -> Iterator[None]:
 
     with rc_context(fname=STYLE_FILE):
         yield
+
+
+def figure_of(what: str, columns: str) -> "Callable[[Drawing], Drawing]":
+    """Decorator of a figure: it needs these columns (words) and is drawn in the package's style."""
+
+    def decorated(draw: "Drawing") -> "Drawing":
+        @wraps(draw)
+        def drawn(frame: pd.DataFrame, **options) -> "Figure":
+            require_columns(frame, columns.split(), what)
+            with paper_style():
+                return draw(frame, **options)
+
+        return cast(Drawing, drawn)
+
+    return decorated
 
 
 def new_figure(width: float = 5.2, height: float = 3.2) -> "tuple[Figure, Axes]":

@@ -17,11 +17,10 @@ from circuitvar.reports.figures.style import (
     LAYER_COLOURS,
     PAPER,
     VERMILION,
+    figure_of,
     literal,
     new_figure,
-    paper_style,
 )
-from circuitvar.reports.tables import require_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,13 +46,12 @@ class Bar:
     """The row of the frame."""
 
 
-@paper_style()
+@figure_of("variance ledger", "component share")
 def ledger_bars(frame: pd.DataFrame) -> "Figure":
     """Variance shares stacked per group of edges; negative estimates go left of zero.
 
-    Columns: component, share; group and layer where known.
+    One bar without a column `group`, grey without a column `layer`.
     """
-    require_columns(frame, ["component", "share"], "variance ledger")
     bars = stacked_bars(frame)
     groups = list(dict.fromkeys(bar.group for bar in sorted(bars, key=lambda bar: bar.at)))
     named: set[str] = set()
@@ -104,14 +102,13 @@ def stacked_bars(frame: pd.DataFrame) -> list[Bar]:
     return bars
 
 
-@paper_style()
+@figure_of("specification curve", "value")
 def specification_curve(frame: pd.DataFrame, *, value_label: str = "value") -> "Figure":
     """Every analytic specification, sorted by outcome, above the choices it makes.
 
-    Columns: value; low, high and default where known; every other column is one choice.
+    `low`, `high` and `default` are drawn where known; every other column is one choice.
     Simonsohn, Simmons and Nelson 2020, https://doi.org/10.1038/s41562-020-0912-z.
     """
-    require_columns(frame, ["value"], "specification curve")
     choices = [str(name) for name in frame.columns if name not in NOT_CHOICES]
     frame = frame.sort_values("value", kind="stable").reset_index(drop=True)
     levels = [(name, level) for name in choices for level in dict.fromkeys(frame[name])]

@@ -5,7 +5,7 @@ only checked against the tables.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -65,13 +65,12 @@ def score_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
     size = circuit_size(scores.graph.n_edges, settings.size)
     axes = _axes(scores, settings, size)
     entries = {entry["key"]: {"tied": 0, **entry} for entry in card["axes"]}
-    checks = []
-    for axis in axes:
-        if axis.key not in entries:
-            checks.append(Check(f"scores: {axis.key}", "the card has no such axis"))
-        else:
-            wrong = list(differences(axis_entry(axis), entries[axis.key]))
-            checks.append(_check(f"scores: {axis.key}", wrong))
+    checks = [
+        _check(f"scores: {axis.key}", differences(axis_entry(axis), entries[axis.key]))
+        if axis.key in entries
+        else Check(f"scores: {axis.key}", "the card has no such axis")
+        for axis in axes
+    ]
     found = structure_checks(scores, axes, settings, size).estimates
     checks.append(_check("scores: estimates", _estimate_differences(found, card)))
     return [*checks, _edges_check(card, folder, scores, axes, settings, size)]
@@ -110,8 +109,8 @@ def heldout_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
     if (tables / "random_circuits.csv").exists():
         frame = pd.read_csv(tables / "random_circuits.csv")
         audit = Audit("", (), (), pd.DataFrame(), tables={"random_circuits": frame})
-        wrong = list(differences(random_entry(audit), card["random_circuits"]))
-        checks.append(_check("tables/random_circuits.csv", wrong))
+        found = differences(random_entry(audit), card["random_circuits"])
+        checks.append(_check("tables/random_circuits.csv", found))
     return checks
 
 
@@ -135,7 +134,8 @@ def differences(
         yield path
 
 
-def _check(name: str, wrong: list[str]) -> Check:
+def _check(name: str, differing: Iterable[str]) -> Check:
+    wrong = list(differing)
     shown = ", ".join(wrong[:8]) + (f" and {len(wrong) - 8} more" if len(wrong) > 8 else "")
     return Check(name, f"differs in {shown}" if wrong else "")
 
@@ -147,9 +147,8 @@ def _estimate_differences(
     wrong = []
     for estimate in found:
         if estimate.name in entries:
-            again = estimate_entry(estimate)
-            written = entries[estimate.name]
-            wrong += differences(again, written, estimate.name, tolerance=tolerance)
+            pair = estimate_entry(estimate), entries[estimate.name]
+            wrong += differences(*pair, estimate.name, tolerance=tolerance)
         else:
             wrong.append(estimate.name)
     return wrong

@@ -9,8 +9,7 @@ from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.published.published import planted_circuit
 from circuitvar.circuits.types import EdgeScores
 from circuitvar.reports.circuits.run_score import print_strongest
-from circuitvar.reports.compare.check import check_runs
-from circuitvar.reports.compare.gate import Row, judge_rows
+from circuitvar.reports.compare.gate import Row, check_runs, judge_rows
 from tests.reports.commands.test_cli import commands, run
 
 GATED = ("--model", "planted:gated", "--task", "planted-gated", "--n", "12")

@@ -15,9 +15,8 @@ from circuitvar.circuits.loading.planted import load_planted
 from circuitvar.circuits.scores.score_files import write_scores
 from circuitvar.circuits.types import EdgeScores
 from circuitvar.reports.card.run_folder import read_run
-from circuitvar.reports.compare.check import TOLERANCES, check_runs
 from circuitvar.reports.compare.compare import compare_reports
-from circuitvar.reports.compare.gate import Gate, Row, holm, judge_rows
+from circuitvar.reports.compare.gate import TOLERANCES, Gate, Row, check_runs, holm, judge_rows
 from circuitvar.reports.compare.paired_scores import score_changes
 from circuitvar.reports.page import write
 from circuitvar.reports.page.write import write_report

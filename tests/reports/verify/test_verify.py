@@ -11,7 +11,7 @@ import pytest
 
 from circuitvar.audit.settings import Settings
 from circuitvar.reports.card.document import card_text, make_card, sealed
-from circuitvar.reports.compare.check import check_runs
+from circuitvar.reports.compare.gate import check_runs
 from circuitvar.reports.page import write
 from circuitvar.reports.tables.frames import edges_frame, stability_frame
 from circuitvar.reports.tables.text import to_csv
