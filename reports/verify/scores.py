@@ -97,9 +97,12 @@ def heldout_checks(card: Mapping[str, Any], folder: Path) -> list[Check]:
     checks, tables = [], folder / "tables"
     if (tables / "heldout.csv").exists():
         frame, labels = pd.read_csv(tables / "heldout.csv"), card["provenance"]
-        run = Faithfulness(
+        numbers: dict[str, Any] = {
             **{name: frame[name].to_numpy(float) for name in ("circuit", "full", "empty", "kl")},
             **{name: frame[name].to_numpy(bool) for name in ("flipped", "correct")},
+        }
+        run = Faithfulness(
+            **numbers,
             metric=str(labels.get("metric", "")),
             ablation=labels.get("ablation", "patching"),
             templates=tuple(frame["template"].fillna("").astype(str)),
