@@ -7,18 +7,18 @@ from circuitvar.audit.identifiability.count.count_valid import count_valid
 from circuitvar.audit.identifiability.count.estimate_valid import (
     estimate_of_share, estimate_valid, wilson,
 )
-from circuitvar.audit.identifiability.count.estimators import EXACT_WIDTH, count_by, resolve
-from circuitvar.audit.identifiability.count.interchange_agreement import interchange_agreement
+from circuitvar.audit.identifiability.count.estimators import (
+    EXACT_WIDTH, NetOptions, check_options, count_by, resolve,
+)
 from circuitvar.audit.identifiability.count.list_valid import (
     count_minimal, inclusion_minimal, list_valid, only_in_space,
 )
 from circuitvar.audit.identifiability.count.marginals import edge_marginals
-from circuitvar.audit.identifiability.count.net_options import NetOptions, check_options
 from circuitvar.audit.identifiability.count.sample_valid import (
     Overlap, overlap_of, pairwise_jaccard, sample_valid,
 )
 from circuitvar.audit.identifiability.count.strict_valid import (
-    estimate_strict, is_strict, list_strict,
+    estimate_strict, interchange_agreement, is_strict, list_strict,
 )
 
 __all__ = [

@@ -134,6 +134,10 @@ def valid_cylinders(
             yield from _Branching(question, part, closed, max_edges).run()
 
 
+Families = tuple[np.ndarray, ...]
+"""The last four fields of `Cylinders`."""
+
+
 class _Branching:
     """Tables and bounds of one group of prefixes; `run` walks the tree."""
 
@@ -166,17 +170,16 @@ class _Branching:
         zero = np.zeros(n, dtype=np.int64)
         tally = self.prefixes.kept.sum(axis=1) + 2**16 * self.prefixes.active
         sums = np.repeat(self.start[:, None], n, axis=1)
-        yield from self._expand(0, sums, np.arange(n), zero, zero, tally)
+        yield from self._expand(0, sums, (np.arange(n), zero, zero, tally))
 
-    def _expand(self, j, sums, prefix, choices, covered, tally) -> Iterator[Cylinders]:
+    def _expand(self, j: int, sums: np.ndarray, families: Families) -> Iterator[Cylinders]:
         step = max(1, BLOCK // len(self.sets))
-        for at in range(0, len(prefix), step):
-            piece = slice(at, at + step)
-            yield from self._expand_piece(
-                j, sums[:, piece], prefix[piece], choices[piece], covered[piece], tally[piece]
-            )
+        for at in range(0, sums.shape[1], step):
+            some = tuple(part[at : at + step] for part in families)
+            yield from self._expand_piece(j, sums[:, at : at + step], some)
 
-    def _expand_piece(self, j, sums, prefix, choices, covered, tally) -> Iterator[Cylinders]:
+    def _expand_piece(self, j: int, sums: np.ndarray, families: Families) -> Iterator[Cylinders]:
+        prefix, _, covered, tally = families
         free = self.neurons - j - 1
         alive = np.ones((len(prefix), len(self.sets)), dtype=bool)
         if free == 0:
@@ -199,27 +202,19 @@ class _Branching:
         else:
             done = alive & sure if sure is not None else np.zeros_like(alive)
         if done.any():
-            yield self._families(free, j, done, prefix, choices, covered, tally)
+            yield Cylinders(self.prefixes, self.order, free, *self._chosen(done, j, families)[0])
         if free == 0:
             return
-        alive &= ~done
-        f, s = np.nonzero(alive)
-        if len(f):
-            picked = choices[f] | (s << (j * self.prefixes.n_parents))
-            more = tally[f] + self.set_tally[s]
-            yield from self._expand(j + 1, new[:, f, s], prefix[f], picked, covered[f] | s, more)
+        more, at = self._chosen(alive & ~done, j, families)
+        if len(at[0]):
+            yield from self._expand(j + 1, new[:, *at], more)
 
-    def _families(self, free, j, done, prefix, choices, covered, tally) -> Cylinders:
-        f, s = np.nonzero(done)
-        return Cylinders(
-            self.prefixes,
-            self.order,
-            free,
-            prefix[f],
-            choices[f] | (s << (j * self.prefixes.n_parents)),
-            covered[f] | s,
-            tally[f] + self.set_tally[s],
-        )
+    def _chosen(self, where: np.ndarray, j: int, families: Families):
+        """The families whose neuron `j` takes a set of parents, and their places in `where`."""
+        prefix, choices, covered, tally = families
+        f, s = at = np.nonzero(where)
+        picked = choices[f] | (s << (j * self.prefixes.n_parents))
+        return (prefix[f], picked, covered[f] | s, tally[f] + self.set_tally[s]), at
 
 
 def _contributions(question: Question, prefixes: Prefixes) -> np.ndarray:

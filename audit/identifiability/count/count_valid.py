@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import comb, log2
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from circuitvar.audit.identifiability.count.branch_and_count import Cylinders, valid_cylinders
 from circuitvar.audit.identifiability.nets import (
@@ -16,13 +16,10 @@ from circuitvar.audit.identifiability.nets import (
     Distribution,
     Question,
     Space,
+    by_edges,
     count_topologies,
-    in_space,
 )
 from circuitvar.tasks.shown import Shown
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,8 +31,7 @@ class ValidCounts(Shown):
 
     def count(self, space: Space = "whole") -> Count:
         """Valid circuits in one space."""
-        widths = self.question.net.widths
-        value = sum(n for (_, active), n in self.table.items() if in_space(space, active, widths))
+        value = sum(self.by_size(space).values())
         return Count("valid circuits", value, "exact", space, how="branch and count")
 
     def counts(self) -> tuple[Count, ...]:
@@ -44,12 +40,7 @@ class ValidCounts(Shown):
 
     def by_size(self, space: Space = "whole") -> Mapping[int, int]:
         """Active edges (output edges included) -> number of valid circuits."""
-        widths = self.question.net.widths
-        out: Counter[int] = Counter()
-        for (edges, active), n in sorted(self.table.items()):
-            if in_space(space, active, widths):
-                out[edges] += n
-        return out
+        return by_edges(self.table, space, self.question.net.widths)
 
     def smallest(self, space: Space = "whole") -> tuple[int, Count]:
         """Fewest edges a valid circuit has, and how many valid circuits have that few.
@@ -76,10 +67,8 @@ class ValidCounts(Shown):
         total = count_topologies(self.question.net.widths, space)
         return log2(n) / log2(total) if n > 0 and total > 1 else float("nan")
 
-    def to_frame(self) -> "pd.DataFrame":
+    def to_frame(self) -> pd.DataFrame:
         """One row per space: count, bits, share_bits."""
-        import pandas as pd
-
         rows = [(c.space, c.value, c.bits, self.share_bits(c.space)) for c in self.counts()]
         return pd.DataFrame(rows, columns=["space", "count", "bits", "share_bits"])
 

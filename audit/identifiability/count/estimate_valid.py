@@ -1,21 +1,24 @@
 """Monte Carlo estimate of the number of valid circuits, where they are too many to count."""
 
-from collections.abc import Callable
-from math import sqrt
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from math import hypot, sqrt
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool
 from scipy.special import ndtri
 
-from circuitvar.audit.identifiability.count.list_valid import active_nodes
+from circuitvar.audit.identifiability.count.list_valid import inside, list_valid, only_in_space
 from circuitvar.audit.identifiability.nets import (
     Count,
     Question,
     Space,
+    by_edges,
     count_topologies,
     draw_topologies,
-    in_space,
     is_valid,
+    topologies_by_size,
 )
 
 CHUNK = 50_000
@@ -46,12 +49,11 @@ def estimate_valid(
         raise ValueError(f"need n >= 1 draws and a level between 0 and 1; got {n} and {level}")
     widths = question.net.widths
     total = count_topologies(widths)
-    inside = np.array([in_space(space, a, widths) for a in range(sum(widths[1:-1]) + 1)])
     hits = 0
     for at in range(0, n, CHUNK):
         kept = draw_topologies(widths, min(CHUNK, n - at), rng=rng)
         good = is_valid(question, kept) if passes is None else passes(kept)
-        hits += int((good & inside[active_nodes(question, kept)]).sum())
+        hits += int((good & inside(question, kept, space)).sum())
     return estimate_of_share("valid circuits", hits, n, total, level=level, space=space)
 
 
@@ -79,3 +81,94 @@ def wilson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
     half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale
     # Exact at the ends, where rounding would leave 1e-18.
     return (middle - half if hits else 0.0), (middle + half if hits < n else 1.0)
+
+
+LISTED = 200_000
+"""Sizes are listed exactly while the topologies up to them are at most this many."""
+
+
+def valid_by_size(
+    question: Question,
+    *,
+    exact_up_to: int,
+    n: int = 200_000,
+    level: float = 0.95,
+    space: Space = "whole",
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """One row per size: topologies, valid circuits, whether exact or estimated, interval, draws.
+
+    All of them in `space`; draws outside it are left out.
+
+    Sizes up to `exact_up_to` edges are listed exactly: plain draws almost never visit them. Larger
+    sizes use uniform draws classified by size (post-stratification): share valid among the draws
+    of a size, times its exact number of topologies, with a Wilson interval. A size without a draw
+    gets NaN and the interval 0 to all.
+
+    Raises
+    ------
+    ValueError
+        Too many valid circuits up to `exact_up_to`.
+    """
+    widths = question.net.widths
+    total = by_edges(topologies_by_size(widths), space, widths)
+    sparse = only_in_space(question, list_valid(question, max_edges=exact_up_to), space)
+    listed = np.bincount(sparse.sum(axis=1), minlength=max(total, default=0) + 1)
+    drawn, hits = np.zeros((2, len(listed)), dtype=int)
+    if total and max(total) > exact_up_to:
+        for at in range(0, n, CHUNK):
+            kept = draw_topologies(widths, min(CHUNK, n - at), rng=rng)
+            kept = only_in_space(question, kept, space)
+            size = kept.sum(axis=1)
+            drawn += np.bincount(size, minlength=len(drawn))
+            hits += np.bincount(size[is_valid(question, kept)], minlength=len(drawn))
+    rows = []
+    for edges in sorted(total):
+        if edges <= exact_up_to:
+            value = float(listed[edges])
+            rows.append((edges, total[edges], value, "exact", value, value, 0))
+            continue
+        t, k, n_drawn = total[edges], int(hits[edges]), int(drawn[edges])
+        low, high = wilson(k, n_drawn, level) if n_drawn else (0.0, 1.0)
+        share = k / n_drawn if n_drawn else float("nan")
+        rows.append((edges, t, share * t, "estimate", low * t, high * t, n_drawn))
+    columns = ["edges", "topologies", "valid", "known", "low", "high", "draws"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def sparse_sizes(widths: Sequence[int], most: int = LISTED) -> int:
+    """Largest size up to which there are at most `most` topologies; 0 where there is none.
+
+    >>> sparse_sizes((2, 3, 3, 1)), sparse_sizes((2, 6, 6, 1))
+    (18, 9)
+    """
+    total = by_edges(topologies_by_size(widths), "whole", widths)
+    seen = accumulate(total.values())
+    return max((edges for edges, n in zip(total, seen, strict=True) if n <= most), default=0)
+
+
+def total_of_sizes(sizes: pd.DataFrame, *, space: Space, level: float = 0.95) -> tuple[Count, ...]:
+    """Number of valid circuits over all sizes, and a lower bound where sparse sizes were listed.
+
+    Exact where every size was. Otherwise the interval joins the Wilson intervals of independent
+    sizes (Zou and Donner 2008): the distances of the limits from the estimates add in quadrature.
+    Sizes that no draw had count as 0 in the estimate and below, as all of them above.
+    """
+    name = "valid circuits"
+    listed = sizes.loc[sizes["known"] == "exact"]
+    bound = int(listed["valid"].to_numpy(dtype=float).sum())
+    rest = sizes.loc[sizes["known"] != "exact"]
+    if rest.empty:
+        return (Count(name, bound, "exact", space, how="size strata, all listed"),)
+    seen = rest.loc[rest["draws"] > 0]
+    unseen = float(rest.loc[rest["draws"] == 0, "topologies"].to_numpy(dtype=float).sum())
+    valid, low, high = (seen[k].to_numpy(dtype=float) for k in ("valid", "low", "high"))
+    value = bound + float(valid.sum())
+    start = int(rest["edges"].min())
+    low = max(float(bound), value - hypot(*(valid - low)))
+    high = value + hypot(*(high - valid)) + unseen
+    how = f"size strata, listed below {start} edges, Wilson intervals from there"
+    draws = int(seen["draws"].sum())
+    found = Count(name, value, "estimate", space, low, high, level, draws, how)
+    how = f"circuits of fewer than {start} edges, counted exactly"
+    return found, Count(f"{name}, at least", bound, "lower bound", space, how=how)

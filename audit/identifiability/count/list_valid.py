@@ -58,13 +58,20 @@ def active_nodes(
     return sum((m.any(axis=2).sum(axis=1) for m in masks[:-1]), start=np.zeros(len(kept), int))
 
 
+def inside(
+    question: Question, kept: Bool[np.ndarray, "circuit edge"], space: Space
+) -> Bool[np.ndarray, " circuit"]:
+    """Whether each circuit belongs to `space`."""
+    widths = question.net.widths
+    allowed = [in_space(space, a, widths) for a in range(sum(widths[1:-1]) + 1)]
+    return np.array(allowed)[active_nodes(question, kept)]
+
+
 def only_in_space(
     question: Question, kept: Bool[np.ndarray, "circuit edge"], space: Space
 ) -> Bool[np.ndarray, "inside edge"]:
     """The rows of `kept` that belong to `space`."""
-    widths = question.net.widths
-    inside = [in_space(space, a, widths) for a in range(sum(widths[1:-1]) + 1)]
-    return kept[np.array(inside)[active_nodes(question, kept)]]
+    return kept[inside(question, kept, space)]
 
 
 def inclusion_minimal(kept: Bool[np.ndarray, "circuit edge"]) -> Bool[np.ndarray, "minimal edge"]:
@@ -91,10 +98,8 @@ def count_minimal(question: Question, *, limit: int = LIMIT) -> Count:
     of at most s edges are all minimal; s grows until `limit` circuits would be listed.
     """
     try:
-        kept = list_valid(question, limit=limit)
-        return Count(
-            "inclusion-minimal circuits", len(inclusion_minimal(kept)), "exact", how="listed"
-        )
+        minimal = inclusion_minimal(list_valid(question, limit=limit))
+        return Count("inclusion-minimal circuits", len(minimal), "exact", how="listed")
     except ValueError:
         pass
     best, size = 0, 3

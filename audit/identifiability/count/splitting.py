@@ -9,14 +9,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from circuitvar.audit.identifiability.count.brute_force import is_topology
-from circuitvar.audit.identifiability.count.list_valid import active_nodes
+from circuitvar.audit.identifiability.count.list_valid import inside
 from circuitvar.audit.identifiability.nets import (
     SPACES,
     Count,
     Question,
     count_topologies,
     draw_topologies,
-    in_space,
     layer_masks,
     run_circuits,
 )
@@ -53,14 +52,11 @@ def split_spaces(
         raise ValueError(f"need at least 2 repeats and 0 < keep < 1; got {repeats} and {keep}")
     widths = question.net.widths
     total = count_topologies(widths)
-    inside = np.array(
-        [[in_space(s, a, widths) for a in range(sum(widths[1:-1]) + 1)] for s in SPACES]
-    )
     values = np.zeros((repeats, len(SPACES)))
     for run, stream in enumerate(rng.spawn(repeats)):
         share, kept = _one_run(question, n, moves, keep, stream)
         if share:
-            values[run] = total * share * inside[:, active_nodes(question, kept)].mean(axis=1)
+            values[run] = [total * share * inside(question, kept, s).mean() for s in SPACES]
     t = t_quantile(repeats - 1, level)
     how = f"multilevel splitting, {repeats} runs of {n}, t interval"
     counts = []

@@ -1,16 +1,74 @@
-"""Valid circuits that also agree with the net under every interchange intervention (IIA 1).
+"""A stricter criterion: circuit and net must also agree under interchange interventions.
 
-Agreement is no box, so the circuits of a question are listed, or drawn, and run one by one.
+For each hidden node and each ordered pair (base, source) of inputs, the node's value under the
+source is put into the run on the base, in the net and in the circuit alike. A node outside the
+circuit does nothing there, so it must do nothing in the net: exclusions have to be justified too.
 """
 
+import itertools
+
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from circuitvar.audit.identifiability.count.count_valid import count_valid
 from circuitvar.audit.identifiability.count.estimate_valid import estimate_valid
-from circuitvar.audit.identifiability.count.interchange_agreement import interchange_agreement
 from circuitvar.audit.identifiability.count.list_valid import list_valid
-from circuitvar.audit.identifiability.nets import SPACES, Count, Question, is_valid
+from circuitvar.audit.identifiability.nets import (
+    SPACES,
+    BooleanNet,
+    Count,
+    Question,
+    is_valid,
+    layer_masks,
+    leaky,
+    run_circuits,
+)
+
+
+def interchange_agreement(
+    question: Question, kept: Bool[np.ndarray, "circuit edge"]
+) -> Float[np.ndarray, " circuit"]:
+    """Share of (node, base, source) where circuit and net give the same label (output > 0.5).
+
+    Base and source differ; every hidden node counts, active in the circuit or not. 1 is the
+    criterion "causally faithful, exclusions included"; the net itself has 1. Zero or mean ablation.
+
+    Raises
+    ------
+    ValueError
+        Interchange ablation, where rows are already pairs.
+    """
+    if question.ablation == "interchange":
+        raise ValueError("agreement builds its own pairs; use zero or mean ablation")
+    widths = question.net.widths
+    full = np.ones((1, sum(a * b for a, b in itertools.pairwise(widths))), bool)
+    same = [
+        _labels(question, kept, layer, node) == _labels(question, full, layer, node)
+        for layer in range(1, len(widths) - 1)
+        for node in range(widths[layer])
+    ]
+    off_diagonal = ~np.eye(len(question.rows), dtype=bool)
+    return np.mean([s[:, off_diagonal].mean(axis=1) for s in same], axis=0)
+
+
+def _labels(question: Question, kept: np.ndarray, layer: int, node: int) -> np.ndarray:
+    """(circuit, base, source) -> output above 0.5, with `node` of `layer` taken from the source."""
+    net, n = question.net, len(question.rows)
+    values = run_circuits(net, kept, question.rows, question.fill)[layer]
+    h = np.repeat(values[:, :, None], n, axis=2)  # circuit base source unit
+    h[..., node] = values[:, None, :, node]
+    return _from_layer(net, kept, h, question.fill, layer) > 0.5
+
+
+def _from_layer(net: BooleanNet, kept, h, fill, layer: int) -> np.ndarray:
+    masks = layer_masks(kept, net.widths)
+    for i in range(layer, len(net.weights)):
+        w = net.weights[i]
+        weights = np.swapaxes(masks[i] * w, 1, 2)[:, None]
+        base = net.biases[i] + fill[i] @ w.T
+        h = leaky(base[:, None] + (h - fill[i][:, None]) @ weights, net.slope)
+    return h[..., 0]
+
 
 LISTED = 500_000
 """Most circuits that interventions are run on one by one."""

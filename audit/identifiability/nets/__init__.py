@@ -4,10 +4,9 @@ from circuitvar.audit.identifiability.nets.boolean_net import (
     BooleanNet, activations, edge_names, layer_masks, leaky, net_from_record, run_circuits,
     split_outputs,
 )
-from circuitvar.audit.identifiability.nets.draw_topologies import draw_topologies
 from circuitvar.audit.identifiability.nets.question import Question, is_valid, pose
 from circuitvar.audit.identifiability.nets.space import (
-    Distribution, count_topologies, in_space, topologies_by_size,
+    Distribution, by_edges, count_topologies, draw_topologies, in_space, topologies_by_size,
 )
 from circuitvar.audit.identifiability.nets.train import Recipe, TrainedNet, train_nets
 from circuitvar.audit.identifiability.nets.types import (
@@ -17,7 +16,7 @@ from circuitvar.audit.identifiability.nets.types import (
 __all__ = [
     "BooleanNet", "Count", "Criterion", "Distribution", "ESTIMATORS", "Estimator", "NET_ABLATIONS",
     "NetAblation", "Question", "Recipe", "SPACES", "Space", "TrainedNet", "activations",
-    "count_topologies", "draw_topologies", "edge_names", "in_space", "is_valid", "layer_masks",
-    "leaky", "net_from_record", "pose", "run_circuits", "split_outputs", "topologies_by_size",
-    "train_nets",
+    "by_edges", "count_topologies", "draw_topologies", "edge_names", "in_space", "is_valid",
+    "layer_masks", "leaky", "net_from_record", "pose", "run_circuits", "split_outputs",
+    "topologies_by_size", "train_nets",
 ]

@@ -15,6 +15,8 @@ from jaxtyping import Bool, Float
 from circuitvar.tasks.shown import Shown
 
 Rows = Float[np.ndarray, "row _unit"]
+CHUNK = 20_000
+"""Circuits run at once."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -141,21 +143,15 @@ def layer_masks(
 
 
 def run_circuits(
-    net: BooleanNet,
-    kept: Bool[np.ndarray, "circuit edge"],
-    rows: Rows,
-    fill: Sequence[Rows],
-    *,
-    chunk: int = 20_000,
+    net: BooleanNet, kept: Bool[np.ndarray, "circuit edge"], rows: Rows, fill: Sequence[Rows]
 ) -> tuple[Float[np.ndarray, "circuit row _unit"], ...]:
     """Values of every layer when the edges not kept carry `fill` (the source's replacement).
 
     pre = b + W fill + (mask * W)(h - fill); zero ablation is fill = 0. The last entry is the
     output pre-activation.
     """
-    parts = [_run(net, kept[i : i + chunk], rows, fill) for i in range(0, len(kept), chunk)]
-    if not parts:
-        parts = [_run(net, kept, rows, fill)]
+    starts = range(0, max(len(kept), 1), CHUNK)
+    parts = [_run(net, kept[i : i + CHUNK], rows, fill) for i in starts]
     return tuple(np.concatenate(layer) for layer in zip(*parts, strict=True))
 
 

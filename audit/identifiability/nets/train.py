@@ -119,17 +119,18 @@ def _initial(widths: Sequence[int], seeds: Sequence[int]) -> list[Tensor]:
 
 
 def _draw(tables: np.ndarray, recipe: Recipe, rng: np.random.Generator):
-    """Row numbers, noisy inputs (None without noise) and labels of one seed's training set."""
+    """Row numbers, inputs and labels of one seed's training set."""
     n_rows = tables.shape[1]
     weights = np.ones(n_rows) if recipe.row_weights is None else np.array(recipe.row_weights)
     if len(weights) != n_rows or not (weights > 0).all():
         raise ValueError(f"row_weights needs {n_rows} positive numbers; got {recipe.row_weights}")
     row = rng.choice(n_rows, size=recipe.draws, p=weights / weights.sum())
     x = input_rows(int(np.log2(n_rows)))
-    noise = recipe.noise * rng.normal(size=(len(row), x.shape[1])) if recipe.noise else None
-    noisy = None if noise is None else x[row] + noise
+    inputs = x[row].astype(np.float64)
+    if recipe.noise:
+        inputs += recipe.noise * rng.normal(size=inputs.shape)
     labels = tables[:, rng.permutation(row) if recipe.shuffle_labels else row].T
-    return row, noisy, labels.astype(np.float64)
+    return row, inputs, labels.astype(np.float64)
 
 
 def _epoch_batches(data, streams, n_rows: int, recipe: Recipe):
@@ -147,7 +148,7 @@ def _epoch_batches(data, streams, n_rows: int, recipe: Recipe):
             counts = [np.bincount(row[p], minlength=n_rows) for (row, _, _), p in picks]
             yield None, None, np.array(counts) / n
         else:
-            x = [row[p] if noisy is None else noisy[p] for (row, noisy, _), p in picks]
+            x = [inputs[p] for (_, inputs, _), p in picks]
             y = [labels[p] for (_, _, labels), p in picks]
             yield np.array(x), np.array(y), np.full((len(data), n), 1 / n)
 
@@ -167,8 +168,8 @@ def _fit(parameters: list[Tensor], data, streams, tables: np.ndarray, recipe: Re
     for epoch in range(1, recipe.epochs + 1):
         losses = []
         for x, y, weight in _epoch_batches(data, streams, len(grid), recipe):
-            inputs = grid_x.expand(n, -1, -1) if x is None else _as_inputs(x, grid_x)
-            targets = grid_y if y is None else torch.tensor(y, dtype=torch.float32)
+            inputs = grid_x.expand(n, -1, -1) if x is None else torch.tensor(x).float()
+            targets = grid_y if y is None else torch.tensor(y).float()
             error = ((_forward(parameters, inputs, recipe.slope) - targets) ** 2).mean(dim=2)
             loss = (error * torch.tensor(weight, dtype=torch.float32)).sum(dim=1)
             optimizer.zero_grad()
@@ -189,11 +190,6 @@ def _fit(parameters: list[Tensor], data, streams, tables: np.ndarray, recipe: Re
     for p, f in zip(parameters, frozen, strict=True):
         p.data = f
     return final, stopped
-
-
-def _as_inputs(x: np.ndarray, grid: Tensor) -> Tensor:
-    """Noisy rows as they are; row numbers as rows of the truth table."""
-    return torch.tensor(x, dtype=torch.float32) if x.ndim == 3 else grid[torch.tensor(x)]
 
 
 def _forward(parameters: list[Tensor], x: Tensor, slope: float) -> Tensor:

@@ -1,11 +1,75 @@
-"""Method noise and true degeneracy over many trained nets: one number per source, with interval."""
+"""Method noise next to true degeneracy, per net: overlaps of found and equally valid circuits."""
 
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.identifiability.reruns.match_hidden_units import compare_seeds
-from circuitvar.audit.identifiability.reruns.overlap_table import FOUND, VALID
+from circuitvar.audit.identifiability.count import inclusion_minimal, list_valid, sample_valid
+from circuitvar.audit.identifiability.nets import Question, is_valid
+from circuitvar.audit.identifiability.reruns.degeneracy import compare_degeneracy, compare_seeds
+from circuitvar.audit.identifiability.reruns.rediscover import (
+    SOURCES,
+    backwards,
+    prune_in_order,
+    rediscover,
+)
 from circuitvar.circuits.t_interval import t_quantile
+
+FOUND = tuple(f"found over {source}" for source in SOURCES)
+VALID, MINIMAL = "equally valid", "inclusion-minimal"
+OVERLAP_COLUMNS = ("jaccard", "se", "pairs", "size_mean", "size_sd", "chance", "valid_share")
+LISTED = 10_000
+"""Inclusion-minimal circuits are compared where at most this many valid ones must be listed."""
+
+
+def overlap_rows(
+    question: Question, *, valid: int, samples: int, rng: np.random.Generator
+) -> list[dict]:
+    """Jaccard of circuits found over edge orders, batches and prompts, equally valid and minimal.
+
+    Equally valid circuits are exact uniform samples.
+
+    `valid` is the number of valid circuits, `samples` the number drawn and of re-runs (an eighth
+    of it over prompts, which cannot share work). `valid_share` is the share of found circuits
+    that are valid on the whole truth table. Empty where the full net fails the criterion.
+    """
+    full = np.ones((1, question.net.n_edges), dtype=bool)
+    if not is_valid(question, full)[0]:
+        return []
+    equal = sample_valid(question, samples, rng=rng)
+    rows: list[dict] = []
+
+    def add(name: str, overlap, sizes, chance: float, share: float) -> None:
+        numbers = (overlap.mean, overlap.se, overlap.pairs, *sizes, chance, share)
+        row = {"ablation": question.ablation, "circuits": name}
+        rows.append(row | dict(zip(OVERLAP_COLUMNS, numbers, strict=True)))
+
+    for source in SOURCES:
+        runs = max(2, samples // 8) if source == "prompts" else samples
+        found = rediscover(question, source, runs, rng=rng)
+        if len(found) > 1:
+            both = compare_degeneracy(found, equal)
+            share = float(is_valid(question, found).mean())
+            add(f"found over {source}", both.found, both.found_sizes, both.chance, share)
+    both = compare_degeneracy(equal, equal)
+    add(VALID, both.valid, both.valid_sizes, both.chance, 1.0)
+    minimal = inclusion_minimal(list_valid(question)) if valid <= LISTED else equal[:0]
+    if len(minimal) > 1:
+        both = compare_degeneracy(minimal, minimal)
+        add(MINIMAL, both.valid, both.valid_sizes, float("nan"), 1.0)
+    return rows
+
+
+def found_circuit(question: Question) -> list[dict]:
+    """The circuit found on the whole truth table, as a string of 0 and 1.
+
+    Edges are tried from the output back; it is what is compared across training seeds.
+    """
+    if not is_valid(question, np.ones((1, question.net.n_edges), dtype=bool))[0]:
+        return []
+    kept = prune_in_order(question, backwards(question.net))[0]
+    text = "".join("1" if k else "0" for k in kept)
+    return [{"ablation": question.ablation, "circuit": text}]
+
 
 KEYS = ["width", "gate", "ablation"]
 NOISE, DEGENERACY = "method noise", "true degeneracy"

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from circuitvar.audit.identifiability.count.net_options import NetOptions
+from circuitvar.audit.identifiability.count.estimators import NetOptions
 from circuitvar.audit.identifiability.nets.train import Recipe
 from circuitvar.audit.identifiability.tables.count_summary import summarize_counts
 from circuitvar.audit.identifiability.tables.net_tables import net_tables

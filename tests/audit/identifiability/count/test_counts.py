@@ -11,7 +11,6 @@ from circuitvar.audit.identifiability.count.count_valid import (
     completions_total,
     count_valid,
 )
-from circuitvar.audit.identifiability.count.interchange_agreement import interchange_agreement
 from circuitvar.audit.identifiability.count.list_valid import (
     active_nodes,
     count_minimal,
@@ -20,6 +19,7 @@ from circuitvar.audit.identifiability.count.list_valid import (
     only_in_space,
 )
 from circuitvar.audit.identifiability.count.marginals import edge_marginals
+from circuitvar.audit.identifiability.count.strict_valid import interchange_agreement
 from circuitvar.audit.identifiability.nets.boolean_net import (
     activations,
     edge_names,

@@ -5,18 +5,21 @@ import pytest
 from scipy.stats import chi2
 
 from circuitvar.audit.identifiability.count.brute_force import all_topologies, is_topology
-from circuitvar.audit.identifiability.count.estimate_valid import estimate_valid, wilson
+from circuitvar.audit.identifiability.count.estimate_valid import (
+    estimate_valid,
+    valid_by_size,
+    wilson,
+)
 from circuitvar.audit.identifiability.count.list_valid import list_valid
 from circuitvar.audit.identifiability.count.marginals import edge_marginals
 from circuitvar.audit.identifiability.count.sample_valid import pairwise_jaccard, sample_valid
-from circuitvar.audit.identifiability.count.size_strata import valid_by_size
 from circuitvar.audit.identifiability.count.splitting import split_spaces
-from circuitvar.audit.identifiability.nets.draw_topologies import draw_topologies
 from circuitvar.audit.identifiability.nets.question import is_valid, pose
+from circuitvar.audit.identifiability.nets.space import draw_topologies
 from circuitvar.audit.identifiability.nets.types import Criterion
 from circuitvar.audit.identifiability.reruns.capture_recapture import chao1
 from circuitvar.audit.identifiability.reruns.degeneracy import compare_degeneracy
-from circuitvar.audit.identifiability.reruns.greedy_prune import prune_greedily, remove_dangling
+from circuitvar.audit.identifiability.reruns.rediscover import prune_greedily, remove_dangling
 from tests.audit.identifiability.toy_identifiability import GOLDEN, golden_net, redundant_net
 from tests.shape_check import wrong_shapes
 

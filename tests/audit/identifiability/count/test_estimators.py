@@ -5,13 +5,17 @@ import pytest
 
 from circuitvar.audit.identifiability.count.brute_force import all_topologies
 from circuitvar.audit.identifiability.count.count_valid import count_valid
-from circuitvar.audit.identifiability.count.estimators import count_by, resolve
-from circuitvar.audit.identifiability.count.interchange_agreement import interchange_agreement
-from circuitvar.audit.identifiability.count.net_options import NetOptions, check_options
-from circuitvar.audit.identifiability.count.size_strata import total_of_sizes, valid_by_size
+from circuitvar.audit.identifiability.count.estimate_valid import total_of_sizes, valid_by_size
+from circuitvar.audit.identifiability.count.estimators import (
+    NetOptions,
+    check_options,
+    count_by,
+    resolve,
+)
 from circuitvar.audit.identifiability.count.splitting import split_spaces
 from circuitvar.audit.identifiability.count.strict_valid import (
     estimate_strict,
+    interchange_agreement,
     is_strict,
     list_strict,
 )

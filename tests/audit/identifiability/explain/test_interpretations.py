@@ -7,8 +7,7 @@ import pytest
 
 from circuitvar.audit.identifiability.count.list_valid import list_valid, only_in_space
 from circuitvar.audit.identifiability.explain import interpretations
-from circuitvar.audit.identifiability.explain.interpretations import count_interpretations
-from circuitvar.audit.identifiability.explain.interpretations_dense import fits
+from circuitvar.audit.identifiability.explain.interpretations import count_interpretations, fits
 from circuitvar.audit.identifiability.nets.boolean_net import layer_masks, leaky, run_circuits
 from circuitvar.audit.identifiability.nets.question import Question, pose
 from circuitvar.audit.identifiability.nets.types import Criterion

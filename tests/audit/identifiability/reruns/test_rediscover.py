@@ -9,14 +9,18 @@ from circuitvar.audit.identifiability.count.sample_valid import pairwise_jaccard
 from circuitvar.audit.identifiability.nets.boolean_net import BooleanNet, layer_masks
 from circuitvar.audit.identifiability.nets.question import is_valid, pose
 from circuitvar.audit.identifiability.nets.types import Criterion
-from circuitvar.audit.identifiability.reruns.greedy_prune import prune_in_order
-from circuitvar.audit.identifiability.reruns.match_hidden_units import (
-    compare_seeds,
-    unit_permutations,
+from circuitvar.audit.identifiability.reruns.degeneracy import compare_seeds, unit_permutations
+from circuitvar.audit.identifiability.reruns.noise_table import (
+    found_circuit,
+    noise_table,
+    overlap_rows,
 )
-from circuitvar.audit.identifiability.reruns.noise_table import noise_table
-from circuitvar.audit.identifiability.reruns.overlap_table import found_circuit, overlap_rows
-from circuitvar.audit.identifiability.reruns.rediscover import SOURCES, backwards, rediscover
+from circuitvar.audit.identifiability.reruns.rediscover import (
+    SOURCES,
+    backwards,
+    prune_in_order,
+    rediscover,
+)
 from tests.audit.identifiability.toy_identifiability import golden_net, redundant_net
 
 
