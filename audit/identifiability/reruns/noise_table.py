@@ -1,4 +1,4 @@
-"""Method noise next to true degeneracy, per net: overlaps of found and equally valid circuits."""
+"""Method noise next to true degeneracy: overlaps of each net, and one number per source."""
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,10 @@ from circuitvar.audit.identifiability.reruns.rediscover import (
 )
 from circuitvar.circuits.t_interval import t_quantile
 
+KEYS = ["width", "gate", "ablation"]
+NOISE, DEGENERACY = "method noise", "true degeneracy"
+SEEDS, MATCHED = "training seeds", "training seeds, units matched"
+COLUMNS = [*KEYS, "quantity", "source", "value", "low", "high", "chance", "n", "unit"]
 FOUND = tuple(f"found over {source}" for source in SOURCES)
 VALID, MINIMAL = "equally valid", "inclusion-minimal"
 OVERLAP_COLUMNS = ("jaccard", "se", "pairs", "size_mean", "size_sd", "chance", "valid_share")
@@ -69,12 +73,6 @@ def found_circuit(question: Question) -> list[dict]:
     kept = prune_in_order(question, backwards(question.net))[0]
     text = "".join("1" if k else "0" for k in kept)
     return [{"ablation": question.ablation, "circuit": text}]
-
-
-KEYS = ["width", "gate", "ablation"]
-NOISE, DEGENERACY = "method noise", "true degeneracy"
-SEEDS, MATCHED = "training seeds", "training seeds, units matched"
-COLUMNS = [*KEYS, "quantity", "source", "value", "low", "high", "chance", "n", "unit"]
 
 
 def noise_table(

@@ -26,7 +26,6 @@ def summarize_counts(
     >>> summarize_counts(frame)[["nets", "median", "unique"]].values.tolist()
     [[3.0, 3.0, 0.3333333333333333]]
     """
-    weakest = {"exact": 0, "estimate": 1, "lower bound": 2}
     rows = []
     for _, part in counts.groupby(KEYS, sort=False, dropna=False):
         values = np.sort(part["value"].to_numpy(dtype=float))
@@ -34,25 +33,13 @@ def summarize_counts(
         sd = float(values.std(ddof=1)) if n > 1 else float("nan")
         half = t_quantile(n - 1, level) * sd / np.sqrt(n) if n > 1 else float("nan")
         low, high = median_interval(values, level)
-        rows.append(
-            {
-                **{name: part[name].iloc[0] for name in KEYS},
-                "nets": n,
-                "mean": mean,
-                "mean_low": mean - half,
-                "mean_high": mean + half,
-                "median": float(np.median(values)),
-                "median_low": low,
-                "median_high": high,
-                "sd": sd,
-                "min": float(values[0]),
-                "max": float(values[-1]),
-                "unique": float((values == 1).mean()),
-                "none": float((values == 0).mean()),
-                "known": max(part["known"], key=lambda k: weakest[k]),
-                **({"how": "; ".join(dict.fromkeys(part["how"]))} if how else {}),
-            }
-        )
+        row = {name: part[name].iloc[0] for name in KEYS} | {"nets": n}
+        row |= {"mean": mean, "mean_low": mean - half, "mean_high": mean + half}
+        row |= {"median": float(np.median(values)), "median_low": low, "median_high": high}
+        row |= {"sd": sd, "min": float(values[0]), "max": float(values[-1])}
+        row |= {"unique": float((values == 1).mean()), "none": float((values == 0).mean())}
+        row["known"] = max(part["known"], key=["exact", "estimate", "lower bound"].index)
+        rows.append(row | ({"how": "; ".join(dict.fromkeys(part["how"]))} if how else {}))
     return pd.DataFrame(rows)
 
 

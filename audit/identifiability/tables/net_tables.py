@@ -4,43 +4,20 @@ Every row of `counts` names the quantity, the criterion, the ablation and the sp
 whether the number is exact, an estimate with its interval, or a lower bound.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import log2
 
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.identifiability.count import (
-    EXACT_WIDTH,
-    MAX_EDGES,
-    NetOptions,
-    all_topologies,
-    check_options,
-    count_by,
-    count_minimal,
-    count_valid,
-    edge_marginals,
-    estimate_strict,
-    inclusion_minimal,
-    is_strict,
-    list_strict,
-    list_valid,
-    only_in_space,
-    resolve,
-    sample_valid,
-)
-from circuitvar.audit.identifiability.explain import (
-    Swaps,
-    count_interpretations,
-    list_algorithms,
-    minimal_mappings,
-)
+from circuitvar.audit.identifiability import count, explain
 from circuitvar.audit.identifiability.nets import (
     SPACES,
     BooleanNet,
     Count,
     Criterion,
     Question,
+    Space,
     count_topologies,
     edge_names,
     is_valid,
@@ -59,7 +36,7 @@ def net_tables(
     net: BooleanNet,
     gate: str | Sequence[int],
     *,
-    options: NetOptions | None = None,
+    options: count.NetOptions | None = None,
     rng: np.random.Generator,
 ) -> Frames:
     """Frames `counts`, `tolerance`, `sizes`, `edges`, `overlap`, `found` of a single-output net.
@@ -70,12 +47,12 @@ def net_tables(
     >>> frames["counts"].query("quantity == 'valid circuits'").value.unique().tolist()
     [1.0, 0.0]
     """
-    options = options or NetOptions()
-    check_options(options, net.widths)
+    options = options or count.NetOptions()
+    count.check_options(options, net.widths)
     frames: dict[str, list[dict]] = {
         k: [] for k in ("counts", "tolerance", "sizes", "edges", "overlap", "found")
     }
-    exact = resolve(options.estimator, net.widths) == "exact"
+    exact = count.resolve(options.estimator, net.widths) == "exact"
     for ablation in options.ablations:
         question = pose(net, gate, criterion=options.criterion, ablation=ablation)
         if options.iia:
@@ -83,8 +60,8 @@ def net_tables(
         elif exact:
             _exact(question, options, frames, rng)
         else:
-            counts = count_by(question, options.estimator, draws=options.draws, rng=rng)
-            frames["counts"] += [_row(count, question) for count in counts]
+            counts = count.count_by(question, options.estimator, draws=options.draws, rng=rng)
+            frames["counts"] += [_row(number, question) for number in counts]
         _tolerance(question, gate, options, frames, exact, rng)
     if exact and not options.iia and {"zero", "mean"} <= set(options.ablations):
         frames["counts"] += _under_both(net, gate, options.criterion)
@@ -93,195 +70,170 @@ def net_tables(
     return {name: pd.DataFrame(rows) for name, rows in frames.items()}
 
 
-def _row(count: Count, question: Question, **more: object) -> dict:
-    total = count_topologies(question.net.widths, count.space)
-    value = float(count.value)
+def _row(number: Count, question: Question, **more: object) -> dict:
+    total = count_topologies(question.net.widths, number.space)
+    asked = {"criterion": question.criterion.title, "ablation": question.ablation}
+    names = ("known", "low", "high", "level", "n", "bits")
     return {
-        "quantity": count.name,
-        "criterion": question.criterion.title,
-        "ablation": question.ablation,
-        "space": count.space,
-        "value": value,
-        "known": count.known,
-        "low": count.low,
-        "high": count.high,
-        "level": count.level,
-        "n": count.n,
-        "bits": count.bits,
+        "quantity": number.name,
+        **asked,
+        "space": number.space,
+        "value": float(number.value),
+        **{name: getattr(number, name) for name in names},
         "space_bits": log2(total) if total else float("nan"),
-        "how": count.how,
+        "how": number.how,
         **more,
     }
 
 
-def _exact(question: Question, options: NetOptions, frames: dict, rng) -> None:
-    counted = count_valid(question)
+def _plain(name: str, value: float, question: Question, **more: object) -> dict:
+    """A number that is no count of explanations, so that its bits mean nothing."""
+    return _row(Count(name, value, "exact", how="counted"), question, bits=float("nan"), **more)
+
+
+def _size_rows(question: Question, space: Space, sizes: Mapping[int, int]) -> list[dict]:
+    names = {"ablation": question.ablation, "space": space}
+    return [{**names, "edges": int(e), "valid": float(n)} for e, n in sizes.items()]
+
+
+def _edge_rows(question: Question, inclusion: np.ndarray) -> list[dict]:
+    each = zip(edge_names(question.net.widths), inclusion.tolist(), strict=True)
+    return [{"ablation": question.ablation, "edge": name, "inclusion": p} for name, p in each]
+
+
+def _exact(question: Question, options: count.NetOptions, frames: dict, rng) -> None:
+    counted = count.count_valid(question)
     rows = frames["counts"]
-    rows += [_row(c, question) for c in counted.counts()]
+    rows += [_row(number, question) for number in counted.counts()]
     for space in SPACES:
-        frames["sizes"] += [
-            {"ablation": question.ablation, "space": space, "edges": e, "valid": float(n)}
-            for e, n in counted.by_size(space).items()
-        ]
+        frames["sizes"] += _size_rows(question, space, counted.by_size(space))
     whole = int(counted.count().value)
     if whole == 0:
         return
     size, smallest = counted.smallest()
-    rows += [_row(smallest, question), _plain("smallest size", size, question)]
-    rows.append(_row(count_minimal(question, limit=500_000), question))
-    marginals = edge_marginals(question)
+    marginals = count.edge_marginals(question)
+    rows += [
+        _row(smallest, question),
+        _plain("smallest size", size, question),
+        _row(count.count_minimal(question, limit=500_000), question),
+        _plain("backbone edges", int(marginals.backbone.sum()), question),
+        _plain("union edges", int(marginals.union.sum()), question),
+    ]
     frames["edges"] += _edge_rows(question, marginals.inclusion)
-    rows.append(_plain("backbone edges", int(marginals.backbone.sum()), question))
-    rows.append(_plain("union edges", int(marginals.union.sum()), question))
     if options.samples:
         frames["overlap"] += overlap_rows(question, valid=whole, samples=options.samples, rng=rng)
         frames["found"] += found_circuit(question)
     if question.ablation != "interchange":
         rows += _agreement(question)
         if options.interpretations:
-            rows += _interpretations(question, whole, rng)
+            rows += [_row(number, question) for number in _interpretations(question, whole, rng)]
 
 
-def _plain(name: str, value: float, question: Question, **more: object) -> dict:
-    count = Count(name, value, "exact", how="counted")
-    return _row(count, question, bits=float("nan"), **more)
-
-
-def _strict(question: Question, options: NetOptions, frames: dict, exact: bool, rng) -> None:
+def _strict(question: Question, options: count.NetOptions, frames: dict, exact: bool, rng) -> None:
     """Circuits that are valid and have an interchange agreement of 1, one by one or by draws."""
     name = {"criterion": options.title}
-    kept = list_strict(question) if exact else None
+    kept = count.list_strict(question) if exact else None
+    if kept is None and options.estimator == "exact":
+        raise ValueError(
+            "too many valid circuits to run interventions on each; "
+            "use the estimator auto or monte-carlo"
+        )
     if kept is None:
-        if options.estimator == "exact":
-            raise ValueError(
-                "too many valid circuits to run interventions on each; "
-                "use the estimator auto or monte-carlo"
-            )
-        counts = estimate_strict(question, n=options.draws, rng=rng)
-        frames["counts"] += [_row(count, question, **name) for count in counts]
-        return
-    counts = []
-    for space in SPACES:
-        sizes = only_in_space(question, kept, space).sum(axis=1)
-        counts.append(Count("valid circuits", len(sizes), "exact", space, how="listed"))
-        frames["sizes"] += [
-            {"ablation": question.ablation, "space": space, "edges": int(e), "valid": float(n)}
-            for e, n in zip(*np.unique(sizes, return_counts=True), strict=True)
-        ]
-    if len(kept):
+        counts = list(count.estimate_strict(question, n=options.draws, rng=rng))
+    else:
+        counts = []
+        for space in SPACES:
+            sizes = count.only_in_space(question, kept, space).sum(axis=1)
+            counts.append(Count("valid circuits", len(sizes), "exact", space, how="listed"))
+            number_of = dict(zip(*np.unique(sizes, return_counts=True), strict=True))
+            frames["sizes"] += _size_rows(question, space, number_of)
+    if kept is not None and len(kept):
         sizes = kept.sum(axis=1)
-        smallest, minimal = int((sizes == sizes.min()).sum()), len(inclusion_minimal(kept))
-        counts.append(Count("smallest circuits", smallest, "exact", how="listed"))
-        counts.append(Count("inclusion-minimal circuits", minimal, "exact", how="listed"))
+        for what, number in (
+            ("smallest circuits", int((sizes == sizes.min()).sum())),
+            ("inclusion-minimal circuits", len(count.inclusion_minimal(kept))),
+        ):
+            counts.append(Count(what, number, "exact", how="listed"))
         frames["counts"] += [
             _plain("smallest size", int(sizes.min()), question, **name),
             _plain("backbone edges", int(kept.all(axis=0).sum()), question, **name),
             _plain("union edges", int(kept.any(axis=0).sum()), question, **name),
         ]
         frames["edges"] += _edge_rows(question, kept.mean(axis=0))
-    frames["counts"] += [_row(count, question, **name) for count in counts]
-
-
-def _edge_rows(question: Question, inclusion: np.ndarray) -> list[dict]:
-    names = edge_names(question.net.widths)
-    return [
-        {"ablation": question.ablation, "edge": name, "inclusion": float(p)}
-        for name, p in zip(names, inclusion, strict=True)
-    ]
+    frames["counts"] += [_row(number, question, **name) for number in counts]
 
 
 def _agreement(question: Question) -> list[dict]:
     """Valid circuits that also agree under interchange interventions; brute force sizes only."""
-    if question.net.n_edges > MAX_EDGES:
+    if question.net.n_edges > count.MAX_EDGES:
         return []
-    every = all_topologies(question.net.widths)
-    strict = every[is_strict(question, every)]
-    return [
-        _row(
-            Count("valid circuits, IIA 1", len(only_in_space(question, strict, s)), "exact", s),
-            question,
-        )
-        for s in SPACES
-    ]
+    every = count.all_topologies(question.net.widths)
+    strict = every[count.is_strict(question, every)]
+    numbers = {space: len(count.only_in_space(question, strict, space)) for space in SPACES}
+    name = "valid circuits, IIA 1"
+    return [_row(Count(name, n, "exact", space), question) for space, n in numbers.items()]
 
 
-def _interpretations(question: Question, valid: int, rng) -> list[dict]:
+def _interpretations(question: Question, valid: int, rng) -> list[Count]:
+    kinds, out = ("completed", "open"), []
     if max(question.net.widths[1:-1]) > 3 or valid > READ_ALL:
-        kept = sample_valid(question, 20, rng=rng)
-        per = count_interpretations(question, kept)
-        rows = []
-        for kind in ("completed", "open"):
+        per = explain.count_interpretations(question, count.sample_valid(question, 20, rng=rng))
+        how = "uniform valid circuits; low and high are the range"
+        for kind in kinds:
             values = [float(getattr(one, kind)) for one in per]
-            count = Count(
-                f"interpretations per circuit, median ({kind})",
-                float(np.median(values)),
-                "estimate",
-                low=min(values),
-                high=max(values),
-                level=float("nan"),
-                n=len(kept),
-                how="uniform valid circuits; low and high are the range",
-            )
-            rows.append(_row(count, question))
-        return rows
-    kept = list_valid(question)
-    rows = []
+            known = (float(np.median(values)), "estimate", "whole", min(values), max(values))
+            name = f"interpretations per circuit, median ({kind})"
+            out.append(Count(name, *known, level=float("nan"), n=len(per), how=how))
+        return out
+    kept = count.list_valid(question)
     for space in SPACES:
-        per = count_interpretations(question, only_in_space(question, kept, space))
-        for kind in ("completed", "open"):
+        per = explain.count_interpretations(question, count.only_in_space(question, kept, space))
+        for kind in kinds:
             value = sum(getattr(one, kind) for one in per)
-            count = Count(f"interpretations ({kind})", value, "exact", space, how="layer pass")
-            rows.append(_row(count, question))
-    return rows
+            out.append(Count(f"interpretations ({kind})", value, "exact", space, how="layer pass"))
+    return out
 
 
-def _tolerance(question, gate, options: NetOptions, frames: dict, exact: bool, rng) -> None:
+def _tolerance(question, gate, options: count.NetOptions, frames: dict, exact: bool, rng) -> None:
     for delta in options.deltas:
         near = pose(
             question.net, gate, criterion=Criterion("delta", delta), ablation=question.ablation
         )
         if exact:
-            counts = count_valid(near).counts()
+            counts = count.count_valid(near).counts()
         else:
-            draws = max(1, options.draws // 4)
-            counts = count_by(near, options.estimator, draws=draws, spaces=("whole",), rng=rng)[:1]
+            how = {"draws": max(1, options.draws // 4), "spaces": ("whole",)}
+            counts = count.count_by(near, options.estimator, **how, rng=rng)[:1]
         frames["tolerance"] += [_row(c, near, delta=delta) for c in counts]
 
 
 def _under_both(net: BooleanNet, gate, criterion: Criterion) -> list[dict]:
     zero, mean = (pose(net, gate, criterion=criterion, ablation=a) for a in ("zero", "mean"))
-    if count_valid(zero).count().value > 500_000:
+    if count.count_valid(zero).count().value > 500_000:
         return []
-    kept = list_valid(zero)
+    kept = count.list_valid(zero)
     n = int(is_valid(mean, kept).sum())
     row = _row(Count("valid under zero and mean ablation", n, "exact", how="listed"), zero)
     return [{**row, "ablation": "zero and mean"}]
 
 
-def _mapping_rows(net: BooleanNet, gate, options: NetOptions) -> list[dict]:
+def _mapping_rows(net: BooleanNet, gate, options: count.NetOptions) -> list[dict]:
     """Algorithms with a valid mapping and minimal mappings, per variant of the test."""
-    if max(net.widths[1:-1]) > EXACT_WIDTH or net.widths[0] > 2:
+    if max(net.widths[1:-1]) > count.EXACT_WIDTH or net.widths[0] > 2:
         return []
-    swaps, rows = Swaps(net), []
+    swaps, rows = explain.Swaps(net), []
     height = min(len(net.widths) - 1, HEIGHT)
     for variant in options.variants:
         kind = "paper" if variant == "paper" else "complete"
-        algorithms = list_algorithms(gate, height=height, variant=kind)
-        number = [len(minimal_mappings(swaps, a, variant=variant)) for a in algorithms]
+        algorithms = explain.list_algorithms(gate, height=height, variant=kind)
+        number = [len(explain.minimal_mappings(swaps, a, variant=variant)) for a in algorithms]
+        asked = {"criterion": f"IIA 1, {variant}", "ablation": "none", "space": "neuron sets"}
+        how = f"enumerated, trees up to height {height}"
         for name, value in (
             ("algorithms tested", len(algorithms)),
             ("algorithms aligned", sum(n > 0 for n in number)),
             ("minimal mappings", sum(number)),
         ):
-            rows.append(
-                {
-                    "quantity": name,
-                    "criterion": f"IIA 1, {variant}",
-                    "ablation": "none",
-                    "space": "neuron sets",
-                    "value": float(value),
-                    "known": "exact",
-                    "how": f"enumerated, trees up to height {height}",
-                }
-            )
+            known = {"value": float(value), "known": "exact", "how": how}
+            rows.append({"quantity": name, **asked, **known})
     return rows
