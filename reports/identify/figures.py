@@ -47,10 +47,9 @@ def counts_by_width(summary: pd.DataFrame, *, quantity: str = "valid circuits") 
             rows = part.loc[part["space"] == space].sort_values("width")
             if rows.empty:
                 continue
-            x = rows["width"].to_numpy(dtype=float) + 0.06 * (shift - 1)
-            y = rows["median"].to_numpy(dtype=float)
-            low = rows["median_low"].fillna(rows["median"]).to_numpy(dtype=float)
-            high = rows["median_high"].fillna(rows["median"]).to_numpy(dtype=float)
+            x = rows["width"] + 0.06 * (shift - 1)
+            y = rows["median"]
+            low, high = rows["median_low"].fillna(y), rows["median_high"].fillna(y)
             look = {"fmt": "o-", "color": colour, "capsize": 2, "label": LABELS[space]}
             axes.errorbar(x, y, yerr=[y - low, high - y], **look)
         axes.set_yscale("symlog", linthresh=1)
@@ -78,10 +77,8 @@ def tolerance_curve(tolerance: pd.DataFrame) -> "Figure":
             low, middle, high = np.array([np.quantile(v, (0.25, 0.5, 0.75)) for v in at]).T
             axes.plot(x, middle, "o-", color=colour, label=f"{ablation} ablation")
             axes.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        axes.set(xscale="log", yscale="log", ylabel="circuits, whole space")
         axes.set_xlabel("delta: allowed distance from the full net on every input")
-        axes.set_ylabel("circuits, whole space")
         axes.legend()
     return figure
 
@@ -135,8 +132,7 @@ def overlap_plot(overlap: pd.DataFrame) -> "Figure":
                 axes.plot([np.median(chance)] * 2, [row - 0.32, row + 0.32], color=GREY, ls=":")
         axes.plot([], [], color=GREY, ls=":", label="chance")
         axes.set_yticks(range(len(kinds)), list(reversed(kinds)))
-        axes.set_ylim(-0.6, len(kinds) - 0.4)
-        axes.set_xlim(0, 1.02)
+        axes.set(ylim=(-0.6, len(kinds) - 0.4), xlim=(0, 1.02))
         axes.set_xlabel("mean Jaccard between two circuits")
         axes.legend(loc="lower left")
     return figure
@@ -175,8 +171,7 @@ def mask_search_plot(
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.2))
         left.hist(values, bins=40, color=GREY)
         left.axvspan(target - epsilon, target + epsilon, color=ORANGE, alpha=0.4, lw=0)
-        left.set_xlabel("faithfulness of a mask")
-        left.set_ylabel("masks")
+        left.set(xlabel="faithfulness of a mask", ylabel="masks")
         colours = [BLUE if inside else VERMILION for inside in edges["in_circuit"]]
         at = np.arange(len(edges))[::-1]
         right.barh(at, edges["inclusion"].fillna(0.0), color=colours, height=0.7)

@@ -7,6 +7,7 @@ is written as CSV, unrounded, next to the figures and a `section.json` for repor
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,8 +103,11 @@ def run_identify(
     ValueError
         Unknown gate, no seeds, or no net that learnt the task.
     """
+    from circuitvar.audit.identifiability.nets import Recipe
+
     gates = (gates,) if isinstance(gates, str) else tuple(gates)
-    frames = _all_nets(gates, widths, seeds, Path(out), recipe, options, seed, progress)
+    asked = _Asked(gates, recipe or Recipe(), options or NetOptions(), seed, progress)
+    frames = _all_nets(asked, widths, seeds, Path(out))
     if not any(frames["nets"]["converged"]):
         raise ValueError(
             f"none of {len(frames['nets'])} nets learnt {' and '.join(gates)}; "
@@ -112,41 +116,40 @@ def run_identify(
     return frames
 
 
-def _all_nets(
-    gates: tuple[str, ...],
-    widths: Sequence[int],
-    seeds: Sequence[int],
-    out: Path,
-    recipe: "Recipe | None",
-    options: NetOptions | None,
-    seed: int,
-    progress: Progress | None,
-) -> Frames:
-    """Count every net and write what there is; no summary where no net converged."""
-    from circuitvar.audit.identifiability.nets import Recipe
+@dataclass(frozen=True)
+class _Asked:
+    """What decides the numbers of every net, besides its width and seed."""
 
-    options = options or NetOptions()
-    settings = settings_columns(options)
+    gates: tuple[str, ...]
+    recipe: "Recipe"
+    options: NetOptions
+    seed: int
+    progress: Progress | None
+
+
+def _all_nets(asked: _Asked, widths: Sequence[int], seeds: Sequence[int], out: Path) -> Frames:
+    """Count every net and write what there is; no summary where no net converged."""
+    gates, depth, settings = asked.gates, asked.recipe.depth, settings_columns(asked.options)
     for width in widths if gates else ():
-        check_options(options, _layers(gates[0], width, (recipe or Recipe()).depth))
+        check_options(asked.options, _layers(gates[0], width, depth))
     (out / "nets").mkdir(parents=True, exist_ok=True)
     parts: list[Frames] = []
     for width in widths:
-        base = replace(recipe or Recipe(), width=int(width))
+        one = replace(asked, recipe=replace(asked.recipe, width=int(width)))
         for at in range(0, len(seeds), CHUNK):
-            parts += _chunk(gates, seeds[at : at + CHUNK], base, options, out, seed, progress)
+            parts += _chunk(one, seeds[at : at + CHUNK], out)
     if not parts:
         raise ValueError("widths or seeds is empty; give at least one of each")
     frames = join(parts)
     clear_tables(out)
     if "counts" in frames:
         frames["summary"] = summarize_counts(frames["counts"], how=bool(settings))
-        frames["noise"] = _noise(frames, (recipe or Recipe()).depth, seed).assign(**settings)
+        frames["noise"] = _noise(frames, depth, asked.seed).assign(**settings)
         write_figures(frames, out / "figures")
     for name, frame in frames.items():
         if len(frame):
             frame.to_csv(out / csv_name(name), index=False)
-    write_nets_section(frames, gates, out, settings=settings_sentence(options))
+    write_nets_section(frames, gates, out, settings=settings_sentence(asked.options))
     return frames
 
 
@@ -193,52 +196,36 @@ def run_paper_tables(
     for experiment in experiments:
         rows = []
         options = NetOptions(ablations=experiment.ablations, deltas=(), samples=experiment.samples)  # type: ignore
-        for gates in experiment.gates:
-            for noise in experiment.noise:
-                for target in experiment.loss_targets:
-                    one = replace(recipe or Recipe(), noise=noise, loss_target=target * len(gates))
-                    name = f"{'+'.join(gates)}-noise{noise:g}-loss{target:g}"
-                    folder = Path(out) / experiment.key / name
-                    frames = _all_nets(
-                        gates, experiment.widths, seeds, folder, one, options, seed, progress
-                    )
-                    none = pd.DataFrame([{"quantity": "none", "nets": 0}])
-                    found_here = frames.get("summary", none).assign(
-                        gates=" ".join(gates),
-                        noise=noise,
-                        loss_target=target,
-                        trained=len(frames["nets"]),
-                    )
-                    rows.append(found_here)
+        settings = product(experiment.gates, experiment.noise, experiment.loss_targets)
+        for gates, noise, target in settings:
+            one = replace(recipe or Recipe(), noise=noise, loss_target=target * len(gates))
+            name = f"{'+'.join(gates)}-noise{noise:g}-loss{target:g}"
+            asked = _Asked(gates, one, options, seed, progress)
+            frames = _all_nets(asked, experiment.widths, seeds, Path(out) / experiment.key / name)
+            none = pd.DataFrame([{"quantity": "none", "nets": 0}])
+            columns = {"gates": " ".join(gates), "noise": noise, "loss_target": target}
+            trained = len(frames["nets"])
+            rows.append(frames.get("summary", none).assign(**columns, trained=trained))
         found[experiment.key] = pd.concat(rows, ignore_index=True)
         found[experiment.key].to_csv(Path(out) / csv_name(experiment.key), index=False)
-    _paper_section(Path(out), experiments, len(seeds))
-    return found
-
-
-def _paper_section(out: Path, experiments: Sequence[Experiment], seeds: int) -> None:
+    n = len(seeds)
     write_section(
-        out,
+        Path(out),
         kind="identifiability",
         title="Identifiability: experiments of arXiv 2502.20914",
         summary=[
-            f"Follows the setting of arXiv 2502.20914 with {seeds} training seeds per setting.",
+            f"Follows the setting of arXiv 2502.20914 with {n} training seeds per setting.",
             "Every count names its space of circuits; counts of different spaces do not compare.",
         ],
         tables=[SectionTable(csv_name(e.key), e.title) for e in experiments],
     )
+    return found
 
 
-def _chunk(
-    gates: tuple[str, ...],
-    seeds: Sequence[int],
-    recipe: "Recipe",
-    options: NetOptions,
-    out: Path,
-    seed: int,
-    progress: Progress | None,
-) -> list[Frames]:
-    paths = {s: out / "nets" / f"{digest(gates, s, recipe, options, seed)}.json" for s in seeds}
+def _chunk(asked: _Asked, seeds: Sequence[int], out: Path) -> list[Frames]:
+    gates, recipe, options = asked.gates, asked.recipe, asked.options
+    names = {s: digest(gates, s, recipe, options, asked.seed) for s in seeds}
+    paths = {s: out / "nets" / f"{name}.json" for s, name in names.items()}
     todo = [s for s in seeds if not paths[s].exists()]
     if todo:
         from circuitvar.audit.identifiability.nets import train_nets
@@ -246,10 +233,10 @@ def _chunk(
         # The whole chunk is trained again: which seeds are missing must not change any net.
         trained = train_nets([as_table(g) for g in gates], seeds=list(seeds), recipe=recipe)
         for done, one in enumerate(t for t in trained if t.seed in todo):
-            frames = _one_net(one, recipe, options, stream(seed, "identify", one.seed))
+            frames = _one_net(one, recipe, options, stream(asked.seed, "identify", one.seed))
             save(frames, paths[one.seed])
-            if progress:
-                progress(f"width {recipe.width}", done + 1, len(todo))
+            if asked.progress:
+                asked.progress(f"width {recipe.width}", done + 1, len(todo))
     return [load(paths[s]) for s in seeds]
 
 
@@ -258,15 +245,9 @@ def _one_net(
 ) -> Frames:
     from circuitvar.audit.identifiability.nets import split_outputs
 
-    record = {
-        "seed": trained.seed,
-        "width": recipe.width,
-        "gates": " ".join(trained.gates),
-        "loss": trained.loss,
-        "accuracy": trained.accuracy,
-        "epochs": trained.epochs,
-        "converged": trained.converged,
-    }
+    ended = ("loss", "accuracy", "epochs", "converged")
+    record: dict[str, object] = {"seed": trained.seed, "width": recipe.width}
+    record |= {"gates": " ".join(trained.gates), **{k: getattr(trained, k) for k in ended}}
     settings = settings_columns(options)
     frames: dict[str, list[pd.DataFrame]] = {"nets": [pd.DataFrame([record]).assign(**settings)]}
     if trained.converged:
