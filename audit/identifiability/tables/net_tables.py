@@ -181,9 +181,9 @@ def _interpretations(question: Question, valid: int, rng) -> list[Count]:
         how = "uniform valid circuits; low and high are the range"
         for kind in kinds:
             values = [float(getattr(one, kind)) for one in per]
-            known = (float(np.median(values)), "estimate", "whole", min(values), max(values))
-            name = f"interpretations per circuit, median ({kind})"
-            out.append(Count(name, *known, level=float("nan"), n=len(per), how=how))
+            name, middle = f"interpretations per circuit, median ({kind})", float(np.median(values))
+            known = {"low": min(values), "high": max(values), "level": float("nan"), "n": len(per)}
+            out.append(Count(name, middle, "estimate", **known, how=how))
         return out
     kept = count.list_valid(question)
     for space in SPACES:
