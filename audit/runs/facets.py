@@ -7,7 +7,7 @@ calls the model.
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from circuitvar.audit.runs.design import Design, Facet, RunKey, run_keys
 from circuitvar.audit.runs.finder_runs import FINDER, FINDER_SEED, check_finders, finder_of
@@ -36,46 +36,53 @@ POOLED = {"prompts": 0, "template": None}
 SELECTION = ("size", "signed", "selection", "granularity")
 FREE = frozenset((*SAMPLE, *SELECTION))
 """Facets computed from stored per-example scores, without a model call."""
-RULES = ("top-n", "pruned", "connected")
-"""Selection rules: the strongest `size` edges; the same without dangling edges; the smallest
-top-n that connects the input to the logits, whatever `size` is."""
-GRANULARITIES = ("edge", "head", "node")
-"""What is kept or dropped as one: an edge; the q, k and v edges between two heads; everything that
-leaves one source."""
-
-_KIND: dict[str, tuple[type, ...]] = {
-    "data": (int,),
-    "n": (int,),
-    "seed": (int,),
-    "steps": (int,),
-    "prompts": (int,),
-    "batch_size": (int, type(None)),
-    "size": (int, type(None)),
-    "signed": (bool,),
-    "noise": (int, float, type(None)),
-    "template": (str, type(None)),
-    "dtype": (str, type(None)),
-    "checkpoint": (str, type(None)),
-    "metric": (str, type(None)),
-    "corruption": (str, type(None)),
-    "finder": (str, type(None)),
-    "finder_seed": (int, type(None)),
-    "method": (str,),
-    "ablation": (str,),
-    "selection": (str,),
-    "granularity": (str,),
-}
-_CHOICES = {
-    "ablation": ABLATIONS,
-    "selection": RULES,
-    "granularity": GRANULARITIES,
-    "dtype": (None, *DTYPES),
-}
-_LEAST = {"batch_size": 1, "size": 1, "steps": 1, "n": 8}
-_MOST_DRAWS = 64
-"""Times the asked number of draws that are looked through for runs that mean something."""
 FACETS = (*PASS, *SAMPLE, *SELECTION)
 """Everything a design can vary."""
+_MOST_DRAWS = 64
+"""Times the asked number of draws that are looked through for runs that mean something."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What the levels of a facet may be."""
+
+    kinds: tuple[type, ...] = (str,)
+    null: bool = False
+    """Whether null, the audited level, is one."""
+    choices: tuple[str, ...] = ()
+    least: int = 0
+
+    @property
+    def allowed(self) -> tuple[type, ...]:
+        """Types of a level."""
+        return (*self.kinds, type(None)) if self.null else self.kinds
+
+
+LEVELS = {
+    "method": Levels(),
+    "metric": Levels(null=True),
+    "corruption": Levels(null=True),
+    "ablation": Levels(choices=ABLATIONS),
+    "steps": Levels((int,), least=1),
+    "n": Levels((int,), least=8),
+    "seed": Levels((int,)),
+    DATA: Levels((int,)),
+    "noise": Levels((int, float), null=True),
+    "dtype": Levels(null=True, choices=(*DTYPES,)),
+    "batch_size": Levels((int,), null=True, least=1),
+    "checkpoint": Levels(null=True),
+    FINDER: Levels(null=True),
+    FINDER_SEED: Levels((int,), null=True),
+    "prompts": Levels((int,)),
+    "template": Levels(null=True),
+    "size": Levels((int,), null=True, least=1),
+    "signed": Levels((bool,)),
+    "selection": Levels(choices=("top-n", "pruned", "connected")),
+    "granularity": Levels(choices=("edge", "head", "node")),
+}
+"""By facet. `selection`: the strongest `size` edges; the same without dangling edges; the smallest
+top-n that connects the input to the logits, whatever `size` is. `granularity`, what is kept or
+dropped as one: an edge; the q, k and v edges between two heads; all that leaves one source."""
 
 
 def level_schema(name: str) -> dict[str, object]:
@@ -84,14 +91,13 @@ def level_schema(name: str) -> dict[str, object]:
     >>> level_schema("size")
     {'type': ['integer', 'null'], 'minimum': 1}
     """
+    levels = LEVELS[name]
+    if levels.choices:
+        return {"enum": [*([None] if levels.null else []), *levels.choices]}
     words = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
-    kinds = [words[kind] for kind in _KIND[name]]
+    kinds = [words[kind] for kind in levels.allowed]
     schema: dict[str, object] = {"type": kinds if len(kinds) > 1 else kinds[0]}
-    if name in _CHOICES:
-        return {"enum": list(_CHOICES[name])}
-    if {"integer", "number"} & {*kinds}:
-        schema["minimum"] = _LEAST.get(name, 0)
-    return schema
+    return schema | ({"minimum": levels.least} if {"integer", "number"} & {*kinds} else {})
 
 
 def check_facets(design: Design, task: Task | None = None) -> None:
@@ -103,7 +109,7 @@ def check_facets(design: Design, task: Task | None = None) -> None:
         Names the facet, the level and what is allowed.
     """
     for facet in design.facets:
-        if facet.name not in _KIND:
+        if facet.name not in LEVELS:
             raise unknown("facet", facet.name, FACETS)
         for level in facet.levels:
             _check_level(facet, level)
@@ -171,20 +177,19 @@ def _check_names(facet: Facet, task: Task) -> None:
 
 
 def _check_level(facet: Facet, level: object) -> None:
-    kinds = _KIND[facet.name]
+    levels = LEVELS[facet.name]
+    kinds = levels.allowed
     if not isinstance(level, kinds) or (isinstance(level, bool) and bool not in kinds):
         allowed = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
         raise ValueError(f"level {level!r} of facet {facet.name!r} is not {allowed}")
-    known = _CHOICES.get(facet.name)
-    if known and level not in known:
-        allowed = ["null" if choice is None else choice for choice in known]
-        raise unknown(facet.name, str(level), allowed)
+    if levels.choices and level is not None and level not in levels.choices:
+        null = ["null"] if levels.null else []
+        raise unknown(facet.name, str(level), [*null, *levels.choices])
     if isinstance(level, float) and not math.isfinite(level):
         raise ValueError(f"level {level!r} of facet {facet.name!r} is not a finite number")
-    if isinstance(level, int | float) and level < _LEAST.get(facet.name, 0):
+    if isinstance(level, int | float) and level < levels.least:
         raise ValueError(
-            f"level {level!r} of facet {facet.name!r} is too small; use "
-            f"{_LEAST.get(facet.name, 0)} or more"
+            f"level {level!r} of facet {facet.name!r} is too small; use {levels.least} or more"
         )
 
 
@@ -210,7 +215,7 @@ def settings_of(key: RunKey, settings: Settings) -> Settings:
         A facet changes nothing that is known.
     """
     changes: dict[str, object] = {n: level for n, level in key.levels if n in SETTINGS}
-    others = sorted({name for name, _ in key.levels} - set(_KIND))
+    others = sorted({name for name, _ in key.levels} - set(LEVELS))
     if others:
         raise unknown("facet", others[0], FACETS)
     return replace(settings, **changes)  # pyright: ignore[reportArgumentType]
