@@ -1,1 +1,1 @@
-"""The attribution methods, one file each, and their catalogue."""
+"""The attribution methods and their catalogue."""

@@ -2,9 +2,11 @@
 
 from circuitvar.circuits.model.architecture import (
     Architecture, Context, FAMILIES, Layer, describe, destination_weights, enter,
-    head_output_weights, position_ids, split_heads, weight_matrix,
+    head_output_weights, position_ids, project, split_heads, weight_matrix,
 )
-from circuitvar.circuits.model.attention import attend, mix, rotated_key, rotated_query
+from circuitvar.circuits.model.attention import (
+    attend, mix, query_context, rotated_key, rotated_query,
+)
 from circuitvar.circuits.model.attention_only import (
     HUB_NAMES, is_attention_only, load_attention_only,
 )
@@ -30,6 +32,7 @@ __all__ = [
     "destination_weights", "differences", "enter", "first_change", "head_output_weights",
     "is_attention_only", "load_attention_only", "logit_residual", "logits_at", "max_positions",
     "metric_at", "mix", "mlp_parts", "norm_form", "normalise", "output_weights", "position_ids",
-    "post_norm", "pull_back", "rotated_key", "rotated_query", "run", "run_embeddings", "run_layer",
-    "run_mlp", "run_tokens", "split_heads", "spread", "weight_matrix", "wide", "writes",
+    "post_norm", "project", "pull_back", "query_context", "rotated_key", "rotated_query", "run",
+    "run_embeddings", "run_layer", "run_mlp", "run_tokens", "split_heads", "spread",
+    "weight_matrix", "wide", "writes",
 ]

@@ -231,6 +231,15 @@ def split_heads(
     return q, k, v
 
 
+def project(
+    architecture: Architecture, layer: Layer, x: Float[Tensor, "batch pos d_model"]
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, Tensor, Tensor]]:
+    """Outputs of `layer.projections` where the layer reads x, and the q, k and v in them."""
+    normed = layer.attn_norm(x)
+    projected = tuple(projection(normed) for projection in layer.projections)
+    return projected, split_heads(architecture, layer, projected)
+
+
 class _Recorder(nn.Module):
     """Takes a decoder layer's place and keeps what the model passes to it."""
 

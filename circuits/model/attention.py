@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from circuitvar.circuits.model.architecture import Context, Layer
@@ -62,6 +62,23 @@ def mix(
     else:
         z = attention_pattern(layer, query, key, mask) @ value
     return z.transpose(1, 2)
+
+
+def query_context(
+    context: Context, index: int, first: int, last: Int[Tensor, " batch"] | None = None
+) -> tuple[tuple[Tensor, Tensor] | None, Float[Tensor, "#batch 1 query key"]]:
+    """Rotary angles and mask of layer `index` for queries from `first` on, or only at `last`."""
+    rotary, mask = context.rotary[index], context.masks[index]
+    if last is None:
+        angles = None if rotary is None else (rotary[0][:, first:], rotary[1][:, first:])
+        return angles, mask[:, :, first:]
+    n = len(last)
+    rows = torch.arange(n, device=last.device)
+    mask = mask.expand(n, -1, -1, -1)[rows, :, last][:, :, None]
+    if rotary is None:
+        return None, mask
+    cos, sin = (part.expand(n, -1, -1)[rows, last][:, None] for part in rotary)
+    return (cos, sin), mask
 
 
 def attend(layer: Layer, q: Tensor, k: Tensor, v: Tensor, context: Context, index: int) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuitvar.circuits.model.architecture import Architecture, Context, Layer, enter, split_heads
+from circuitvar.circuits.model.architecture import Architecture, Context, Layer, enter, project
 from circuitvar.circuits.model.attention import attend
 from circuitvar.circuits.model.model import Model
 from circuitvar.circuits.model.norm_forms import wide
@@ -71,9 +71,7 @@ def run_layer(
     `attn_out` and `mlp_out` replace what attention or the MLP adds to the stream.
     """
     layer = architecture.layers[index]
-    normed = layer.attn_norm(x)
-    projected = tuple(projection(normed) for projection in layer.projections)
-    q, k, v = split_heads(architecture, layer, projected)
+    projected, (q, k, v) = project(architecture, layer, x)
     z = attend(layer, q, k, v, context, index)
     attn_raw = layer.output(z.flatten(-2))
     after = x + (post_norm(layer.attn_post_norm, attn_raw) if attn_out is None else attn_out)

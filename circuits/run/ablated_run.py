@@ -27,9 +27,9 @@ from circuitvar.circuits.model import (
     normalise,
     output_weights,
     position_ids,
+    project,
     run,
     run_mlp,
-    split_heads,
 )
 from circuitvar.circuits.run.full_run import LayerBase, clean_read_out, corrupt_read_out
 from circuitvar.circuits.types import ABLATIONS, Ablation
@@ -51,9 +51,9 @@ class Constants:
 class Backdrop:
     """A batch with everything that its circuits share."""
 
+    architecture: Architecture
     batch: Batch
     context: Context
-    ablation: str
     first: int
     """Positions before this one are the same in every run: no token differs there yet."""
     input_delta: Float[Tensor, "batch pos d_model"]
@@ -147,8 +147,7 @@ def at_positions(
     return values[where]
 
 
-def zero_constants(model: Model) -> Constants:
-    """Every source ablated to the zero vector."""
+def _zero_constants(model: Model) -> Constants:
     a = model.architecture
     zero = next(model.hf.parameters()).new_zeros
     return Constants(
@@ -178,7 +177,7 @@ def prepare(
     with torch.no_grad():
         entering, context = enter(architecture, architecture.embed(batch.clean), batch.mask)
     if constants is None and ablation == "zero":
-        constants = zero_constants(model)
+        constants = _zero_constants(model)
     if constants is None:
         check_ablation(ablation)
         if ablation != "patching":
@@ -188,14 +187,13 @@ def prepare(
         clean = entering[:, first:].contiguous()
         full = clean_read_out(architecture, batch, context, corrupt, clean, first=first)
         delta = clean - corrupt[0].x[:, first:]
-        return Backdrop(batch, context, ablation, first, delta, corrupt, final, full)
+        return Backdrop(architecture, batch, context, first, delta, corrupt, final, full)
     with torch.no_grad():
         full = at_last(run(architecture, entering, entering, context).final, batch.last)
     x, _ = enter(architecture, at_positions(constants.embeddings, batch.mask), batch.mask)
     layers, final = _ablated_layers(model, context, constants, x, batch.mask)
-    return Backdrop(
-        batch, context, ablation, 0, entering - x, layers, at_last(final, batch.last), full
-    )
+    final, delta = at_last(final, batch.last), entering - x
+    return Backdrop(architecture, batch, context, 0, delta, layers, final, full)
 
 
 def _ablated_layers(
@@ -209,9 +207,7 @@ def _ablated_layers(
     architecture = model.architecture
     layers = []
     for index, layer in enumerate(architecture.layers):
-        normed = layer.attn_norm(x)
-        projected = tuple(projection(normed) for projection in layer.projections)
-        q, k, v = split_heads(architecture, layer, projected)
+        q, k, v = project(architecture, layer, x)[1]
         z = attend(layer, q, k, v, context, index)
         heads = at_positions(constants.heads[index], mask)
         after = x + heads.sum(dim=2)

@@ -6,12 +6,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuitvar.circuits.model import (
-    Architecture,
-    Context,
-    Layer,
     destination_weights,
     head_output_weights,
     mix,
+    query_context,
     rotated_key,
     rotated_query,
 )
@@ -19,9 +17,11 @@ from circuitvar.circuits.run.ablated_run import Backdrop, rms_gain
 from circuitvar.circuits.run.circuit_state import Run, Signature, at_read_out, inputs, tail_sum
 
 
-def run_heads(architecture: Architecture, backdrop: Backdrop, run: Run, index: int) -> None:
+def run_heads(run: Run, index: int) -> None:
     """Run the needed heads of one layer and add what they write to the run."""
-    graph, base, layer = run.graph, backdrop.layers[index], architecture.layers[index]
+    graph, base = run.graph, run.backdrop.layers[index]
+    layers = run.backdrop.architecture.layers
+    layer, last = layers[index], index == len(layers) - 1
     group = graph.n_heads // graph.kv_heads
     columns = [
         tuple(
@@ -44,19 +44,16 @@ def run_heads(architecture: Architecture, backdrop: Backdrop, run: Run, index: i
     todo = [h for h, value in values.items() if value is None]
     todo = heads if coupled and todo else todo
     tails: dict[int, Tensor] = {}
-    last = index == len(architecture.layers) - 1
     if todo:
         room = run.room(len(todo)) if len(todo) == len(heads) else None
-        new = _head_deltas(
-            architecture, backdrop, run, index, todo, [columns[h] for h in todo], room
-        )
-        tails = dict(zip(todo, _tails(backdrop, new, last=last), strict=True))
+        new = _head_deltas(run, index, todo, [columns[h] for h in todo], room, last=last)
+        tails = dict(zip(todo, _tails(run.backdrop, new, last=last), strict=True))
         for head, value in zip(todo, new, strict=True):
             values[head] = value
             run.memo.put(keys[head], value)
     for head, value in values.items():
         assert value is not None
-        tail = tails[head] if head in tails else _tails(backdrop, value[None], last=last)[0]
+        tail = tails[head] if head in tails else _tails(run.backdrop, value[None], last=last)[0]
         run.add(first + head, keys[head], value, tail)
 
 
@@ -71,19 +68,19 @@ def _tails(
 
 
 def _head_deltas(
-    architecture: Architecture,
-    backdrop: Backdrop,
     run: Run,
     index: int,
     heads: list[int],
     columns: list[tuple[int, ...]],
     room: Float[Tensor, "live value"] | None,
+    *,
+    last: bool,
 ) -> Float[Tensor, "head batch pos d_model"]:
     """What the heads write in this circuit minus their ablated values; in `room` where it fits."""
+    backdrop, architecture = run.backdrop, run.backdrop.architecture
     layer, base = architecture.layers[index], backdrop.layers[index]
-    last = index == len(architecture.layers) - 1
-    q, k, v = _projected(architecture, backdrop, run, index, heads, columns, last=last)
-    z = attend_heads(layer, backdrop, index, heads, q, k, v, last=last)
+    projected = _projected(run, index, heads, columns, last=last)
+    z = attend_heads(backdrop, index, heads, projected, last=last)
     here = slice(backdrop.first, None)
     everything = len(heads) == architecture.n_heads  # then views, not copies
     chosen = slice(None) if everything else heads
@@ -115,16 +112,10 @@ def _per_head(
 
 
 def _projected(
-    architecture: Architecture,
-    backdrop: Backdrop,
-    run: Run,
-    index: int,
-    heads: list[int],
-    columns: list[tuple[int, ...]],
-    *,
-    last: bool,
+    run: Run, index: int, heads: list[int], columns: list[tuple[int, ...]], *, last: bool
 ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
     """Per head: q (at the read-out position only in the last layer), k and v, [batch, pos, d]."""
+    backdrop, architecture = run.backdrop, run.backdrop.architecture
     layer, base = architecture.layers[index], backdrop.layers[index]
     weights, biases = destination_weights(architecture, layer)
     offset = run.graph.destination_index[f"a{index}.h0<q>"]
@@ -173,40 +164,27 @@ def _stacked(weights: Float[Tensor, "dst d_head ..."], rows: list[int]) -> Tenso
 
 
 def attend_heads(
-    layer: Layer,
     backdrop: Backdrop,
     index: int,
     heads: list[int],
-    q: list[Tensor],
-    k: list[Tensor],
-    v: list[Tensor],
+    projected: tuple[list[Tensor], list[Tensor], list[Tensor]],
     *,
     last: bool,
 ) -> Float[Tensor, "batch pos head d_head"]:
-    """Per-head results at the positions of q; keys before the first difference are the base's."""
-    base, start = backdrop.layers[index], backdrop.first
+    """Per-head results from per-head q, k and v, at the positions of q.
+
+    Keys before the first difference are the base's.
+    """
+    base, start, layer = backdrop.layers[index], backdrop.first, backdrop.architecture.layers[index]
+    q, k, v = projected
     group = base.q.shape[2] // base.k.shape[2]
     everything = group == 1 and len(heads) == base.k.shape[2]  # then views, not copies
     shared = slice(None) if everything else [h // group for h in heads]
-    rotary, mask = _context_at(backdrop.context, index, backdrop, last=last)
+    rotary, mask = query_context(
+        backdrop.context, index, start, backdrop.batch.last if last else None
+    )
     query = rotated_query(layer, torch.stack(q, dim=2), rotary)
     key = torch.cat((base.k[:, :start][:, :, shared], torch.stack(k, dim=2)), dim=1)
     value = torch.cat((base.v[:, :start][:, :, shared], torch.stack(v, dim=2)), dim=1)
     key = rotated_key(layer, key, backdrop.context.rotary[index])
     return mix(layer, query, key, value, mask)
-
-
-def _context_at(
-    context: Context, index: int, backdrop: Backdrop, *, last: bool
-) -> tuple[tuple[Tensor, Tensor] | None, Tensor]:
-    """Rotary angles and mask of the query positions that are computed."""
-    start, mask, rotary = backdrop.first, context.masks[index], context.rotary[index]
-    if not last:
-        turned = None if rotary is None else (rotary[0][:, start:], rotary[1][:, start:])
-        return turned, mask[:, :, start:]
-    position, n = backdrop.batch.last, len(backdrop.batch)
-    rows = torch.arange(n, device=position.device)
-    mask = mask.expand(n, -1, -1, -1)[rows, :, position][:, :, None]
-    if rotary is not None:
-        rotary = tuple(r.expand(n, -1, -1)[rows, position][:, None] for r in rotary)  # type: ignore
-    return rotary, mask  # type: ignore[return-value]

@@ -50,6 +50,7 @@ class Memo:
 class Run:
     """One circuit on its way from the input to the logits."""
 
+    backdrop: Backdrop
     graph: Graph
     kept: Bool[np.ndarray, "src dst"]
     needed: Bool[np.ndarray, " src"]

@@ -21,11 +21,12 @@ from circuitvar.circuits.model import (
     enter,
     mix,
     post_norm,
+    project,
+    query_context,
     rotated_key,
     rotated_query,
     run_layer,
     run_mlp,
-    split_heads,
 )
 from circuitvar.tasks.types import Batch
 
@@ -89,22 +90,16 @@ def clean_read_out(
     `at_last(run_tokens(...).final, batch.last)` to float error.
     """
     for index, layer in enumerate(architecture.layers[:-1]):
-        q, k, v = split_heads(architecture, layer, _projected(architecture, index, x))
-        base, rotary = corrupt[index], context.rotary[index]
+        q, k, v = project(architecture, layer, x)[1]
+        base = corrupt[index]
         key = torch.cat((base.k[:, :first], k), dim=1)
         value = torch.cat((base.v[:, :first], v), dim=1)
-        angles = None if rotary is None else (rotary[0][:, first:], rotary[1][:, first:])
-        query, key = rotated_query(layer, q, angles), rotated_key(layer, key, rotary)
-        z = mix(layer, query, key, value, context.masks[index][:, :, first:])
+        angles, mask = query_context(context, index, first)
+        query, key = rotated_query(layer, q, angles), rotated_key(layer, key, context.rotary[index])
+        z = mix(layer, query, key, value, mask)
         after = x + post_norm(layer.attn_post_norm, layer.output(z.flatten(-2)))
         x = after + run_mlp(layer, x if architecture.parallel else after)[2]
     return _last_layer(architecture, context, x, batch.last, before=corrupt[-1], first=first)[0]
-
-
-def _projected(architecture: Architecture, index: int, x: Tensor) -> tuple[Tensor, ...]:
-    layer = architecture.layers[index]
-    normed = layer.attn_norm(x)
-    return tuple(projection(normed) for projection in layer.projections)
 
 
 def _last_layer(
@@ -119,19 +114,15 @@ def _last_layer(
     """The last layer at the read-out position; keys and values of `x` and of `before` up to it."""
     index = len(architecture.layers) - 1
     layer = architecture.layers[index]
-    q, k, v = split_heads(architecture, layer, _projected(architecture, index, x))
-    rotary, n, here = context.rotary[index], len(x), last - first
+    q, k, v = project(architecture, layer, x)[1]
+    here = last - first
     key, value = k, v
     if before is not None:
         key = torch.cat((before.k[:, :first], k), dim=1)
         value = torch.cat((before.v[:, :first], v), dim=1)
-    mask = at_last(context.masks[index].expand(n, -1, -1, -1).transpose(1, 2), last)[:, :, None]
-    angles = None
-    if rotary is not None:
-        cos, sin = (at_last(part.expand(n, -1, -1), last)[:, None] for part in rotary)
-        angles = (cos, sin)
+    angles, mask = query_context(context, index, first, last)
     query = rotated_query(layer, at_last(q, here)[:, None], angles)
-    z = mix(layer, query, rotated_key(layer, key, rotary), value, mask)
+    z = mix(layer, query, rotated_key(layer, key, context.rotary[index]), value, mask)
     stream = at_last(x, here)[:, None]
     after = stream + post_norm(layer.attn_post_norm, layer.output(z.flatten(-2)))
     mid = stream if architecture.parallel else after

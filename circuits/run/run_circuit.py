@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.model import Architecture, Model, run_mlp
+from circuitvar.circuits.model import Model, run_mlp
 from circuitvar.circuits.prune import reads_of
 from circuitvar.circuits.run.ablated_run import Backdrop
 from circuitvar.circuits.run.circuit_heads import run_heads
@@ -78,27 +78,27 @@ def streams_of(
     for mask in masks:
         kept = graph.matrix(mask)
         needed = needed_sources(graph, kept, coupled=coupled)
-        yield _stream(model, backdrop, Run(graph, kept, needed, memo, stack, alone=alone))
+        yield _stream(Run(backdrop, graph, kept, needed, memo, stack, alone=alone))
 
 
 @torch.no_grad()
-def _stream(model: Model, backdrop: Backdrop, run: Run) -> Float[Tensor, "batch d_model"]:
-    graph, delta = run.graph, backdrop.input_delta
+def _stream(run: Run) -> Float[Tensor, "batch d_model"]:
+    graph, backdrop, delta = run.graph, run.backdrop, run.backdrop.input_delta
     if run.needed[0]:
         run.add(0, run.memo.id(("input",)), delta, at_read_out(backdrop, delta))
     for index in range(graph.n_layers):
-        run_heads(model.architecture, backdrop, run, index)
+        run_heads(run, index)
         if graph.has_mlp:
-            run_mlp_delta(model.architecture, backdrop, run, index)
+            _run_mlp(run, index)
     return backdrop.final + tail_sum(run, len(graph.destinations) - 1)
 
 
-def run_mlp_delta(architecture: Architecture, backdrop: Backdrop, run: Run, index: int) -> None:
+def _run_mlp(run: Run, index: int) -> None:
     """Run one MLP, if anything needs it, and add what it writes to the run."""
-    base, layer = backdrop.layers[index], architecture.layers[index]
-    source, destination = (
-        where[f"m{index}"] for where in (run.graph.source_index, run.graph.destination_index)
-    )
+    backdrop, layers = run.backdrop, run.backdrop.architecture.layers
+    base, layer = backdrop.layers[index], layers[index]
+    name = f"m{index}"
+    source, destination = run.graph.source_index[name], run.graph.destination_index[name]
     if not run.needed[source]:
         return
     signature = run.signature(destination)
@@ -106,7 +106,7 @@ def run_mlp_delta(architecture: Architecture, backdrop: Backdrop, run: Run, inde
         return
     key = run.memo.id(("mlp", index, signature))
     value = run.memo.get(key)
-    last = index == len(architecture.layers) - 1
+    last = index == len(layers) - 1
     start = backdrop.first
     if value is None:
         ablated = base.mlp if base.mlp_values is None else base.mlp_values

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.model import Architecture, Model, destination_weights, run_mlp
+from circuitvar.circuits.model import Model, destination_weights, run_mlp
 from circuitvar.circuits.run.ablated_run import Backdrop, head_shares
 from circuitvar.circuits.run.circuit_heads import attend_heads
 from circuitvar.circuits.run.circuit_state import at_read_out
@@ -34,7 +34,7 @@ def soft_final_stream(
     matrix = edge_matrix(graph, weights)
     deltas = [backdrop.input_delta[None]]
     for index, layer in enumerate(architecture.layers):
-        deltas.append(_heads(architecture, backdrop, graph, matrix, deltas, index))
+        deltas.append(_heads(backdrop, graph, matrix, deltas, index))
         if graph.has_mlp:
             base = backdrop.layers[index]
             here = slice(backdrop.first, None)
@@ -55,14 +55,14 @@ def _read(
 
 
 def _heads(
-    architecture: Architecture,
     backdrop: Backdrop,
     graph: Graph,
     matrix: Float[Tensor, "src dst"],
     deltas: list[Tensor],
     index: int,
 ) -> Float[Tensor, "head batch pos d_model"]:
-    layer, base = architecture.layers[index], backdrop.layers[index]
+    architecture, base = backdrop.architecture, backdrop.layers[index]
+    layer = architecture.layers[index]
     here = slice(backdrop.first, None)
     weights, biases = destination_weights(architecture, layer)
     offset = graph.destination_index[f"a{index}.h0<q>"]
@@ -74,16 +74,8 @@ def _heads(
     q, k, v = out[:n], out[n : n + kv], out[n + kv :]
     group = n // kv
     heads = list(range(n))
-    z = attend_heads(
-        layer,
-        backdrop,
-        index,
-        heads,
-        list(q),
-        [k[h // group] for h in heads],
-        [v[h // group] for h in heads],
-        last=False,
-    )
+    keys, values = ([part[h // group] for h in heads] for part in (k, v))
+    z = attend_heads(backdrop, index, heads, (list(q), keys, values), last=False)
     written = head_shares(architecture, layer, z)
     ablated = (
         head_shares(architecture, layer, base.z[:, here])

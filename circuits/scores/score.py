@@ -6,7 +6,7 @@ everything a reader needs to reproduce the numbers.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 
 import numpy as np
@@ -32,7 +32,8 @@ from circuitvar.tasks.types import Batch, Metric
 MEMORY = 0.5e9
 """Bytes that a chunk of examples may take on a CPU; on CUDA it is half of what is free."""
 
-_TENSORS = ("clean", "corrupt", "mask", "answers", "wrong_answers", "last", "index")
+Progress = Callable[[int, int], None]
+"""Told what is done and the total, after every chunk."""
 
 
 def score_edges(
@@ -43,7 +44,7 @@ def score_edges(
     metric: Metric,
     options: ScoreOptions | None = None,
     batch_size: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> EdgeScores:
     """Score every edge on every example.
 
@@ -56,61 +57,83 @@ def score_edges(
         The method is not defined for the ablation, an edge column does not exist, or a score is
         not finite (named: method, edge, example).
     """
-    options = ScoreOptions() if options is None else options
+    asked = opened(model, batch, method, metric, options, batch_size)
+    return asked.filled(np.empty(asked.shape, dtype=np.float32), asked.size, asked.scored, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class Scoring:
+    """A call that was checked: prompts on the model's device, options with their means."""
+
+    model: Model
+    batch: Batch
+    method: Method
+    metric: Metric
+    options: ScoreOptions
+    size: int
+    """Examples per chunk."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Examples and edges of the matrix."""
+        edges = self.options.edges
+        return len(self.batch), self.model.graph.n_edges if edges is None else len(edges)
+
+    def scored(self, part: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """Scores `[example, edge]` of a chunk, and its metrics `[clean or corrupted, example]`."""
+        model, method, metric, options = self.model, self.method, self.metric, self.options
+        found = method.fn(model, part, metric=metric, options=options)
+        scored = found if isinstance(found, Scored) else Scored(torch.as_tensor(found))
+        values = _checked(model, part, method, options, scored.values)
+        if scored.metric_clean is None or scored.metric_corrupt is None:
+            return values, clean_and_corrupt(model, part, metric)
+        # From the method's own runs, where it made them.
+        metrics = torch.stack((scored.metric_clean, scored.metric_corrupt))
+        return values, metrics.cpu().numpy()
+
+    def filled(
+        self,
+        values: np.ndarray,
+        step: int,
+        scored: Callable[[Batch], tuple[np.ndarray, np.ndarray]],
+        progress: Progress | None,
+    ) -> EdgeScores:
+        """The matrix `values`, filled `step` examples at a time with what `scored` gives."""
+        batch, n = self.batch, len(self.batch)
+        metrics = np.empty((2, n))
+        for start in range(0, n, step):
+            rows = slice(start, min(start + step, n))
+            values[rows], metrics[:, rows] = scored(take(batch, rows))
+            if progress is not None:
+                progress(rows.stop, n)
+        return EdgeScores(
+            graph=self.model.graph,
+            values=values,
+            metric_clean=metrics[0],
+            metric_corrupt=metrics[1],
+            method=self.method.key,
+            metric=self.metric.key,
+            templates=batch.templates,
+            columns=self.options.edges,
+            provenance=_provenance(self),
+        )
+
+
+def opened(
+    model: Model,
+    batch: Batch,
+    method: Method,
+    metric: Metric,
+    options: ScoreOptions | None,
+    batch_size: int | None,
+) -> Scoring:
+    """The call of `score_edges`, checked and ready to be computed."""
+    options = options or ScoreOptions()
     check(model, batch, method, metric, options)
     batch = to_device(batch, model.device)
     options = with_means(model, batch, options)
     size = batch_size or chunk_size(model, batch, metric)
-    n_columns = model.graph.n_edges if options.edges is None else len(options.edges)
-    values = np.empty((len(batch), n_columns), dtype=np.float32)
-    metrics = np.empty((2, len(batch)))
-    for start in range(0, len(batch), size):
-        rows = slice(start, min(start + size, len(batch)))
-        part = take(batch, rows)
-        scored = _run(model, part, method, metric, options)
-        values[rows] = _checked(model, part, method, options, scored.values)
-        metrics[:, rows] = _metrics(model, part, metric, scored)
-        if progress is not None:
-            progress(rows.stop, len(batch))
-    return EdgeScores(
-        graph=model.graph,
-        values=values,
-        metric_clean=metrics[0],
-        metric_corrupt=metrics[1],
-        method=method.key,
-        metric=metric.key,
-        templates=batch.templates,
-        columns=options.edges,
-        provenance=provenance(model, batch, method, metric, options, size),
-    )
-
-
-def score_roles(
-    model: Model,
-    batch: Batch,
-    method: Method,
-    *,
-    metric: Metric,
-    options: ScoreOptions | None = None,
-    roles: tuple[str, ...] | None = None,
-    batch_size: int | None = None,
-) -> dict[str, EdgeScores]:
-    """Scores with positions kept apart: for each role, patching only the tokens that play it.
-
-    For methods linear in the patch the roles of a partition of the tokens sum to `score_edges`.
-    """
-    options = with_means(model, to_device(batch, model.device), options or ScoreOptions())
-    return {
-        role: score_edges(
-            model,
-            batch,
-            method,
-            metric=metric,
-            options=replace(options, role=role),
-            batch_size=batch_size,
-        )
-        for role in (tuple(batch.roles) if roles is None else roles)
-    }
+    return Scoring(model, batch, method, metric, options, size)
 
 
 def check(
@@ -171,22 +194,6 @@ def chunk_size(model: Model, batch: Batch, metric: Metric) -> int:
     return max(1, min(256, int(budget / bytes_each)))
 
 
-def _run(
-    model: Model, batch: Batch, method: Method, metric: Metric, options: ScoreOptions
-) -> Scored:
-    found = method.fn(model, batch, metric=metric, options=options)
-    return found if isinstance(found, Scored) else Scored(torch.as_tensor(found))
-
-
-def _metrics(
-    model: Model, batch: Batch, metric: Metric, scored: Scored
-) -> Float[np.ndarray, "2 example"]:
-    """Clean and corrupted metric, from the method's own runs where it made them."""
-    if scored.metric_clean is None or scored.metric_corrupt is None:
-        return clean_and_corrupt(model, batch, metric)
-    return torch.stack((scored.metric_clean, scored.metric_corrupt)).cpu().numpy()
-
-
 @torch.no_grad()
 def clean_and_corrupt(model: Model, batch: Batch, metric: Metric) -> Float[np.ndarray, "2 example"]:
     """Metric of each example on the clean and on the corrupted run."""
@@ -225,15 +232,10 @@ def _checked(
     return found.float().cpu().numpy()
 
 
-def provenance(
-    model: Model,
-    batch: Batch,
-    method: Method,
-    metric: Metric,
-    options: ScoreOptions,
-    batch_size: int,
-) -> dict[str, object]:
+def _provenance(asked: Scoring) -> dict[str, object]:
     """What the numbers are and where they come from, as plain values."""
+    model, batch, method, metric = asked.model, asked.batch, asked.method, asked.metric
+    options = asked.options
     recorded = asdict(replace(options, means=None))
     del recorded["means"]
     recorded["edges"] = "all" if options.edges is None else len(options.edges)
@@ -254,7 +256,7 @@ def provenance(
         "examples": len(batch),
         "noise": None if batch.noise is None else asdict(batch.noise),
         "data_digest": data_digest(batch),
-        "batch_size": batch_size,
+        "batch_size": asked.size,
         "edges": model.graph.n_edges,
         "versions": {name: version(name) for name in ("circuitvar", "torch", "transformers")},
     }

@@ -6,7 +6,6 @@ share a store can at worst do the same work twice.
 """
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,16 +15,8 @@ import numpy as np
 from circuitvar.circuits.items import read_item, write_item
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.scores.code_digest import code_digest
-from circuitvar.circuits.scores.score import (
-    check,
-    chunk_size,
-    data_digest,
-    provenance,
-    score_edges,
-    with_means,
-)
+from circuitvar.circuits.scores.score import Progress, data_digest, opened, score_edges
 from circuitvar.circuits.types import EdgeScores, Method, ScoreOptions
-from circuitvar.tasks.tokens import take, to_device
 from circuitvar.tasks.types import Batch, Metric
 
 BLOCK = 64
@@ -43,7 +34,7 @@ def score_edges_stored(
     store: Path | str,
     options: ScoreOptions | None = None,
     batch_size: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> EdgeScores:
     """`score_edges`, keeping every finished block of examples in the folder `store`.
 
@@ -56,50 +47,27 @@ def score_edges_stored(
     ValueError
         As `score_edges`.
     """
-    options = ScoreOptions() if options is None else options
-    check(model, batch, method, metric, options)
-    batch = to_device(batch, model.device)
-    options = with_means(model, batch, options)
+    asked = opened(model, batch, method, metric, options, batch_size)
     folder = Path(store)
     folder.mkdir(parents=True, exist_ok=True)
-    shared = scoring_identity(model, batch, method, metric, options)
-    n_columns = model.graph.n_edges if options.edges is None else len(options.edges)
-    values = _matrix(folder, len(batch), n_columns)
-    metrics = np.empty((2, len(batch)))
-    for start in range(0, len(batch), BLOCK):
-        part = take(batch, slice(start, start + BLOCK))
+    shared = scoring_identity(model, asked.batch, method, metric, asked.options)
+
+    def kept(part: Batch) -> tuple[np.ndarray, np.ndarray]:
         # Methods that draw random numbers draw them per example.
         identity = shared | {"data": data_digest(part), "examples": part.index.tolist()}
         found = read_item(folder, identity)
         if found is None:
             scores = score_edges(
-                model, part, method, metric=metric, options=options, batch_size=batch_size
+                model, part, method, metric=metric, options=asked.options, batch_size=batch_size
             )
-            arrays = {
-                "scores": scores.values,
-                "metric_clean": scores.metric_clean,
-                "metric_corrupt": scores.metric_corrupt,
-            }
-            write_item(folder, identity, arrays)
-        else:
-            arrays = found.arrays
-        rows = slice(start, start + len(part))
-        values[rows] = arrays["scores"]
-        metrics[:, rows] = arrays["metric_clean"], arrays["metric_corrupt"]
-        if progress is not None:
-            progress(min(start + BLOCK, len(batch)), len(batch))
-    size = batch_size or chunk_size(model, batch, metric)
-    return EdgeScores(
-        graph=model.graph,
-        values=values,
-        metric_clean=metrics[0],
-        metric_corrupt=metrics[1],
-        method=method.key,
-        metric=metric.key,
-        templates=batch.templates,
-        columns=options.edges,
-        provenance=provenance(model, batch, method, metric, options, size),
-    )
+            values, metrics = scores.values, (scores.metric_clean, scores.metric_corrupt)
+            names = ("scores", "metric_clean", "metric_corrupt")
+            write_item(folder, identity, dict(zip(names, (values, *metrics), strict=True)))
+            return values, np.array(metrics)
+        arrays = found.arrays
+        return arrays["scores"], np.array((arrays["metric_clean"], arrays["metric_corrupt"]))
+
+    return asked.filled(_matrix(folder, *asked.shape), BLOCK, kept, progress)
 
 
 def scoring_identity(

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from circuitvar.circuits.methods.gradient.eap import eap
@@ -47,10 +47,3 @@ def hvp(
     """
     first, second = second_order(model, batch, metric=metric, options=options)
     return first + second
-
-
-def unreliable(
-    first: Float[Tensor, "batch edge"], second: Float[Tensor, "batch edge"]
-) -> Bool[Tensor, "batch edge"]:
-    """Reliability flag: True where the curvature outweighs the slope."""
-    return second.abs() > first.abs()

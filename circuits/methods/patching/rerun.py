@@ -21,10 +21,10 @@ from circuitvar.circuits.model import (
     head_output_weights,
     mix,
     post_norm,
+    project,
     rotated_key,
     rotated_query,
     run_mlp,
-    split_heads,
 )
 
 
@@ -128,10 +128,7 @@ def continue_layer(
     """One decoder layer on perturbed rows. The last layer returns the read-out position only."""
     architecture, layer = clean.architecture, clean.architecture.layers[index]
     n, last_only = len(x) // clean.batch, index == clean.n_layers - 1
-    normed = layer.attn_norm(x)
-    q, k, v = split_heads(
-        architecture, layer, tuple(projection(normed) for projection in layer.projections)
-    )
+    q, k, v = project(architecture, layer, x)[1]
     key = rotated_key(layer, k, _rotary(clean, index, n, False))
     if last_only:
         q, x = only_last(clean, q), only_last(clean, x)

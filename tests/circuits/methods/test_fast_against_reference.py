@@ -6,8 +6,7 @@ import torch
 
 from circuitvar.circuits.methods.gradient.eap import clean_corrupted, eap
 from circuitvar.circuits.methods.gradient.eap_ig import eap_ig_inputs
-from circuitvar.circuits.methods.patching.exact import exact
-from circuitvar.circuits.methods.patching.exact_node import node_damage
+from circuitvar.circuits.methods.patching.exact import exact, node_damage
 from circuitvar.circuits.types import ScoreOptions
 from tests.circuits.toy_scoring import (
     FAMILIES,

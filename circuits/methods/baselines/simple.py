@@ -1,5 +1,9 @@
-"""Baseline: how much patching changes the source, whoever reads it."""
+"""Baselines: the change of the source, whoever reads it, and random scores.
 
+A method that is not clearly better than these says nothing.
+"""
+
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -25,3 +29,17 @@ def activation_size(
     sizes = differences(model.architecture, clean, patch, window, keep).norm(dim=-1)
     per_source = (sizes * batch.mask[:, window]).sum(-1).T
     return per_source[:, torch.from_numpy(model.graph.edge_src).to(per_source.device)]
+
+
+def random_scores(
+    model: Model, batch: Batch, *, metric: Metric, options: ScoreOptions
+) -> Float[Tensor, "batch edge"]:
+    """Independent standard normal scores, one stream per (`options.seed`, example id).
+
+    The stream belongs to the example, so batching and order change nothing. Unit: none.
+    """
+    rows = [
+        np.random.default_rng([options.seed, int(example)]).standard_normal(model.graph.n_edges)
+        for example in batch.index
+    ]
+    return torch.from_numpy(np.array(rows, dtype=np.float32)).to(model.device)
