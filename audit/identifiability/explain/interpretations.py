@@ -220,19 +220,11 @@ def _dense_gates(
 def _pairs(n_rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Table -> set of row pairs it tells apart; such a set -> number of row patterns."""
     pairs = list(combinations(range(n_rows), 2))
-    differs = np.array(
-        [
-            sum(((t >> r ^ t >> s) & 1) << i for i, (r, s) in enumerate(pairs))
-            for t in range(2**n_rows)
-        ]
-    )
-    patterns = np.array(
-        [
-            sum(
-                all(apart >> i & 1 for i, (_, s) in enumerate(pairs) if s == row)
-                for row in range(n_rows)
-            )
-            for apart in range(2 ** len(pairs))
-        ]
-    )
-    return differs, patterns
+    bits = 1 << np.arange(len(pairs))
+    rows = np.arange(2**n_rows)[:, None] >> np.arange(n_rows) & 1
+    differs = (rows[:, [r for r, _ in pairs]] ^ rows[:, [s for _, s in pairs]]) @ bits
+    apart = np.arange(2 ** len(pairs))[:, None] & bits > 0
+    # A row adds a pattern where it is told apart from every row before it.
+    later = np.array([s for _, s in pairs])
+    patterns = sum(apart[:, later == row].all(axis=1).astype(int) for row in range(n_rows))
+    return differs, np.asarray(patterns)

@@ -51,16 +51,9 @@ def chao1(kept: Bool[np.ndarray, "run edge"], *, level: float = 0.95) -> Richnes
     factor = (n - 1) / n
     unseen = factor * (once**2 / (2 * twice) if twice else once * (once - 1) / 2)
     low, high = _interval(seen, unseen, _variance(once, twice, factor, seen + unseen), level)
-    bound = Count(
-        "circuits the method returns",
-        seen + unseen,
-        "lower bound",
-        low=low,
-        high=high,
-        level=level,
-        n=n,
-        how=f"Chao1 over {n} runs",
-    )
+    known = {"low": low, "high": high, "level": level, "n": n}
+    how, name = f"Chao1 over {n} runs", "circuits the method returns"
+    bound = Count(name, seen + unseen, "lower bound", **known, how=how)
     return Richness(n, seen, once, twice, 1 - once / n, bound)
 
 

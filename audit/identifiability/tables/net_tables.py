@@ -169,9 +169,9 @@ def _agreement(question: Question) -> list[dict]:
         return []
     every = count.all_topologies(question.net.widths)
     strict = every[count.is_strict(question, every)]
-    numbers = {space: len(count.only_in_space(question, strict, space)) for space in SPACES}
-    name = "valid circuits, IIA 1"
-    return [_row(Count(name, n, "exact", space), question) for space, n in numbers.items()]
+    name, inside = "valid circuits, IIA 1", count.only_in_space
+    found = [Count(name, len(inside(question, strict, s)), "exact", s) for s in SPACES]
+    return [_row(number, question) for number in found]
 
 
 def _interpretations(question: Question, valid: int, rng) -> list[Count]:

@@ -250,19 +250,9 @@ def find_rivals(
             within = abs(value - target) <= epsilon
             if within:
                 break
-        both = int((kept & circuit).sum())
-        whole = bool(kept.all())
-        rows.append(
-            {
-                "penalty": penalty,
-                "size": int(kept.sum()),
-                "value": value,
-                "within": within,
-                "jaccard": both / int((kept | circuit).sum()),
-                "reuse": both / int(circuit.sum()),
-                "no_compression": whole,
-                "rival": within and not whole and bool((kept != circuit).any()),
-                "kept": kept,
-            }
-        )
-    return pd.DataFrame(rows)
+        both, whole = int((kept & circuit).sum()), bool(kept.all())
+        alike = both / int((kept | circuit).sum()), both / int(circuit.sum())
+        rival = within and not whole and bool((kept != circuit).any())
+        rows.append((penalty, int(kept.sum()), value, within, *alike, whole, rival, kept))
+    columns = "penalty size value within jaccard reuse no_compression rival kept".split()
+    return pd.DataFrame(rows, columns=columns)
