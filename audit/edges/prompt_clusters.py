@@ -94,7 +94,8 @@ def adjusted_rand(first, second) -> float:
     >>> adjusted_rand([0, 0, 1, 1], ["b", "b", "a", "a"])
     1.0
     """
-    table = contingency.crosstab(np.asarray(first), np.asarray(second)).count.astype(np.float64)
+    found = contingency.crosstab(np.asarray(first), np.asarray(second))
+    table = np.asarray(found[1], dtype=np.float64)
 
     def pairs(x):
         return float((x * (x - 1) / 2).sum())

@@ -105,5 +105,5 @@ def component_estimate(
         caution += f", heavy tails: {nominal} degrees of freedom count as {worth:.1f}"
     value, ends = float(components.values[row, edge]), (float(low[edge]), float(high[edge]))
     how, what = f"modified large sample{caution}", "variance of one effect"
-    known = {"kind": "components", "unit": "level"}
-    return Estimate(name, value, np.nan, *ends, level, units, how, what, **known)
+    said = (how, what, "components", "level")
+    return Estimate(name, value, np.nan, *ends, level, units, *said)

@@ -152,7 +152,7 @@ def structure_verdict(stability: Mapping[str, tuple[Verdict, ...]]) -> Verdict:
     to eight fails more often than a single one does.
     """
     own = [v for key, verdicts in stability.items() if key in DATA_AXES for v in verdicts]
-    outcomes = [verdict.outcome for verdict in own]
+    outcomes: list[Outcome] = [verdict.outcome for verdict in own]
     outcome = _together(outcomes)
     reason = own[outcomes.index(outcome)].reason if outcome in outcomes else ""
     return Verdict("structure", "", outcome, reason)
