@@ -128,7 +128,7 @@ def _write_figures(run: NeuronRun, folder: Path) -> list[Path]:
             drawn[card_name(part, str(row["unit"]))] = card
         if len(ranges):
             unit = str(ranges["unit"].iloc[0])
-            table = ranges[ranges["unit"] == unit]
+            table = pd.DataFrame(ranges[ranges["unit"] == unit])
             drawn[f"{part}-ranges"] = figures.range_map_figure(table, title=unit)
         if "perturbations" in audit.tables:
             drawn[f"{part}-perturbations"] = figures.flip_rates(audit.tables["perturbations"])
@@ -147,4 +147,4 @@ def vote_units(audit: NeuronAudit) -> pd.DataFrame:
     rows = best_units(audit, len(audit.units))
     stable = rows["verdict"].to_numpy(dtype=str) == "stable"
     few = min(stable.sum(), max(3, 6 - (~stable).sum()))
-    return pd.concat([rows[stable].head(few), rows[~stable].head(6 - few)])
+    return pd.DataFrame(pd.concat([rows[stable].head(few), rows[~stable].head(6 - few)]))

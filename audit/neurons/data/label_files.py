@@ -57,7 +57,7 @@ def read_linear_explanations(path: str | Path) -> pd.DataFrame:
         if re.fullmatch(r"concept\d+", column)
     ]
     joined = pd.concat(slots, ignore_index=True)
-    used = joined[joined["weight"] != 0]
+    used = joined.loc[joined["weight"] != 0, :]
     return used.sort_values(["layer", "unit", "rank"], ignore_index=True)
 
 

@@ -59,7 +59,7 @@ def audit_labels(
             f"{len(units)} unit numbers for {data.n_units} units; pass one per unit, in order."
         )
     column = label_columns(labels, units, data.names, layer=layer)
-    rows = labels if layer is None else labels[labels["layer"] == layer]
+    rows = labels if layer is None else labels.loc[labels["layer"] == layer, :]
     rows = rows.sort_values(["unit", "rank"], kind="stable")
     explanations = {unit: terms for unit, terms in rows.groupby("unit") if unit in units}
     if not explanations:

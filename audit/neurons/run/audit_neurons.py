@@ -174,11 +174,10 @@ def _linear_tables(
     """Explanations, inclusion frequencies; adds `linear_*` columns to the unit frame."""
     # One column per alias class, its first eligible member, so that linear fits are identified.
     distinct = take_concepts(data, [group[0] for group in members])
+    how = options.linear or LinearOptions()
     strata = len(np.unique(data.strata))
     held_out = max(1, round(0.2 * strata)) if strata >= 3 else 0
-    found = linear.linear_explanations(
-        distinct, rng=rngs[0], options=options.linear, held_out=held_out
-    )
+    found = linear.linear_explanations(distinct, rng=rngs[0], options=how, held_out=held_out)
     units["linear"] = [linear.explanation_text(found, u) for u in range(data.n_units)]
     units["linear_length"] = found.length
     units["linear_validation"] = found.validation
@@ -189,7 +188,7 @@ def _linear_tables(
         order = np.argsort(-np.nan_to_num(found.test, nan=-1.0), kind="stable")
         best = take_units(distinct, np.sort(order[: options.inclusion_units]))
         stability = linear.inclusion_frequency(
-            best, rng=rngs[1], replicates=options.inclusion_replicates, options=options.linear
+            best, rng=rngs[1], replicates=options.inclusion_replicates, options=how
         )
         tables["inclusion"] = linear.inclusion_table(stability, best)
     return tables
