@@ -122,6 +122,6 @@ def expand_nodes(
     chosen = [name for name, on in nodes.items() if on] if isinstance(nodes, Mapping) else nodes
     source_in = np.isin([node.name for node in graph.sources], ["input", *chosen])
     # A shared k or v is an input of several nodes.
-    destination_in = (reads_of(graph) & source_in[:, None]).any(axis=0)
+    destination_in = np.any(reads_of(graph) & source_in[:, None], axis=0)
     destination_in[-1] = True
     return source_in[graph.edge_src] & destination_in[graph.edge_dst]
