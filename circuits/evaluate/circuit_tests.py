@@ -5,6 +5,7 @@ re-implemented from its definition in a file of its own. This file only runs cir
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -115,7 +116,7 @@ def run_circuit_tests(
         raise unknown("null family", family, TEST_FAMILIES)
     if choice.reference not in ("outside", "model"):
         raise ValueError(f"reference must be 'outside' or 'model', got {choice.reference!r}")
-    measured = {"metric": metric, "ablation": choice.ablation}
+    measured: dict[str, Any] = {"metric": metric, "ablation": choice.ablation}
     for_null, for_hsic, for_edges = rng.spawn(3)
     alone, removed, inflated, reduced = _minimality_masks(
         model.graph, kept, draws, choice.max_edges, for_edges

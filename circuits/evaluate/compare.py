@@ -10,14 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
+from circuitvar.circuits import overlap
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.overlap import (
-    chance_jaccard,
-    jaccard,
-    overlap_coefficient,
-    overlap_p_value,
-    stratified_chance,
-)
 from circuitvar.circuits.prune import reads_of
 from circuitvar.circuits.strata import edge_strata
 
@@ -85,14 +79,14 @@ def compare(graph: Graph, a: Bool[np.ndarray, " edge"], b: Bool[np.ndarray, " ed
         edges_a=k1,
         edges_b=k2,
         edges_shared=shared,
-        edge_jaccard=float(jaccard(k1, k2, shared)),
-        edge_coefficient=float(overlap_coefficient(k1, k2, shared)),
-        chance_jaccard=chance_jaccard(k1, k2, graph.n_edges),
-        p_random=overlap_p_value(k1, k2, shared, graph.n_edges),
-        p_stratified=stratified_chance(a, b, edge_strata(graph))[1],
+        edge_jaccard=float(overlap.jaccard(k1, k2, shared)),
+        edge_coefficient=float(overlap.overlap_coefficient(k1, k2, shared)),
+        chance_jaccard=overlap.chance_jaccard(k1, k2, graph.n_edges),
+        p_random=overlap.overlap_p_value(k1, k2, shared, graph.n_edges),
+        p_stratified=overlap.stratified_chance(a, b, edge_strata(graph))[1],
         nodes_a=n1,
         nodes_b=n2,
         nodes_shared=both,
-        node_jaccard=float(jaccard(n1, n2, both)),
-        node_coefficient=float(overlap_coefficient(n1, n2, both)),
+        node_jaccard=float(overlap.jaccard(n1, n2, both)),
+        node_coefficient=float(overlap.overlap_coefficient(n1, n2, both)),
     )

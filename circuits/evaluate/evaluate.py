@@ -124,12 +124,10 @@ def evaluate_masks(
     empty, full_values = joined[-2]["value"], joined[-1]["value"]
     return [
         Faithfulness(
-            circuit=row["value"],
+            circuit=row.pop("value"),
             full=full_values,
             empty=empty,
-            flipped=row["flipped"],
-            correct=row["correct"],
-            kl=row["kl"],
+            **row,
             metric=metric.key,
             ablation=ablation,
             templates=batch.templates,

@@ -80,15 +80,14 @@ def smallest_faithful(
     """
     if sizes is None:
         sizes = sorted({max(1, size_of_share(graph.n_edges, share)) for share in MIB_FRACTIONS})
-    below, passing, lowest = 0, None, np.inf
-    for size in sizes:
-        here = error(top_n(graph, scores, size, signed=signed))
+    below, passing, lowest = 0, 0, np.inf
+    for passing in sizes:
+        here = error(top_n(graph, scores, passing, signed=signed))
         lowest = min(lowest, here)
         if here <= epsilon:
-            passing = size
             break
-        below = size
-    if passing is None:
+        below = passing
+    else:
         raise ValueError(
             f"no circuit of the sizes {list(sizes)} has error <= {epsilon:g} (lowest: "
             f"{lowest:g}); raise epsilon or allow larger sizes"

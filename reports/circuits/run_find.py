@@ -11,16 +11,9 @@ from jaxtyping import Float
 
 from circuitvar.audit.edges import edge_summary, inner_outer, max_t
 from circuitvar.audit.streams import stream
+from circuitvar.circuits import find
 from circuitvar.circuits.evaluate import evaluate
 from circuitvar.circuits.files import EdgeFile, check_can_write, write_edges
-from circuitvar.circuits.find import (
-    RULES,
-    get_finder,
-    select,
-    significant,
-    smallest_faithful,
-    top_set_circuit,
-)
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.scores import score_edges
@@ -35,7 +28,7 @@ from circuitvar.tasks.units import use_templates
 
 TESTED = ("significant", "inner", "outer")
 """Rules for which no edge at all is a finding, and is written."""
-FIND_RULES = (*(rule.key for rule in RULES), *MORE_RULES)
+FIND_RULES = (*(rule.key for rule in find.RULES), *MORE_RULES)
 
 SELECTION = ("method", "rule", "signed", "epsilon", "error", "alpha", "minimum_effect")
 """Options that a finder does not use."""
@@ -86,7 +79,7 @@ def run_find(
     loaded = where.load()
     check_can_write(out, loaded.graph)
     metric = get_metric(options.metric or task.metric)
-    finder = get_finder(options.finder) if options.finder else None
+    finder = find.get_finder(options.finder) if options.finder else None
     batch, heldout = discovery_and_heldout(
         task, loaded, options.n, seed=options.seed, corruption=options.corruption
     )
@@ -146,10 +139,10 @@ def select_by_rule(
     graph, mean, signed = model.graph, scores.mean, options.signed
     amount = _amount(options, graph.n_edges)
     if options.rule not in MORE_RULES:
-        return select(graph, mean, options.rule, amount, signed=signed)
+        return find.select(graph, mean, options.rule, amount, signed=signed)
     if options.rule == "smallest-faithful":
         judge = partial(_error, model, heldout, metric, options.error)
-        return smallest_faithful(graph, mean, judge, epsilon=options.epsilon, signed=signed)
+        return find.smallest_faithful(graph, mean, judge, epsilon=options.epsilon, signed=signed)
     clusters = use_templates(scores.templates)
     summary = edge_summary(scores.values, clusters=clusters)
     tests = max_t(
@@ -162,11 +155,11 @@ def select_by_rule(
     )
     if options.rule == "significant":
         p = _known(tests.step_down, summary.mean, options.minimum_effect)
-        return significant(graph, mean, p, alpha=options.alpha, signed=signed)
+        return find.significant(graph, mean, p, alpha=options.alpha, signed=signed)
     size = _whole(amount)
     sets = inner_outer(summary.mean, summary.se, size=size, critical=tests.critical)
     kept = sets.inner if options.rule == "inner" else sets.outer
-    return top_set_circuit(graph, kept, options.rule, k=size, confidence=1 - options.alpha)
+    return find.top_set_circuit(graph, kept, options.rule, k=size, confidence=1 - options.alpha)
 
 
 def _known(

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -180,28 +181,23 @@ def run_score(
             changed = replace(options, role=role)
             folder = out if role is None else out / f"role-{role}"
             stage = f"{how.key} on {choice.n} prompts" + (f", role {role}" if role else "")
+            asked: dict[str, Any] = {
+                "metric": measure,
+                "options": changed,
+                "batch_size": choice.batch_size,
+            }
             if granularity == "edge":
                 scores = score_edges_stored(
                     loaded,
                     tokenized.batch,
                     how,
-                    metric=measure,
+                    **asked,
                     store=out / "blocks",
-                    options=changed,
-                    batch_size=choice.batch_size,
                     progress=lambda done, total, stage=stage: progress(stage, done, total),
                 )
                 write_scores(scores, folder)
             else:
-                scores = score_finer(
-                    loaded,
-                    tokenized.batch,
-                    how,
-                    granularity,
-                    metric=measure,
-                    options=changed,
-                    batch_size=choice.batch_size,
-                )
+                scores = score_finer(loaded, tokenized.batch, how, granularity, **asked)
                 write_finer(scores, folder)
             results[role or ""] = scores
     return results
