@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -21,7 +21,7 @@ from circuitvar.reports.page import SectionFigure, SectionTable, write_section
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-STYLES = {
+STYLES: dict[str, dict[str, Any]] = {
     "patching": {"color": BLUE, "marker": "o"},
     "mean": {"color": ORANGE, "marker": "s"},
     "mean-positional": {"color": GREEN, "marker": "^"},
