@@ -8,10 +8,14 @@ are equal byte by byte wherever the content is.
 
 import hashlib
 import json
+import re
+import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -20,6 +24,7 @@ from safetensors.numpy import save
 from circuitvar.circuits.atomic import replacing
 
 SUFFIX = ".safetensors"
+DAMAGED = "is damaged"
 Identity = Mapping[str, object]
 Arrays = Mapping[str, np.ndarray]
 
@@ -82,12 +87,65 @@ def inspect_item(path: Path) -> tuple[dict[str, object], Item] | str:
             record = json.loads((file.metadata() or {})["item"])
         identity, note, checksum = (record[name] for name in ("identity", "note", "sha256"))
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
-        return "is damaged"
+        return DAMAGED
     if checksum != _checksum(identity, note, arrays):
-        return "is damaged"
+        return DAMAGED
     if path.name != f"{item_name(identity)}{SUFFIX}":
         return "holds another item than its name says"
     return identity, Item(arrays, note)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One file of a store, and whether it is believed."""
+
+    path: Path
+    state: Literal["whole", "damaged", "foreign", "stale", "abandoned"]
+    """`foreign`: holds another item than its name says; `stale`: of another version of this
+    package, never read again; `abandoned`: what a stopped write or command left."""
+    identity: Identity | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    bytes: int = 0
+
+
+def list_items(folder: Path) -> list[Listed]:
+    """Every item under a folder, and what stopped writes left there or beside it.
+
+    Raises
+    ------
+    ValueError
+        There is no such folder.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder; give one that a command wrote to")
+    found = [_listed(path) for path in sorted(folder.rglob(f"*{SUFFIX}")) if _is_item(path)]
+    left = [path for path in folder.rglob(".*-*") if _TEMPORARY.fullmatch(path.name)]
+    left += folder.resolve().parent.glob(f".{folder.resolve().name}-????????")
+    return found + [Listed(path, "abandoned") for path in sorted(left) if _is_old(path)]
+
+
+_TEMPORARY = re.compile(r"\..+-([0-9a-f]{16}|[a-z0-9_]{8})")
+_NAME = re.compile(rf"[0-9a-f]{{64}}{re.escape(SUFFIX)}")
+OLD = 3600.0
+"""Seconds after which a temporary file is of no command that still runs."""
+
+
+def _is_item(path: Path) -> bool:
+    return _NAME.fullmatch(path.name) is not None
+
+
+def _is_old(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime > OLD
+
+
+def _listed(path: Path) -> Listed:
+    found, size = inspect_item(path), path.stat().st_size
+    if isinstance(found, str):
+        return Listed(path, "damaged" if found == DAMAGED else "foreign", bytes=size)
+    identity, item = found
+    shapes = {name: array.shape for name, array in item.arrays.items()}
+    old = identity.get("package", version("circuitvar")) != version("circuitvar")
+    return Listed(path, "stale" if old else "whole", identity, shapes, size)
 
 
 def _checksum(identity: Identity, note: object, arrays: Arrays) -> str:

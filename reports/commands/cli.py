@@ -16,6 +16,7 @@ from circuitvar.reports.commands.make.neurons import labels, neurons
 from circuitvar.reports.commands.make.score import find, score
 from circuitvar.reports.commands.read.folders import check, compare, join, table, verify
 from circuitvar.reports.commands.read.lists import doctor, methods, models, tasks
+from circuitvar.reports.commands.read.runs import runs
 from circuitvar.tasks.lookup import near
 
 app = typer.Typer(
@@ -56,6 +57,7 @@ for function in COMMANDS:
     command = with_options(function)
     FORMER[command.__name__] = command.formerly  # pyright: ignore[reportFunctionMemberAccess]
     app.command(command.__name__)(command)
+app.add_typer(runs, name="runs")
 
 
 def refuse_former_names(arguments: Sequence[str]) -> None:

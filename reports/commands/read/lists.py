@@ -10,7 +10,8 @@ from circuitvar.reports.commands.from_record import Only
 from circuitvar.reports.options import POCKET, ModelChoice
 
 
-def _show(rows: Sequence[Mapping[str, object]], *, title: str) -> None:
+def show_rows(rows: Sequence[Mapping[str, object]], *, title: str) -> None:
+    """Print rows as a table."""
     import pandas as pd
 
     from circuitvar.reports.console import print_table
@@ -34,7 +35,7 @@ def tasks() -> None:
         }
         for task in (*TASKS, *PLANTED_TASKS)
     ]
-    _show(rows, title="Tasks")
+    show_rows(rows, title="Tasks")
 
 
 def methods() -> None:
@@ -52,7 +53,7 @@ def methods() -> None:
         }
         for method in METHODS
     ]
-    _show(rows, title="Methods")
+    show_rows(rows, title="Methods")
 
 
 def models() -> None:
@@ -82,7 +83,7 @@ def models() -> None:
         {"model": f"planted:{p.key}", "what": p.title, "tasks": f"known circuit: {p.task.key}"}
         for p in PLANTED
     ]
-    _show(rows, title="Any hub name or local checkpoint folder works too")
+    show_rows(rows, title="Any hub name or local checkpoint folder works too")
 
 
 def doctor(
@@ -103,7 +104,7 @@ def doctor(
         }
         for check in checks
     ]
-    _show(rows, title=model)
+    show_rows(rows, title=model)
     failed = [check.name for check in checks if not check.passed]
     if failed:
         raise ValueError(
