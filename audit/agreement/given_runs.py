@@ -18,7 +18,7 @@ from circuitvar.audit.resampling import Scores
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.find import top_n_masks
 
-DF = 5
+GIVEN_DF = 5
 """Degrees of freedom: about what the variance between blocks is worth."""
 LEAST_UNITS = 8
 SPLITS = 24
@@ -66,7 +66,7 @@ def phi_given_runs(
     known = replace(estimate, se=float(np.sqrt(two * growth)), interval=how, kind="subsampling")
     kept = float(masks.sum(axis=1).mean())
     swap, _ = unseen_swap(kept, kept / masks.shape[1], level)
-    return below_one_swap(t_interval(known, df=DF, bounds=(-1.0, 1.0)), swap)
+    return below_one_swap(t_interval(known, df=GIVEN_DF, bounds=(-1.0, 1.0)), swap)
 
 
 def _between_blocks(

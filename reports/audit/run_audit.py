@@ -11,9 +11,11 @@ from circuitvar.audit.types import Audit
 from circuitvar.audit.verdicts import Bars
 from circuitvar.circuits.drawing import draw_circuit
 from circuitvar.circuits.loading import load_model
+from circuitvar.circuits.lock import in_use
 from circuitvar.circuits.scores import write_scores
 from circuitvar.reports.audit.provenance import provenance
 from circuitvar.reports.audit.summary import print_summary
+from circuitvar.reports.card import update_manifest
 from circuitvar.reports.console import show_progress
 from circuitvar.reports.page import check_writable, write_report
 from circuitvar.reports.verify import SCORES
@@ -49,7 +51,8 @@ def run_audit(
     started = time.perf_counter()
     loaded = load_model(model, device=device, dtype=dtype, revision=revision)
     others = tuple(load_model(name, device=device, dtype=dtype) for name in seed_models)
-    with show_progress(quiet=quiet) as progress:
+    plan = f"audit of {task.key} on {model}"
+    with in_use(out, plan), show_progress(quiet=quiet) as progress:
         result = audit_circuit(
             task,
             loaded,
@@ -69,7 +72,9 @@ def run_audit(
             seconds=time.perf_counter() - started,
         )
         if result.scores is not None:
-            paths += write_scores(result.scores, out / SCORES)
+            written = write_scores(result.scores, out / SCORES)
+            update_manifest(out, written)
+            paths += written
         progress("writing the report", 1, 1)
     if not quiet:
         print_summary(result, out, paths)

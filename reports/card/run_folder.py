@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from circuitvar.reports.card.document import read_card
+from circuitvar.reports.card.manifest import require_one_report
 from circuitvar.reports.tables import labels_of
 
 
@@ -53,13 +54,14 @@ def read_run(folder: Path | str) -> Run:
     Raises
     ------
     ValueError
-        The folder holds no readable card.
+        The folder holds no readable card, or its files are not of one report.
     """
     folder = Path(folder)
     if not (folder / "card.json").is_file():
         raise ValueError(
             f"{folder} holds no card.json; pass a folder that `circuitvar audit` wrote"
         )
+    require_one_report(folder)
     paths = [*sorted(folder.glob("*.csv")), *sorted(folder.glob("tables/*.csv"))]
     frames = {path.stem: pd.read_csv(path) for path in paths}
     return Run(folder, read_card(folder / "card.json"), frames)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.agreement import DF, SHARED_DF, Change
+from circuitvar.audit.agreement import GIVEN_DF, SHARED_DF, Change
 from circuitvar.audit.indices import mean_chance, spearman
 from circuitvar.audit.intervals import group_jackknife, t_interval
 from circuitvar.audit.types import Estimate
@@ -132,7 +132,7 @@ def independent(a: Estimate, b: Estimate) -> Estimate:
 
 def units_behind(estimate: Estimate) -> int:
     """Degrees of freedom of a standard error, plus one."""
-    df = DF if "these runs given" in estimate.interval else SHARED_DF
+    df = GIVEN_DF if "these runs given" in estimate.interval else SHARED_DF
     return min(estimate.n, df + 1) if estimate.kind == "subsampling" else estimate.n
 
 

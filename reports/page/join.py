@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from circuitvar.circuits.atomic import replacing
-from circuitvar.reports.card import Check
+from circuitvar.reports.card import Check, update_manifest
 from circuitvar.reports.page.render import environment
 from circuitvar.reports.page.section_file import NAME, Section, read_section
 from circuitvar.reports.page.tables import MAX_ROWS, ShownTable
@@ -69,6 +69,8 @@ def join_sections(run: Path | str, folders: Sequence[Path | str]) -> Path:
         _copy(folder, section, run / JOINED)
     with replacing(run / PAGE) as file:
         file.write(page.encode())
+    joined = [path for path in (run / JOINED).rglob("*") if path.is_file()]
+    update_manifest(run, [run / PAGE, *joined])
     return run / PAGE
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from circuitvar.audit.types import Audit
 from circuitvar.reports import tables
-from circuitvar.reports.card import card_text, make_card
+from circuitvar.reports.card import card_text, make_card, write_manifest
 from circuitvar.reports.figures import FigureRecord, make_figures, save_figure
 from circuitvar.reports.page.join import check_joined, with_kept_sections
 
@@ -32,7 +32,7 @@ def write_report(
     """Write the whole report of an audit and return the files, in a fixed order.
 
     `report.html`, `card.json`, `card.md`, `badge.svg`, `stability.csv/.tex/.md`, `edges.csv`,
-    `estimates.csv`, `verdicts.csv`, `tables/<name>.csv`, `figures/<key>.png/.pdf`. The same audit
+    `estimates.csv`, `verdicts.csv`, `tables/<name>.csv`, `figures/<key>.png/.pdf`, and last `manifest.json` with the hash of each. The same audit
     writes the same bytes; times appear only in `card.json` under `time` and on the page.
     `seconds` is the wall time of the run so far; `circuit_figure` is saved as `figures/circuit`.
 
@@ -51,7 +51,8 @@ def write_report(
         _write_all(audit, staging, circuit_figure, seconds)
         page = staging / "report.html"
         _write_text(page, with_kept_sections(page.read_text(encoding="utf-8"), out_dir))
-        return _move_into(staging, out_dir)
+        moved = _move_into(staging, out_dir)
+        return [*moved, write_manifest(out_dir, moved)]
     except OSError as error:
         raise unwritable(out_dir, error) from error
     finally:

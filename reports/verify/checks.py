@@ -24,9 +24,11 @@ from circuitvar.reports.card import (
     Check,
     check_schema,
     class_counts,
+    foreign_files,
     kept_by,
     read_card,
     read_estimate,
+    read_manifest,
     same,
     sealed,
     verdict_entry,
@@ -63,11 +65,20 @@ def verify_report(path: Path | str) -> tuple[Check, ...]:
     card = read_card(path)
     return (
         *verify_card(card),
+        *_manifest_checks(path.parent),
         *folder_checks(card, path.parent),
         *heldout_checks(card, path.parent),
         *score_checks(card, path.parent),
         *joined_checks(path.parent),
     )
+
+
+def _manifest_checks(folder: Path) -> list[Check]:
+    """Every file of the folder is what the report was written with; nothing without a manifest."""
+    if not read_manifest(folder):
+        return []
+    wrong = foreign_files(folder)
+    return [Check("files of one report", f"differ: {', '.join(wrong)}" if wrong else "")]
 
 
 def read_axis(entry: Mapping[str, Any]) -> Axis:

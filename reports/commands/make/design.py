@@ -39,6 +39,7 @@ def design(
     to: Output = DESIGN,
 ) -> None:
     """Run every cell of a design that is not stored yet; write runs, components and shares."""
+    from circuitvar.circuits.lock import in_use
     from circuitvar.reports.console import print_table
     from circuitvar.reports.design import (
         TITLES,
@@ -60,9 +61,17 @@ def design(
         print(plan_budget(chosen, question, settings, loaded).sentence)
     if dry_run:
         return
-    tables = run_plan(
-        chosen, question, settings, loaded, to.out, asked=asked, function=function, workers=workers
-    )
+    with in_use(to.out, f"design {plan} of {question.key} on {loaded.name}"):
+        tables = run_plan(
+            chosen,
+            question,
+            settings,
+            loaded,
+            to.out,
+            asked=asked,
+            function=function,
+            workers=workers,
+        )
     if not to.quiet:
         for name in ("agreement", "function", "components"):
             if name in tables:
