@@ -1,6 +1,4 @@
-"""Which files are of one report: the hash of each, written last, so that a folder is whole or known
-not to be.
-"""
+"""Which files are of one report: the hash of each, written last; a folder is whole or known not."""
 
 import hashlib
 import json

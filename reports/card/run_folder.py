@@ -61,7 +61,8 @@ def read_run(folder: Path | str) -> Run:
         raise ValueError(
             f"{folder} holds no card.json; pass a folder that `circuitvar audit` wrote"
         )
+    card = read_card(folder / "card.json")
     require_one_report(folder)
     paths = [*sorted(folder.glob("*.csv")), *sorted(folder.glob("tables/*.csv"))]
     frames = {path.stem: pd.read_csv(path) for path in paths}
-    return Run(folder, read_card(folder / "card.json"), frames)
+    return Run(folder, card, frames)

@@ -21,7 +21,7 @@ from scipy.stats import t as student
 from circuitvar.audit.agreement import Change
 from circuitvar.circuits.confidence import check_alpha
 from circuitvar.circuits.multiplicity import holm
-from circuitvar.reports.card import Run, read_card, read_run
+from circuitvar.reports.card import MANIFEST, Run, read_card, read_run
 from circuitvar.reports.compare.compare import estimate_changes
 
 Outcome = Literal["no worse", "worse", "cannot tell", "reported"]
@@ -191,8 +191,8 @@ def _decidable(row: Row) -> bool:
 
 def _open(path: Path | str) -> Run:
     path = Path(path)
-    if path.name == "card.json":  # Its tables and scores lie beside it.
-        path = path.parent
+    if path.name == "card.json" and (path.parent / MANIFEST).exists():
+        path = path.parent  # Its tables and scores lie beside it.
     return Run(path.parent, read_card(path), {}) if path.suffix == ".json" else read_run(path)
 
 

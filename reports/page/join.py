@@ -69,8 +69,7 @@ def join_sections(run: Path | str, folders: Sequence[Path | str]) -> Path:
         _copy(folder, section, run / JOINED)
     with replacing(run / PAGE) as file:
         file.write(page.encode())
-    joined = [path for path in (run / JOINED).rglob("*") if path.is_file()]
-    update_manifest(run, [run / PAGE, *joined])
+    update_manifest(run, [run / PAGE, *joined_files(run)])
     return run / PAGE
 
 
@@ -119,6 +118,11 @@ def _read_page(path: Path) -> str:
     if any(page.count(mark) != 1 for marks in _MARKS.values() for mark in marks):
         raise ValueError(f"{path} has no place for sections; write it again with this version")
     return page
+
+
+def joined_files(run: Path) -> list[Path]:
+    """Every file of the sections that are joined to a report."""
+    return [path for path in (run / JOINED).rglob("*") if path.is_file()]
 
 
 def _joined_folders(run: Path) -> dict[str, Path]:

@@ -14,7 +14,7 @@ from circuitvar.audit.types import Audit
 from circuitvar.reports import tables
 from circuitvar.reports.card import card_text, make_card, write_manifest
 from circuitvar.reports.figures import FigureRecord, make_figures, save_figure
-from circuitvar.reports.page.join import check_joined, with_kept_sections
+from circuitvar.reports.page.join import check_joined, joined_files, with_kept_sections
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,8 +32,9 @@ def write_report(
     """Write the whole report of an audit and return the files, in a fixed order.
 
     `report.html`, `card.json`, `card.md`, `badge.svg`, `stability.csv/.tex/.md`, `edges.csv`,
-    `estimates.csv`, `verdicts.csv`, `tables/<name>.csv`, `figures/<key>.png/.pdf`, and last `manifest.json` with the hash of each. The same audit
-    writes the same bytes; times appear only in `card.json` under `time` and on the page.
+    `estimates.csv`, `verdicts.csv`, `tables/<name>.csv`, `figures/<key>.png/.pdf`, and last
+    `manifest.json` with the hash of each. The same audit writes the same bytes; times appear only
+    in `card.json` under `time` and on the page.
     `seconds` is the wall time of the run so far; `circuit_figure` is saved as `figures/circuit`.
 
     Raises
@@ -52,7 +53,7 @@ def write_report(
         page = staging / "report.html"
         _write_text(page, with_kept_sections(page.read_text(encoding="utf-8"), out_dir))
         moved = _move_into(staging, out_dir)
-        return [*moved, write_manifest(out_dir, moved)]
+        return [*moved, write_manifest(out_dir, [*moved, *joined_files(out_dir)])]
     except OSError as error:
         raise unwritable(out_dir, error) from error
     finally:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from circuitvar.circuits.scores.score_files import read_scores
+from circuitvar.reports.card import update_manifest
 from circuitvar.reports.card.run_folder import read_run
 from circuitvar.reports.page import write
 from circuitvar.reports.page.write import write_report
@@ -94,6 +95,7 @@ def scored(tmp_path_factory):
         {"method": ["eap-ig-inputs", "eap"], "bias_rms": [0.5, 2.0], "noise_sd": [0.1, 3.0], "n": 9}
     )
     compared.to_csv(folder / "tables" / "methods.csv", index=False)
+    update_manifest(folder, [folder / "tables" / "methods.csv"])
     return folder
 
 
