@@ -5,6 +5,7 @@ destination above it, coloured by what it enters (query, key, value, MLP, logits
 are aggregated: one node per layer and type, edge width by the number of edges it stands for.
 """
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,16 +61,14 @@ def draw_circuit(
     columns = np.flatnonzero(kept)
     columns = columns[np.argsort(strength[columns], kind="stable")]  # strong edges on top
     largest = float(strength[columns].max()) or 1.0
-    segments = [
-        (edge.src.name, edge.dst, float(np.sqrt(strength[c] / largest)))
-        for c, edge in ((c, graph.edges[c]) for c in columns)
-    ]
+    shares = np.sqrt(strength[columns] / largest).tolist()
+    edges = [graph.edges[c] for c in columns]
+    segments = [(e.src.name, e.dst, share) for e, share in zip(edges, shares, strict=True)]
     _edges(axes, graph, positions, segments, crowded=len(columns) > 150)
     _nodes(axes, positions, roles or {})
-    _legend(axes, {_enters(graph.edges[c].dst) for c in columns})
+    _legend(axes, {_enters(edge.dst) for edge in edges})
     if weights is not None:
-        note = f"width, opacity: root of {weight_name}, largest {largest:.3g}"
-        _note(axes, note)
+        _note(axes, f"width, opacity: root of {weight_name}, largest {largest:.3g}")
     return figure
 
 
@@ -83,9 +82,7 @@ def _canvas(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rows: dict[float, int] = {}
-    for place in positions.values():
-        rows[place.y] = rows.get(place.y, 0) + 1
+    rows = Counter(place.y for place in positions.values())
     wide = width or max(3.4, per_node * max(rows.values()) / HEADS_WIDTH + 1.0)
     figure = Figure(figsize=(wide, 0.9 + 0.5 * len(rows)), layout="constrained")
     FigureCanvasAgg(figure)
@@ -123,17 +120,9 @@ def _edges(
             [(start.x, low), (start.x + side, low + bend), (x + side, y - bend), (x, y)],
             [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4],
         )
-        thick = 1.1 if crowded else 2.2
-        axes.add_patch(
-            PathPatch(
-                path,
-                facecolor="none",
-                edgecolor=COLOURS[_enters(dst)],
-                linewidth=0.3 + thick * share,
-                alpha=(0.15 if crowded else 0.3) + 0.6 * share,
-                zorder=1,
-            )
-        )
+        wide, alpha = (1.1, 0.15) if crowded else (2.2, 0.3)
+        look = {"linewidth": 0.3 + wide * share, "alpha": alpha + 0.6 * share, "zorder": 1}
+        axes.add_patch(PathPatch(path, facecolor="none", edgecolor=COLOURS[_enters(dst)], **look))
 
 
 def _reader_names(graph: Graph, dst: Node) -> list[str]:
@@ -144,56 +133,30 @@ def _reader_names(graph: Graph, dst: Node) -> list[str]:
 
 
 def _nodes(axes: "Axes", positions: dict[str, Position], roles: dict[str, str]) -> None:
+    box = {"boxstyle": "round,pad=0.25", "facecolor": "white", "linewidth": 0.6}
+    style: dict = {"ha": "center", "va": "center", "fontsize": 5.5, "zorder": 2}
     for name, place in positions.items():
         label = f"{name}\n{roles[name]}" if name in roles else name
-        axes.text(
-            place.x,
-            place.y,
-            label,
-            ha="center",
-            va="center",
-            fontsize=5.5,
-            zorder=2,
-            bbox={
-                "boxstyle": "round,pad=0.25",
-                "facecolor": "white",
-                "edgecolor": COLOURS["mlp"] if name.startswith("m") else "#4d4d4d",
-                "linewidth": 0.6,
-            },
-        )
+        edge = COLOURS["mlp"] if name.startswith("m") else "#4d4d4d"
+        axes.text(place.x, place.y, label, bbox={**box, "edgecolor": edge}, **style)
 
 
 def _note(axes: "Axes", text: str) -> None:
-    axes.annotate(
-        text,
-        (0.0, 0.0),
-        xycoords="axes fraction",
-        xytext=(0, -26),
-        textcoords="offset points",
-        fontsize=6,
-        va="top",
-    )
+    below = {"xytext": (0, -26), "textcoords": "offset points", "va": "top"}
+    axes.annotate(text, (0.0, 0.0), xycoords="axes fraction", fontsize=6, **below)
 
 
 def _legend(axes: "Axes", present: set[str]) -> None:
     from matplotlib.lines import Line2D
 
     lines = [
-        Line2D([], [], color=COLOURS[key], linewidth=1.5, label=NAMES[key])
-        for key in COLOURS
+        Line2D([], [], color=colour, linewidth=1.5, label=NAMES[key])
+        for key, colour in COLOURS.items()
         if key in present
     ]
-    axes.legend(
-        handles=lines,
-        title="into",
-        fontsize=6,
-        title_fontsize=6,
-        frameon=False,
-        loc="upper right",
-        bbox_to_anchor=(1.0, 0.0),
-        ncols=len(lines),
-        borderaxespad=0.0,
-    )
+    place: dict = {"loc": "upper right", "bbox_to_anchor": (1.0, 0.0), "borderaxespad": 0.0}
+    text = {"title": "into", "fontsize": 6, "title_fontsize": 6}
+    axes.legend(handles=lines, ncols=len(lines), frameon=False, **place, **text)
 
 
 def aggregate(
@@ -207,13 +170,9 @@ def aggregate(
     >>> aggregate(graph, np.ones(graph.n_edges, bool))["input", "heads 0", "q"]
     (2, 2)
     """
-    counts: dict[tuple[str, str, str], list[int]] = {}
-    for edge, on in zip(graph.edges, kept, strict=True):
-        key = (_group(edge.src), _group(edge.dst), edge.dst.slot)
-        count = counts.setdefault(key, [0, 0])
-        count[0] += bool(on)
-        count[1] += 1
-    return {key: (kept, possible) for key, (kept, possible) in counts.items() if kept}
+    keys = [(_group(edge.src), _group(edge.dst), edge.dst.slot) for edge in graph.edges]
+    on = Counter(key for key, keep in zip(keys, kept, strict=True) if keep)
+    return {key: (on[key], possible) for key, possible in Counter(keys).items() if on[key]}
 
 
 def _group(node: Node) -> str:
@@ -242,23 +201,17 @@ def _draw_aggregated(
         start, end = positions[src], positions[dst]
         shift = {"q": -0.03, "k": 0.0, "v": 0.03}.get(slot, 0.0)
         kind = slot or ("logits" if dst == "logits" else "mlp")
-        axes.add_patch(
-            FancyArrowPatch(
-                (start.x, start.y + 0.12),
-                (end.x + shift, end.y - 0.12),
-                connectionstyle=f"arc3,rad={0.25 if start.x >= end.x else -0.25}",
-                arrowstyle="-",
-                color=COLOURS[kind],
-                linewidth=0.3 + 4.0 * on / largest,
-                alpha=0.12 + 0.6 * on / largest,
-                zorder=1,
-            )
-        )
-    into: dict[str, int] = {}
+        bow = f"arc3,rad={0.25 if start.x >= end.x else -0.25}"
+        ends = (start.x, start.y + 0.12), (end.x + shift, end.y - 0.12)
+        look = {"linewidth": 0.3 + 4.0 * on / largest, "alpha": 0.12 + 0.6 * on / largest}
+        arrow = FancyArrowPatch(*ends, connectionstyle=bow, arrowstyle="-", zorder=1, **look)
+        arrow.set_color(COLOURS[kind])
+        axes.add_patch(arrow)
+    into: Counter[str] = Counter()
     for (_, dst, _), (on, _) in counts.items():
-        into[dst] = into.get(dst, 0) + on
+        into[dst] += on
     _nodes(axes, positions, {name: f"{n:,} in" for name, n in into.items()})
     _legend(axes, {slot or ("logits" if d == "logits" else "mlp") for _, d, slot in counts})
-    note = f"{int(kept.sum()):,} edges, aggregated by layer and type; widest line {largest:,} edges"
-    _note(axes, note)
+    size = f"{int(kept.sum()):,} edges"
+    _note(axes, f"{size}, aggregated by layer and type; widest line {largest:,} edges")
     return figure

@@ -49,38 +49,26 @@ class Check:
 
 def self_check(model: "Model") -> tuple[Check, ...]:
     """Check logits, edge count, source sums, gradients and resumed runs on random tokens."""
-    batch, bar = random_batch(model), LOGIT_TOLERANCE[model.dtype]
-    return (
-        Check(
-            "logits",
-            logit_residual(model),
-            bar,
-            "largest difference from the Hugging Face model's logits, relative to the largest",
-        ),
-        Check(
-            "edges",
-            float(abs(model.graph.n_edges - count_edges(model.graph))),
-            0.0,
-            f"edges listed ({model.graph.n_edges}) against the closed formula",
-        ),
-        Check(
-            "source sums",
-            reconstruction_error(model, batch),
-            bar,
-            "largest error of any destination's input, rebuilt from what the sources write",
-        ),
-        Check(
-            "gradients",
-            gradient_error(model, batch),
-            bar,
-            "scores of the edges out of the input, summed, against one direct derivative",
-        ),
-        Check(
-            "resumed runs",
-            resume_error(model, batch),
-            bar,
-            "patching the input for all its readers, against the corrupted run",
-        ),
+    batch, bar, graph = random_batch(model), LOGIT_TOLERANCE[model.dtype], model.graph
+    checks = {
+        "logits": "largest difference from the Hugging Face model's logits, "
+        "relative to the largest",
+        "edges": f"edges listed ({graph.n_edges}) against the closed formula",
+        "source sums": "largest error of any destination's input, "
+        "rebuilt from what the sources write",
+        "gradients": "scores of the edges out of the input, summed, against one direct derivative",
+        "resumed runs": "patching the input for all its readers, against the corrupted run",
+    }
+    residuals = (
+        logit_residual(model),
+        float(abs(graph.n_edges - count_edges(graph))),
+        reconstruction_error(model, batch),
+        gradient_error(model, batch),
+        resume_error(model, batch),
+    )
+    return tuple(
+        Check(name, residual, 0.0 if name == "edges" else bar, meaning)
+        for (name, meaning), residual in zip(checks.items(), residuals, strict=True)
     )
 
 

@@ -72,11 +72,8 @@ class Published:
     @property
     def role_of(self) -> dict[str, str]:
         """Node -> first role that lists it."""
-        found: dict[str, str] = {}
-        for role, nodes in self.roles.items():
-            for node in nodes:
-                found.setdefault(node, role)
-        return found
+        roles = reversed(self.roles.items())
+        return {node: role for role, nodes in roles for node in nodes}
 
 
 def published_names() -> tuple[str, ...]:
@@ -120,14 +117,10 @@ def parse_published(data: dict, *, source: str = "circuit") -> Published:
     except jsonschema.ValidationError as error:
         where = "/".join(str(part) for part in error.absolute_path) or "top level"
         raise ValueError(f"{source} breaks the schema at {where}: {error.message}") from None
+    said = ("key", "title", "citation", "model", "task", "shape", "default")
     published = Published(
-        key=data["key"],
-        title=data["title"],
-        citation=data["citation"],
+        **{name: data[name] for name in said},
         arxiv=data.get("arxiv", ""),
-        model=data["model"],
-        task=data["task"],
-        shape=data["shape"],
         roles={role: tuple(nodes) for role, nodes in data["roles"].items()},
         connections=tuple(
             Connection(c["from"], c["to"], c.get("slots", ""), c.get("positions", ""))
@@ -137,7 +130,6 @@ def parse_published(data: dict, *, source: str = "circuit") -> Published:
             Variant(key, v["title"], v["between_mlps"], tuple(v["without"]))
             for key, v in data["variants"].items()
         ),
-        default=data["default"],
         notes=data.get("notes", ""),
     )
     _check_names(published, source)
@@ -195,12 +187,10 @@ def _connect(
     for src in published.roles.get(connection.src, (connection.src,)):
         for dst in published.roles.get(connection.dst, (connection.dst,)):
             inputs = _inputs(graph, dst, connection.slots)
-            _keep(graph, mask, [(src, name) for name in inputs])
-            if between:
-                mlps = _between(graph, src, inputs[0])
-                _keep(graph, mask, [(src, m) for m in mlps])
-                _keep(graph, mask, [(m, name) for m in mlps for name in inputs])
-                _keep(graph, mask, [(m, later) for m in mlps for later in mlps])
+            mlps = _between(graph, src, inputs[0]) if between else []
+            for name in (f"{a}->{b}" for a in (src, *mlps) for b in (*mlps, *inputs)):
+                if name in graph.edge_index:  # A pair in the wrong order has no edge.
+                    mask[graph.edge_index[name]] = True
 
 
 def _inputs(graph: Graph, node: str, slots: str) -> list[str]:
@@ -216,14 +206,6 @@ def _between(graph: Graph, src: str, dst: str) -> list[str]:
     first = 0 if src == "input" else int(src[1:].split(".")[0]) + src.startswith("m")
     stop = graph.n_layers if dst == "logits" else int(dst[1:].split(".")[0])
     return [f"m{layer}" for layer in range(first, stop)] if graph.has_mlp else []
-
-
-def _keep(graph: Graph, mask: Bool[np.ndarray, " edge"], pairs: list[tuple[str, str]]) -> None:
-    """Switch on the edges that exist; a pair in the wrong order has none."""
-    for src, dst in pairs:
-        column = graph.edge_index.get(f"{src}->{dst}")
-        if column is not None:
-            mask[column] = True
 
 
 def planted_circuit(name: str, graph: Graph) -> Circuit:

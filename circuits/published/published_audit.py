@@ -91,15 +91,7 @@ def role_recall(
     strong = strength > np.quantile(strength[1:], quantile)
     rows = []
     for role, nodes in published.roles.items():
-        found = [node for node in nodes if strong[graph.source_index[node]]]
-        missing = [node for node in nodes if node not in found]
-        rows.append(
-            {
-                "role": role,
-                "nodes": len(nodes),
-                "found": len(found),
-                "share": len(found) / len(nodes),
-                "missing": " ".join(missing),
-            }
-        )
-    return pd.DataFrame(rows)
+        missing = [node for node in nodes if not strong[graph.source_index[node]]]
+        found = len(nodes) - len(missing)
+        rows.append((role, len(nodes), found, found / len(nodes), " ".join(missing)))
+    return pd.DataFrame(rows, columns=["role", "nodes", "found", "share", "missing"])

@@ -1,5 +1,6 @@
 """Coarser and finer than edges: scores of nodes, and of the hidden units of MLPs."""
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,12 +82,9 @@ def neuron_scores(
 def _hidden(model: "Model", run: Any) -> tuple[list[Tensor], Any]:
     """Inputs of the MLPs' output projections during `run`, and what it returned."""
     seen: list[Tensor] = []
-    hooks = [
-        mlp_parts(layer.mlp).out.register_forward_pre_hook(lambda _, args: seen.append(args[0]))  # type: ignore[arg-type]
-        for layer in model.architecture.layers
-    ]
-    try:
+    with ExitStack() as stack:
+        for layer in model.architecture.layers:
+            out = mlp_parts(layer.mlp).out  # type: ignore[arg-type]
+            hook = out.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+            stack.enter_context(hook)
         return seen, run()
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -5,14 +5,16 @@ read-out position puts on each key position, and head outputs along a direction 
 stream. Edges are in `edge_activations.py`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from circuitvar.circuits.model import Layer, head_output_weights, mlp_parts, position_ids
 from circuitvar.tasks.tokens import chunks
@@ -71,11 +73,14 @@ def mlp_neurons(
     parts = []
     with ExitStack() as stack:
         for layer, module in modules.items():
-            record = _recorder(seen, layer)
-            if point == "post":
-                stack.enter_context(_input_hook(module, record))
-            else:
-                stack.enter_context(_point_hook(model, layer, point, record))
+            record = partial(seen.__setitem__, layer)
+            at_input = point == "post"
+            hook = (
+                _input_hook(module, record)
+                if at_input
+                else _point_hook(model, layer, point, record)
+            )
+            stack.enter_context(hook)
         for part in chunks(batch, batch_size):
             _forward(model, part)
             parts.append(torch.cat([seen[layer] for layer in modules], dim=-1).float().cpu())
@@ -84,10 +89,9 @@ def mlp_neurons(
     return torch.cat(parts).numpy(), names
 
 
-@contextmanager
 def _point_hook(
     model: "Model", layer: int, point: str, record: Callable[[Tensor], None]
-) -> Iterator[None]:
+) -> RemovableHandle:
     """Record an MLP's neurons at a point before the output projection's input."""
     parts = mlp_parts(model.architecture.layers[layer].mlp)
     if parts.gate is None and point != "pre":
@@ -100,11 +104,7 @@ def _point_hook(
     def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         record(parts.act(output) if point == "gate" else output)
 
-    handle = module.register_forward_hook(hook)
-    try:
-        yield
-    finally:
-        handle.remove()
+    return module.register_forward_hook(hook)
 
 
 @torch.no_grad()
@@ -118,9 +118,7 @@ def readout_attention(
         rows = torch.arange(len(part), device=part.last.device)
         at_last = [pattern[rows, :, part.last] for pattern in patterns]
         parts.append(torch.cat(at_last, dim=1).transpose(1, 2).float().cpu())
-    heads = model.architecture.n_heads
-    names = tuple(f"a{i}.h{h}" for i in range(len(model.architecture.layers)) for h in range(heads))
-    return torch.cat(parts).numpy(), names
+    return torch.cat(parts).numpy(), _head_names(model)
 
 
 @torch.no_grad()
@@ -152,7 +150,7 @@ def head_outputs_along(
     parts, start = [], 0
     with ExitStack() as stack:
         for index, layer in enumerate(model.architecture.layers):
-            stack.enter_context(_input_hook(layer.output, _recorder(seen, index)))
+            stack.enter_context(_input_hook(layer.output, partial(seen.__setitem__, index)))
         for part in chunks(batch, batch_size):
             _forward(model, part)
             mine = wanted[start : start + len(part)]
@@ -164,9 +162,7 @@ def head_outputs_along(
                 z = seen[index].unflatten(-1, (weights.shape[0], -1))
                 found.append(torch.einsum("bphe,bhe->bph", z, onto))
             parts.append(torch.cat(found, dim=-1).float().cpu())
-    heads = model.architecture.n_heads
-    names = tuple(f"a{i}.h{h}" for i in range(len(model.architecture.layers)) for h in range(heads))
-    return torch.cat(parts).numpy(), names
+    return torch.cat(parts).numpy(), _head_names(model)
 
 
 @torch.no_grad()
@@ -204,6 +200,11 @@ def metric_with_neurons(
     return torch.cat(out).numpy().astype(np.float64)
 
 
+def _head_names(model: "Model") -> tuple[str, ...]:
+    layers, heads = len(model.architecture.layers), model.architecture.n_heads
+    return tuple(f"a{layer}.h{head}" for layer in range(layers) for head in range(heads))
+
+
 def _projections(model: "Model") -> dict[int, nn.Module]:
     found = {i: down_projection(layer) for i, layer in enumerate(model.architecture.layers)}
     return {i: module for i, module in found.items() if module is not None}
@@ -220,14 +221,7 @@ def _by_layer(model: "Model", values: Mapping[str, Any]) -> dict[int, dict[int, 
     return out
 
 
-def _recorder(seen: dict[int, Tensor], layer: int):
-    def record(x: Tensor) -> None:
-        seen[layer] = x.detach()
-
-    return record
-
-
-def _setter(columns: Mapping[int, np.ndarray], where: np.ndarray):
+def _setter(columns: Mapping[int, np.ndarray], where: np.ndarray) -> Callable[[Tensor], Tensor]:
     def put(x: Tensor) -> Tensor:
         x = x.clone()
         mask = torch.as_tensor(where, device=x.device)
@@ -239,19 +233,14 @@ def _setter(columns: Mapping[int, np.ndarray], where: np.ndarray):
     return put
 
 
-@contextmanager
-def _input_hook(module: nn.Module, change) -> Iterator[None]:
+def _input_hook(module: nn.Module, change: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
     """Call `change` on the module's input; a returned tensor takes its place."""
 
     def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         new = change(inputs[0])
         return None if new is None else (new, *inputs[1:])
 
-    handle = module.register_forward_pre_hook(hook)
-    try:
-        yield
-    finally:
-        handle.remove()
+    return module.register_forward_pre_hook(hook)
 
 
 def _forward(model: "Model", batch: Batch, **options: Any) -> Any:
