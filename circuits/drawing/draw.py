@@ -203,8 +203,8 @@ def _draw_aggregated(
         kind = slot or ("logits" if dst == "logits" else "mlp")
         bow = f"arc3,rad={0.25 if start.x >= end.x else -0.25}"
         ends = (start.x, start.y + 0.12), (end.x + shift, end.y - 0.12)
-        look = {"linewidth": 0.3 + 4.0 * on / largest, "alpha": 0.12 + 0.6 * on / largest}
-        arrow = FancyArrowPatch(*ends, connectionstyle=bow, arrowstyle="-", zorder=1, **look)
+        arrow = FancyArrowPatch(*ends, connectionstyle=bow, arrowstyle="-", zorder=1)
+        arrow.set(linewidth=0.3 + 4.0 * on / largest, alpha=0.12 + 0.6 * on / largest)
         arrow.set_color(COLOURS[kind])
         axes.add_patch(arrow)
     into: Counter[str] = Counter()

@@ -72,7 +72,7 @@ class Published:
     @property
     def role_of(self) -> dict[str, str]:
         """Node -> first role that lists it."""
-        roles = reversed(self.roles.items())
+        roles = [*self.roles.items()][::-1]
         return {node: role for role, nodes in roles for node in nodes}
 
 

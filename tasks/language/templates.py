@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -159,7 +159,7 @@ class Sampler:
 
     def _with_random_tokens(self, pair: PromptPair, rng: np.random.Generator) -> PromptPair:
         wanted = self.random_roles
-        spans = [span for role, *span in pair.roles if wanted is None or role in wanted]
+        spans = [(a, b) for role, a, b in pair.roles if wanted is None or role in wanted]
         return replace(pair, corrupt=random_token(pair.clean, spans, rng=rng))
 
     def as_task(self, title: str, *, source: str, **fields: Any) -> Task:
@@ -179,7 +179,7 @@ class Sampler:
 @cache
 def task_records() -> dict[str, dict[str, Any]]:
     """What `tasks.toml` says, by key of the task."""
-    return tomllib.loads(files(__package__).joinpath("tasks.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(Path(__file__).with_name("tasks.toml").read_text(encoding="utf-8"))
 
 
 def language_task(key: str, make: MakePair, texts: Sequence[str] = ()) -> Task:

@@ -1,9 +1,9 @@
 """Word lists that several tasks share, from `words.toml`, which says where they come from."""
 
 import tomllib
-from importlib.resources import files
+from pathlib import Path
 
-_LISTS = tomllib.loads(files(__package__).joinpath("words.toml").read_text(encoding="utf-8"))
+_LISTS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 MALE_NAMES, FEMALE_NAMES, PLACES, OBJECTS, NOUNS = (
     tuple(_LISTS[name]) for name in ("male_names", "female_names", "places", "objects", "nouns")
 )

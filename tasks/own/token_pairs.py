@@ -84,6 +84,8 @@ def read_token_pairs(
     """
     table = read_table(path)
     check_columns(table)
-    limits = {"vocab_size": vocab_size, "max_length": max_length}
-    rows = [_row(table, row, **limits) for row in range(1, len(table.rows) + 1)]
+    rows = [
+        _row(table, row, vocab_size=vocab_size, max_length=max_length)
+        for row in range(1, len(table.rows) + 1)
+    ]
     return pack(rows, pad_id=pad_id, padding_side=padding_side)

@@ -13,10 +13,10 @@ from circuitvar.tasks.types import PromptPair, Task
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-KEYS = ("ioi", "greater-than", "agreement", "pronoun", "induction", "capital")
-SHARES = dict(zip(KEYS, (0.14, 0.14, 0.1, 0.11, 0.4, 0.11), strict=True))
+KEYS: tuple[str, ...] = ("ioi", "greater-than", "agreement", "pronoun", "induction", "capital")
+SHARES: dict[str, float] = dict(zip(KEYS, (0.14, 0.14, 0.1, 0.11, 0.4, 0.11), strict=True))
 """Part of each batch; induction is the slowest to learn."""
-POLISH_SHARES = dict(zip(KEYS, (0.07, 0.18, 0.05, 0.12, 0.42, 0.16), strict=True))
+POLISH_SHARES: dict[str, float] = dict(zip(KEYS, (0.07, 0.18, 0.05, 0.12, 0.42, 0.16), strict=True))
 """Part of each batch in the last phase: what is not yet right gets the most."""
 
 

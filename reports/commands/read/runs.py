@@ -3,7 +3,7 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,8 +30,8 @@ def ls(folder: Folder) -> None:
 
 def summary(item: Listed) -> str:
     """What an item is, in a few words."""
-    known = item.identity
-    if known is None:
+    known: dict[str, Any] = {**(item.identity or {})}
+    if not known:
         return item.path.name
     if isinstance(known.get("levels"), dict):
         levels = [f"{name}={level}" for name, level in known["levels"].items()]
