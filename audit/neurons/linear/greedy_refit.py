@@ -11,6 +11,8 @@ from jaxtyping import Bool, Float, Int
 
 from circuitvar.audit.neurons.linear.linear_gram import Gram
 
+CONSTANT = 1e-12
+"""Share of the variance on train below which a prediction is constant on validation."""
 RIDGE = 1e-9
 """Relative ridge that keeps exactly collinear candidates solvable."""
 
@@ -76,16 +78,19 @@ def _try(
     system = train.pp[left, right]
     size = system.shape[-1]
     diagonal = np.arange(size)
-    system[..., diagonal, diagonal] *= 1 + RIDGE
-    system[..., diagonal, diagonal] += 1e-15
+    own = system[..., diagonal, diagonal]
+    system[..., diagonal, diagonal] = np.where(own > 0, own * (1 + RIDGE), 1.0)
     target = train.pf[sets, units[:, None, None]]
     weights = np.linalg.solve(system, target[..., None])[..., 0]
     cover = (weights * validation.pf[sets, units[:, None, None]]).sum(axis=-1)
-    spread = np.einsum("ucs,ucst,uct->uc", weights, validation.pp[left, right], weights)
-    spread *= validation.ff[units][:, None]
-    usable = (spread > 1e-14) & (tries >= 0)
+    spread, fitted = (
+        np.einsum("ucs,ucst,uct->uc", weights, g.pp[left, right], weights)
+        for g in (validation, train)
+    )
+    usable = (spread > CONSTANT * fitted) & (tries >= 0)
     value = np.full((n_units, width), -np.inf)
-    value[usable] = cover[usable] / np.sqrt(spread[usable])
+    size = np.sqrt(spread) * np.sqrt(validation.ff[units])[:, None]
+    value[usable] = cover[usable] / size[usable]
     return weights, value
 
 

@@ -54,7 +54,11 @@ def gram(data: ProbingSet, weights: Float[np.ndarray, " sample"]) -> Gram:
         unit_mean[units] = middle
         pf[:, units] = weighted.T @ part
         ff[units] = share @ (part * part)
-    return Gram(mean, unit_mean, centred.T @ (share[:, None] * centred), pf, ff)
+    pp = centred.T @ (share[:, None] * centred)
+    # What varies by rounding alone is constant.
+    dead, flat = ff <= (1e-7 * unit_mean) ** 2, np.diag(pp) <= (1e-9 * mean) ** 2
+    pp[flat], pp[:, flat], pf[flat], pf[:, dead], ff[dead] = 0.0, 0.0, 0.0, 0.0, 0.0
+    return Gram(mean, unit_mean, pp, pf, ff)
 
 
 def explained_correlation(
@@ -62,11 +66,11 @@ def explained_correlation(
 ) -> Float[np.ndarray, " unit"]:
     """Pearson correlation of sum_k w_k P_k with the unit; NaN where either is constant."""
     cover = (coefficients * g.pf).sum(axis=0)
-    spread = ((g.pp @ coefficients) * coefficients).sum(axis=0) * g.ff
-    tiny = 1e-12 * np.maximum(g.ff, 1e-300)
-    return np.divide(
-        cover, np.sqrt(np.maximum(spread, 0)), out=np.full(cover.shape, np.nan), where=spread > tiny
-    )
+    spread = ((g.pp @ coefficients) * coefficients).sum(axis=0)
+    size = (np.abs(coefficients) * np.sqrt(np.diag(g.pp))[:, None]).sum(axis=0)
+    known = (spread > 1e-12 * size**2) & (g.ff > 0)
+    scale = np.sqrt(np.maximum(spread, 0)) * np.sqrt(g.ff)
+    return np.divide(cover, scale, out=np.full(cover.shape, np.nan), where=known)
 
 
 def elastic_net(
@@ -135,4 +139,4 @@ def correlations(
 
 
 def _inverse(sd: np.ndarray) -> np.ndarray:
-    return np.divide(1.0, sd, out=np.zeros_like(sd), where=sd > 1e-9)
+    return np.divide(1.0, sd, out=np.zeros_like(sd), where=sd > 0)

@@ -119,9 +119,10 @@ def token_probing_set(
 
 
 def live_units(data: ProbingSet, *, least: float = 1e-6) -> ProbingSet:
-    """The same probing set without units that hardly vary."""
+    """The same probing set without units whose sd is below `least` times their size."""
     acts = np.asarray(data.acts)
-    keep = np.flatnonzero(acts.std(axis=0) > least)
+    size = np.abs(acts).max(axis=0)
+    keep = np.flatnonzero(acts.std(axis=0) > least * size)
     if not len(keep):
         raise ValueError("every unit is constant on this probing set.")
     return take_units(data, keep)

@@ -23,8 +23,9 @@ def concept_correlation(
     centred = concepts - share @ concepts
     cover = centred.T @ (share[:, None] * centred)
     sd = np.sqrt(np.diag(cover))
-    scale = np.outer(sd, sd)
-    return np.divide(cover, scale, out=np.zeros_like(cover), where=scale > 1e-12)
+    varies = sd > 1e-9 * np.abs(share @ concepts)
+    inverse = np.divide(1.0, sd, out=np.zeros_like(sd), where=varies)
+    return cover * inverse[:, None] * inverse
 
 
 def alias_classes(

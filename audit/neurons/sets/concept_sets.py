@@ -85,9 +85,10 @@ def maxt_set(
     cover = centred @ centred.T / max(noise.shape[1] - 1, 1)
     spread = np.diag(cover)
     se = np.sqrt(np.maximum(spread[:, None] + spread - 2 * cover, 0))
-    tiny = se <= 1e-7 * (1 + np.abs(s).max())
+    rounding = 1e-7 * (np.abs(s).max() + float(np.abs(noise).max()))
+    tiny = se <= rounding
     lead = s[:, None] - s
-    ratio = np.where(tiny, np.where(lead > 1e-7, np.inf, 0.0), lead / np.where(tiny, 1, se))
+    ratio = np.where(tiny, np.where(lead > rounding, np.inf, 0.0), lead / np.where(tiny, 1, se))
     statistic = ratio.max(axis=0)
     inverse = np.where(tiny, 0.0, 1 / np.where(tiny, 1, se)).astype(np.float32)
     # No replicate can exceed this, so hopeless classes need no pass over the replicates.

@@ -16,8 +16,8 @@ from scipy import sparse
 from circuitvar.audit.neurons.data import Moments, ProbingSet
 from circuitvar.audit.neurons.similarity.similarity_metrics import get_similarity
 
-LOG_FLOOR = 1e-3
-"""Concept values are clipped here before the logarithm of WPMI."""
+LOG_FLOOR = 1e-8
+"""Concept values are clipped here before the logarithm of WPMI, as its source does."""
 REPLICATE_BLOCK = 32
 """Replicates per block of element-wise work: a block of 64 units stays in the cache."""
 
@@ -91,15 +91,20 @@ def active_rows(
 ) -> Bool[np.ndarray, "sample unit"]:
     """Where each unit counts as active: above its own upper `quantile`, else above `threshold`.
 
-    The comparison is strict, so a constant unit is never active and ties at the quantile stay
-    inactive. An in-sample quantile is not fixed beforehand; `bounds` says what that costs. With
-    `weights` the quantile is that of the weighted samples.
+    The comparison is strict: ties at the quantile stay inactive, unless they are the maximum of
+    the unit; then all of them are active, more than `quantile` of the samples if need be (saturated
+    and two-valued units). A constant unit is never active. An in-sample quantile is not fixed
+    beforehand; `bounds` says what that costs. With `weights` it is that of the weighted samples.
     """
     if quantile is None:
         return block > threshold
     if not 0 < quantile < 1:
         raise ValueError(f"active quantile is {quantile}; pass a share of samples in (0, 1).")
-    return block > _upper_quantile(block, quantile, weights)
+    active = block > _upper_quantile(block, quantile, weights)
+    top = block.max(axis=0)
+    tied = ~active.any(axis=0) & (top > block.min(axis=0))
+    active[:, tied] = block[:, tied] == top[tied]
+    return active
 
 
 def _upper_quantile(

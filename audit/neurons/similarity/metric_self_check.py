@@ -126,7 +126,7 @@ def _row(key: str, scores: dict[str, dict[str, np.ndarray]], columns: np.ndarray
     row: dict[str, object] = {"metric": key, "title": metric.title}
     for test, position in (("missing", 1), ("extra", 2)):
         fall = intact[units, columns] - scores[test][key][units, columns]
-        fall = fall[np.isfinite(fall)] / max(span, 1e-12)
+        fall = fall[np.isfinite(fall)] / (span or 1.0)
         row[test] = float((fall > DROP).mean()) if len(fall) else float("nan")
         drops = [1 - perfect_unit_scores(key, g)[position] for g in FREQUENCIES]
         width = span if key not in ("mad", "wpmi") else 1.0

@@ -17,6 +17,8 @@ from circuitvar.tasks.lookup import unknown
 
 Scores = Float[np.ndarray, "replicate concept unit"]
 WPMI_LAMBDA = 1.0
+ROUNDING = 1e-6
+"""Share of a sum of squares below which what is left of it is the rounding of float32 sums."""
 
 
 def accuracy(m: Moments) -> Scores:
@@ -58,20 +60,23 @@ def inverse_balanced_accuracy(m: Moments) -> Scores:
 def phi(m: Moments) -> Scores:
     """Pearson correlation of A and P (Matthews correlation for a binary concept)."""
     cover = m.both - m.active * (m.concept / m.n)
-    return cover * (_inverse_root(m.active - m.active**2 / m.n) * _inverse_root(_concept_ss(m)))
+    unit = _inverse_root(m.active - m.active**2 / m.n, m.active)
+    return cover * (unit * _inverse_root(_concept_ss(m), m.concept2))
 
 
 def pearson(m: Moments) -> Scores:
     """Pearson correlation of activation and P."""
     cover = m.cross - m.unit * (m.concept / m.n)
-    return cover * (_inverse_root(m.unit2 - m.unit**2 / m.n) * _inverse_root(_concept_ss(m)))
+    unit = _inverse_root(m.unit2 - m.unit**2 / m.n, m.unit2)
+    return cover * (unit * _inverse_root(_concept_ss(m), m.concept2))
 
 
 def cosine(m: Moments) -> Scores:
     """Sum of f P / (|f| |P|); depends on the mean of f."""
     squares = m.n * m.mean**2 + 2 * m.mean * m.sd * m.unit + m.sd**2 * m.unit2
     product = m.mean * m.concept + m.sd * m.cross
-    return product * (_inverse_root(squares) * _inverse_root(m.concept2))
+    size = m.n * m.mean**2 + m.sd**2 * m.unit2
+    return product * (_inverse_root(squares, size) * _inverse_root(m.concept2, m.concept2))
 
 
 def auprc(m: Moments) -> Scores:
@@ -90,7 +95,7 @@ def mad(m: Moments) -> Scores:
 
 
 def wpmi(m: Moments) -> Scores:
-    """Mean of log P over active samples minus lambda log(mean P), with P clipped at 1e-3.
+    """Mean of log P over active samples minus lambda log(mean P), with P clipped at 1e-8.
 
     The form of Oikarinen, Yan & Weng (2025), lambda = 1. CLIP-Dissect's own WPMI subtracts a
     softmax over concepts and a mean over neurons instead.
@@ -104,10 +109,10 @@ def _concept_ss(m: Moments) -> Float[np.ndarray, "replicate concept 1"]:
     return m.concept2 - m.concept**2 / m.n
 
 
-def _inverse_root(sum_of_squares: np.ndarray) -> np.ndarray:
-    """1 / sqrt(x), NaN where x is zero up to rounding."""
+def _inverse_root(sum_of_squares: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """1 / sqrt(x), NaN where x is zero up to the rounding of what it is the rest of."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(sum_of_squares > 1e-5, 1 / np.sqrt(sum_of_squares), np.nan)
+        return np.where(sum_of_squares > ROUNDING * size, 1 / np.sqrt(sum_of_squares), np.nan)
 
 
 Graded = partial(Similarity, thresholded=False)

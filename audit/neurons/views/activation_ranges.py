@@ -76,7 +76,7 @@ def range_map(
     rows = []
     for b in range(n_bins):
         clusters = len(np.unique(data.groups[bin_of == b]))
-        shares = sums[:, b].sum(axis=0) / max(float(sizes[:, b].sum()), 1e-12)
+        shares = sums[:, b].sum(axis=0) / (float(sizes[:, b].sum()) or 1.0)
         usable = clusters >= min_clusters and np.isfinite(point[b]).any()
         top = int(np.nanargmax(point[b])) if usable else -1
         rows.append(
@@ -92,7 +92,7 @@ def range_map(
                 "support": float((winners[:, b] == top).mean()) if usable else np.nan,
                 "raises_unit": bool(usable and lift[top] > 0),
                 "entropy": _entropy(shares),
-                "impact": effect[bin_of == b].sum() / max(effect.sum(), 1e-12),
+                "impact": effect[bin_of == b].sum() / (effect.sum() or 1.0),
             }
         )
     return pd.DataFrame(rows)
@@ -132,5 +132,5 @@ def _bin_phi(
 
 def _entropy(shares: np.ndarray) -> float:
     """Entropy in nats of the concept shares of a bin, normalised to sum to one."""
-    p = shares[shares > 0] / max(float(shares.sum()), 1e-12)
+    p = shares[shares > 0] / (float(shares.sum()) or 1.0)
     return float(-(p * np.log(p)).sum())

@@ -110,6 +110,7 @@ def unit_layers(units: tuple[str, ...]) -> np.ndarray:
 def _standardised(data: ProbingSet) -> Float[np.ndarray, "sample unit"]:
     """Columns of mean 0 and length 1; constant columns are 0."""
     acts = np.array(as_numpy(data.acts), dtype=np.float64)
+    size = np.sqrt((acts**2).sum(axis=0))
     acts -= acts.mean(axis=0)
     length = np.sqrt((acts**2).sum(axis=0))
-    return acts / np.where(length > 1e-9, length, np.inf)
+    return acts / np.where(length > 1e-7 * size, length, np.inf)

@@ -43,7 +43,7 @@ def pair():
 def test_scores(pair, quantile):
     weighted, repeated = (similarity(data, METRICS, quantile=quantile) for data in pair)
     for key in METRICS:
-        np.testing.assert_allclose(weighted[key], repeated[key], atol=2e-5, err_msg=key)
+        np.testing.assert_allclose(weighted[key], repeated[key], rtol=5e-6, atol=2e-5, err_msg=key)
 
 
 def test_votes_and_winners(pair):
@@ -97,7 +97,7 @@ def test_whole_audit(pair):
 def test_weighted_quantile_of_activity_by_hand():
     block = np.array([[1.0], [2.0], [3.0], [4.0]])
     on = active_rows(block, quantile=0.25, threshold=0.0, weights=np.array([1.0, 1, 1, 3]))
-    assert on.sum() == 0
+    assert on[:, 0].tolist() == [False, False, False, True], "the largest value holds half"
     on = active_rows(block, quantile=0.25, threshold=0.0, weights=np.array([5.0, 1, 1, 1]))
     assert on[:, 0].tolist() == [False, False, True, True]
 

@@ -62,7 +62,7 @@ def test_every_metric_matches_a_direct_computation(sample):
         "cosine": (w * f * c).sum() / np.sqrt((w * f * f).sum() * (w * c * c).sum()),
         "pearson": cov / np.sqrt((w * (f - mean) ** 2).sum() * nc * (1 - nc / n)),
         "mad": (w * f * c).sum() / nc - (w * f * (1 - c)).sum() / (n - nc),
-        "wpmi": (w * a * np.log(np.clip(c, 1e-3, 1))).sum() / na - np.log(nc / n),
+        "wpmi": (w * a * np.log(np.clip(c, 1e-8, 1))).sum() / na - np.log(nc / n),
     }
     for key, value in expected.items():
         assert got[key] == pytest.approx(value, abs=2e-6), key
