@@ -245,9 +245,9 @@ class Faithfulness(Shown):
 
     @property
     def value(self) -> float:
-        """Ratio of means: (m(C) - m(empty)) / (m(full) - m(empty))."""
+        """Ratio of means: (m(C) - m(empty)) / (m(full) - m(empty)); NaN where the gap is 0."""
         gap = self.full.mean() - self.empty.mean()
-        return float((self.circuit.mean() - self.empty.mean()) / gap)
+        return float((self.circuit.mean() - self.empty.mean()) / gap) if gap else float("nan")
 
     def to_frame(self) -> "pd.DataFrame":
         """One row per example: its template and every per-example field."""

@@ -102,7 +102,7 @@ def function_matrix(
         results = run(condition, masks)
         value[:, j] = [result.value for result in results[: len(names)]]
         nulls += [result.value for result in results[len(names) :]]
-        gap = float(results[0].full.mean() - results[0].empty.mean())
+        gap = float(results[0].full.mean() - results[0].empty.mean()) or float("nan")
         gains = np.stack([(r.circuit - r.empty) / gap for r in results[: len(names)]])
         home = homes == condition
         if len(set(homes)) == 1:
@@ -168,7 +168,8 @@ def template_matrix(
     gain = np.stack([runs[name].circuit - runs[name].empty for name in names])
     gap = runs[names[0]].full - runs[names[0]].empty
     inside = np.stack([label == name for name in names])
-    value = np.array([[row[own].sum() / gap[own].sum() for own in inside] for row in gain])
+    gaps = [gap[own].sum() or np.nan for own in inside]
+    value = np.array([[row[own].sum() for own in inside] for row in gain]) / gaps
     known = inside.any(axis=0)
     own = gain[:, known][inside[:, known].argmax(axis=0), np.arange(known.sum())]
     kept = ratio_of_means(

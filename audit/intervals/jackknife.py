@@ -60,7 +60,8 @@ def ratio_of_means(
 ) -> Estimate:
     """sum(numerator) / sum(denominator) with value ± t(units - 1) * jackknife SE.
 
-    With the default denominator it is a mean. NaN where the denominators sum to zero.
+    With the default denominator it is a mean. Undefined, which `missing` says, where the
+    denominators sum to zero.
 
     >>> e = ratio_of_means("mean", np.array([1.0, 2.0, 3.0, 6.0]))
     >>> e.value, round(e.se, 4)
@@ -68,11 +69,15 @@ def ratio_of_means(
     """
     top = np.asarray(numerator, dtype=np.float64)
     bottom = np.broadcast_to(np.asarray(denominator, dtype=np.float64), top.shape)
+    if not bottom.sum():
+        why = "undefined: what it is a share of is 0 on average"
+        how = {"interval": f"none: {why}", "missing": why, "level": level, "n": len(top)}
+        return Estimate(name, float("nan"), estimand=estimand, unit="prompt", **how)
     of_example, unit = sampling_units(len(top), templates)
     tops = np.bincount(of_example, weights=top)
     bottoms = np.bincount(of_example, weights=bottom)
     total = bottoms.sum()
-    value = tops.sum() / total if total else float("nan")
+    value = tops.sum() / total
     rest = total - bottoms
     left_out = np.full(len(tops), np.nan)
     np.divide(tops.sum() - tops, rest, out=left_out, where=rest != 0)

@@ -282,7 +282,17 @@ def enter(
 
     Runs the model's own code with its layers replaced by recorders, so that embeddings of
     position, sliding windows and rotary scaling need no second implementation here.
+
+    Raises
+    ------
+    ValueError
+        The model, or a part of it, is in training mode.
     """
+    if any(module.training for module in architecture.base.modules()):
+        raise ValueError(
+            "the model is in training mode, in which dropout changes its numbers from run to run; "
+            "call `.eval()` on the Hugging Face model before it is scored or run"
+        )
     with _recorded(architecture) as calls:
         architecture.base(
             inputs_embeds=embeddings,

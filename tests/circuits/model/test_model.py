@@ -8,11 +8,22 @@ import torch
 import transformers
 from torch import nn
 
+from circuitvar.circuits.evaluate import evaluate_masks
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.loading.wrap import wrap
+from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model.architecture import NoMLP, describe
 from circuitvar.circuits.model.trunk import at_last, logits_at, run_tokens
-from tests.circuits.toy_scoring import CONFIGS, FAMILIES, build, save, toy_batch, toy_model
+from circuitvar.circuits.scores import measure_behaviour, score_edges
+from tests.circuits.toy_scoring import (
+    CONFIGS,
+    FAMILIES,
+    LOGIT_DIFF,
+    build,
+    save,
+    toy_batch,
+    toy_model,
+)
 
 
 def edges_by_formula(n_layers: int, n_heads: int, n_kv: int, parallel: bool) -> int:
@@ -159,3 +170,23 @@ def test_models_that_are_not_decoders_are_refused(tmp_path):
 def test_unknown_parts_are_named():
     with pytest.raises(ValueError, match="lacks a list of decoder layers"):
         describe(nn.Linear(2, 2))
+
+
+def test_a_model_in_training_mode_is_refused_wherever_it_runs():
+    """Dropout once changed scores by more than their size, and no one was told."""
+    model, batch = wrap(build("gpt2"), name="toy"), toy_batch()
+    before = score_edges(model, batch, get_method("eap"), metric=LOGIT_DIFF).values
+    kept = np.ones((1, model.graph.n_edges), dtype=bool)
+    for part in (model.hf, model.hf.transformer.h[1].mlp.dropout):
+        part.train()
+        for run in (
+            lambda: score_edges(model, batch, get_method("eap"), metric=LOGIT_DIFF),
+            lambda: score_edges(model, batch, get_method("exact"), metric=LOGIT_DIFF),
+            lambda: evaluate_masks(model, kept, batch, metric=LOGIT_DIFF),
+            lambda: measure_behaviour(model, batch, metric=LOGIT_DIFF),
+        ):
+            with pytest.raises(ValueError, match=r"in training mode, .* call `.eval\(\)` on the"):
+                run()
+        model.hf.eval()
+    after = score_edges(model, batch, get_method("eap"), metric=LOGIT_DIFF).values
+    np.testing.assert_array_equal(before, after)
