@@ -183,7 +183,7 @@ def _substitution(
     shortlist = np.sort(np.argsort(-simulated, kind="stable")[: SHORTLIST * count])
     found = linear_explanations(take_units(distinct, shortlist), rng=rng, options=options.linear)
     batch, pairs = held
-    tokens = every_concept(model, batch, tuple(pairs[int(i)] for i in batch.index))
+    tokens = every_concept(model, batch, pairs)
     columns = align_columns(tokens, distinct)
     order = np.argsort(-np.nan_to_num(found.test, nan=-1.0), kind="stable")
     units = [found.units[i] for i in order[:count] if found.length[i]]

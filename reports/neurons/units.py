@@ -115,13 +115,9 @@ def every_concept(
     model: "Model", batch: "Batch", pairs: "tuple[PromptPair, ...]"
 ) -> "TokenConcepts":
     """All concepts of a batch, however rare, so that those of another batch can be looked up."""
-    import torch
-
     from circuitvar.audit.neurons.data import token_concepts
 
-    # `pairs` are in the order of the batch, whose index may point into a longer list.
-    own = replace(batch, index=torch.arange(len(batch)))
-    return token_concepts(own, model.tokenizer, pairs=pairs, n_tokens=10**9, min_prompts=0)
+    return token_concepts(batch, model.tokenizer, pairs=pairs, n_tokens=10**9, min_prompts=0)
 
 
 def pool_data(

@@ -38,9 +38,14 @@ def token_concepts(
     """Build the columns; those seen in fewer than `min_prompts` prompts are left out.
 
     Columns that hold at every token are left out too, unless `min_prompts` is 0. The attributes of
-    the prompt `pairs` the batch was made from (`batch.index` points into them) become concepts at
-    the read-out position, where all of the prompt is known; the `n_tokens` most frequent tokens get
-    an identity column.
+    the `pairs` of the batch, in its order (as `sample_batch` gives them, without those that a
+    tokenizer dropped), become concepts at the read-out position, where all of the prompt is known;
+    the `n_tokens` most frequent tokens get an identity column.
+
+    Raises
+    ------
+    ValueError
+        There is another number of `pairs` than of examples, or no column is left.
     """
     tokens = batch.clean.cpu().numpy()
     real = batch.mask.cpu().numpy().copy()
@@ -150,7 +155,12 @@ def _prompt(
     batch: Batch, pairs: Sequence[PromptPair], width: int, last: np.ndarray, least: int
 ) -> list[Column]:
     """`END & name=value`: prompt attributes where the whole prompt has been read."""
-    mine = [dict(pairs[int(i)].attributes) for i in batch.index]
+    if len(pairs) != len(batch):
+        raise ValueError(
+            f"{len(pairs)} prompts for a batch of {len(batch)}; give those of it, in its order, "
+            "as `sample_batch` returns them"
+        )
+    mine = [dict(pair.attributes) for pair in pairs]
     at_end = np.arange(width) == last[:, None]
     columns: list[Column] = []
     for name in sorted({key for given in mine for key in given}):

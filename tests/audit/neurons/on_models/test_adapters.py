@@ -1,5 +1,7 @@
 """Units of a model as arrays, concepts of a token batch, substitution runs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -21,6 +23,7 @@ from circuitvar.circuits.units.unit_activations import (
 from circuitvar.tasks.catalog import get_task
 from circuitvar.tasks.pocket.tokenizer import build_tokenizer
 from circuitvar.tasks.tokens.metrics import get_metric
+from circuitvar.tasks.tokens.sampling import sample_batch
 from circuitvar.tasks.tokens.tokens import tokenize
 from tests.circuits.toy_scoring import FAMILIES, build, padded, toy_batch, toy_model
 
@@ -86,6 +89,27 @@ def ioi():
     batch = tokenize(pairs, tokenizer).batch
     model = wrap(build("gpt2", vocab_size=len(tokenizer)), name="toy", tokenizer=tokenizer)
     return model, batch, pairs
+
+
+def test_prompts_that_a_tokenizer_dropped_shift_no_attribute(ioi):
+    """`batch.index` counts draws; the pairs that come with a batch are the kept ones."""
+    model, _, pairs = ioi
+    bad = replace(pairs[0], corrupt="one word")
+    task = replace(get_task("ioi"), sample=lambda n, **_: (bad, *pairs[1:3], bad, *pairs[3:]))
+    drawn, kept = sample_batch(task, 40, model, rng=0)
+    assert len(drawn.dropped) and drawn.batch.index.max() >= 40
+    found = token_concepts(drawn.batch, model.tokenizer, pairs=kept, min_prompts=1)
+    at_end = found.position == drawn.batch.last.numpy()[found.example]
+    named = [i for i, name in enumerate(found.names) if name.startswith("END & ")]
+    assert named
+    for i in named:
+        key, value = found.names[i].removeprefix("END & ").split("=")
+        mine = [
+            dict(kept[example].attributes).get(key) == value for example in found.example[at_end]
+        ]
+        np.testing.assert_array_equal(found.values[at_end, i], mine)
+    with pytest.raises(ValueError, match=r"60 prompts for a batch of 40; give those of it"):
+        token_concepts(drawn.batch, model.tokenizer, pairs=pairs)
 
 
 def test_token_concepts_mark_what_they_say(ioi):
