@@ -1,7 +1,7 @@
 """Variance components, the ledger, and the distance from exact patching."""
 
 from circuitvar.audit.variance.against_exact import (
-    OnExact, agreement_estimates, agreement_with_exact, methods_table, sign_agreement, top_overlap,
+    OnExact, agreement_estimates, agreement_with_exact, exact_numbers, methods_table,
 )
 from circuitvar.audit.variance.component_intervals import (
     FEW, component_estimate, component_interval, mls_interval,
@@ -19,7 +19,7 @@ from circuitvar.audit.variance.variance_components import (
 __all__ = [
     "Components", "FEW", "FunctionalAnova", "OnExact", "Part", "agreement_estimates",
     "agreement_with_exact", "choice_part", "component_estimate", "component_interval",
-    "components_of", "cross", "design_effect", "functional_anova", "ledger", "methods_table",
-    "mls_interval", "moment_components", "nested", "sampling_parts", "selection_ledger",
-    "sign_agreement", "top_overlap", "two_way", "within_between",
+    "components_of", "cross", "design_effect", "exact_numbers", "functional_anova", "ledger",
+    "methods_table", "mls_interval", "moment_components", "nested", "sampling_parts",
+    "selection_ledger", "two_way", "within_between",
 ]

@@ -6,7 +6,7 @@ Var(d) and Var(h) = Var(c) + Var(d) + 2 Cov(c, d). Only methods in metric units 
 method on its own scale is compared by rank.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,8 @@ SHOWN = {
     "sign agreement with exact": "sign_strongest",
 }
 """Estimate -> start of its columns."""
+SIGNED = ("rank correlation with exact",)
+"""Those that can be below 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +149,23 @@ def sign_agreement(a: Edge, b: Edge, size: int) -> float:
     return float((np.sign(a[real]) == np.sign(b[real])).mean()) if len(real) else float("nan")
 
 
+def exact_numbers(size: int, *, signed: bool = False) -> dict[str, Callable[[Edge, Edge], float]]:
+    """Every number that says how close mean scores are to mean exact effects, by its name.
+
+    The first argument are the scores and the second the effects, both of the same prompts.
+    """
+
+    def rank(scores: Edge, effects: Edge) -> float:
+        return spearman(scores, effects) if signed else spearman(np.abs(scores), np.abs(effects))
+
+    numbers = (
+        rank,
+        lambda scores, effects: top_overlap(scores, effects, size, signed=signed),
+        lambda scores, effects: sign_agreement(scores, effects, size),
+    )
+    return dict(zip(SHOWN, numbers, strict=True))
+
+
 def agreement_estimates(
     method: Scores,
     exact: Scores,
@@ -159,28 +178,18 @@ def agreement_estimates(
     """Rank correlation over all edges, overlap and sign agreement on the strongest `size`."""
     _check(method, exact)
     kind = "scores" if signed else "|scores|"
-    statistics = (
-        (
-            lambda a, b: spearman(a, b) if signed else spearman(np.abs(a), np.abs(b)),
-            f"Spearman correlation of mean {kind} over all edges",
-            -1.0,
-        ),
-        (
-            lambda a, b: top_overlap(a, b, size, signed=signed),
-            f"share of the {size} strongest edges in common",
-            0.0,
-        ),
-        (
-            lambda a, b: sign_agreement(a, b, size),
-            f"share of equal signs on the {size} strongest edges by exact patching",
-            0.0,
-        ),
+    estimands = (
+        f"Spearman correlation of mean {kind} over all edges",
+        f"share of the {size} strongest edges in common",
+        f"share of equal signs on the {size} strongest edges by exact patching",
     )
     of_example, unit = sampling_units(len(method), templates)
     left_out = [_leave_one_out(scores, of_example) for scores in (method, exact)]
     means = [scores.mean(axis=0, dtype=np.float64) for scores in (method, exact)]
     found = []
-    for name, (statistic, estimand, floor) in zip(SHOWN, statistics, strict=True):
+    statistics = exact_numbers(size, signed=signed)
+    for (name, statistic), estimand in zip(statistics.items(), estimands, strict=True):
+        floor = -1.0 if name in SIGNED else 0.0
         each = np.array([statistic(*pair) for pair in zip(*left_out, strict=True)])
         said = {"unit": unit, "level": level, "bounds": (floor, 1.0), "estimand": estimand}
         found.append(jackknife_estimate(name, statistic(*means), each, **said))

@@ -17,12 +17,13 @@ from circuitvar.audit.agreement import (
     halves_change,
     template_change,
 )
-from circuitvar.audit.indices import auroc, average_precision, spearman
+from circuitvar.audit.indices import auroc, average_precision
 from circuitvar.audit.intervals import group_jackknife
 from circuitvar.audit.resampling import bootstrap
+from circuitvar.audit.runs import spread_over_templates
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
-from circuitvar.audit.variance import sign_agreement, top_overlap
+from circuitvar.audit.variance import exact_numbers
 from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.scores import read_scores
 from circuitvar.circuits.size import circuit_size
@@ -32,7 +33,8 @@ from circuitvar.reports.tables import fact
 from circuitvar.reports.verify import SCORES, read_settings
 from circuitvar.tasks.units import use_templates
 
-Statistic = Callable[[Float[np.ndarray, " edge"]], float]
+Statistic = Callable[[Float[np.ndarray, " example"]], float]
+"""Of the weights of the prompts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +106,8 @@ def stability_changes(a: Side, b: Side) -> list[Change]:
 def accuracy_changes(a: Side, b: Side) -> list[Change]:
     """Agreement with exact effects and recovery of the known circuit, jackknifed.
 
-    The exact effects are those of each run's edge table, held fixed.
+    The exact effects are those of each run's edge table, held fixed; they are held against the mean
+    scores of the prompts that were patched exactly, as on the page of the run.
     """
     mine, theirs = _statistics(a), _statistics(b)
     names = tuple(name for name in mine if name in theirs)
@@ -113,8 +116,7 @@ def accuracy_changes(a: Side, b: Side) -> list[Change]:
     templates = a.scores.templates
 
     def differences(weights: np.ndarray) -> np.ndarray:
-        first, second = (weights @ side.scores.values for side in (a, b))
-        return np.array([theirs[name](second) - mine[name](first) for name in names])
+        return np.array([theirs[name](weights) - mine[name](weights) for name in names])
 
     found = group_jackknife(
         differences,
@@ -127,8 +129,8 @@ def accuracy_changes(a: Side, b: Side) -> list[Change]:
     return [
         Change(
             name,
-            mine[name](a.scores.mean),
-            theirs[name](b.scores.mean),
+            mine[name](np.full(len(templates), 1 / len(templates))),
+            theirs[name](np.full(len(templates), 1 / len(templates))),
             replace(gap, name="difference", interval=f"paired: jackknife over {gap.unit}s"),
             max(gap.n - 1, 1),
         )
@@ -139,19 +141,32 @@ def accuracy_changes(a: Side, b: Side) -> list[Change]:
 def _statistics(side: Side) -> dict[str, Statistic]:
     """What the mean scores of one run are held against, by the name of the number."""
     size, signed, edges = side.size, side.settings.signed, side.run.frames.get("edges")
+    every = np.arange(len(side.scores.values))
     found: dict[str, Statistic] = {}
     exact = None if edges is None or "exact" not in edges else edges["exact"].to_numpy(dtype=float)
     if exact is not None and len(exact) == side.scores.values.shape[1] and np.isfinite(exact).all():
-        found["rank correlation with exact"] = lambda scores: spearman(
-            _sized(scores, signed), _sized(exact, signed)
-        )
-        found["top-n overlap with exact"] = lambda scores: top_overlap(
-            scores, exact, size, signed=signed
-        )
-        found["sign agreement with exact"] = lambda scores: sign_agreement(scores, exact, size)
-        found |= _recovery("exact", top_n_masks(exact[None], size, signed=signed)[0], signed)
+        rows = spread_over_templates(side.scores.templates, side.settings.exact)
+        for name, number in exact_numbers(size, signed=signed).items():
+            found[name] = _of_mean(side, rows, lambda mean, of=number: of(mean, exact))
+        truth = top_n_masks(exact[None], size, signed=signed)[0]
+        for name, number in _recovery("exact", truth, signed).items():
+            found[name] = _of_mean(side, rows, number)
     planted = _planted_circuit(side)
-    return found if planted is None else found | _recovery("planted", planted, signed)
+    if planted is not None:
+        for name, number in _recovery("planted", planted, signed).items():
+            found[name] = _of_mean(side, every, number)
+    return found
+
+
+def _of_mean(side: Side, rows: np.ndarray, number: Callable[[np.ndarray], float]) -> Statistic:
+    """A number of the mean scores of some prompts, as a function of the weights of all."""
+    values = side.scores.values[rows]
+
+    def statistic(weights: np.ndarray) -> float:
+        total = weights[rows].sum()
+        return number(weights[rows] / total @ values) if total else float("nan")
+
+    return statistic
 
 
 def _sized(scores: np.ndarray, signed: bool) -> np.ndarray:
@@ -159,7 +174,9 @@ def _sized(scores: np.ndarray, signed: bool) -> np.ndarray:
     return scores if signed else np.abs(scores)
 
 
-def _recovery(kind: str, truth: Bool[np.ndarray, " edge"], signed: bool) -> dict[str, Statistic]:
+def _recovery(
+    kind: str, truth: Bool[np.ndarray, " edge"], signed: bool
+) -> dict[str, Callable[[np.ndarray], float]]:
     if not 0 < truth.sum() < truth.size:
         return {}
     return {
