@@ -32,7 +32,7 @@ def behaviour_estimates(behaviour: Behaviour) -> tuple[Estimate, ...]:
             interval=f"t over {behaviour.over}s",
             kind="t",
             unit=behaviour.over,
-            estimand=f"damage of corrupting the whole prompt, {behaviour.unit}",
+            estimand=f"damage of corrupting the whole prompt, mean over prompts, {behaviour.unit}",
         ),
     )
 

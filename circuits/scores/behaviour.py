@@ -21,7 +21,7 @@ class Behaviour:
     """How well a model does a task, and what corruption does to it."""
 
     gap: float
-    """Mean damage of corrupting the whole prompt, in units of the metric."""
+    """Damage of corrupting the whole prompt, mean over prompts, in units of the metric."""
     low: float
     high: float
     """t interval of the gap."""
@@ -72,8 +72,9 @@ def measure_behaviour(
 ) -> Behaviour:
     """Task accuracy and the clean-corrupt gap of the metric with its t interval.
 
-    The interval is over template means where templates are the sampling unit, because prompts of
-    one template are not independent; the gap is then the mean of those means.
+    Every prompt weighs the same, as in the denominator of faithfulness. The interval is over
+    templates where they are the sampling unit, because prompts of one are not independent: of the
+    residuals sum_i (drop_i - gap) of each template, scaled to the mean number of prompts.
     """
     batch = to_device(batch, model.device)
     accuracy = get_metric("accuracy")
@@ -86,7 +87,8 @@ def measure_behaviour(
     clean, corrupt = np.concatenate(values, axis=1)
     drop = np.asarray(damage(metric, clean, corrupt), dtype=float)
     of_example, over = sampling_units(len(batch), batch.templates)
-    units = np.bincount(of_example, weights=drop) / np.bincount(of_example)
+    residual = np.bincount(of_example, weights=drop - drop.mean())
+    units = drop.mean() + residual * len(residual) / len(drop)
     gap, low, high = mean_interval(units, level)
     return Behaviour(
         gap=gap,

@@ -91,6 +91,22 @@ def test_with_templates_the_interval_rests_on_them():
     assert found.low == pytest.approx(mean_interval(means, 0.95)[1], abs=1e-4)
 
 
+def test_every_prompt_weighs_the_same_in_the_gap():
+    """Five prompts of one template and one of each other: the gap is what faithfulness divides by."""
+    batch = replace(toy_batch(8), templates=tuple("aaaaabcd"))
+    found = measure_behaviour(toy_model("gpt2"), batch, metric=LOGIT_DIFF)
+    drop = found.metric_clean - found.metric_corrupt
+    assert found.gap == pytest.approx(drop.mean(), abs=1e-5)
+    assert (found.over, found.n_units) == ("template", 4)
+    # The ratio jackknife of sums over sizes, to first order.
+    sums, sizes = np.array([drop[:5].sum(), *drop[5:]]), np.array([5, 1, 1, 1])
+    se = np.std((sums - drop.mean() * sizes) * 4 / 8, ddof=1) / 2
+    half = stats.t.ppf(0.975, 3) * se
+    np.testing.assert_allclose(
+        [found.low, found.high], [drop.mean() - half, drop.mean() + half], atol=1e-4
+    )
+
+
 def test_losses_have_a_positive_gap():
     found = measure_behaviour(toy_model("gpt2"), toy_batch(4), metric=get_metric("kl"))
     assert found.gap > 0
