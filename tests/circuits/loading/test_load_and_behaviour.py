@@ -92,7 +92,7 @@ def test_with_templates_the_interval_rests_on_them():
 
 
 def test_every_prompt_weighs_the_same_in_the_gap():
-    """Five prompts of one template and one of each other: the gap is what faithfulness divides by."""
+    """Five prompts of one template, one of each other: the gap that faithfulness divides by."""
     batch = replace(toy_batch(8), templates=tuple("aaaaabcd"))
     found = measure_behaviour(toy_model("gpt2"), batch, metric=LOGIT_DIFF)
     drop = found.metric_clean - found.metric_corrupt
