@@ -16,8 +16,8 @@ def test_no_worse_on_planted_circuits(circuitvar_assert_method_ok):
 
 
 def random_scores(model, batch, *, metric, options):
-    rng = np.random.default_rng(options.seed)
-    return rng.normal(size=(len(batch), model.graph.n_edges))
+    draws = [np.random.default_rng([options.seed, int(i)]) for i in batch.index]
+    return np.stack([rng.normal(size=model.graph.n_edges) for rng in draws])
 
 
 def test_random_scores_are_caught(circuitvar_assert_method_ok):

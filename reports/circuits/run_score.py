@@ -20,6 +20,7 @@ from circuitvar.circuits.scores import (
     check,
     chunk_size,
     data_digest,
+    probe_method,
     score_edges,
     score_edges_stored,
     write_scores,
@@ -173,6 +174,10 @@ def run_score(
         if not kept.any():
             raise ValueError(f"{edges} holds no edge of a circuit; list at least one")
         options = replace(options, edges=tuple(np.flatnonzero(kept).tolist()))
+    if ":" in choice.method:
+        wrong = probe_method(loaded, tokenized.batch, how, metric=measure, options=options).refused
+        if wrong:
+            raise ValueError(f"method {how.key!r} gives no scores of examples: {'; '.join(wrong)}")
     for role in choice.roles:
         check(loaded, tokenized.batch, how, measure, replace(options, role=role))
     results: dict[str, EdgeScores | FinerScores] = {}

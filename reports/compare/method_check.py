@@ -23,7 +23,7 @@ from circuitvar.audit.intervals import group_jackknife
 from circuitvar.circuits.loading import load_model, load_planted
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
-from circuitvar.circuits.scores import score_edges
+from circuitvar.circuits.scores import probe_method, score_edges
 from circuitvar.circuits.size import circuit_size
 from circuitvar.circuits.types import EdgeScores, Method, ScoreFn, ScoreOptions
 from circuitvar.reports.compare.gate import Gate, Row, judge_rows
@@ -135,13 +135,16 @@ def check_method(
     Raises
     ------
     ValueError
-        The method is not a function, or its scores are not finite (named).
+        The method is not a function, its scores are not finite (named), or a few prompts show that
+        they depend on the batch or on chance.
     """
     new = as_method(method)
     base = get_method(baseline) if isinstance(baseline, str) else as_method(baseline)
     options = ScoreOptions() if options is None else options
     rows, speeds = [], []
-    for case in known_cases(seed=seed) if cases is None else cases:
+    tried = known_cases(seed=seed) if cases is None else tuple(cases)
+    scale = _probed(new, tried, options)
+    for case in tried:
         found, seconds = _timed(case, new, options)
         theirs, their_seconds = _timed(case, base, options)
         rows += _recovery_rows(case, found, theirs, tolerance, seed)
@@ -151,7 +154,26 @@ def check_method(
         name = f"speed ratio: {case.key}"
         speeds.append(Row(name, their_seconds, seconds, ratio, *unjudged, "CPU time"))
     gate = judge_rows(rows, alpha=alpha)
-    return Gate((*gate.rows, *speeds), alpha)
+    return Gate((*gate.rows, *scale, *speeds), alpha)
+
+
+def _probed(method: Method, cases: Sequence[Case], options: ScoreOptions) -> list[Row]:
+    """Refuse scores that are not of single examples; a row where their unit is not what it says.
+
+    Approximations are far from exact effects on single cases, not on all of them.
+    """
+    exact, found = get_method("exact"), []
+    for case in cases:
+        how = {"metric": case.metric, "options": options, "exact": exact}
+        found.append(probe_method(case.model, case.batch, method, **how))
+        if found[-1].refused:
+            wrong = "; ".join(found[-1].refused)
+            raise ValueError(f"method {method.key!r} cannot be judged on {case.key}: {wrong}")
+    if not found or not all(each.scale for each in found):
+        return []
+    nearest = min(found, key=lambda each: abs(np.log(abs(each.slope) or 1e-9)))
+    gap, unknown = nearest.slope - 1, (math.nan, math.nan, math.nan)
+    return [Row("scale against exact", 1.0, nearest.slope, gap, *unknown, nearest.scale, "worse")]
 
 
 def _timed(case: Case, method: Method, options: ScoreOptions) -> tuple[EdgeScores, float]:

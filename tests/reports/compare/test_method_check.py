@@ -29,7 +29,8 @@ def case():
 
 
 def random_scores(model, batch, *, metric, options):
-    return np.random.default_rng(options.seed).normal(size=(len(batch), model.graph.n_edges))
+    draws = [np.random.default_rng([options.seed, int(i)]) for i in batch.index]
+    return np.stack([rng.normal(size=model.graph.n_edges) for rng in draws])
 
 
 def test_truth_is_where_the_exact_effects_are(case):
