@@ -2,13 +2,18 @@
 
 Every function takes k1 = #A, k2 = #B, overlap o = #(A and B) and, where chance matters, the number
 E of edges that could have been selected, in this order. Edges are not exchangeable: random edges
-are nearly always beaten, random edges within strata (`strata.edge_strata`) are the fairer null.
+are nearly always beaten (early layers, MLPs and value inputs are chosen more often), random edges
+within strata (`edge_strata`) are the fairer null.
 """
+
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 from scipy.stats import hypergeom
+
+from circuitvar.circuits.graph import Graph, Node
 
 Index = Float[np.ndarray, "..."]
 
@@ -70,6 +75,25 @@ def overlap_p_value(k1: int, k2: int, overlap: int, n_edges: int) -> float:
     0.183333
     """
     return float(hypergeom.sf(overlap - 1, n_edges, k1, k2))
+
+
+def _place(node: Node) -> tuple[str, int, str]:
+    return node.kind, node.layer, node.slot
+
+
+@lru_cache(maxsize=16)
+def edge_strata(graph: Graph) -> Int[np.ndarray, " edge"]:
+    """Stratum of every edge: (source kind and layer) x (destination kind, layer and q/k/v).
+
+    >>> int(edge_strata(Graph(n_layers=1, n_heads=2)).max()) + 1
+    8
+    """
+    ids: dict[tuple, int] = {}
+    strata = np.array(
+        [ids.setdefault((_place(e.src), _place(e.dst)), len(ids)) for e in graph.edges]
+    )
+    strata.flags.writeable = False
+    return strata
 
 
 def stratified_chance(

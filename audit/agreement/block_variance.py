@@ -18,7 +18,7 @@ from circuitvar.audit.indices import off_diagonal
 from circuitvar.audit.intervals import UNSEEN, t_interval, unseen_swap
 from circuitvar.audit.resampling import from_counts
 from circuitvar.audit.types import Estimate
-from circuitvar.circuits.t_interval import t_quantile
+from circuitvar.circuits.intervals import t_quantile
 
 Index = Float[np.ndarray, " index"]
 Example = Int[np.ndarray, " example"]

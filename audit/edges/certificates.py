@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.random import Generator
 
 from circuitvar.audit.resampling import Scores, Selector, deletions, replicate_sets
-from circuitvar.circuits.binomial import clopper_pearson
+from circuitvar.circuits.intervals import clopper_pearson
 from circuitvar.tasks.units import Clusters
 
 

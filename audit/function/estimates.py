@@ -4,8 +4,8 @@ import numpy as np
 
 from circuitvar.audit.intervals import ratio_of_means, share_estimate
 from circuitvar.audit.types import Estimate
+from circuitvar.circuits.intervals import t_quantile
 from circuitvar.circuits.scores import Behaviour
-from circuitvar.circuits.t_interval import t_quantile
 from circuitvar.circuits.types import Faithfulness
 
 

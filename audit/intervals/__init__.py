@@ -18,7 +18,7 @@ from circuitvar.audit.intervals.runs_interval import (
     CHOICES, OfShared, all_runs_equal, few_runs_se, interval_of_runs, of_runs, tied_runs_se,
     without_interval,
 )
-from circuitvar.circuits.binomial import clopper_pearson
+from circuitvar.circuits.intervals import clopper_pearson
 
 __all__ = [
     "CHOICES", "LEAST", "OfShared", "ResampleInterval", "UNSEEN", "after_bootstrap",

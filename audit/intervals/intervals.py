@@ -14,7 +14,7 @@ from scipy.special import ndtr, ndtri
 from circuitvar.audit.resampling import Resamples, Scores, columns
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.confidence import check_confidence
-from circuitvar.circuits.t_interval import t_quantile
+from circuitvar.circuits.intervals import t_quantile
 
 Counts = Float[np.ndarray, "replicate unit"]
 Terms = Float[np.ndarray, " replicate"]

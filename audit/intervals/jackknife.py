@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from circuitvar.audit.intervals.intervals import t_interval
 from circuitvar.audit.resampling import from_counts
 from circuitvar.audit.types import Estimate
-from circuitvar.circuits.binomial import clopper_pearson
+from circuitvar.circuits.intervals import clopper_pearson
 from circuitvar.tasks.units import Clusters, sampling_units, unit_of_example
 
 Statistic = Callable[[Float[np.ndarray, " example"]], Float[np.ndarray, " value"]]

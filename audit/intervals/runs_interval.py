@@ -14,7 +14,7 @@ from circuitvar.audit.intervals.intervals import t_interval, with_unseen_swap
 from circuitvar.audit.intervals.jackknife import row_jackknife_se
 from circuitvar.audit.types import Estimate
 from circuitvar.circuits.confidence import check_confidence
-from circuitvar.circuits.t_interval import t_quantile
+from circuitvar.circuits.intervals import t_quantile
 
 Pair = Float[np.ndarray, " pair"]
 

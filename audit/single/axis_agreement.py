@@ -24,8 +24,8 @@ from circuitvar.audit.indices import (
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.graph import Graph
+from circuitvar.circuits.overlap import edge_strata
 from circuitvar.circuits.prune import prune_masks
-from circuitvar.circuits.strata import edge_strata
 
 CLOSE = 0.05
 """Circuits whose error is within this of the median error of their axis are compared."""

@@ -3,15 +3,18 @@
 Up to `AGGREGATE_ABOVE` edges every edge is drawn, from the source at the bottom to the
 destination above it, coloured by what it enters (query, key, value, MLP, logits). Larger circuits
 are aggregated: one node per layer and type, edge width by the number of edges it stands for.
+Positions depend on the graph and the nodes shown alone, so that circuits can be compared by eye.
 """
 
 from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from circuitvar.circuits.drawing.layout import HEADS_WIDTH, Position, layout, shown_nodes
+from circuitvar.circuits.evaluate import circuit_nodes
 from circuitvar.circuits.graph import Graph, Node
 
 if TYPE_CHECKING:
@@ -22,6 +25,62 @@ AGGREGATE_ABOVE = 1000
 COLOURS = {"q": "#0072b2", "k": "#d55e00", "v": "#009e73", "mlp": "#7a4fa3", "logits": "#4d4d4d"}
 """Okabe-Ito based; told apart by colour-blind readers and in grey by the legend's order."""
 NAMES = {"q": "query", "k": "key", "v": "value", "mlp": "MLP", "logits": "logits"}
+MLP_X = 0.95
+HEADS_WIDTH = 0.88
+"""Share of the width that heads take where MLPs are shown: edges between MLPs pass no head."""
+STAGGER = 0.3
+"""Rows of heads are moved left and right in turn by this share of the distance between two heads,
+so that edges over several layers do not run behind the heads in between."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Centre of a node; x from 0 (left) to 1 (right), y in rows from 0 (input) upwards."""
+
+    x: float
+    y: float
+
+
+def layout(graph: Graph, nodes: Collection[str] | None = None) -> dict[str, Position]:
+    """Positions of nodes (all of them, or those named), input at the bottom and logits on top.
+
+    Attention heads of layer l are in row 1 + 2 l and its MLP in row 2 + 2 l (in parallel models
+    and without MLPs the rows are kept, so that layers are equally far apart). With `nodes`, rows
+    that hold none of them are closed up and heads are spread over the width; rows of heads are
+    staggered.
+
+    >>> layout(Graph(n_layers=1, n_heads=1))["logits"]
+    Position(x=0.5, y=3.0)
+    """
+    shown = [node for node in graph.sources if nodes is None or node.name in nodes]
+    rows: dict[int, list[str]] = {}
+    for node in shown:
+        row = 0 if node.kind == "input" else 1 + 2 * node.layer + (node.kind == "mlp")
+        rows.setdefault(row, []).append(node.name)
+    top = 1 + 2 * graph.n_layers
+    rows.setdefault(0, ["input"])
+    rows[top] = ["logits"]
+    heights = sorted(rows)
+    place = {row: float(row if nodes is None else i) for i, row in enumerate(heights)}
+    width = HEADS_WIDTH if any(node.kind == "mlp" for node in shown) else 1.0
+    positions, turn = {}, 1
+    for row in heights:
+        names = rows[row]
+        if names[0].startswith("a"):
+            turn = -turn
+        for i, name in enumerate(names):
+            x = 0.5
+            if name.startswith("m"):
+                x = MLP_X
+            elif name.startswith("a"):
+                x = width * (i + 0.5 + turn * STAGGER / 2) / len(names)
+            positions[name] = Position(x, place[row])
+    return positions
+
+
+def shown_nodes(graph: Graph, kept: Bool[np.ndarray, " edge"]) -> list[str]:
+    """Names of the sources that take part in a circuit, in the order of writing."""
+    return [graph.sources[i].name for i in np.flatnonzero(circuit_nodes(graph, kept))]
 
 
 def draw_circuit(

@@ -12,8 +12,8 @@ from jaxtyping import Bool
 
 from circuitvar.circuits import overlap
 from circuitvar.circuits.graph import Graph
+from circuitvar.circuits.overlap import edge_strata
 from circuitvar.circuits.prune import reads_of
-from circuitvar.circuits.strata import edge_strata
 
 
 @dataclass(frozen=True)

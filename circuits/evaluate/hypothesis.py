@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float, Real
 from scipy.stats import binom
 
-from circuitvar.circuits.binomial import clopper_pearson
 from circuitvar.circuits.confidence import check_alpha
+from circuitvar.circuits.intervals import clopper_pearson
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from circuitvar.circuits.graph import Graph
+from circuitvar.circuits.overlap import edge_strata
 from circuitvar.circuits.prune import prune_dangling, reads_of
-from circuitvar.circuits.strata import edge_strata
 from circuitvar.tasks.lookup import unknown
 
 NULL_FAMILIES = ("edges", "strata", "connected")

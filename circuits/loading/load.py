@@ -12,16 +12,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from circuitvar.circuits.loading.planted import load_planted
-from circuitvar.circuits.loading.wrap import wrap
+from circuitvar.circuits.loading.self_check import require_self_check
 from circuitvar.circuits.model import (
     DTYPES,
+    FAMILIES,
     HUB_NAMES,
     Model,
+    NoMLP,
+    check_logits,
+    describe,
     is_attention_only,
     load_attention_only,
 )
 from circuitvar.tasks.lookup import near, unknown
+from circuitvar.tasks.planted import build_gpt2, get_planted, word_tokenizer
 from circuitvar.tasks.pocket import pocket_path
 
 
@@ -53,6 +57,63 @@ def load_model(
     hf = _load_weights(source, name, dtype=dtype, revision=revision).to(device)
     tokenizer = _load_tokenizer(source, revision)
     return wrap(hf, name=name, tokenizer=tokenizer, revision=revision)
+
+
+def load_planted(key: str, *, device: str = "cpu", dtype: str = "float32") -> Model:
+    """The planted model `key` (`induction`, `two-route`, `gated`, `noise` or `integer`).
+
+    Its true circuit is `get_planted(key).task.known_edges`, its exact effects on any prompt are
+    `get_planted(key).effects(pair)`. Attention-only models have no MLP nodes.
+
+    >>> load_planted("induction").graph.has_mlp
+    False
+
+    Raises
+    ------
+    ValueError
+        Unknown key or dtype.
+    """
+    planted = get_planted(key)
+    if dtype not in DTYPES:
+        raise unknown("dtype", dtype, DTYPES)
+    weights = planted.weights()
+    hf: Any = build_gpt2(weights)
+    for block, layer in zip(hf.transformer.h, weights.layers, strict=True):
+        if not layer.mlp_in.shape[1]:
+            block.mlp = NoMLP()
+    name = f"planted:{planted.key}"
+    tokenizer = word_tokenizer(planted.vocabulary, name=name)
+    return wrap(hf.to(device, DTYPES[dtype]), name=name, tokenizer=tokenizer)
+
+
+def wrap(hf: nn.Module, *, name: str, tokenizer: Any = None, revision: str | None = None) -> Model:
+    """A `Model` from a Hugging Face causal language model that is already in memory.
+
+    Raises
+    ------
+    ValueError
+        The architecture is not understood, or its logits are not reproduced.
+    """
+    hf.eval()
+    for config in {id(c): c for c in (hf.config, describe(hf).base.config)}.values():  # type: ignore
+        # Eager attention: masks are always materialised, so that they can be sliced by position.
+        config._attn_implementation = "eager"  # type: ignore[union-attr]
+    architecture = describe(hf)
+    parameter = next(hf.parameters())
+    model = Model(
+        name=name,
+        hf=hf,
+        tokenizer=tokenizer,
+        architecture=architecture,
+        graph=architecture.graph,
+        device=str(parameter.device),
+        dtype=str(parameter.dtype).removeprefix("torch."),
+        revision=revision,
+    )
+    check_logits(model)
+    if architecture.base.config.model_type not in FAMILIES:  # type: ignore[union-attr]
+        require_self_check(model)
+    return model
 
 
 def _check_device(device: str) -> None:

@@ -13,8 +13,7 @@ from circuitvar.circuits.model.attention_only import (
 from circuitvar.circuits.model.corrupted import (
     corrupt_embeddings, corrupt_means, corrupt_trace, first_change,
 )
-from circuitvar.circuits.model.mlp_modules import NoMLP
-from circuitvar.circuits.model.mlp_parts import MLPParts, mlp_parts
+from circuitvar.circuits.model.mlp import MLPParts, NoMLP, mlp_parts
 from circuitvar.circuits.model.model import DTYPES, Model
 from circuitvar.circuits.model.norm_forms import (
     FrozenNorm, NormForm, norm_form, normalise, pull_back, wide,

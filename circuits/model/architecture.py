@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.model.mlp_modules import NoMLP, TanhGeluMLP
+from circuitvar.circuits.model.mlp import NoMLP, TanhGeluMLP
 
 FAMILIES = ("gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text")
 """`config.model_type` of the architectures that the tests cover."""

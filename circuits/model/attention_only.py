@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from circuitvar.circuits.model.mlp_modules import NoMLP
+from circuitvar.circuits.model.mlp import NoMLP
 
 HUB_NAMES = {
     f"attn-only-{layers}l": f"NeelNanda/Attn_Only_{layers}L512W_C4_Code" for layers in (1, 2, 3, 4)

@@ -3,8 +3,9 @@
 from circuitvar.circuits.run.ablated_run import (
     Constants, check_ablation, examples_at_once, mean_constants, prepare,
 )
-from circuitvar.circuits.run.circuit_scores import circuit_scores
-from circuitvar.circuits.run.run_circuit import final_streams, needed_sources, streams_of
+from circuitvar.circuits.run.run_circuit import (
+    circuit_scores, final_streams, needed_sources, streams_of,
+)
 from circuitvar.circuits.run.soft_run import soft_final_stream
 
 __all__ = [

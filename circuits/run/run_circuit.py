@@ -14,11 +14,20 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.model import Model, run_mlp
+from circuitvar.circuits.model import Model, logits_at, metric_at, run_mlp
 from circuitvar.circuits.prune import reads_of
-from circuitvar.circuits.run.ablated_run import Backdrop
+from circuitvar.circuits.run.ablated_run import (
+    Backdrop,
+    Constants,
+    examples_at_once,
+    mean_constants,
+    prepare,
+)
 from circuitvar.circuits.run.circuit_heads import run_heads
 from circuitvar.circuits.run.circuit_state import Memo, Run, at_read_out, inputs, tail_sum
+from circuitvar.circuits.types import Ablation
+from circuitvar.tasks.tokens import chunks, get_metric
+from circuitvar.tasks.types import Batch, Metric
 
 
 def needed_sources(
@@ -119,3 +128,50 @@ def _run_mlp(run: Run, index: int) -> None:
             value = run_mlp(layer, mid)[2] - ablated[:, start:]
         run.memo.put(key, value)
     run.add(source, key, value, value[:, 0] if last else at_read_out(backdrop, value))
+
+
+@torch.no_grad()
+def circuit_scores(
+    model: Model,
+    masks: Bool[np.ndarray, "circuit edge"],
+    batch: Batch,
+    *,
+    metric: Metric | str,
+    ablation: Ablation = "patching",
+    constants: Constants | None = None,
+    batch_size: int | None = None,
+) -> tuple[Float[np.ndarray, "circuit example"], Float[np.ndarray, " example"]]:
+    """Metric of every circuit, and of the full model, per example.
+
+    Circuits that follow each other and differ in few edges share most of their computation.
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN, or the masks do not fit the model's graph.
+    """
+    metric = get_metric(metric) if isinstance(metric, str) else metric
+    masks = np.atleast_2d(np.asarray(masks, dtype=bool))
+    if constants is None and ablation in ("mean", "mean-positional"):
+        constants = mean_constants(model, batch, positional=ablation == "mean-positional")
+    rows, full = [], []
+    for part in chunks(batch, batch_size or examples_at_once(model, batch)):
+        backdrop = prepare(model, part, ablation=ablation, constants=constants)
+        reference = None
+        if metric.needs_reference:
+            reference = logits_at(model.architecture, backdrop.full).float()
+        streams = final_streams(model, backdrop, masks)
+        rows.append(
+            [metric_at(model.architecture, s, part, metric, reference).cpu() for s in streams]
+        )
+        full.append(metric_at(model.architecture, backdrop.full, part, metric, reference).cpu())
+    scores = np.stack(
+        [torch.cat([part[i] for part in rows]).double().numpy() for i in range(len(masks))]
+    )
+    if np.isnan(scores).any():
+        circuit, example = np.argwhere(np.isnan(scores))[0]
+        raise ValueError(
+            f"metric {metric.key!r} of circuit {circuit} on example {int(batch.index[example])} "
+            "is NaN; check the prompt and the model's dtype"
+        )
+    return scores, torch.cat(full).double().numpy()

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from circuitvar.circuits.intervals import mean_interval
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.scores.score import chunk_size, clean_and_corrupt
-from circuitvar.circuits.t_interval import mean_interval
 from circuitvar.tasks.tokens import damage, get_metric, take, to_device
 from circuitvar.tasks.types import Batch, Metric
 from circuitvar.tasks.units import sampling_units

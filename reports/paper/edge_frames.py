@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from circuitvar.circuits.binomial import clopper_pearson
+from circuitvar.circuits.intervals import clopper_pearson
 from circuitvar.reports.card import Run
 from circuitvar.reports.paper.frames import joined, labelled
 from circuitvar.reports.paper.scores import edge_details, prompt_spread

@@ -11,10 +11,13 @@ from circuitvar.audit.indices.phi import phi
 from circuitvar.audit.variance.variance_components import within_between
 from circuitvar.circuits.evaluate.evaluate import evaluate
 from circuitvar.circuits.find.select import top_n, top_n_masks
-from circuitvar.circuits.loading.load import load_model
-from circuitvar.circuits.loading.planted import load_planted
-from circuitvar.circuits.methods.gradient.eap import clean_corrupted, eap
-from circuitvar.circuits.methods.gradient.eap_ig import eap_ig_activations, eap_ig_inputs
+from circuitvar.circuits.loading.load import load_model, load_planted
+from circuitvar.circuits.methods.gradient.eap import (
+    clean_corrupted,
+    eap,
+    eap_ig_activations,
+    eap_ig_inputs,
+)
 from circuitvar.circuits.methods.patching.exact import exact
 from circuitvar.circuits.model.model import Model
 from circuitvar.circuits.types import Circuit, ScoreOptions

@@ -7,7 +7,7 @@ import torch
 import transformers
 from torch import nn
 
-from circuitvar.circuits.loading.wrap import wrap
+from circuitvar.circuits.loading.load import wrap
 from circuitvar.circuits.model.model import Model
 from circuitvar.circuits.types import Scored
 from circuitvar.tasks.types import Batch, Metric

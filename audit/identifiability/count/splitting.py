@@ -19,7 +19,7 @@ from circuitvar.audit.identifiability.nets import (
     layer_masks,
     run_circuits,
 )
-from circuitvar.circuits.t_interval import t_quantile
+from circuitvar.circuits.intervals import t_quantile
 
 MAX_LEVELS = 60
 

@@ -12,7 +12,7 @@ from circuitvar.audit.identifiability.reruns.rediscover import (
     prune_in_order,
     rediscover,
 )
-from circuitvar.circuits.t_interval import t_quantile
+from circuitvar.circuits.intervals import t_quantile
 
 KEYS = ["width", "gate", "ablation"]
 NOISE, DEGENERACY = "method noise", "true degeneracy"

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from jaxtyping import Real
 
-from circuitvar.circuits.binomial import clopper_pearson
+from circuitvar.circuits.intervals import clopper_pearson
 
 Counts = float | np.number | Real[np.ndarray, "..."]
 """Shapes are broadcast against each other."""

@@ -23,7 +23,7 @@ from circuitvar.audit.neurons.similarity import (
     hoeffding_half_width,
     weighted_moments,
 )
-from circuitvar.circuits.binomial import clopper_pearson
+from circuitvar.circuits.intervals import clopper_pearson
 
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5)
 """Sizes of smaller probing sets, as shares of the prompts."""

@@ -2,7 +2,7 @@
 
 from circuitvar.circuits.methods.gradient.atp_star import atp_star
 from circuitvar.circuits.methods.gradient.eap import clean_corrupted, eap
-from circuitvar.circuits.methods.gradient.eap_ig import (
+from circuitvar.circuits.methods.gradient.eap import (
     eap_conductance, eap_ig_activations, eap_ig_inputs,
 )
 from circuitvar.circuits.methods.gradient.hvp import hvp

@@ -7,7 +7,7 @@ from scipy import stats
 from circuitvar.audit.edges import edge_tests as et
 from circuitvar.audit.edges.edge_tests import bonferroni, inner_outer
 from circuitvar.audit.indices import classify
-from circuitvar.circuits.binomial import clopper_pearson
+from circuitvar.circuits.intervals import clopper_pearson
 from circuitvar.circuits.multiplicity import false_discovery
 from circuitvar.tasks.units import sampling_units
 from tests.audit.toy_scores import planted

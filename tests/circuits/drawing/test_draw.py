@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 from matplotlib.patches import FancyArrowPatch, PathPatch
 
-from circuitvar.circuits.drawing.draw import AGGREGATE_ABOVE, aggregate, draw_circuit
-from circuitvar.circuits.drawing.layout import layout, shown_nodes
+from circuitvar.circuits.drawing.draw import (
+    AGGREGATE_ABOVE,
+    aggregate,
+    draw_circuit,
+    layout,
+    shown_nodes,
+)
 from circuitvar.circuits.evaluate.null_circuits import random_connected
 from circuitvar.circuits.graph import Graph
 

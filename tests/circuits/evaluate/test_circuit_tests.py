@@ -16,7 +16,7 @@ from circuitvar.circuits.find.select import circuit_from_mask
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.prune import prune_masks
-from circuitvar.circuits.run.circuit_scores import circuit_scores
+from circuitvar.circuits.run.run_circuit import circuit_scores
 from circuitvar.circuits.types import CircuitTestChoice
 from circuitvar.tasks.planted.catalog import get_planted
 from circuitvar.tasks.tokens.batching import take

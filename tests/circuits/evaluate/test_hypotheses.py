@@ -32,9 +32,8 @@ from circuitvar.circuits.evaluate.null_circuits import (
 from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.multiplicity import holm
-from circuitvar.circuits.overlap import chance_jaccard, stratified_chance
+from circuitvar.circuits.overlap import chance_jaccard, edge_strata, stratified_chance
 from circuitvar.circuits.prune import prune_masks
-from circuitvar.circuits.strata import edge_strata
 from tests.shape_check import wrong_shapes
 
 GRAPH = Graph(n_layers=3, n_heads=4)

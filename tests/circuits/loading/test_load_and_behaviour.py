@@ -9,11 +9,10 @@ import torch
 from scipy import stats
 
 from circuitvar.circuits.graph import Graph
-from circuitvar.circuits.loading.load import load_model
+from circuitvar.circuits.intervals import mean_interval
+from circuitvar.circuits.loading.load import load_model, wrap
 from circuitvar.circuits.loading.self_check import count_edges, require_self_check, self_check
-from circuitvar.circuits.loading.wrap import wrap
 from circuitvar.circuits.scores.behaviour import measure_behaviour, require_behaviour
-from circuitvar.circuits.t_interval import mean_interval
 from circuitvar.tasks.tokens.metrics import get_metric
 from tests.circuits.toy_scoring import FAMILIES, LOGIT_DIFF, build, toy_batch, toy_model
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from circuitvar.circuits.methods.gradient.eap import clean_corrupted, eap
-from circuitvar.circuits.methods.gradient.eap_ig import eap_ig_inputs
+from circuitvar.circuits.methods.gradient.eap import clean_corrupted, eap, eap_ig_inputs
 from circuitvar.circuits.methods.patching.exact import exact, node_damage
 from circuitvar.circuits.types import ScoreOptions
 from tests.circuits.toy_scoring import (

@@ -7,12 +7,15 @@ import pytest
 import torch
 from torch import nn
 
+from circuitvar.circuits.loading.load import wrap
 from circuitvar.circuits.loading.self_check import gradient_error, logit_residual
-from circuitvar.circuits.loading.wrap import wrap
-from circuitvar.circuits.methods.baselines.simple import activation_size, random_scores
-from circuitvar.circuits.methods.baselines.weights import virtual_weight_norms
+from circuitvar.circuits.methods.baselines import (
+    activation_size,
+    random_scores,
+    virtual_weight_norms,
+)
 from circuitvar.circuits.methods.gradient.atp_star import atp_star
-from circuitvar.circuits.methods.gradient.eap_ig import eap_conductance
+from circuitvar.circuits.methods.gradient.eap import eap_conductance
 from circuitvar.circuits.methods.gradient.hvp import hvp, second_order
 from circuitvar.circuits.methods.gradient.ifr import information_flow_routes
 from circuitvar.circuits.methods.gradient.relp import relp, with_rules

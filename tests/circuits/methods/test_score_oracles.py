@@ -8,10 +8,11 @@ import torch
 import transformers
 from torch import nn
 
-from circuitvar.circuits.loading.wrap import wrap
+from circuitvar.circuits.loading.load import wrap
 from circuitvar.circuits.methods.catalog import METHODS, get_method
-from circuitvar.circuits.methods.gradient.eap import clean_corrupted, eap
-from circuitvar.circuits.methods.gradient.eap_ig import (
+from circuitvar.circuits.methods.gradient.eap import (
+    clean_corrupted,
+    eap,
     eap_ig_activations,
     eap_ig_inputs,
     integration_rule,

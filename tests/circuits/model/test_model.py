@@ -9,8 +9,7 @@ import transformers
 from torch import nn
 
 from circuitvar.circuits.evaluate import evaluate_masks
-from circuitvar.circuits.loading.load import load_model
-from circuitvar.circuits.loading.wrap import wrap
+from circuitvar.circuits.loading.load import load_model, wrap
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model.architecture import NoMLP, describe
 from circuitvar.circuits.model.trunk import at_last, logits_at, run_tokens

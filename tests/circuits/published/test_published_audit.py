@@ -6,8 +6,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from circuitvar.circuits.evaluate.evaluate import evaluate
-from circuitvar.circuits.loading.load import load_model
-from circuitvar.circuits.loading.wrap import wrap
+from circuitvar.circuits.loading.load import load_model, wrap
 from circuitvar.circuits.model.architecture import NoMLP
 from circuitvar.circuits.published.published import (
     load_published,

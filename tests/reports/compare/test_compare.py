@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circuitvar.audit.agreement.block_variance import DIFFERENCE_DF
-from circuitvar.circuits.loading.planted import load_planted
+from circuitvar.circuits.loading.load import load_planted
 from circuitvar.circuits.scores.score_files import write_scores
 from circuitvar.circuits.types import EdgeScores
 from circuitvar.reports.card.run_folder import read_run

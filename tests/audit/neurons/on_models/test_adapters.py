@@ -82,7 +82,7 @@ def test_hooks_are_gone_after_an_error_and_names_are_checked():
 @pytest.fixture(scope="module")
 def ioi():
     """Sixty prompts, their pairs, and a random model that reads the pocket vocabulary."""
-    from circuitvar.circuits.loading.wrap import wrap
+    from circuitvar.circuits.loading.load import wrap
 
     tokenizer = build_tokenizer()
     pairs = get_task("ioi").sample(60, rng=np.random.default_rng(0))

@@ -15,7 +15,7 @@ from circuitvar.audit.neurons.similarity.bounds import (
     hoeffding_half_width,
     similarity_interval,
 )
-from circuitvar.circuits.binomial import clopper_pearson
+from circuitvar.circuits.intervals import clopper_pearson
 
 
 def test_clopper_pearson_matches_scipy():
