@@ -23,6 +23,8 @@ from circuitvar.circuits.evaluate.hypothesis import HypothesisTest
 from circuitvar.circuits.evaluate.independence import independence_test
 from circuitvar.circuits.evaluate.null_circuits import (
     NULL_FAMILIES,
+    Mask,
+    Masks,
     fits_outside,
     null_circuits,
     outside_circuits,
@@ -164,11 +166,8 @@ def _noted(test: HypothesisTest, compared_with: str) -> HypothesisTest:
 
 
 def _random_masks(
-    graph: Graph,
-    kept: Bool[np.ndarray, " edge"],
-    choice: CircuitTestChoice,
-    rng: np.random.Generator,
-) -> tuple[Bool[np.ndarray, "draw edge"], Bool[np.ndarray, "draw edge"]]:
+    graph: Graph, kept: Mask, choice: CircuitTestChoice, rng: np.random.Generator
+) -> tuple[Masks, Masks]:
     """Random circuits to run (sufficiency) and to knock out (partial necessity)."""
     for_run, for_knock_out = rng.spawn(2)
     family, draws = choice.family, choice.draws
@@ -179,17 +178,8 @@ def _random_masks(
 
 
 def _minimality_masks(
-    graph: Graph,
-    kept: Bool[np.ndarray, " edge"],
-    draws: int,
-    max_edges: int,
-    rng: np.random.Generator,
-) -> tuple[
-    Bool[np.ndarray, "removed edge"],
-    Int[np.ndarray, " removed"],
-    Bool[np.ndarray, "draw edge"],
-    Bool[np.ndarray, "draw edge"],
-]:
+    graph: Graph, kept: Mask, draws: int, max_edges: int, rng: np.random.Generator
+) -> tuple[Bool[np.ndarray, "removed edge"], Int[np.ndarray, " removed"], Masks, Masks]:
     """The circuit less one edge; the circuit plus a random path, with and without one new edge."""
     removed = np.flatnonzero(kept)
     if len(removed) > max_edges:

@@ -5,19 +5,21 @@ of examples on which the circuit scores higher than the model. Their released co
 score difference into the same formula; that is not what is tested here.
 """
 
+from typing import Any
+
 import numpy as np
-from jaxtyping import Float, Real
+from jaxtyping import Real
 from scipy.stats import binom
 
-from circuitvar.circuits.evaluate.hypothesis import HypothesisTest, share_interval
+from circuitvar.circuits.evaluate.hypothesis import Examples, HypothesisTest, share_interval
+
+Counts = Real[np.ndarray, " count"]
 
 TIE = 1e-5
 """Differences up to this share of the mean |score| are rounding of float32, hence ties."""
 
 
-def count_wins(
-    circuit: Float[np.ndarray, " example"], full: Float[np.ndarray, " example"]
-) -> tuple[float, int]:
+def count_wins(circuit: Examples, full: Examples) -> tuple[float, int]:
     """(K, ties): examples on which the circuit scores higher; a tie counts one half.
 
     Without a tolerance, a circuit equal to the model could be rejected on rounding alone.
@@ -50,9 +52,7 @@ def non_equivalence_p(wins: float, n: int, epsilon: float) -> float:
     return float(_non_equivalence_ps(np.array([wins]), n, epsilon)[0])
 
 
-def _non_equivalence_ps(
-    wins: Real[np.ndarray, " count"], n: int, epsilon: float
-) -> Float[np.ndarray, " count"]:
+def _non_equivalence_ps(wins: Counts, n: int, epsilon: float) -> Counts:
     distance = np.abs(wins - n / 2)
     upper = np.ceil(n / 2 + distance - 1e-9)
     lower = np.floor(n / 2 - distance + 1e-9)
@@ -70,17 +70,25 @@ def tost_p(wins: float, n: int, epsilon: float) -> float:
     return float(_tost_ps(np.array([wins]), n, epsilon)[0])
 
 
-def _tost_ps(
-    wins: Real[np.ndarray, " count"], n: int, epsilon: float
-) -> Float[np.ndarray, " count"]:
+def _tost_ps(wins: Counts, n: int, epsilon: float) -> Counts:
     above = binom.sf(np.floor(wins) - 1, n, 0.5 - epsilon)
     below = binom.cdf(np.ceil(wins), n, 0.5 + epsilon)
     return np.maximum(above, below)
 
 
-def _check_margin(epsilon: float) -> None:
+def _win_share(
+    circuit: Examples, full: Examples, epsilon: float, confidence: float
+) -> tuple[float, dict[str, Any]]:
+    """The wins, and what both tests say of their share."""
     if not 0 < epsilon < 0.5:
         raise ValueError(f"epsilon must be between 0 and 1/2, got {epsilon}")
+    (wins, ties), n = count_wins(circuit, full), len(circuit)
+    low, high = share_interval(wins, n, confidence=confidence)
+    return wins, {
+        **{"statistic": wins / n, "n": n, "low": low, "high": high},
+        "estimand": "share of examples on which the circuit scores higher than the model",
+        "note": f"{ties} of {n} examples tied, counted one half each",
+    }
 
 
 def _power(rule: np.ndarray, n: int, share: float) -> float:
@@ -88,8 +96,8 @@ def _power(rule: np.ndarray, n: int, share: float) -> float:
 
 
 def equivalence_test(
-    circuit: Float[np.ndarray, " example"],
-    full: Float[np.ndarray, " example"],
+    circuit: Examples,
+    full: Examples,
     *,
     epsilon: float = 0.1,
     alpha: float = 0.05,
@@ -101,58 +109,40 @@ def equivalence_test(
     Clopper-Pearson interval of the win share. Shi et al. 2024, arXiv 2410.13032, section 3.
     Departure: ties count one half, so a circuit identical to the model is never rejected.
     """
-    _check_margin(epsilon)
-    wins, ties = count_wins(circuit, full)
+    wins, facts = _win_share(circuit, full, epsilon, 1 - alpha)
     n = len(circuit)
     share = min(0.5 + 2 * epsilon, 0.99) if alternative is None else alternative
     rule = _non_equivalence_ps(np.arange(n + 1.0), n, epsilon) <= alpha
-    low, high = share_interval(wins, n, confidence=1 - alpha)
     return HypothesisTest(
         name="equivalence",
         null=f"|P(circuit scores higher) - 1/2| <= {epsilon:g}",
-        statistic=wins / n,
         p=non_equivalence_p(wins, n, epsilon),
         alpha=alpha,
-        n=n,
         power=_power(rule, n, share),
         alternative=f"a win share of {share:g}",
-        low=low,
-        high=high,
-        estimand="share of examples on which the circuit scores higher than the model",
         if_rejected="the circuit is not equivalent to the model",
-        note=f"{ties} of {n} examples tied, counted one half each",
+        **facts,
     )
 
 
 def tost(
-    circuit: Float[np.ndarray, " example"],
-    full: Float[np.ndarray, " example"],
-    *,
-    epsilon: float = 0.1,
-    alpha: float = 0.05,
+    circuit: Examples, full: Examples, *, epsilon: float = 0.1, alpha: float = 0.05
 ) -> HypothesisTest:
     """H0: |P(circuit > full) - 1/2| >= epsilon. Rejection = evidence FOR equivalence.
 
     Two one-sided tests; power is exact, at a true win share of 1/2. The interval has confidence
     1 - 2 alpha, as usual for TOST: it lies within 1/2 +- epsilon when the test rejects.
     """
-    _check_margin(epsilon)
-    wins, ties = count_wins(circuit, full)
+    wins, facts = _win_share(circuit, full, epsilon, 1 - 2 * alpha)
     n = len(circuit)
     rule = _tost_ps(np.arange(n + 1.0), n, epsilon) <= alpha
-    low, high = share_interval(wins, n, confidence=1 - 2 * alpha)
     return HypothesisTest(
         name="equivalence (TOST)",
         null=f"|P(circuit scores higher) - 1/2| >= {epsilon:g}",
-        statistic=wins / n,
         p=tost_p(wins, n, epsilon),
         alpha=alpha,
-        n=n,
         power=_power(rule, n, 0.5),
         alternative="a win share of exactly 1/2",
-        low=low,
-        high=high,
-        estimand="share of examples on which the circuit scores higher than the model",
         if_rejected=f"the win share is within {epsilon:g} of 1/2",
-        note=f"{ties} of {n} examples tied, counted one half each",
+        **facts,
     )

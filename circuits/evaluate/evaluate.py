@@ -28,6 +28,11 @@ from circuitvar.tasks.types import Batch, Metric
 
 UNEMBED_TOGETHER = 4
 """Circuits whose logits over the whole vocabulary are in memory at once."""
+MEANS = {
+    **{f"metric_{which}": which for which in ("circuit", "full", "empty")},
+    **{"circuit_error": "flipped", "accuracy": "correct", "kl": "kl"},
+}
+"""Means over examples in a summary, and the fields they are of."""
 
 
 def miller_choices(ablation: str, *, complement: bool = False) -> dict[str, str]:
@@ -113,9 +118,8 @@ def evaluate_masks(
         # Of the empty circuit the metric is all that is asked, unless it is among the circuits.
         none = np.flatnonzero(~masks.any(axis=1))
         value = metric_at(model.architecture, empty, part, metric, full)
-        rows.append({"value": rows[none[0]]["value"] if none.size else value})
-        parts.append(rows)
-        parts[-1].append({"value": metric.fn(full, part, full)})
+        empty_value = rows[none[0]]["value"] if none.size else value
+        parts.append([*rows, {"value": empty_value}, {"value": metric.fn(full, part, full)}])
     joined = [
         {key: torch.cat([part[row][key] for part in parts]).cpu().numpy() for key in parts[0][row]}
         for row in range(len(everything) + 1)
@@ -137,15 +141,12 @@ def evaluate_masks(
     ]
 
 
-def _wide(logits: Tensor) -> Tensor:
-    return logits if logits.dtype == torch.float64 else logits.float()
-
-
 def _all_logits(model: Model, streams: Sequence[Tensor]) -> Iterator[Tensor]:
     """Logits of one stream after another; the unembedding is read once for a few of them."""
     for start in range(0, len(streams), UNEMBED_TOGETHER):
         some = streams[start : start + UNEMBED_TOGETHER]
-        together = _wide(logits_at(model.architecture, torch.cat(list(some))))
+        together = logits_at(model.architecture, torch.cat(list(some)))
+        together = together if together.dtype == torch.float64 else together.float()
         yield from together.split([len(stream) for stream in some])
 
 
@@ -216,22 +217,11 @@ def summarize(faithfulness: Faithfulness) -> Mapping[str, float]:
     """
     ratios = per_example(faithfulness)
     known = ratios[~np.isnan(ratios)]
-    low, middle, high = (
-        np.percentile(known, (25, 50, 75)) if known.size else (np.nan, np.nan, np.nan)
-    )
-    return {
-        "faithfulness": faithfulness.value,
-        "mean_of_ratios": float(known.mean()) if known.size else float("nan"),
-        "median_ratio": float(middle),
-        "iqr": float(high - low),
-        "metric_circuit": float(faithfulness.circuit.mean()),
-        "metric_full": float(faithfulness.full.mean()),
-        "metric_empty": float(faithfulness.empty.mean()),
-        "circuit_error": float(faithfulness.flipped.mean()),
-        "accuracy": float(faithfulness.correct.mean()),
-        "kl": float(faithfulness.kl.mean()),
-        "n": len(faithfulness.circuit),
-    }
+    spread = (known.mean(), *np.percentile(known, (25, 50, 75))) if known.size else [np.nan] * 4
+    mean, low, middle, high = map(float, spread)
+    ratio = {"mean_of_ratios": mean, "median_ratio": middle, "iqr": high - low}
+    means = {name: float(getattr(faithfulness, field).mean()) for name, field in MEANS.items()}
+    return {"faithfulness": faithfulness.value, **ratio, **means, "n": len(faithfulness.circuit)}
 
 
 def evaluate_circuits(

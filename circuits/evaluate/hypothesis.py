@@ -13,6 +13,8 @@ from scipy.stats import binom
 from circuitvar.circuits.confidence import check_alpha
 from circuitvar.circuits.intervals import clopper_pearson
 
+Examples = Float[np.ndarray, " example"]
+
 
 @dataclass(frozen=True, eq=False)
 class HypothesisTest:

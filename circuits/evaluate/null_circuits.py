@@ -21,14 +21,14 @@ from circuitvar.circuits.overlap import edge_strata
 from circuitvar.circuits.prune import prune_dangling, reads_of
 from circuitvar.tasks.lookup import unknown
 
+Mask = Bool[np.ndarray, " edge"]
+Masks = Bool[np.ndarray, "draw edge"]
 NULL_FAMILIES = ("edges", "strata", "connected")
 FAILURES = 20
 """Paths too long for the size that are redrawn before single edges fill the circuit."""
 
 
-def random_edges(
-    graph: Graph, size: int, draws: int, *, rng: np.random.Generator
-) -> Bool[np.ndarray, "draw edge"]:
+def random_edges(graph: Graph, size: int, draws: int, *, rng: np.random.Generator) -> Masks:
     """`draws` sets of exactly `size` edges, uniform over all sets of that size."""
     _check_size(graph, size)
     masks = np.zeros((draws, graph.n_edges), dtype=bool)
@@ -38,13 +38,8 @@ def random_edges(
 
 
 def random_in_strata(
-    graph: Graph,
-    kept: Bool[np.ndarray, " edge"],
-    draws: int,
-    *,
-    rng: np.random.Generator,
-    free: Bool[np.ndarray, " edge"] | None = None,
-) -> Bool[np.ndarray, "draw edge"]:
+    graph: Graph, kept: Mask, draws: int, *, rng: np.random.Generator, free: Mask | None = None
+) -> Masks:
     """Random sets with as many edges in each layer-and-type stratum as `kept` has.
 
     Only `free` edges are drawn: all of a stratum that has too few.
@@ -77,9 +72,7 @@ def random_path(
     return path
 
 
-def random_connected(
-    graph: Graph, size: int, draws: int, *, rng: np.random.Generator
-) -> Bool[np.ndarray, "draw edge"]:
+def random_connected(graph: Graph, size: int, draws: int, *, rng: np.random.Generator) -> Masks:
     """Random circuits of exactly `size` edges, every one on a path from input to logits.
 
     Grown from random paths; a path that would overshoot is redrawn, and after 20 failures the
@@ -98,13 +91,8 @@ def random_connected(
 
 
 def null_circuits(
-    graph: Graph,
-    kept: Bool[np.ndarray, " edge"],
-    draws: int,
-    *,
-    family: str = "connected",
-    rng: np.random.Generator,
-) -> Bool[np.ndarray, "draw edge"]:
+    graph: Graph, kept: Mask, draws: int, *, family: str = "connected", rng: np.random.Generator
+) -> Masks:
     """Random circuits as large as `kept`, from one of `NULL_FAMILIES`."""
     size = int(np.asarray(kept, dtype=bool).sum())
     if size == 0:
@@ -129,7 +117,7 @@ def _edges_into_sources(graph: Graph) -> tuple[np.ndarray, ...]:
     return tuple(edges_into(graph, np.ones(graph.n_edges, dtype=bool)))
 
 
-def edges_into(graph: Graph, allowed: Bool[np.ndarray, " edge"]) -> list[np.ndarray]:
+def edges_into(graph: Graph, allowed: Mask) -> list[np.ndarray]:
     """Columns of the allowed edges into each source's node; last entry: into the logits."""
     logits = np.arange(len(graph.destinations)) == len(graph.destinations) - 1
     reads = np.vstack([reads_of(graph), logits])
@@ -184,19 +172,14 @@ def _shortest_extension(graph: Graph, mask: np.ndarray, rng: np.random.Generator
     return [int(rng.choice(first)), int(last[0])]
 
 
-def fits_outside(kept: Bool[np.ndarray, " edge"]) -> bool:
+def fits_outside(kept: Mask) -> bool:
     """At least as many edges are outside the circuit as in it, so that sizes can be matched."""
     return 2 * int(np.asarray(kept, dtype=bool).sum()) <= len(kept)
 
 
 def outside_circuits(
-    graph: Graph,
-    kept: Bool[np.ndarray, " edge"],
-    draws: int,
-    *,
-    family: str = "connected",
-    rng: np.random.Generator,
-) -> Bool[np.ndarray, "draw edge"]:
+    graph: Graph, kept: Mask, draws: int, *, family: str = "connected", rng: np.random.Generator
+) -> Masks:
     """Random circuits of the size of `kept` without any edge of it.
 
     `edges`: uniform over the edges outside. `strata`: as many per layer-and-type stratum as
@@ -228,12 +211,8 @@ def outside_circuits(
 
 
 def _grow_outside(
-    graph: Graph,
-    allowed: Bool[np.ndarray, " edge"],
-    into: list[np.ndarray],
-    size: int,
-    rng: np.random.Generator,
-) -> Bool[np.ndarray, " edge"]:
+    graph: Graph, allowed: Mask, into: list[np.ndarray], size: int, rng: np.random.Generator
+) -> Mask:
     """Random paths while they fit; then single edges that join nodes of the circuit."""
     mask = np.zeros(graph.n_edges, dtype=bool)
     size = min(size, int(allowed.sum()))
@@ -247,12 +226,7 @@ def _grow_outside(
     for column in rng.permutation(np.flatnonzero(allowed & ~mask)):
         if mask.sum() >= size:
             break
-        mask[column] = _joins(graph, mask, column)
+        trial = mask.copy()
+        trial[column] = True
+        mask[column] = prune_dangling(graph, trial)[column]
     return mask
-
-
-def _joins(graph: Graph, mask: Bool[np.ndarray, " edge"], column: int) -> bool:
-    """The edge would lie on a path from the input to the logits of the circuit with it."""
-    trial = mask.copy()
-    trial[column] = True
-    return bool(prune_dangling(graph, trial)[column])

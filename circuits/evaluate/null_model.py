@@ -16,6 +16,8 @@ from circuitvar.circuits.run import circuit_scores
 from circuitvar.circuits.types import Ablation
 from circuitvar.tasks.types import Batch, Metric
 
+Mask = Bool[np.ndarray, " edge"]
+
 
 def random_weight_model(model: Model, *, rng: np.random.Generator) -> Model:
     """A copy whose weight matrices are shuffled entry by entry; biases and norms are kept.
@@ -36,12 +38,7 @@ def random_weight_model(model: Model, *, rng: np.random.Generator) -> Model:
 
 
 def relative_effects(
-    model: Model,
-    kept: Bool[np.ndarray, " edge"],
-    batch: Batch,
-    *,
-    metric: Metric | str,
-    ablation: Ablation = "patching",
+    model: Model, kept: Mask, batch: Batch, *, metric: Metric | str, ablation: Ablation = "patching"
 ) -> tuple[float, float]:
     """(distance of the circuit, damage of its knock-out), each relative to the empty circuit.
 
@@ -58,7 +55,7 @@ def relative_effects(
 
 def random_weight_effects(
     model: Model,
-    kept: Bool[np.ndarray, " edge"],
+    kept: Mask,
     batch: Batch,
     draws: int,
     *,

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
-from circuitvar.circuits.find.select import threshold, top_fraction, top_n
+from circuitvar.circuits.find.select import Edges, threshold, top_fraction, top_n
 from circuitvar.circuits.find.select_connected import greedy, smallest_connected
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.types import Circuit
@@ -53,7 +52,7 @@ RULES: tuple[Rule, ...] = (
 
 def select(
     graph: Graph,
-    scores: Float[np.ndarray, " edge"],
+    scores: Edges,
     rule: str,
     amount: float = 0,
     *,

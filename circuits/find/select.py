@@ -18,6 +18,9 @@ from circuitvar.circuits.prune import prune_dangling
 from circuitvar.circuits.size import size_of_share
 from circuitvar.circuits.types import Circuit
 
+Edges = Float[np.ndarray, " edge"]
+Mask = Bool[np.ndarray, " edge"]
+
 
 def strength(
     scores: Float[np.ndarray, "*rows edge"], *, signed: bool = False
@@ -77,12 +80,7 @@ def top_n_masks(
 
 
 def circuit_from_mask(
-    graph: Graph,
-    mask: Bool[np.ndarray, " edge"],
-    *,
-    rule: str,
-    requested: int | None = None,
-    prune: bool = True,
+    graph: Graph, mask: Mask, *, rule: str, requested: int | None = None, prune: bool = True
 ) -> Circuit:
     """A circuit from chosen edges; `rule` says in words how they were chosen.
 
@@ -110,12 +108,7 @@ def score_word(signed: bool) -> str:
 
 
 def top_n(
-    graph: Graph,
-    scores: Float[np.ndarray, " edge"],
-    n: int,
-    *,
-    signed: bool = False,
-    prune: bool = True,
+    graph: Graph, scores: Edges, n: int, *, signed: bool = False, prune: bool = True
 ) -> Circuit:
     """The `n` highest-ranked edges, minus dangling ones.
 
@@ -130,12 +123,7 @@ def top_n(
 
 
 def top_fraction(
-    graph: Graph,
-    scores: Float[np.ndarray, " edge"],
-    fraction: float,
-    *,
-    signed: bool = False,
-    prune: bool = True,
+    graph: Graph, scores: Edges, fraction: float, *, signed: bool = False, prune: bool = True
 ) -> Circuit:
     """The highest-ranked share of all edges, rounded down, minus dangling ones.
 
@@ -155,12 +143,7 @@ def top_fraction(
 
 
 def threshold(
-    graph: Graph,
-    scores: Float[np.ndarray, " edge"],
-    cut: float,
-    *,
-    signed: bool = False,
-    prune: bool = True,
+    graph: Graph, scores: Edges, cut: float, *, signed: bool = False, prune: bool = True
 ) -> Circuit:
     """Edges whose score is at least `cut`, in the unit of the scores, minus dangling ones.
 
@@ -172,8 +155,8 @@ def threshold(
 
 def significant(
     graph: Graph,
-    scores: Float[np.ndarray, " edge"],
-    p_adjusted: Float[np.ndarray, " edge"],
+    scores: Edges,
+    p_adjusted: Edges,
     *,
     alpha: float = 0.05,
     signed: bool = False,
@@ -201,12 +184,7 @@ def significant(
 
 
 def top_set_circuit(
-    graph: Graph,
-    edges: Bool[np.ndarray, " edge"],
-    which: Literal["inner", "outer"],
-    *,
-    k: int,
-    confidence: float = 0.95,
+    graph: Graph, edges: Mask, which: Literal["inner", "outer"], *, k: int, confidence: float = 0.95
 ) -> Circuit:
     """The inner or outer set of the true top-k, minus dangling edges.
 

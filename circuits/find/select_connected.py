@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from circuitvar.circuits.find.select import (
+    Edges,
     check_size,
     circuit_from_mask,
     score_word,
@@ -51,7 +52,7 @@ def smallest_connected_n(
 
 
 def smallest_connected(
-    graph: Graph, scores: Float[np.ndarray, " edge"], *, signed: bool = False, prune: bool = True
+    graph: Graph, scores: Edges, *, signed: bool = False, prune: bool = True
 ) -> Circuit:
     """The top-n circuit of the smallest n that connects the input to the logits."""
     n = int(smallest_connected_n(graph, np.asarray(scores)[None], signed=signed)[0])
@@ -61,7 +62,7 @@ def smallest_connected(
 
 def smallest_faithful(
     graph: Graph,
-    scores: Float[np.ndarray, " edge"],
+    scores: Edges,
     error: Callable[[Circuit], float],
     *,
     epsilon: float,
@@ -103,12 +104,7 @@ def smallest_faithful(
 
 
 def greedy(
-    graph: Graph,
-    scores: Float[np.ndarray, " edge"],
-    n: int,
-    *,
-    signed: bool = False,
-    prune: bool = True,
+    graph: Graph, scores: Edges, n: int, *, signed: bool = False, prune: bool = True
 ) -> Circuit:
     """Best-first search from the logits.
 

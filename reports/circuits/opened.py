@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from circuitvar.circuits.drawing import draw_circuit
 from circuitvar.circuits.model import Model
 from circuitvar.reports.named import NamedCircuit, circuit_task, resolve_circuit
 from circuitvar.reports.options import CircuitChoice, ModelChoice
@@ -13,6 +16,9 @@ from circuitvar.reports.page import check_writable
 from circuitvar.reports.tables import to_csv
 from circuitvar.tasks.tokens import get_metric
 from circuitvar.tasks.types import Metric, Task
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +46,12 @@ def open_circuit(
     found = resolve_circuit(name, model, variant=of.variant, size=size)
     task = circuit_task(found, of.task, of.data)
     return Opened(model, found, task, get_metric(metric or task.metric))
+
+
+def draw_named(found: NamedCircuit, scores: np.ndarray | None) -> "Figure":
+    """The circuit, layered from below, its edges by their scores."""
+    graph, kept, roles = found.circuit.graph, found.circuit.kept, found.roles
+    return draw_circuit(graph, kept, weights=scores, weight_name="score", roles=roles)
 
 
 def write_tables(tables: Mapping[str, pd.DataFrame], out: Path, prefix: str = "circuits_") -> None:

@@ -1,11 +1,11 @@
 """From a circuit's name to a folder with everything its evaluation has to say."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.drawing import draw_circuit
 from circuitvar.circuits.evaluate import (
     Tail,
     complement,
@@ -24,7 +24,7 @@ from circuitvar.circuits.prune import prune_dangling
 from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import Circuit, Faithfulness
 from circuitvar.reports.circuits.evaluate_section import curve_figure, write_evaluate_section
-from circuitvar.reports.circuits.opened import open_circuit, write_tables
+from circuitvar.reports.circuits.opened import draw_named, open_circuit, write_tables
 from circuitvar.reports.console import show_progress
 from circuitvar.reports.figures import save_figure
 from circuitvar.reports.named import NamedCircuit, discovery_and_heldout
@@ -91,18 +91,13 @@ def _both(
     options: EvaluateOptions,
 ) -> tuple[Faithfulness, Faithfulness]:
     if ablation != "optimal":
-        how: dict = {"metric": metric, "ablation": ablation}
+        how: dict[str, Any] = {"metric": metric, "ablation": ablation}
         knocked_out = completeness(model, circuit, heldout, **how)
         return evaluate(model, circuit, heldout, **how), knocked_out
+    how = {"metric": metric, "steps": options.fit_steps}
     run, knocked_out = (
         evaluate_optimal(
-            model,
-            which,
-            fit,
-            heldout,
-            metric=metric,
-            rng=stream(options.seed, "optimal", name),
-            steps=options.fit_steps,
+            model, which, fit, heldout, rng=stream(options.seed, "optimal", name), **how
         )
         for name, which in (("circuit", circuit), ("complement", complement(circuit)))
     )
@@ -176,24 +171,13 @@ def evaluation_table(circuit: Circuit, runs: Runs) -> pd.DataFrame:
 
 def examples_table(batch: Batch, runs: Runs) -> pd.DataFrame:
     """One row per ablation and held-out prompt."""
-    frames = [
-        pd.DataFrame(
-            {
-                "ablation": ablation,
-                "example": batch.index.cpu().numpy(),
-                "template": list(batch.templates),
-                "metric_circuit": inside.circuit,
-                "metric_full": inside.full,
-                "metric_empty": inside.empty,
-                "faithfulness": per_example(inside),
-                "kl": inside.kl,
-                "flipped": inside.flipped,
-                "correct": inside.correct,
-                "complement": per_example(outside),
-            }
-        )
-        for ablation, (inside, outside) in runs.items()
-    ]
+    frames = []
+    for ablation, (inside, outside) in runs.items():
+        metrics = {f"metric_{key}": getattr(inside, key) for key in ("circuit", "full", "empty")}
+        found = {key: getattr(inside, key) for key in ("kl", "flipped", "correct")}
+        ratios = {"faithfulness": per_example(inside), **found, "complement": per_example(outside)}
+        rows = {"example": batch.index.cpu().numpy(), "template": list(batch.templates)}
+        frames.append(pd.DataFrame({"ablation": ablation, **rows, **metrics, **ratios}))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -223,14 +207,7 @@ def tail_table(tail: Tail) -> pd.DataFrame:
 def _write(out: Path, found: NamedCircuit, tables: dict[str, pd.DataFrame]) -> None:
     write_tables(tables, out)
     if found.circuit.size:
-        drawing = draw_circuit(
-            found.circuit.graph,
-            found.circuit.kept,
-            weights=found.scores,
-            weight_name="score",
-            roles=found.roles,
-        )
-        save_figure(drawing, out / "circuits_drawing.svg")
+        save_figure(draw_named(found, found.scores), out / "circuits_drawing.svg")
     if "curve" in tables:
         save_figure(curve_figure(tables), out / "circuits_curve.svg")
     write_evaluate_section(out, found.name, tables, in_file=found.in_file)

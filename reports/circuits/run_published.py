@@ -8,14 +8,13 @@ from typing import Any
 import pandas as pd
 
 from circuitvar.audit.streams import stream
-from circuitvar.circuits.drawing import draw_circuit
 from circuitvar.circuits.evaluate import run_circuit_tests
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.published import conditions_table, rediscovery_table, role_recall
 from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import Circuit, CircuitTestChoice
-from circuitvar.reports.circuits.opened import open_circuit, write_tables
+from circuitvar.reports.circuits.opened import draw_named, open_circuit, write_tables
 from circuitvar.reports.figures import save_figure
 from circuitvar.reports.options import CircuitChoice, ModelChoice, PublishedOptions
 from circuitvar.reports.page import SectionFigure, SectionTable, write_section
@@ -107,13 +106,7 @@ def run_published(
     if published is not None and published.roles:
         tables["roles"] = role_recall(published, scores[options.methods[0]])
     write_tables(tables, out, prefix="")
-    figure = draw_circuit(
-        circuit.graph,
-        circuit.kept,
-        weights=scores[options.methods[0]],
-        weight_name="score",
-        roles=found.roles,
-    )
+    figure = draw_named(found, scores[options.methods[0]])
     for suffix in (".pdf", ".png", ".svg"):
         save_figure(figure, out / f"circuit{suffix}")
     write_published_section(out, name, circuit.size, tables)

@@ -88,16 +88,9 @@ def score_finer(
         parts = chunks(batch, batch_size or chunk_size(model, batch, metric))
         found = [score(model, part, metric=metric, options=options).flatten(1) for part in parts]
         values = torch.cat(found).cpu().numpy()
-    names = _names(model, granularity, values.shape[1])
-    return FinerScores(
-        granularity,
-        names,
-        values.astype(np.float32),
-        method.key,
-        metric.key,
-        batch.templates,
-        data_digest(batch),
-    )
+    names, values = _names(model, granularity, values.shape[1]), values.astype(np.float32)
+    about = method.key, metric.key, batch.templates, data_digest(batch)
+    return FinerScores(granularity, names, values, *about)
 
 
 def _names(model: Model, granularity: str, columns: int) -> tuple[str, ...]:
@@ -112,22 +105,11 @@ def write_finer(scores: FinerScores, folder: Path) -> list[Path]:
     """Write `scores.safetensors` (tensor `scores`), `nodes.csv` or `neurons.csv`, `scores.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     table = folder / f"{scores.granularity}s.csv"
-    frame = pd.DataFrame(
-        {
-            "column": np.arange(len(scores.names)),
-            scores.granularity: scores.names,
-            "mean_score": scores.values.mean(axis=0, dtype=np.float64),
-        }
-    )
-    frame.to_csv(table, index=False, lineterminator="\n")
-    header = {
-        "format": FORMAT,
-        "granularity": scores.granularity,
-        "method": scores.method,
-        "metric": scores.metric,
-        "templates": list(scores.templates),
-        "data_digest": scores.data,
-    }
+    means = scores.values.mean(axis=0, dtype=np.float64)
+    frame = pd.DataFrame({scores.granularity: scores.names, "mean_score": means})
+    frame.to_csv(table, index_label="column", lineterminator="\n")
+    header = {key: getattr(scores, key) for key in ("granularity", "method", "metric", "templates")}
+    header |= {"format": FORMAT, "data_digest": scores.data}
     text = json.dumps(header, indent=1, sort_keys=True) + "\n"
     (folder / "scores.json").write_text(text, encoding="utf-8")
     tensors = {"scores": scores.values}
@@ -162,13 +144,8 @@ def run_score(
         raise ValueError(f"edges are chosen, but granularity {granularity!r} scores none; drop one")
     measure = get_metric(choice.metric or task.metric)
     loaded = where.load()
-    tokenized, _ = sample_batch(
-        task,
-        choice.n,
-        loaded,
-        rng=stream(options.seed, task.key, "discovery"),
-        corruption=choice.corruption,
-    )
+    rng = stream(options.seed, task.key, "discovery")
+    tokenized, _ = sample_batch(task, choice.n, loaded, rng=rng, corruption=choice.corruption)
     if edges is not None:
         kept = read_edges(edges, loaded.graph).circuit.kept
         if not kept.any():
@@ -183,14 +160,10 @@ def run_score(
     results: dict[str, EdgeScores | FinerScores] = {}
     with show_progress(quiet=quiet) as progress:
         for role in choice.roles or (None,):
-            changed = replace(options, role=role)
             folder = out if role is None else out / f"role-{role}"
             stage = f"{how.key} on {choice.n} prompts" + (f", role {role}" if role else "")
-            asked: dict[str, Any] = {
-                "metric": measure,
-                "options": changed,
-                "batch_size": choice.batch_size,
-            }
+            asked: dict[str, Any] = {"metric": measure, "batch_size": choice.batch_size}
+            asked["options"] = replace(options, role=role)
             if granularity == "edge":
                 scores = score_edges_stored(
                     loaded,

@@ -70,17 +70,9 @@ class Row:
     @classmethod
     def of(cls, change: Change, tolerance: float, *, sign: float = 1.0) -> "Row":
         """A paired or independent change; `sign` -1 where lower is better."""
-        gap = change.difference
-        return cls(
-            change.name,
-            change.first,
-            change.second,
-            sign * gap.value,
-            gap.se,
-            change.df,
-            tolerance,
-            gap.interval,
-        )
+        gap, sides = change.difference, (change.first, change.second)
+        error = (gap.se, change.df)
+        return cls(change.name, *sides, sign * gap.value, *error, tolerance, gap.interval)
 
 
 @dataclass(frozen=True)

@@ -133,18 +133,11 @@ def discovery_and_heldout(
     ValueError
         The task cannot make that many different prompts.
     """
-    first, pairs = sample_batch(
-        task, n, model, rng=stream(seed, task.key, "discovery"), corruption=corruption
-    )
+    rngs = [stream(seed, task.key, part) for part in ("discovery", "heldout")]
+    first, pairs = sample_batch(task, n, model, rng=rngs[0], corruption=corruption)
+    seen = {pair.clean for pair in pairs}
     try:
-        second, _ = sample_batch(
-            task,
-            n,
-            model,
-            rng=stream(seed, task.key, "heldout"),
-            unlike={pair.clean for pair in pairs},
-            corruption=corruption,
-        )
+        second, _ = sample_batch(task, n, model, rng=rngs[1], unlike=seen, corruption=corruption)
     except TooFewUsable as few:
         raise ValueError(f"held-out prompts: {few}; lower --n") from None
     return first.batch, second.batch
