@@ -4,7 +4,7 @@ Levels that are one and the same run, levels that no run has, plans without two 
 and models that cannot be loaded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from circuitvar.audit.design.design_summary import varied
 from circuitvar.audit.runs import Design, Facet, Level, RunKey, graph_of, pools, source_of
@@ -28,9 +28,7 @@ def check_levels(design: Design, task: Task, settings: Settings) -> None:
         "metric": settings.metric or task.metric,
         "noise": 0,
     }
-    for facet in design.facets:
-        if facet.name in default:
-            _refuse_twins(facet, default[facet.name])
+    _refuse_twins(design, default)
 
 
 def check_on_model(
@@ -59,9 +57,7 @@ def check_on_model(
         "dtype": model.dtype,
         "checkpoint": f"{model.name}@{model.revision}" if model.revision else model.name,
     }
-    for facet in design.facets:
-        if facet.name in default:
-            _refuse_twins(facet, default[facet.name])
+    _refuse_twins(design, default)
     for source in dict.fromkeys(
         source_of(key, model) for key in (keys if waiting is None else waiting)
     ):
@@ -73,14 +69,15 @@ def check_on_model(
             )
 
 
-def _refuse_twins(facet: Facet, default: Level) -> None:
-    same = [level for level in facet.levels if level is None or level == default]
-    if len(same) > 1:
-        first, second = ("null" if level is None else repr(level) for level in same[:2])
-        raise ValueError(
-            f"levels {first} and {second} of facet {facet.name!r} are the same run, so one of them "
-            "only dilutes its variance; leave one out"
-        )
+def _refuse_twins(design: Design, default: Mapping[str, Level]) -> None:
+    for facet in design.facets:
+        same = [level for level in facet.levels if level in (None, default.get(facet.name))]
+        if facet.name in default and len(same) > 1:
+            first, second = ("null" if level is None else repr(level) for level in same[:2])
+            raise ValueError(
+                f"levels {first} and {second} of facet {facet.name!r} are the same run, so one of "
+                "them only dilutes its variance; leave one out"
+            )
 
 
 def check_runs(design: Design, kept: Sequence[RunKey], left_out: Sequence[RunKey]) -> None:

@@ -150,22 +150,12 @@ def _specification_table(
 
     Columns value, low, high, default; method, ablation, corruption, size.
     """
-    rows = []
-    for item, run in zip(specified, runs, strict=True):
-        estimate = _estimate(run, "faithfulness", level)
-        rows.append(
-            {
-                "value": estimate.value,
-                "low": estimate.low,
-                "high": estimate.high,
-                "default": item.default,
-                "method": item.method,
-                "ablation": item.ablation,
-                "corruption": item.corruption,
-                "size": item.size,
-            }
-        )
-    return pd.DataFrame(rows)
+    rows = [
+        vars(_estimate(run, "faithfulness", level)) | vars(item)
+        for item, run in zip(specified, runs, strict=True)
+    ]
+    choices = ["default", "method", "ablation", "corruption", "size"]
+    return pd.DataFrame(rows, columns=["value", "low", "high", *choices])
 
 
 def _noise_table(

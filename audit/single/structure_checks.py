@@ -16,11 +16,11 @@ from circuitvar.audit.edges import (
     adjusted_rand,
     cluster_prompts,
     compare_with_null,
-    r_concave,
     structure_preserving,
 )
 from circuitvar.audit.resampling import complementary_halves
 from circuitvar.audit.settings import Settings
+from circuitvar.audit.single.sample_tables import chance_bounds
 from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Axis, Estimate
 from circuitvar.circuits.find import top_n_masks
@@ -67,11 +67,10 @@ def chance_edges(axes: tuple[Axis, ...], size: int, *, pairs: int) -> Estimate |
     Shah and Samworth 2013 (arXiv 1105.5578), r-concave bound, from halves of the prompts. None
     without such halves or with a circuit of the whole graph.
     """
-    halves = {axis.key: axis for axis in axes}.get("halves-prompt")
-    if halves is None or size >= len(halves.inclusion):
+    bounds = chance_bounds(axes, size, pairs=pairs).set_index("threshold")
+    if bounds.empty:
         return None
-    kept = int((halves.inclusion >= THRESHOLD).sum())
-    bound = r_concave(THRESHOLD, size, len(halves.inclusion), pairs=pairs)
+    kept, bound = int(bounds["kept"][THRESHOLD]), float(bounds["r_concave"][THRESHOLD])
     return Estimate(
         "chance edges among the stable ones, at most",
         bound,
