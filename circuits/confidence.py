@@ -23,16 +23,11 @@ def check_confidence(confidence: float) -> float:
     ------
     ValueError
         It is below 0.5, or 1 or more.
-
-    >>> check_confidence(0.95)
-    0.95
     """
-    if confidence not in CONFIDENCE:
-        raise ValueError(
-            f"confidence = {confidence:g} is not a confidence level; give a share from 0.5 to "
-            f"0.999, e.g. 0.95{_meant(confidence, 'an error rate')}"
-        )
-    return confidence
+    if confidence in CONFIDENCE:
+        return confidence
+    said = "is not a confidence level; give a share from 0.5 to 0.999, e.g. 0.95"
+    raise ValueError(f"confidence = {confidence:g} {said}{_meant(confidence, 'an error rate')}")
 
 
 def check_alpha(alpha: float) -> float:
@@ -42,16 +37,11 @@ def check_alpha(alpha: float) -> float:
     ------
     ValueError
         It is 0 or less, or above 0.5.
-
-    >>> check_alpha(0.05)
-    0.05
     """
-    if alpha not in ERROR_RATE:
-        raise ValueError(
-            f"alpha = {alpha:g} is not an error rate; give a share above 0 and up to 0.5, e.g. "
-            f"0.05{_meant(alpha, 'a confidence level')}"
-        )
-    return alpha
+    if alpha in ERROR_RATE:
+        return alpha
+    said = "is not an error rate; give a share above 0 and up to 0.5, e.g. 0.05"
+    raise ValueError(f"alpha = {alpha:g} {said}{_meant(alpha, 'a confidence level')}")
 
 
 def _meant(value: float, other: str) -> str:

@@ -36,7 +36,7 @@ def reads_of(graph: Graph) -> Bool[np.ndarray, "src dst"]:
 
 
 @lru_cache(maxsize=16)
-def _stages(graph: Graph) -> tuple[tuple[int, int], ...]:
+def stages(graph: Graph) -> tuple[tuple[int, int], ...]:
     """Consecutive runs (first, stop) of sources none of which can read another of the same run."""
     width = graph.n_heads
     bounds = [(0, 1)]
@@ -58,14 +58,14 @@ def _prune_chunk(
 
     reached = np.zeros((rows, n_src), dtype=bool)  # there is a path from the input
     reached[:, 0] = True
-    for first, stop in _stages(graph)[1:]:
+    for first, stop in stages(graph)[1:]:
         inputs = np.flatnonzero(reads[first:stop].any(axis=0))
         fed = np.any(kept[:, :first, inputs] & reached[:, :first, None], axis=1)
         reached[:, first:stop] = (fed[:, None, :] & reads[first:stop, inputs]).any(axis=2)
 
     wanted = np.zeros((rows, n_dst), dtype=bool)  # there is a path to the logits
     wanted[:, -1] = True
-    for first, stop in reversed(_stages(graph)[1:]):
+    for first, stop in reversed(stages(graph)[1:]):
         useful = np.any(kept[:, first:stop, :] & wanted[:, None, :], axis=2)
         inputs = np.flatnonzero(reads[first:stop].any(axis=0))
         wanted[:, inputs] = (useful[:, :, None] & reads[first:stop, inputs]).any(axis=1)

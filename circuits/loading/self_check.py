@@ -50,25 +50,18 @@ class Check:
 def self_check(model: "Model") -> tuple[Check, ...]:
     """Check logits, edge count, source sums, gradients and resumed runs on random tokens."""
     batch, bar, graph = random_batch(model), LOGIT_TOLERANCE[model.dtype], model.graph
-    checks = {
-        "logits": "largest difference from the Hugging Face model's logits, "
-        "relative to the largest",
-        "edges": f"edges listed ({graph.n_edges}) against the closed formula",
-        "source sums": "largest error of any destination's input, "
-        "rebuilt from what the sources write",
-        "gradients": "scores of the edges out of the input, summed, against one direct derivative",
-        "resumed runs": "patching the input for all its readers, against the corrupted run",
-    }
-    residuals = (
-        logit_residual(model),
-        float(abs(graph.n_edges - count_edges(graph))),
-        reconstruction_error(model, batch),
-        gradient_error(model, batch),
-        resume_error(model, batch),
-    )
-    return tuple(
-        Check(name, residual, 0.0 if name == "edges" else bar, meaning)
-        for (name, meaning), residual in zip(checks.items(), residuals, strict=True)
+    counted = float(abs(graph.n_edges - count_edges(graph)))
+    sums, slopes = reconstruction_error(model, batch), gradient_error(model, batch)
+    logits = "largest difference from the Hugging Face model's logits, relative to the largest"
+    rebuilt = "largest error of any destination's input, rebuilt from what the sources write"
+    summed = "scores of the edges out of the input, summed, against one direct derivative"
+    resumed = "patching the input for all its readers, against the corrupted run"
+    return (
+        Check("logits", logit_residual(model), bar, logits),
+        Check("edges", counted, 0.0, f"edges listed ({graph.n_edges}) against the closed formula"),
+        Check("source sums", sums, bar, rebuilt),
+        Check("gradients", slopes, bar, summed),
+        Check("resumed runs", resume_error(model, batch), bar, resumed),
     )
 
 

@@ -4,6 +4,7 @@ A user's own joins them by `module:attribute`: a `Method`, or a plain function s
 """
 
 from collections.abc import Collection
+from functools import partial
 
 from circuitvar.circuits.methods.baselines import activation_size, random_scores, weight_norm
 from circuitvar.circuits.methods.gradient import (
@@ -21,6 +22,9 @@ from circuitvar.circuits.methods.patching import exact, exact_node
 from circuitvar.circuits.types import ABLATIONS, Method
 from circuitvar.tasks.lookup import by_key, load_object, title_of
 
+_slope = partial(Method, ablations=ABLATIONS, needs_gradient=True, uses=("role",))
+_native = partial(Method, unit="native", ablations=ABLATIONS, uses=())
+
 METHODS: tuple[Method, ...] = (
     Method(
         "exact",
@@ -32,24 +36,19 @@ METHODS: tuple[Method, ...] = (
         uses=("role",),
         cost="2 forwards + a third of a forward per edge",
     ),
-    Method(
+    _native(
         "exact-node",
         "Exact node patching, lifted to edges",
         exact_node,
         "Vig et al. 2020, arXiv 2004.12265",
-        unit="native",
-        ablations=ABLATIONS,
         uses=("role",),
         cost="2 forwards + half a forward per node",
     ),
-    Method(
+    _slope(
         "eap",
         "Edge attribution patching",
         eap,
         "Syed et al. 2023, arXiv 2310.10348",
-        ablations=ABLATIONS,
-        needs_gradient=True,
-        uses=("role",),
         cost="2 forwards + 1 backward",
     ),
     Method(
@@ -87,76 +86,50 @@ METHODS: tuple[Method, ...] = (
         uses=("steps", "role"),
         cost="1 forward + m (forward + backward + contraction)",
     ),
-    Method(
+    _slope(
         "atp-star",
         "AtP*: recomputed attention and dropped gradients",
         atp_star,
         "Kramár et al. 2024, arXiv 2403.00745",
         unit="native",
-        ablations=ABLATIONS,
-        needs_gradient=True,
-        uses=("role",),
         cost="layers (forward + backward) + one head per edge into q or k",
     ),
-    Method(
+    _slope(
         "relp",
         "Relevance patching",
         relp,
         "Jafari et al. 2025, arXiv 2508.21258",
         unit="native",
-        ablations=ABLATIONS,
-        needs_gradient=True,
-        uses=("role",),
         cost="2 forwards + 1 backward",
     ),
-    Method(
+    _slope(
         "hvp",
         "EAP with second-order correction",
         hvp,
         "after Syed et al. 2023, arXiv 2310.10348",
-        ablations=ABLATIONS,
-        needs_gradient=True,
-        uses=("role",),
         cost="eap + twice exact",
     ),
-    Method(
+    _native(
         "ifr",
         "Information-flow routes",
         information_flow_routes,
         "Ferrando & Voita 2024, arXiv 2403.00824",
-        unit="native",
-        ablations=ABLATIONS,
-        uses=(),
         cost="1 forward",
     ),
-    Method(
-        "random",
-        "Baseline: random scores",
-        random_scores,
-        "baseline",
-        unit="native",
-        ablations=ABLATIONS,
-        uses=(),
-        cost="none",
-    ),
-    Method(
+    _native("random", "Baseline: random scores", random_scores, "baseline", cost="none"),
+    _native(
         "activation-size",
         "Baseline: change of the source",
         activation_size,
         "baseline",
-        unit="native",
-        ablations=ABLATIONS,
         uses=("role",),
         cost="2 forwards",
     ),
-    Method(
+    _native(
         "weight-norm",
         "Baseline: norm of the virtual weights",
         weight_norm,
         "Elhage et al. 2021, transformer-circuits.pub",
-        unit="native",
-        ablations=ABLATIONS,
-        uses=(),
         cost="one matrix product per pair of nodes",
     ),
 )

@@ -7,7 +7,6 @@ choices. Every choice is a named variant of the file, and its rule is printed wi
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -86,11 +85,6 @@ def published_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in files))
 
 
-@lru_cache(maxsize=1)
-def _schema() -> dict:
-    return json.loads((FOLDER / "schema.json").read_text(encoding="utf-8"))
-
-
 def load_published(name: str | Path) -> Published:
     """A published circuit by key, or from a JSON file of the same form.
 
@@ -112,8 +106,9 @@ def parse_published(data: dict, *, source: str = "circuit") -> Published:
     """A published circuit from its JSON object; see `published/schema.json`."""
     import jsonschema
 
+    schema = json.loads((FOLDER / "schema.json").read_text(encoding="utf-8"))
     try:
-        jsonschema.validate(data, _schema())
+        jsonschema.validate(data, schema)
     except jsonschema.ValidationError as error:
         where = "/".join(str(part) for part in error.absolute_path) or "top level"
         raise ValueError(f"{source} breaks the schema at {where}: {error.message}") from None

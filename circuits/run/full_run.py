@@ -15,7 +15,6 @@ from torch import Tensor
 from circuitvar.circuits.model import (
     Architecture,
     Context,
-    LayerTrace,
     at_last,
     corrupt_embeddings,
     enter,
@@ -63,14 +62,10 @@ def corrupt_read_out(
     x, context = enter(architecture, embeddings, batch.mask)
     layers = []
     for index in range(len(architecture.layers) - 1):
-        x, trace = run_layer(architecture, context, index, x)
-        layers.append(_base(trace))
+        x, t = run_layer(architecture, context, index, x)
+        layers.append(LayerBase(t.x, t.q, t.k, t.v, t.z, t.mid, t.mlp))
     final, end = _last_layer(architecture, context, x, batch.last)
     return (*layers, end), final
-
-
-def _base(t: LayerTrace) -> LayerBase:
-    return LayerBase(t.x, t.q, t.k, t.v, t.z, t.mid, t.mlp)
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.model import Model, logits_at, metric_at, run_mlp
-from circuitvar.circuits.prune import reads_of
+from circuitvar.circuits.prune import reads_of, stages
 from circuitvar.circuits.run.ablated_run import (
     Backdrop,
     Constants,
@@ -41,16 +41,12 @@ def needed_sources(
     needed = np.zeros(len(graph.sources), dtype=bool)
     wanted = np.zeros(len(graph.destinations), dtype=bool)
     wanted[-1] = True
-    width = graph.n_heads
-    for layer in reversed(range(graph.n_layers)):
-        first = 1 + layer * (width + graph.has_mlp)
-        blocks = [slice(first + width, first + width + 1)] if graph.has_mlp else []
-        for block in (*blocks, slice(first, first + width)):
-            needed[block] = np.any(kept[block] & wanted, axis=1)
-            if coupled and block.start == first:
-                needed[block] = needed[block].any()
-            wanted |= np.any(reads[block] & needed[block, None], axis=0)
-    needed[0] = np.any(kept[0] & wanted)
+    for first, stop in reversed(stages(graph)):
+        block = slice(first, stop)
+        needed[block] = np.any(kept[block] & wanted, axis=1)
+        if coupled:
+            needed[block] = needed[block].any()
+        wanted |= np.any(reads[block] & needed[block, None], axis=0)
     return needed
 
 

@@ -28,19 +28,8 @@ import torch
 PACKAGE = "circuitvar"
 _SITES = {"site-packages", "dist-packages"}
 """Folders of installed packages; the standard library is known by name."""
-_PLAIN = (type(None), bool, int, float, complex, str, bytes)
-_WRITTEN_OUT = (
-    np.generic,
-    PurePath,
-    range,
-    slice,
-    re.Pattern,
-    torch.dtype,
-    torch.device,
-    Decimal,
-    Fraction,
-    bytearray,
-)
+_NUMBERS = (type(None), bool, int, float, complex, np.generic, Decimal, Fraction)
+_TEXTS = (str, bytes, bytearray, PurePath, range, slice, re.Pattern, torch.dtype, torch.device)
 """Types whose repr says all there is."""
 _OF_CLASSES = {"__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "__slots__"}
 
@@ -87,7 +76,7 @@ class _Walk:
         self.sha.update(repr(words).encode())
 
     def feed(self, value: Any) -> None:
-        if isinstance(value, _PLAIN) or isinstance(value, _WRITTEN_OUT):
+        if isinstance(value, (*_NUMBERS, *_TEXTS)):
             return self.say(type(value).__name__, value)
         if id(value) in self.seen:
             return self.say("seen", self.seen[id(value)][0])
@@ -185,7 +174,8 @@ class _Walk:
         yield _text(module)
         if name.partition(".")[0] == PACKAGE:
             return
-        imported = {_module_name(value) for value in vars(module).values() if _is_code(value)}
+        code = (ModuleType, FunctionType, type)
+        imported = {_module_name(v) for v in vars(module).values() if isinstance(v, code)}
         imported |= _imports(module)
         for other in sorted(imported - {name, "__main__"}):
             if not self._is_other(other) and other in sys.modules:
@@ -269,10 +259,6 @@ def _imports(module: ModuleType) -> set[str]:
             name = ".".join(part for part in (base, at.module) if part)
             found |= {name, *(f"{name}.{alias.name}" for alias in at.names)} - {""}
     return found
-
-
-def _is_code(value: Any) -> bool:
-    return isinstance(value, ModuleType | FunctionType | type)
 
 
 def _text(module: ModuleType) -> bytes:

@@ -74,13 +74,10 @@ def mlp_neurons(
     with ExitStack() as stack:
         for layer, module in modules.items():
             record = partial(seen.__setitem__, layer)
-            at_input = point == "post"
-            hook = (
-                _input_hook(module, record)
-                if at_input
-                else _point_hook(model, layer, point, record)
-            )
-            stack.enter_context(hook)
+            if point == "post":
+                stack.enter_context(_input_hook(module, record))
+            else:
+                stack.enter_context(_point_hook(model, layer, point, record))
         for part in chunks(batch, batch_size):
             _forward(model, part)
             parts.append(torch.cat([seen[layer] for layer in modules], dim=-1).float().cpu())

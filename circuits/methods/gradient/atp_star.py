@@ -1,5 +1,7 @@
 """AtP*: attribution patching with recomputed attention and dropped gradients."""
 
+from functools import reduce
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -50,8 +52,8 @@ def atp_star(
     clean = plain_run(model, batch.clean, batch)
     kept, patch = writes(model.architecture, clean), patch_values(model, batch, options)
     changes = _attention_changes(model, prepare(model, batch, metric, options))
-    total = None
-    for dropped in range(n_layers):
+
+    def without(dropped: int) -> Tensor:
         with frozen(model.hf), torch.enable_grad():
             held = {dropped: _held(model, clean, dropped)}
             at = point(model, batch, metric, clean.embeddings, None, replaced=held)
@@ -60,9 +62,9 @@ def atp_star(
             path = differentiate(model, at, asked.window)
         scores = asked.edges(kept, patch, path)
         _fix(metric, scores, changes, slopes, asked.window)
-        total = scores.abs() if total is None else total + scores.abs()
-    assert total is not None
-    return total / (n_layers - 1)
+        return scores.abs()
+
+    return reduce(Tensor.add_, map(without, range(n_layers))) / (n_layers - 1)
 
 
 def _held(model: Model, clean: Trace, index: int) -> dict[str, Tensor]:

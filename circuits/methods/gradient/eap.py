@@ -5,6 +5,8 @@ and the embeddings again with each gradient meeting the change of the source ove
 """
 
 from collections.abc import Iterator
+from functools import reduce
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -162,19 +164,14 @@ def eap_ig_activations(
     clean, corrupt = plain_run(model, batch.clean, batch), corrupt_run(model, batch)
     reference = reference_logits(model, batch, metric, clean)
     kept, patch = (writes(model.architecture, trace) for trace in (clean, corrupt))
-    total: Tensor | None = None
+    alphas = [k / options.steps for k in range(1, options.steps + 1)]
+
+    def of_group(embeddings: Any, replaced: Any) -> Tensor:
+        steps = (asked.slopes(embeddings(t), reference, replaced=replaced(t))[1] for t in alphas)
+        return asked.edges(kept, patch, reduce(add, steps))
+
     groups = list(_groups(model, clean, corrupt))
-    for embeddings, replaced in groups:
-        path: PathGradients | None = None
-        for k in range(1, options.steps + 1):
-            alpha = k / options.steps
-            _, step = asked.slopes(embeddings(alpha), reference, replaced=replaced(alpha))
-            path = step if path is None else add(path, step)
-        assert path is not None
-        part = asked.edges(kept, patch, path)
-        total = part if total is None else total + part
-    assert total is not None
-    return total / len(groups)
+    return reduce(Tensor.add_, starmap(of_group, groups)) / len(groups)
 
 
 def _groups(model: Model, clean: Trace, corrupt: Trace) -> Iterator[tuple[Any, Any]]:
@@ -212,7 +209,6 @@ def eap_conductance(
     ValueError
         The metric has no gradient, or fewer than one step.
     """
-    alphas = [*integration_rule("left", options.steps)[0].tolist(), 1.0]
     architecture = model.architecture
     asked = Attribution(model, batch, metric, options)
     start = corrupt_embeddings(architecture, batch).detach()
@@ -222,18 +218,15 @@ def eap_conductance(
     end = writes(architecture, clean_trace)
     total: Tensor | None = None
     before: tuple[Writes, PathGradients] | None = None
-    for alpha in alphas:
-        if alpha == 1.0:
-            here, step = end, None
-        else:
-            at, step = asked.slopes(start + alpha * line, reference)
-            with torch.no_grad():
-                here = writes(architecture, at.trace)
+    for alpha in integration_rule("left", options.steps)[0].tolist():
+        at, step = asked.slopes(start + alpha * line, reference)
+        with torch.no_grad():
+            here = writes(architecture, at.trace)
+        # Towards the clean run, so the earlier point is the patched value.
         if before is not None:
-            # Towards the clean run, so the earlier point is the patched value.
             part = asked.edges(here, *before)
             total = part if total is None else total + part
-        if step is not None:
-            before = (here, step)
-    assert total is not None
-    return total
+        before = here, step
+    assert before is not None
+    part = asked.edges(end, *before)
+    return part if total is None else total + part

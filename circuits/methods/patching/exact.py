@@ -9,7 +9,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from circuitvar.circuits.gradients import patch_values, reference_logits, role_mask, window_of
-from circuitvar.circuits.graph import Node
 from circuitvar.circuits.methods.patching.rerun import (
     CleanRun,
     after_attention,
@@ -106,7 +105,8 @@ def _by_layer(
     chunk = max(1, budget // tokens)
     order = np.argsort(graph.edge_dst[columns], kind="stable")
     destination = graph.edge_dst[columns][order]
-    layer = np.array([_layer_of(node, graph.n_layers) for node in graph.destinations])[destination]
+    layers = [node.layer for node in graph.destinations[:-1]] + [graph.n_layers]
+    layer = np.array(layers)[destination]
     for index in range(graph.n_layers + 1):
         here = order[layer == index]
         size = chunk if index < graph.n_layers else max(chunk, budget // deltas.shape[1])
@@ -121,10 +121,6 @@ def continue_from_next(patching: Patching, index: int, x: Tensor) -> Float[Tenso
     if index >= patching.clean.n_layers - 1:
         return x[:, 0]
     return continue_from(patching.clean, index + 1, x)
-
-
-def _layer_of(node: Node, n_layers: int) -> int:
-    return n_layers if node.kind == "logits" else node.layer
 
 
 def _perturb(
