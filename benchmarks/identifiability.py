@@ -17,13 +17,8 @@ from circuitvar.audit.identifiability.count import (
     only_in_space,
 )
 from circuitvar.audit.identifiability.explain import count_interpretations
-from circuitvar.audit.identifiability.nets import (
-    Recipe,
-    TrainedNet,
-    net_from_record,
-    pose,
-    train_nets,
-)
+from circuitvar.audit.identifiability.nets import Recipe, TrainedNet, pose, train_nets
+from circuitvar.audit.identifiability.nets.boolean_net import make_net
 
 STORED = Path(__file__).parents[1] / "tests" / "golden" / "identifiability.json"
 
@@ -80,7 +75,12 @@ def interpretations() -> None:
 def monte_carlo() -> None:
     stored = json.loads(STORED.read_text(encoding="utf-8"))
     for name in ("k4_s0", "k5_s0"):
-        question = pose(net_from_record(stored["nets"][name]), "xor")
+        layers = stored["nets"][name]["weights"]
+        weights, biases = (
+            [np.asarray(layers[f"{kind}{i + 1}"], np.float32) for i in range(len(layers) // 2)]
+            for kind in "Wb"
+        )
+        question = pose(make_net(weights, biases), "xor")
         exact = stored["nets"][name]["valid_circuits"]["whole_space"]
         hits = 0
         for seed in range(100):

@@ -5,14 +5,9 @@ from typing import cast
 
 import pandas as pd
 
+from circuitvar.audit.identifiability import nets
 from circuitvar.audit.identifiability.count import NetOptions
-from circuitvar.audit.identifiability.nets import (
-    ESTIMATORS,
-    NET_ABLATIONS,
-    Criterion,
-    Estimator,
-    NetAblation,
-)
+from circuitvar.tasks.lookup import unknown
 
 CRITERIA = ("label", "threshold", "delta", "iia")
 
@@ -42,23 +37,28 @@ def net_options(
     """
     default = NetOptions()
     key = criterion or "label"
-    _known("criterion", [key], CRITERIA)
-    _known("ablation", ablations, NET_ABLATIONS)
-    _known("estimator", [estimator or "auto"], ESTIMATORS)
+    for what, given, known in (
+        ("criterion", [key], CRITERIA),
+        ("ablation", ablations, nets.NET_ABLATIONS),
+        ("estimator", [estimator or "auto"], nets.ESTIMATORS),
+    ):
+        for name in given:
+            if name not in known:
+                raise unknown(what, name, known)
     if (key == "delta") != (delta is not None):
         raise ValueError(
             "--criterion delta and --delta go together: give both (e.g. --criterion delta "
             "--delta 0.05) or neither"
         )
-    box = Criterion("delta", delta) if delta is not None else Criterion()
+    box = nets.Criterion("delta", delta) if delta is not None else nets.Criterion()
     kinds = tuple(dict.fromkeys(ablations)) or (
         ("zero", "mean") if key == "iia" else default.ablations
     )
     return NetOptions(
-        ablations=cast(tuple[NetAblation, ...], kinds),
-        criterion=Criterion("threshold") if key == "threshold" else box,
+        ablations=cast(tuple[nets.NetAblation, ...], kinds),
+        criterion=nets.Criterion("threshold") if key == "threshold" else box,
         iia=key == "iia",
-        estimator=cast(Estimator, estimator or "auto"),
+        estimator=cast(nets.Estimator, estimator or "auto"),
         draws=default.draws if draws is None else draws,
     )
 
@@ -72,12 +72,6 @@ def as_table(gate: str) -> str | list[int]:
     ('xor', [0, 1, 1, 0])
     """
     return [int(digit) for digit in gate] if gate.isdecimal() else gate
-
-
-def _known(what: str, given: Sequence[str], allowed: Sequence[str]) -> None:
-    for name in given:
-        if name not in allowed:
-            raise ValueError(f"unknown {what} {name!r}; use one of {', '.join(allowed)}")
 
 
 def main_rows(frame: pd.DataFrame) -> pd.DataFrame:

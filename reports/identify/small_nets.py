@@ -25,6 +25,7 @@ from circuitvar.reports.identify.settings import as_table, settings_columns, set
 from circuitvar.reports.options import NetTraining
 from circuitvar.reports.page import SectionTable, write_section
 from circuitvar.tasks.language import truth_table
+from circuitvar.tasks.lookup import unknown
 
 if TYPE_CHECKING:  # torch is slow to import
     from circuitvar.audit.identifiability.nets import Recipe, TrainedNet
@@ -77,7 +78,7 @@ def experiments_called(keys: Sequence[str]) -> tuple[Experiment, ...]:
     known = [e.key for e in EXPERIMENTS]
     for key in keys:
         if key not in known:
-            raise ValueError(f"unknown table {key!r}; use one of {', '.join(known)}")
+            raise unknown("table", key, known)
     return tuple(e for e in EXPERIMENTS if not keys or e.key in keys)
 
 

@@ -13,9 +13,8 @@ from circuitvar.audit.identifiability.count.estimators import (
 from circuitvar.audit.identifiability.count.list_valid import (
     count_minimal, inclusion_minimal, list_valid, only_in_space,
 )
-from circuitvar.audit.identifiability.count.marginals import edge_marginals
 from circuitvar.audit.identifiability.count.sample_valid import (
-    Overlap, overlap_of, pairwise_jaccard, sample_valid,
+    Overlap, edge_marginals, overlap_of, pairwise_jaccard, sample_valid,
 )
 from circuitvar.audit.identifiability.count.strict_valid import (
     estimate_strict, interchange_agreement, is_strict, list_strict,

@@ -9,16 +9,8 @@ from math import comb, log2
 import numpy as np
 import pandas as pd
 
+from circuitvar.audit.identifiability import nets
 from circuitvar.audit.identifiability.count.branch_and_count import Cylinders, valid_cylinders
-from circuitvar.audit.identifiability.nets import (
-    SPACES,
-    Count,
-    Distribution,
-    Question,
-    Space,
-    by_edges,
-    count_topologies,
-)
 from circuitvar.tasks.shown import Shown
 
 
@@ -26,23 +18,23 @@ from circuitvar.tasks.shown import Shown
 class ValidCounts(Shown):
     """Number of valid circuits by (active edges, active hidden nodes). All exact."""
 
-    question: Question
-    table: Distribution
+    question: nets.Question
+    table: nets.Distribution
 
-    def count(self, space: Space = "whole") -> Count:
+    def count(self, space: nets.Space = "whole") -> nets.Count:
         """Valid circuits in one space."""
         value = sum(self.by_size(space).values())
-        return Count("valid circuits", value, "exact", space, how="branch and count")
+        return nets.Count("valid circuits", value, "exact", space, how="branch and count")
 
-    def counts(self) -> tuple[Count, ...]:
+    def counts(self) -> tuple[nets.Count, ...]:
         """Valid circuits in every space, the whole one first: never print only one."""
-        return tuple(self.count(space) for space in SPACES)
+        return tuple(self.count(space) for space in nets.SPACES)
 
-    def by_size(self, space: Space = "whole") -> Mapping[int, int]:
+    def by_size(self, space: nets.Space = "whole") -> Mapping[int, int]:
         """Active edges (output edges included) -> number of valid circuits."""
-        return by_edges(self.table, space, self.question.net.widths)
+        return nets.by_edges(self.table, space, self.question.net.widths)
 
-    def smallest(self, space: Space = "whole") -> tuple[int, Count]:
+    def smallest(self, space: nets.Space = "whole") -> tuple[int, nets.Count]:
         """Fewest edges a valid circuit has, and how many valid circuits have that few.
 
         Raises
@@ -58,13 +50,13 @@ class ValidCounts(Shown):
                 f"{asked.ablation} ablation); loosen it or check that the net solves the task"
             )
         size = min(sizes)
-        count = Count("smallest circuits", sizes[size], "exact", space, how="branch and count")
+        count = nets.Count("smallest circuits", sizes[size], "exact", space, how="branch and count")
         return size, count
 
-    def share_bits(self, space: Space = "whole") -> float:
+    def share_bits(self, space: nets.Space = "whole") -> float:
         """log2(N_valid) / log2(N_all): 0 = unique, 1 = everything fits; NaN when nothing does."""
         n = self.count(space).value
-        total = count_topologies(self.question.net.widths, space)
+        total = nets.count_topologies(self.question.net.widths, space)
         return log2(n) / log2(total) if n > 0 and total > 1 else float("nan")
 
     def to_frame(self) -> pd.DataFrame:
@@ -80,7 +72,7 @@ class ValidCounts(Shown):
         return {"criterion": asked.criterion.title, "ablation": asked.ablation}
 
 
-def count_valid(question: Question) -> ValidCounts:
+def count_valid(question: nets.Question) -> ValidCounts:
     """Count the valid circuits exactly, in the whole space and in the released code's.
 
     A cylinder with m free neurons, a parents and u of them still unused holds
@@ -129,7 +121,7 @@ def completions_total(unused: int, parents: int, free: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def completions(unused: int, parents: int, free: int) -> Distribution:
+def completions(unused: int, parents: int, free: int) -> nets.Distribution:
     """The same number by (edges, active neurons) that the free neurons add."""
     out: Counter[tuple[int, int]] = Counter()
     for t in range(unused + 1):
@@ -139,7 +131,7 @@ def completions(unused: int, parents: int, free: int) -> Distribution:
 
 
 @lru_cache(maxsize=4096)
-def _free_neurons(parents: int, free: int) -> Distribution:
+def _free_neurons(parents: int, free: int) -> nets.Distribution:
     if free == 0:
         return {(0, 0): 1}
     out: Counter[tuple[int, int]] = Counter()

@@ -9,30 +9,21 @@ import pandas as pd
 from jaxtyping import Bool
 from scipy.special import ndtri
 
+from circuitvar.audit.identifiability import nets
 from circuitvar.audit.identifiability.count.list_valid import inside, list_valid, only_in_space
-from circuitvar.audit.identifiability.nets import (
-    Count,
-    Question,
-    Space,
-    by_edges,
-    count_topologies,
-    draw_topologies,
-    is_valid,
-    topologies_by_size,
-)
 
 CHUNK = 50_000
 
 
 def estimate_valid(
-    question: Question,
+    question: nets.Question,
     *,
     n: int = 400_000,
     level: float = 0.95,
-    space: Space = "whole",
+    space: nets.Space = "whole",
     rng: np.random.Generator,
     passes: Callable[[Bool[np.ndarray, "draw edge"]], Bool[np.ndarray, " draw"]] | None = None,
-) -> Count:
+) -> nets.Count:
     """Share of valid circuits among uniform draws, times the exact size of the whole space.
 
     Wilson score interval on the share. For a smaller space a draw counts when it is valid and
@@ -48,23 +39,23 @@ def estimate_valid(
     if n < 1 or not 0 < level < 1:
         raise ValueError(f"need n >= 1 draws and a level between 0 and 1; got {n} and {level}")
     widths = question.net.widths
-    total = count_topologies(widths)
+    total = nets.count_topologies(widths)
     hits = 0
     for at in range(0, n, CHUNK):
-        kept = draw_topologies(widths, min(CHUNK, n - at), rng=rng)
-        good = is_valid(question, kept) if passes is None else passes(kept)
+        kept = nets.draw_topologies(widths, min(CHUNK, n - at), rng=rng)
+        good = nets.is_valid(question, kept) if passes is None else passes(kept)
         hits += int((good & inside(question, kept, space)).sum())
     return estimate_of_share("valid circuits", hits, n, total, level=level, space=space)
 
 
 def estimate_of_share(
-    name: str, hits: int, n: int, total: int, *, level: float = 0.95, space: Space = "whole"
-) -> Count:
+    name: str, hits: int, n: int, total: int, *, level: float = 0.95, space: nets.Space = "whole"
+) -> nets.Count:
     """`total` times the share `hits / n` of uniform draws, with its Wilson interval."""
     low, high = wilson(hits, n, level)
     how = "Monte Carlo, Wilson interval"
     value = hits / n * total
-    return Count(name, value, "estimate", space, low * total, high * total, level, n, how)
+    return nets.Count(name, value, "estimate", space, low * total, high * total, level, n, how)
 
 
 def wilson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -88,12 +79,12 @@ LISTED = 200_000
 
 
 def valid_by_size(
-    question: Question,
+    question: nets.Question,
     *,
     exact_up_to: int,
     n: int = 200_000,
     level: float = 0.95,
-    space: Space = "whole",
+    space: nets.Space = "whole",
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """One row per size: topologies, valid circuits, whether exact or estimated, interval, draws.
@@ -111,17 +102,17 @@ def valid_by_size(
         Too many valid circuits up to `exact_up_to`.
     """
     widths = question.net.widths
-    total = by_edges(topologies_by_size(widths), space, widths)
+    total = nets.by_edges(nets.topologies_by_size(widths), space, widths)
     sparse = only_in_space(question, list_valid(question, max_edges=exact_up_to), space)
     listed = np.bincount(sparse.sum(axis=1), minlength=max(total, default=0) + 1)
     drawn, hits = np.zeros((2, len(listed)), dtype=int)
     if total and max(total) > exact_up_to:
         for at in range(0, n, CHUNK):
-            kept = draw_topologies(widths, min(CHUNK, n - at), rng=rng)
+            kept = nets.draw_topologies(widths, min(CHUNK, n - at), rng=rng)
             kept = only_in_space(question, kept, space)
             size = kept.sum(axis=1)
             drawn += np.bincount(size, minlength=len(drawn))
-            hits += np.bincount(size[is_valid(question, kept)], minlength=len(drawn))
+            hits += np.bincount(size[nets.is_valid(question, kept)], minlength=len(drawn))
     rows = []
     for edges in sorted(total):
         if edges <= exact_up_to:
@@ -142,12 +133,14 @@ def sparse_sizes(widths: Sequence[int], most: int = LISTED) -> int:
     >>> sparse_sizes((2, 3, 3, 1)), sparse_sizes((2, 6, 6, 1))
     (18, 9)
     """
-    total = by_edges(topologies_by_size(widths), "whole", widths)
+    total = nets.by_edges(nets.topologies_by_size(widths), "whole", widths)
     seen = accumulate(total.values())
     return max((edges for edges, n in zip(total, seen, strict=True) if n <= most), default=0)
 
 
-def total_of_sizes(sizes: pd.DataFrame, *, space: Space, level: float = 0.95) -> tuple[Count, ...]:
+def total_of_sizes(
+    sizes: pd.DataFrame, *, space: nets.Space, level: float = 0.95
+) -> tuple[nets.Count, ...]:
     """Number of valid circuits over all sizes, and a lower bound where sparse sizes were listed.
 
     Exact where every size was. Otherwise the interval joins the Wilson intervals of independent
@@ -159,7 +152,7 @@ def total_of_sizes(sizes: pd.DataFrame, *, space: Space, level: float = 0.95) ->
     bound = int(listed["valid"].to_numpy(dtype=float).sum())
     rest = sizes.loc[sizes["known"] != "exact"]
     if rest.empty:
-        return (Count(name, bound, "exact", space, how="size strata, all listed"),)
+        return (nets.Count(name, bound, "exact", space, how="size strata, all listed"),)
     seen = rest.loc[rest["draws"] > 0]
     unseen = float(rest.loc[rest["draws"] == 0, "topologies"].to_numpy(dtype=float).sum())
     valid, low, high = (seen[k].to_numpy(dtype=float) for k in ("valid", "low", "high"))
@@ -169,6 +162,6 @@ def total_of_sizes(sizes: pd.DataFrame, *, space: Space, level: float = 0.95) ->
     high = value + hypot(*(high - valid)) + unseen
     how = f"size strata, listed below {start} edges, Wilson intervals from there"
     draws = int(seen["draws"].sum())
-    found = Count(name, value, "estimate", space, low, high, level, draws, how)
+    found = nets.Count(name, value, "estimate", space, low, high, level, draws, how)
     how = f"circuits of fewer than {start} edges, counted exactly"
-    return found, Count(f"{name}, at least", bound, "lower bound", space, how=how)
+    return found, nets.Count(f"{name}, at least", bound, "lower bound", space, how=how)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from circuitvar.audit.identifiability import nets
 from circuitvar.audit.identifiability.count.count_valid import count_valid
 from circuitvar.audit.identifiability.count.estimate_valid import (
     estimate_valid,
@@ -17,18 +18,7 @@ from circuitvar.audit.identifiability.count.estimate_valid import (
     valid_by_size,
 )
 from circuitvar.audit.identifiability.count.splitting import split_spaces
-from circuitvar.audit.identifiability.nets import (
-    ESTIMATORS,
-    NET_ABLATIONS,
-    SPACES,
-    Count,
-    Criterion,
-    Estimator,
-    NetAblation,
-    Question,
-    Space,
-    count_topologies,
-)
+from circuitvar.tasks.lookup import unknown
 
 EXACT_WIDTH = 5
 """Widest net counted exactly (depth 2): seconds; width 6 takes minutes, so it is estimated."""
@@ -44,10 +34,10 @@ def counts_exactly(widths: Sequence[int]) -> bool:
     >>> counts_exactly((2, 5, 5, 1)), counts_exactly((2, 6, 6, 1))
     (True, False)
     """
-    return max(widths[1:-1]) <= EXACT_WIDTH and count_topologies(widths) <= EXACT_TOPOLOGIES
+    return max(widths[1:-1]) <= EXACT_WIDTH and nets.count_topologies(widths) <= EXACT_TOPOLOGIES
 
 
-def resolve(estimator: Estimator, widths: Sequence[int]) -> Estimator:
+def resolve(estimator: nets.Estimator, widths: Sequence[int]) -> nets.Estimator:
     """The estimator that is used for a net of these widths: what `auto` means there.
 
     Raises
@@ -55,13 +45,13 @@ def resolve(estimator: Estimator, widths: Sequence[int]) -> Estimator:
     ValueError
         Unknown estimator, or exact counts of a net too large for them.
     """
-    if estimator not in ESTIMATORS:
-        raise ValueError(f"unknown estimator {estimator!r}; use one of {', '.join(ESTIMATORS)}")
+    if estimator not in nets.ESTIMATORS:
+        raise unknown("estimator", estimator, nets.ESTIMATORS)
     feasible = counts_exactly(widths)
     if estimator == "exact" and not feasible:
         raise ValueError(
-            f"a net of widths {tuple(widths)} has {count_topologies(widths):.2g} circuits, too "
-            "many to count exactly; use the estimator monte-carlo, splitting or strata"
+            f"a net of widths {tuple(widths)} has {nets.count_topologies(widths):.2g} circuits, "
+            "too many to count exactly; use the estimator monte-carlo, splitting or strata"
         )
     if estimator == "auto":
         return "exact" if feasible else "monte-carlo"
@@ -69,13 +59,13 @@ def resolve(estimator: Estimator, widths: Sequence[int]) -> Estimator:
 
 
 def count_by(
-    question: Question,
-    estimator: Estimator,
+    question: nets.Question,
+    estimator: nets.Estimator,
     *,
     draws: int = 400_000,
-    spaces: Sequence[Space] = SPACES,
+    spaces: Sequence[nets.Space] = nets.SPACES,
     rng: np.random.Generator,
-) -> tuple[Count, ...]:
+) -> tuple[nets.Count, ...]:
     """Valid circuits in each of `spaces`.
 
     `draws` is the number of Monte Carlo draws per space; splitting takes 8 runs of a 200th of it
@@ -103,7 +93,7 @@ def count_by(
     if estimator == "monte-carlo":
         return tuple(estimate_valid(question, n=draws, space=s, rng=rng) for s in spaces)
     sparse = sparse_sizes(widths)
-    found: list[Count] = []
+    found: list[nets.Count] = []
     for space in spaces:
         sizes = valid_by_size(question, exact_up_to=sparse, n=draws, space=space, rng=rng)
         found += total_of_sizes(sizes, space=space)
@@ -114,7 +104,7 @@ def count_by(
 class NetOptions:
     """What is counted for each net."""
 
-    ablations: tuple[NetAblation, ...] = NET_ABLATIONS
+    ablations: tuple[nets.NetAblation, ...] = nets.NET_ABLATIONS
     """What a removed edge carries."""
     deltas: tuple[float, ...] = (1e-6, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5)
     """Distances from the net within which circuits are counted, for the tolerance curve."""
@@ -129,12 +119,12 @@ class NetOptions:
     """Monte Carlo draws where counting is out of reach."""
     samples: int = 400
     """Valid circuits sampled, and discovery re-runs, for the overlap comparison; 0 skips it."""
-    criterion: Criterion = field(default_factory=Criterion)
+    criterion: nets.Criterion = field(default_factory=nets.Criterion)
     """When a circuit is valid."""
     iia: bool = False
     """Valid circuits must also agree with the net under every interchange intervention; no
     interpretations and overlaps then. Zero or mean ablation."""
-    estimator: Estimator = "auto"
+    estimator: nets.Estimator = "auto"
     """How circuits are counted; `auto` is exact where that is feasible, else Monte Carlo."""
 
     @property
@@ -155,9 +145,9 @@ def check_options(options: NetOptions, widths: Sequence[int]) -> None:
     criterion = options.criterion
     if criterion.key == "delta" and not criterion.delta >= 0:
         raise ValueError(f"delta must be 0 or more; got {criterion.delta}")
-    if not options.ablations or not set(options.ablations) <= set(NET_ABLATIONS):
+    if not options.ablations or not set(options.ablations) <= set(nets.NET_ABLATIONS):
         raise ValueError(
-            f"ablations must be some of {', '.join(NET_ABLATIONS)}; got {options.ablations}"
+            f"ablations must be some of {', '.join(nets.NET_ABLATIONS)}; got {options.ablations}"
         )
     if options.draws < 1:
         raise ValueError(f"need at least 1 draw; got {options.draws}")

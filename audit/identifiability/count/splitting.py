@@ -8,24 +8,16 @@ the current box by Markov moves, its best share defines the next box, and the sh
 import numpy as np
 from jaxtyping import Bool, Float
 
+from circuitvar.audit.identifiability import nets
 from circuitvar.audit.identifiability.count.brute_force import is_topology
 from circuitvar.audit.identifiability.count.list_valid import inside
-from circuitvar.audit.identifiability.nets import (
-    SPACES,
-    Count,
-    Question,
-    count_topologies,
-    draw_topologies,
-    layer_masks,
-    run_circuits,
-)
 from circuitvar.circuits.intervals import t_quantile
 
 MAX_LEVELS = 60
 
 
 def split_spaces(
-    question: Question,
+    question: nets.Question,
     *,
     n: int = 2_000,
     repeats: int = 8,
@@ -33,7 +25,7 @@ def split_spaces(
     keep: float = 0.25,
     level: float = 0.95,
     rng: np.random.Generator,
-) -> tuple[Count, ...]:
+) -> tuple[nets.Count, ...]:
     """Number of valid circuits in every space, the whole one first, by multilevel splitting.
 
     Levels are distances from the box, chosen from the data, so one run is slightly biased and its
@@ -51,39 +43,39 @@ def split_spaces(
     if repeats < 2 or not 0 < keep < 1:
         raise ValueError(f"need at least 2 repeats and 0 < keep < 1; got {repeats} and {keep}")
     widths = question.net.widths
-    total = count_topologies(widths)
-    values = np.zeros((repeats, len(SPACES)))
+    total = nets.count_topologies(widths)
+    values = np.zeros((repeats, len(nets.SPACES)))
     for run, stream in enumerate(rng.spawn(repeats)):
         share, kept = _one_run(question, n, moves, keep, stream)
         if share:
-            values[run] = [total * share * inside(question, kept, s).mean() for s in SPACES]
+            values[run] = [total * share * inside(question, kept, s).mean() for s in nets.SPACES]
     t = t_quantile(repeats - 1, level)
     how = f"multilevel splitting, {repeats} runs of {n}, t interval"
     counts = []
-    for space, of_runs in zip(SPACES, values.T, strict=True):
-        everything = float(count_topologies(widths, space))
+    for space, of_runs in zip(nets.SPACES, values.T, strict=True):
+        everything = float(nets.count_topologies(widths, space))
         mean, half = float(of_runs.mean()), t * float(of_runs.std(ddof=1)) / np.sqrt(repeats)
         # No run that arrived says nothing about how many there are.
         high = mean + half if of_runs.any() else everything
         known = mean, "estimate", space, max(0.0, mean - half), high, level, repeats, how
-        counts.append(Count("valid circuits", *known))
+        counts.append(nets.Count("valid circuits", *known))
     return tuple(counts)
 
 
 def distance_from_box(
-    question: Question, kept: Bool[np.ndarray, "circuit edge"]
+    question: nets.Question, kept: Bool[np.ndarray, "circuit edge"]
 ) -> Float[np.ndarray, " circuit"]:
     """How far the worst row of each circuit lies outside the box; 0 when it is valid."""
-    out = run_circuits(question.net, kept, question.rows, question.fill)[-1][..., 0]
+    out = nets.run_circuits(question.net, kept, question.rows, question.fill)[-1][..., 0]
     outside = np.maximum(question.low - out, out - question.high)
     return np.maximum(outside, 0.0).max(axis=1)
 
 
 def _one_run(
-    question: Question, n: int, moves: int, keep: float, rng: np.random.Generator
+    question: nets.Question, n: int, moves: int, keep: float, rng: np.random.Generator
 ) -> tuple[float, np.ndarray]:
     """Estimated share of valid circuits, and the valid circuits that the run ended with."""
-    kept = draw_topologies(question.net.widths, n, rng=rng)
+    kept = nets.draw_topologies(question.net.widths, n, rng=rng)
     distance = distance_from_box(question, kept)
     share = 1.0
     for _ in range(MAX_LEVELS):
@@ -100,7 +92,7 @@ def _one_run(
     return 0.0, kept[:0]
 
 
-def _walk(question: Question, kept, distance, box: float, moves: int, rng):
+def _walk(question: nets.Question, kept, distance, box: float, moves: int, rng):
     """Flip one to three edges per move; stay unless the result is a circuit inside the box."""
     last = question.net.weights[-1].size
     flips = kept.shape[1] - last
@@ -112,7 +104,7 @@ def _walk(question: Question, kept, distance, box: float, moves: int, rng):
             column = rng.integers(flips, size=len(rows))
             proposal[rows, column] ^= True
         # The edge to the output follows from the node being active.
-        proposal[:, flips:] = layer_masks(proposal, question.net.widths)[-2].any(axis=2)
+        proposal[:, flips:] = nets.layer_masks(proposal, question.net.widths)[-2].any(axis=2)
         fine = np.flatnonzero(is_topology(proposal, question.net.widths))
         there = distance_from_box(question, proposal[fine])
         fine, there = fine[there <= box], there[there <= box]

@@ -10,23 +10,14 @@ import itertools
 import numpy as np
 from jaxtyping import Bool, Float
 
+from circuitvar.audit.identifiability import nets
 from circuitvar.audit.identifiability.count.count_valid import count_valid
 from circuitvar.audit.identifiability.count.estimate_valid import estimate_valid
 from circuitvar.audit.identifiability.count.list_valid import list_valid
-from circuitvar.audit.identifiability.nets import (
-    SPACES,
-    BooleanNet,
-    Count,
-    Question,
-    is_valid,
-    layer_masks,
-    leaky,
-    run_circuits,
-)
 
 
 def interchange_agreement(
-    question: Question, kept: Bool[np.ndarray, "circuit edge"]
+    question: nets.Question, kept: Bool[np.ndarray, "circuit edge"]
 ) -> Float[np.ndarray, " circuit"]:
     """Share of (node, base, source) where circuit and net give the same label (output > 0.5).
 
@@ -51,22 +42,22 @@ def interchange_agreement(
     return np.mean([s[:, off_diagonal].mean(axis=1) for s in same], axis=0)
 
 
-def _labels(question: Question, kept: np.ndarray, layer: int, node: int) -> np.ndarray:
+def _labels(question: nets.Question, kept: np.ndarray, layer: int, node: int) -> np.ndarray:
     """(circuit, base, source) -> output above 0.5, with `node` of `layer` taken from the source."""
     net, n = question.net, len(question.rows)
-    values = run_circuits(net, kept, question.rows, question.fill)[layer]
+    values = nets.run_circuits(net, kept, question.rows, question.fill)[layer]
     h = np.repeat(values[:, :, None], n, axis=2)  # circuit base source unit
     h[..., node] = values[:, None, :, node]
     return _from_layer(net, kept, h, question.fill, layer) > 0.5
 
 
-def _from_layer(net: BooleanNet, kept, h, fill, layer: int) -> np.ndarray:
-    masks = layer_masks(kept, net.widths)
+def _from_layer(net: nets.BooleanNet, kept, h, fill, layer: int) -> np.ndarray:
+    masks = nets.layer_masks(kept, net.widths)
     for i in range(layer, len(net.weights)):
         w = net.weights[i]
         weights = np.swapaxes(masks[i] * w, 1, 2)[:, None]
         base = net.biases[i] + fill[i] @ w.T
-        h = leaky(base[:, None] + (h - fill[i][:, None]) @ weights, net.slope)
+        h = nets.leaky(base[:, None] + (h - fill[i][:, None]) @ weights, net.slope)
     return h[..., 0]
 
 
@@ -76,7 +67,7 @@ CHUNK = 10_000
 
 
 def is_strict(
-    question: Question, kept: Bool[np.ndarray, "circuit edge"]
+    question: nets.Question, kept: Bool[np.ndarray, "circuit edge"]
 ) -> Bool[np.ndarray, " circuit"]:
     """Whether each circuit is valid and has an interchange agreement of 1.
 
@@ -85,7 +76,7 @@ def is_strict(
     ValueError
         Interchange ablation, where rows are already pairs.
     """
-    good = is_valid(question, kept)
+    good = nets.is_valid(question, kept)
     where = np.flatnonzero(good)
     for at in range(0, len(where), CHUNK):
         some = where[at : at + CHUNK]
@@ -94,7 +85,7 @@ def is_strict(
 
 
 def list_strict(
-    question: Question, *, limit: int = LISTED
+    question: nets.Question, *, limit: int = LISTED
 ) -> Bool[np.ndarray, "circuit edge"] | None:
     """All such circuits of the whole space; None where more than `limit` valid ones are to run.
 
@@ -110,12 +101,12 @@ def list_strict(
 
 
 def estimate_strict(
-    question: Question, *, n: int = 400_000, rng: np.random.Generator
-) -> tuple[Count, ...]:
+    question: nets.Question, *, n: int = 400_000, rng: np.random.Generator
+) -> tuple[nets.Count, ...]:
     """Monte Carlo estimate of their number in every space, with Wilson intervals."""
     return tuple(
         estimate_valid(
             question, n=n, space=space, rng=rng, passes=lambda kept: is_strict(question, kept)
         )
-        for space in SPACES
+        for space in nets.SPACES
     )

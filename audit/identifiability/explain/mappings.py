@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 from circuitvar.audit.identifiability.explain.algorithms import Algorithm, evaluate_tree, node_at
 from circuitvar.audit.identifiability.nets import BooleanNet, activations, leaky
 from circuitvar.tasks.language import input_rows
+from circuitvar.tasks.lookup import unknown
 
 Place = tuple[int, tuple[int, ...]]
 """(hidden layer from 1, units)."""
@@ -102,8 +103,8 @@ def valid_mappings(
     ValueError
         Unknown variant, or an algorithm over another number of inputs.
     """
-    if variant not in ("all pairs", "single", "paper"):
-        raise ValueError(f"unknown variant {variant!r}; use all pairs, single or paper")
+    if variant not in (known := ("all pairs", "single", "paper")):
+        raise unknown("variant", variant, known)
     if len(algorithm.inputs) != swaps.net.widths[0]:
         raise ValueError(
             f"the algorithm has {len(algorithm.inputs)} inputs, the net {swaps.net.widths[0]}"

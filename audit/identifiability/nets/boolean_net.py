@@ -74,16 +74,6 @@ def make_net(
     return BooleanNet(w, b, float(slope))
 
 
-def net_from_record(record: Mapping[str, object]) -> BooleanNet:
-    """Build a net from a plain record `{"weights": {"W1": ..., "b1": ..., "W2": ...}}`."""
-    layers = record["weights"]
-    assert isinstance(layers, Mapping)
-    depth = len(layers) // 2
-    w = [np.asarray(layers[f"W{i + 1}"], dtype=np.float32) for i in range(depth)]
-    b = [np.asarray(layers[f"b{i + 1}"], dtype=np.float32) for i in range(depth)]
-    return make_net(w, b)
-
-
 def split_outputs(net: BooleanNet) -> tuple[BooleanNet, ...]:
     """One single-output net per output: shared hidden layers, one output row each."""
     return tuple(

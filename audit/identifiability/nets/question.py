@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from circuitvar.audit.identifiability.nets.boolean_net import BooleanNet, activations, run_circuits
 from circuitvar.audit.identifiability.nets.types import NET_ABLATIONS, Criterion, NetAblation
 from circuitvar.tasks.language import input_rows, truth_table
+from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.shown import Shown
 
 
@@ -65,7 +66,7 @@ def pose(
     if net.widths[-1] != 1:
         raise ValueError(f"the net has {net.widths[-1]} outputs; split_outputs first")
     if ablation not in NET_ABLATIONS:
-        raise ValueError(f"unknown ablation {ablation!r}; use one of {', '.join(NET_ABLATIONS)}")
+        raise unknown("ablation", ablation, NET_ABLATIONS)
     x, y = _distinct_rows(net.widths[0], gate, rows)
     full = activations(net, x)
     low, high = _box(criterion, y, full[-1][:, 0], net.slope)
@@ -111,7 +112,7 @@ def _box(criterion: Criterion, labels: np.ndarray, full: np.ndarray, slope: floa
     if criterion.key == "threshold":
         return np.where(one, np.nextafter(0.5, 1), -np.inf), np.where(one, np.inf, 0.5)
     if criterion.key != "label":
-        raise ValueError(f"unknown criterion {criterion.key!r}; use label, threshold or delta")
+        raise unknown("criterion", criterion.key, ("label", "threshold", "delta"))
     # Half to even: 0.5 rounds to 0 and 1.5 to 2, so label 1 is the open interval.
     low = np.where(one, np.nextafter(0.5, 1), _invert(np.array(-0.5), slope))
     return low, np.where(one, np.nextafter(1.5, 1), 0.5)

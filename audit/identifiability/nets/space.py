@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from circuitvar.audit.identifiability.nets.types import SPACES, Space
+from circuitvar.tasks.lookup import unknown
 
 Distribution = dict[tuple[int, int], int]
 """(active edges, active hidden nodes) -> number of topologies, exact Python integers."""
@@ -54,7 +55,7 @@ def in_space(space: Space, active: int, widths: Sequence[int]) -> bool:
     (False, True)
     """
     if space not in SPACES:
-        raise ValueError(f"unknown space {space!r}; use one of {', '.join(SPACES)}")
+        raise unknown("space", space, SPACES)
     total = sum(widths[1:-1])
     if space == "whole":
         return True

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int
 from circuitvar.audit.identifiability.count import is_topology
 from circuitvar.audit.identifiability.nets import BooleanNet, Question, is_valid, layer_masks, pose
 from circuitvar.tasks.language import input_rows
+from circuitvar.tasks.lookup import unknown
 
 SOURCES = ("edge orders", "batches", "prompts")
 NOISE = 0.1
@@ -35,7 +36,7 @@ def rediscover(
         the criterion.
     """
     if source not in SOURCES:
-        raise ValueError(f"unknown source {source!r}; use one of {', '.join(SOURCES)}")
+        raise unknown("source", source, SOURCES)
     if source == "edge orders":
         return prune_greedily(question, n, rng=rng)
     net = question.net

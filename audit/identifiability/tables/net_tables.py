@@ -10,19 +10,7 @@ from math import log2
 import numpy as np
 import pandas as pd
 
-from circuitvar.audit.identifiability import count, explain
-from circuitvar.audit.identifiability.nets import (
-    SPACES,
-    BooleanNet,
-    Count,
-    Criterion,
-    Question,
-    Space,
-    count_topologies,
-    edge_names,
-    is_valid,
-    pose,
-)
+from circuitvar.audit.identifiability import count, explain, nets
 from circuitvar.audit.identifiability.reruns import found_circuit, overlap_rows
 
 Frames = dict[str, pd.DataFrame]
@@ -33,7 +21,7 @@ READ_ALL = 20_000
 
 
 def net_tables(
-    net: BooleanNet,
+    net: nets.BooleanNet,
     gate: str | Sequence[int],
     *,
     options: count.NetOptions | None = None,
@@ -54,7 +42,7 @@ def net_tables(
     }
     exact = count.resolve(options.estimator, net.widths) == "exact"
     for ablation in options.ablations:
-        question = pose(net, gate, criterion=options.criterion, ablation=ablation)
+        question = nets.pose(net, gate, criterion=options.criterion, ablation=ablation)
         if options.iia:
             _strict(question, options, frames, exact, rng)
         elif exact:
@@ -70,8 +58,8 @@ def net_tables(
     return {name: pd.DataFrame(rows) for name, rows in frames.items()}
 
 
-def _row(number: Count, question: Question, **more: object) -> dict:
-    total = count_topologies(question.net.widths, number.space)
+def _row(number: nets.Count, question: nets.Question, **more: object) -> dict:
+    total = nets.count_topologies(question.net.widths, number.space)
     asked = {"criterion": question.criterion.title, "ablation": question.ablation}
     names = ("known", "low", "high", "level", "n", "bits")
     return {
@@ -86,26 +74,28 @@ def _row(number: Count, question: Question, **more: object) -> dict:
     }
 
 
-def _plain(name: str, value: float, question: Question, **more: object) -> dict:
+def _plain(name: str, value: float, question: nets.Question, **more: object) -> dict:
     """A number that is no count of explanations, so that its bits mean nothing."""
-    return _row(Count(name, value, "exact", how="counted"), question, bits=float("nan"), **more)
+    return _row(
+        nets.Count(name, value, "exact", how="counted"), question, bits=float("nan"), **more
+    )
 
 
-def _size_rows(question: Question, space: Space, sizes: Mapping[int, int]) -> list[dict]:
+def _size_rows(question: nets.Question, space: nets.Space, sizes: Mapping[int, int]) -> list[dict]:
     names = {"ablation": question.ablation, "space": space}
     return [{**names, "edges": int(e), "valid": float(n)} for e, n in sizes.items()]
 
 
-def _edge_rows(question: Question, inclusion: np.ndarray) -> list[dict]:
-    each = zip(edge_names(question.net.widths), inclusion.tolist(), strict=True)
+def _edge_rows(question: nets.Question, inclusion: np.ndarray) -> list[dict]:
+    each = zip(nets.edge_names(question.net.widths), inclusion.tolist(), strict=True)
     return [{"ablation": question.ablation, "edge": name, "inclusion": p} for name, p in each]
 
 
-def _exact(question: Question, options: count.NetOptions, frames: dict, rng) -> None:
+def _exact(question: nets.Question, options: count.NetOptions, frames: dict, rng) -> None:
     counted = count.count_valid(question)
     rows = frames["counts"]
     rows += [_row(number, question) for number in counted.counts()]
-    for space in SPACES:
+    for space in nets.SPACES:
         frames["sizes"] += _size_rows(question, space, counted.by_size(space))
     whole = int(counted.count().value)
     if whole == 0:
@@ -129,7 +119,9 @@ def _exact(question: Question, options: count.NetOptions, frames: dict, rng) -> 
             rows += [_row(number, question) for number in _interpretations(question, whole, rng)]
 
 
-def _strict(question: Question, options: count.NetOptions, frames: dict, exact: bool, rng) -> None:
+def _strict(
+    question: nets.Question, options: count.NetOptions, frames: dict, exact: bool, rng
+) -> None:
     """Circuits that are valid and have an interchange agreement of 1, one by one or by draws."""
     name = {"criterion": options.title}
     kept = count.list_strict(question) if exact else None
@@ -142,9 +134,9 @@ def _strict(question: Question, options: count.NetOptions, frames: dict, exact: 
         counts = list(count.estimate_strict(question, n=options.draws, rng=rng))
     else:
         counts = []
-        for space in SPACES:
+        for space in nets.SPACES:
             sizes = count.only_in_space(question, kept, space).sum(axis=1)
-            counts.append(Count("valid circuits", len(sizes), "exact", space, how="listed"))
+            counts.append(nets.Count("valid circuits", len(sizes), "exact", space, how="listed"))
             number_of = dict(zip(*np.unique(sizes, return_counts=True), strict=True))
             frames["sizes"] += _size_rows(question, space, number_of)
     if kept is not None and len(kept):
@@ -153,7 +145,7 @@ def _strict(question: Question, options: count.NetOptions, frames: dict, exact: 
             ("smallest circuits", int((sizes == sizes.min()).sum())),
             ("inclusion-minimal circuits", len(count.inclusion_minimal(kept))),
         ):
-            counts.append(Count(what, number, "exact", how="listed"))
+            counts.append(nets.Count(what, number, "exact", how="listed"))
         frames["counts"] += [
             _plain("smallest size", int(sizes.min()), question, **name),
             _plain("backbone edges", int(kept.all(axis=0).sum()), question, **name),
@@ -163,18 +155,18 @@ def _strict(question: Question, options: count.NetOptions, frames: dict, exact: 
     frames["counts"] += [_row(number, question, **name) for number in counts]
 
 
-def _agreement(question: Question) -> list[dict]:
+def _agreement(question: nets.Question) -> list[dict]:
     """Valid circuits that also agree under interchange interventions; brute force sizes only."""
     if question.net.n_edges > count.MAX_EDGES:
         return []
     every = count.all_topologies(question.net.widths)
     strict = every[count.is_strict(question, every)]
     name, inside = "valid circuits, IIA 1", count.only_in_space
-    found = [Count(name, len(inside(question, strict, s)), "exact", s) for s in SPACES]
+    found = [nets.Count(name, len(inside(question, strict, s)), "exact", s) for s in nets.SPACES]
     return [_row(number, question) for number in found]
 
 
-def _interpretations(question: Question, valid: int, rng) -> list[Count]:
+def _interpretations(question: nets.Question, valid: int, rng) -> list[nets.Count]:
     kinds, out = ("completed", "open"), []
     if max(question.net.widths[1:-1]) > 3 or valid > READ_ALL:
         per = explain.count_interpretations(question, count.sample_valid(question, 20, rng=rng))
@@ -183,21 +175,23 @@ def _interpretations(question: Question, valid: int, rng) -> list[Count]:
             values = [float(getattr(one, kind)) for one in per]
             name, middle = f"interpretations per circuit, median ({kind})", float(np.median(values))
             known = {"low": min(values), "high": max(values), "level": float("nan"), "n": len(per)}
-            out.append(Count(name, middle, "estimate", **known, how=how))
+            out.append(nets.Count(name, middle, "estimate", **known, how=how))
         return out
     kept = count.list_valid(question)
-    for space in SPACES:
+    for space in nets.SPACES:
         per = explain.count_interpretations(question, count.only_in_space(question, kept, space))
         for kind in kinds:
             value = sum(getattr(one, kind) for one in per)
-            out.append(Count(f"interpretations ({kind})", value, "exact", space, how="layer pass"))
+            out.append(
+                nets.Count(f"interpretations ({kind})", value, "exact", space, how="layer pass")
+            )
     return out
 
 
 def _tolerance(question, gate, options: count.NetOptions, frames: dict, exact: bool, rng) -> None:
     for delta in options.deltas:
-        near = pose(
-            question.net, gate, criterion=Criterion("delta", delta), ablation=question.ablation
+        near = nets.pose(
+            question.net, gate, criterion=nets.Criterion("delta", delta), ablation=question.ablation
         )
         if exact:
             counts = count.count_valid(near).counts()
@@ -207,17 +201,17 @@ def _tolerance(question, gate, options: count.NetOptions, frames: dict, exact: b
         frames["tolerance"] += [_row(c, near, delta=delta) for c in counts]
 
 
-def _under_both(net: BooleanNet, gate, criterion: Criterion) -> list[dict]:
-    zero, mean = (pose(net, gate, criterion=criterion, ablation=a) for a in ("zero", "mean"))
+def _under_both(net: nets.BooleanNet, gate, criterion: nets.Criterion) -> list[dict]:
+    zero, mean = (nets.pose(net, gate, criterion=criterion, ablation=a) for a in ("zero", "mean"))
     if count.count_valid(zero).count().value > 500_000:
         return []
     kept = count.list_valid(zero)
-    n = int(is_valid(mean, kept).sum())
-    row = _row(Count("valid under zero and mean ablation", n, "exact", how="listed"), zero)
+    n = int(nets.is_valid(mean, kept).sum())
+    row = _row(nets.Count("valid under zero and mean ablation", n, "exact", how="listed"), zero)
     return [{**row, "ablation": "zero and mean"}]
 
 
-def _mapping_rows(net: BooleanNet, gate, options: count.NetOptions) -> list[dict]:
+def _mapping_rows(net: nets.BooleanNet, gate, options: count.NetOptions) -> list[dict]:
     """Algorithms with a valid mapping and minimal mappings, per variant of the test."""
     if max(net.widths[1:-1]) > count.EXACT_WIDTH or net.widths[0] > 2:
         return []

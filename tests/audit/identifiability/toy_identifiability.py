@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from circuitvar.audit.identifiability.nets.boolean_net import BooleanNet, make_net, net_from_record
+from circuitvar.audit.identifiability.nets.boolean_net import BooleanNet, make_net
 
 GOLDEN = json.loads(
     (Path(__file__).parents[2] / "golden" / "identifiability.json").read_text(encoding="utf-8")
@@ -14,7 +14,12 @@ GOLDEN = json.loads(
 
 
 def golden_net(name: str) -> BooleanNet:
-    return net_from_record(GOLDEN["nets"][name])
+    layers = GOLDEN["nets"][name]["weights"]
+    w, b = (
+        [np.asarray(layers[f"{kind}{i + 1}"], dtype=np.float32) for i in range(len(layers) // 2)]
+        for kind in "Wb"
+    )
+    return make_net(w, b)
 
 
 def random_net(widths: tuple[int, ...], seed: int) -> BooleanNet:

@@ -19,7 +19,7 @@ from tests.reports.commands.toy_commands import run
         (("--paper-tables", "--loss-target", "0.1"), "--loss-target needs gates"),
         (("--paper-tables", "--m", "3"), "--m needs --model"),
         (("xor", "--table", "basic"), "--table needs --paper-tables"),
-        (("--paper-tables", "--table", "depth"), "unknown table 'depth'; use one of basic"),
+        (("--paper-tables", "--table", "depth"), "unknown table 'depth'; choose one of basic"),
         (("nope",), "unknown gate 'nope'"),
         (("0120",), "only 0 and 1"),
         (("and", "parity"), "outputs of one net share their inputs"),

@@ -146,7 +146,7 @@ def test_summary_by_hand():
 def test_paper_tables_by_name():
     assert len(experiments_called([])) == len(EXPERIMENTS)
     assert [e.key for e in experiments_called(["noise", "basic"])] == ["basic", "noise"]
-    with pytest.raises(ValueError, match=r"unknown table 'depth'; use one of basic, width"):
+    with pytest.raises(ValueError, match=r"unknown table 'depth'; choose one of basic, width"):
         experiments_called(["depth"])
 
 

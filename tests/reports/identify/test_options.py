@@ -100,9 +100,12 @@ def test_each_setting_has_its_own_file_and_the_default_has_its_old_one():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("xor", "--criterion", "near"), "unknown criterion 'near'; use one of label, threshold"),
-        (("xor", "--ablation", "patching"), "unknown ablation 'patching'; use one of zero"),
-        (("xor", "--estimator", "guess"), "unknown estimator 'guess'; use one of auto"),
+        (
+            ("xor", "--criterion", "near"),
+            "unknown criterion 'near'; choose one of label, threshold",
+        ),
+        (("xor", "--ablation", "patching"), "unknown ablation 'patching'; choose one of zero"),
+        (("xor", "--estimator", "guess"), "unknown estimator 'guess'; choose one of auto"),
         (("xor", "--criterion", "delta"), "--criterion delta and --delta go together"),
         (("xor", "--delta", "0.1"), "--criterion delta and --delta go together"),
         (("xor", "--criterion", "delta", "--delta=-1"), "delta must be 0 or more; got -1"),

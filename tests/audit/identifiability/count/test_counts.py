@@ -18,7 +18,7 @@ from circuitvar.audit.identifiability.count.list_valid import (
     list_valid,
     only_in_space,
 )
-from circuitvar.audit.identifiability.count.marginals import edge_marginals
+from circuitvar.audit.identifiability.count.sample_valid import edge_marginals
 from circuitvar.audit.identifiability.count.strict_valid import interchange_agreement
 from circuitvar.audit.identifiability.nets.boolean_net import (
     activations,

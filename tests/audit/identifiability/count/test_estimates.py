@@ -11,8 +11,11 @@ from circuitvar.audit.identifiability.count.estimate_valid import (
     wilson,
 )
 from circuitvar.audit.identifiability.count.list_valid import list_valid
-from circuitvar.audit.identifiability.count.marginals import edge_marginals
-from circuitvar.audit.identifiability.count.sample_valid import pairwise_jaccard, sample_valid
+from circuitvar.audit.identifiability.count.sample_valid import (
+    edge_marginals,
+    pairwise_jaccard,
+    sample_valid,
+)
 from circuitvar.audit.identifiability.count.splitting import split_spaces
 from circuitvar.audit.identifiability.nets.question import is_valid, pose
 from circuitvar.audit.identifiability.nets.space import draw_topologies

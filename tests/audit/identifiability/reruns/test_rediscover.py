@@ -70,7 +70,7 @@ def test_every_source_gives_circuits_of_the_graph(ablation):
 
 def test_bad_sources_say_what_is_possible():
     question = pose(golden_net("k3_s0"), "xor")
-    with pytest.raises(ValueError, match="unknown source 'weather'; use one of edge orders"):
+    with pytest.raises(ValueError, match="unknown source 'weather'; choose one of edge orders"):
         rediscover(question, "weather", 2, rng=rng())
     part = pose(question.net, [0, 1], rows=np.array([[0.0, 0.0], [0.0, 1.0]]))
     with pytest.raises(ValueError, match="need a question about the whole truth table"):
