@@ -82,14 +82,12 @@ def sufficiency_test(
     >>> sufficiency_test(0.1, np.r_[np.ones(96), np.zeros(4)]).rejected
     True
     """
-    others = np.asarray(random_distances, dtype=float)
-    _check_finite(distance, others)
+    others = _finite(distance, random_distances)
+    levels = {"quantile": quantile, "alpha": alpha, "alternative": alternative}
     return _beats_random(
         "sufficiency",
         distance < others,
-        quantile=quantile,
-        alpha=alpha,
-        alternative=alternative,
+        **levels,
         what="circuit is closer to the model than a random circuit",
         verdict=f"it is closer to the model than {100 * quantile:g} % of random circuits",
     )
@@ -109,22 +107,22 @@ def partial_necessity_test(
     random circuits of the same size; a tie is not a win. Draw those from outside the circuit (see
     `outside_circuits`): circuits that share its edges share its damage.
     """
-    others = np.asarray(random_damages, dtype=float)
-    _check_finite(damage, others)
+    others = _finite(damage, random_damages)
+    levels = {"quantile": quantile, "alpha": alpha, "alternative": alternative}
     return _beats_random(
         "partial necessity",
         damage > others,
-        quantile=quantile,
-        alpha=alpha,
-        alternative=alternative,
+        **levels,
         what="knocking the circuit out damages more than knocking out a random circuit",
         verdict=f"its knock-out damages more than that of {100 * quantile:g} % of random circuits",
     )
 
 
-def _check_finite(value: float, others: np.ndarray) -> None:
+def _finite(value: float, random_effects: np.ndarray) -> np.ndarray:
+    others = np.asarray(random_effects, dtype=float)
     if np.isnan(value) or np.isnan(others).any():
         raise ValueError("effect of the circuit or of a random circuit is NaN")
+    return others
 
 
 def minimality_test(

@@ -14,10 +14,11 @@ from jaxtyping import Float
 
 from circuitvar.circuits.evaluate.evaluate import evaluate_masks, summarize
 from circuitvar.circuits.find import MIB_FRACTIONS, top_fraction
-from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.types import Ablation
 from circuitvar.tasks.types import Batch, Metric
+
+Sizes = Float[np.ndarray, " size"]
 
 
 def faithfulness_curve(
@@ -36,33 +37,21 @@ def faithfulness_curve(
     One row per share: share, requested, selected, live (after pruning), live_share, and every
     number of `summarize`.
     """
-    graph: Graph = model.graph
+    graph = model.graph
     circuits = [
         top_fraction(graph, scores, share, signed=signed, prune=prune) for share in fractions
     ]
     masks = np.stack([circuit.kept for circuit in circuits])
     results = evaluate_masks(model, masks, batch, metric=metric, ablation=ablation)
-    return pd.DataFrame(
-        [
-            {
-                "share": share,
-                "requested": circuit.requested,
-                "selected": circuit.selected,
-                "live": circuit.size,
-                "live_share": circuit.size / graph.n_edges,
-                **summarize(result),
-            }
-            for share, circuit, result in zip(fractions, circuits, results, strict=True)
-        ]
-    )
+    rows = []
+    for share, circuit, result in zip(fractions, circuits, results, strict=True):
+        sizes = {"requested": circuit.requested, "selected": circuit.selected, "live": circuit.size}
+        live = {"live_share": circuit.size / graph.n_edges}
+        rows.append({"share": share, **sizes, **live, **summarize(result)})
+    return pd.DataFrame(rows)
 
 
-def area(
-    x: Float[np.ndarray, " size"],
-    y: Float[np.ndarray, " size"],
-    *,
-    axis: Literal["linear", "log"] = "linear",
-) -> float:
+def area(x: Sizes, y: Sizes, *, axis: Literal["linear", "log"] = "linear") -> float:
     """Trapezoid area of y over the share of edges x.
 
     `linear` is MIB's: the plain area from the smallest share to 1 (an ideal curve gives .999).

@@ -65,14 +65,9 @@ def evaluate(
     batch_size: int | None = None,
 ) -> Faithfulness:
     """Run a circuit on a held-out batch: `evaluate_masks` for one circuit."""
+    masks, size = circuit.kept[None], batch_size
     return evaluate_masks(
-        model,
-        circuit.kept[None],
-        batch,
-        metric=metric,
-        ablation=ablation,
-        constants=constants,
-        batch_size=batch_size,
+        model, masks, batch, metric=metric, ablation=ablation, constants=constants, batch_size=size
     )[0]
 
 

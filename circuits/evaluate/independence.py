@@ -10,21 +10,22 @@ from jaxtyping import Float, Int
 from scipy.stats import norm
 
 from circuitvar.circuits.confidence import check_alpha
-from circuitvar.circuits.evaluate.hypothesis import HypothesisTest
+from circuitvar.circuits.evaluate.hypothesis import Examples, HypothesisTest
 
+Orders = Int[np.ndarray, "draw example"]
 MAX_EXAMPLES = 500
 CONSTANT = 1e-5
 """A score that varies less than this share of the scores' size is constant up to rounding."""
 
 
-def _kernel(x: Float[np.ndarray, " example"]) -> Float[np.ndarray, "example example"]:
+def _kernel(x: Examples) -> Float[np.ndarray, "example example"]:
     """exp(-d^2 / (2 s^2)) with s the median pairwise distance (1 if that is 0)."""
     distance = np.abs(x[:, None] - x[None, :])
     s = float(np.median(distance[np.triu_indices(len(x), 1)])) or 1.0
     return np.exp(-(distance**2) / (2 * s * s))
 
 
-def hsic(x: Float[np.ndarray, " example"], y: Float[np.ndarray, " example"]) -> float:
+def hsic(x: Examples, y: Examples) -> float:
     """Hilbert-Schmidt independence criterion tr(KHLH) / (n - 1)^2, Gaussian kernels.
 
     >>> round(hsic(np.arange(1.0, 7.0), np.arange(1.0, 7.0)), 7)
@@ -34,11 +35,7 @@ def hsic(x: Float[np.ndarray, " example"], y: Float[np.ndarray, " example"]) -> 
     return float(_permuted_hsic(np.asarray(x, float), np.asarray(y, float), identity)[0])
 
 
-def _permuted_hsic(
-    x: Float[np.ndarray, " example"],
-    y: Float[np.ndarray, " example"],
-    order: Int[np.ndarray, "draw example"],
-) -> Float[np.ndarray, " draw"]:
+def _permuted_hsic(x: Examples, y: Examples, order: Orders) -> Float[np.ndarray, " draw"]:
     """HSIC of x with y rearranged by each row of `order`; K is centred once."""
     n = len(x)
     k = _kernel(x)
@@ -49,7 +46,7 @@ def _permuted_hsic(
 
 def _correlated_orders(
     x: np.ndarray, y: np.ndarray, correlation: float, draws: int, rng: np.random.Generator
-) -> Int[np.ndarray, "draw example"]:
+) -> Orders:
     """Rearrangements of y whose ranks follow those of x through a Gaussian copula."""
     n = len(x)
     scores = norm.ppf((np.argsort(np.argsort(x)) + 0.5) / n)
@@ -59,8 +56,8 @@ def _correlated_orders(
 
 
 def independence_test(
-    complement: Float[np.ndarray, " example"],
-    full: Float[np.ndarray, " example"],
+    complement: Examples,
+    full: Examples,
     *,
     rng: np.random.Generator,
     permutations: int = 1000,

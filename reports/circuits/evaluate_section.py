@@ -116,22 +116,16 @@ def write_evaluate_section(
     figures = []
     if (out / "circuits_curve.svg").is_file() and "curve" in tables:
         ranked = tables["curve"]["ranked_by"].iloc[0]
-        figures.append(
-            SectionFigure(
-                "circuits_curve.svg",
-                "Faithfulness against size",
-                f"Edges ranked by {ranked}; held-out prompts; open marks are the circuit itself.",
-            )
-        )
+        note = f"Edges ranked by {ranked}; held-out prompts; open marks are the circuit itself."
+        figures.append(SectionFigure("circuits_curve.svg", "Faithfulness against size", note))
     if (out / "circuits_drawing.svg").is_file():
         figures.append(SectionFigure("circuits_drawing.svg", "The circuit", "Layered from below."))
+    listed = [SectionTable(f"circuits_{key}.csv", TABLES[key]) for key in TABLES if key in tables]
     return write_section(
         out,
         kind="circuits",
         title=f"Evaluation of {name}",
         summary=evaluate_sentences(name, tables, in_file=in_file),
-        tables=[
-            SectionTable(f"circuits_{key}.csv", TABLES[key]) for key in TABLES if key in tables
-        ],
+        tables=listed,
         figures=figures,
     )

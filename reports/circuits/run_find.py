@@ -100,19 +100,13 @@ def run_find(
     write_edges(out, EdgeFile(loaded.graph, circuit.kept, means, circuit.rule))
     unused = SELECTION if finder is not None else ("finder",)
     record = {
-        "how": circuit.rule,
-        "requested": circuit.requested,
-        "selected": circuit.selected,
-        "live": circuit.size,
-        "edges_of_the_graph": loaded.graph.n_edges,
-        "model": loaded.name,
-        "model_digest": loaded.digest,
-        "task": task.key,
+        **{"how": circuit.rule, "requested": circuit.requested, "selected": circuit.selected},
+        **{"live": circuit.size, "edges_of_the_graph": loaded.graph.n_edges},
+        **{"model": loaded.name, "model_digest": loaded.digest, "task": task.key},
         **{key: value for key, value in asdict(options).items() if key not in unused},
     }
-    out.with_name(f"{out.name}.record.json").write_text(
-        json.dumps(record, indent=1) + "\n", encoding="utf-8"
-    )
+    text = json.dumps(record, indent=1) + "\n"
+    out.with_name(f"{out.name}.record.json").write_text(text, encoding="utf-8")
     return circuit
 
 

@@ -74,10 +74,10 @@ def run_tests(
     tests = pd.concat(frames, ignore_index=True)
     tables = {"tests": tests, "minimality": edges.sort_values("share", kind="stable")}
     write_tables(tables, out)
-    save_figure(tests_figure(tests, options.epsilon, options.quantile), out / "circuits_tests.svg")
-    save_figure(
-        minimality_figure(tables["minimality"], options.quantile), out / "circuits_minimality.svg"
-    )
+    shares = tests_figure(tests, options.epsilon, options.quantile)
+    minimality = minimality_figure(tables["minimality"], options.quantile)
+    save_figure(shares, out / "circuits_tests.svg")
+    save_figure(minimality, out / "circuits_minimality.svg")
     write_tests_section(out, found.name, found.circuit.size, tables)
     return tables
 
@@ -137,11 +137,8 @@ def tests_sentences(name: str, size: int, tables: Mapping[str, pd.DataFrame]) ->
         for row in rows
         if bool(row["rejected"]) != (row["test"] in GOOD_IF_REJECTED)
     ]
-    verdict = (
-        f"{name} ({size} edges) passes every test."
-        if not failed
-        else f"{name} ({size} edges) does not pass: {', '.join(failed)}."
-    )
+    outcome = f"does not pass: {', '.join(failed)}" if failed else "passes every test"
+    verdict = f"{name} ({size} edges) {outcome}."
     readings = [
         str(row["reading"]).rstrip(".")
         + (f"; {row['note']}." if row["test"] in GOOD_IF_REJECTED[1:] else ".")
@@ -155,6 +152,7 @@ def write_tests_section(
 ) -> Path:
     """`section.json` of kind `circuit-tests`; its tables and figures must be in `out`."""
     left_out = len(tables["minimality"]) - MOST_EDGES
+    note = f" The {left_out} edges with the largest shares are not shown." * (left_out > 0)
     return write_section(
         out,
         kind="circuit-tests",
@@ -169,12 +167,7 @@ def write_tests_section(
                 "circuits_tests.svg", "Tested shares", "Intervals by inversion; grey: the null."
             ),
             SectionFigure(
-                "circuits_minimality.svg",
-                "Minimality",
-                "Red: redundant after Holm."
-                + (
-                    f" The {left_out} edges with the largest shares are not shown." * (left_out > 0)
-                ),
+                "circuits_minimality.svg", "Minimality", f"Red: redundant after Holm.{note}"
             ),
         ],
     )

@@ -175,11 +175,8 @@ def _edge_changes(a: Run, b: Run) -> list[Change]:
     if mine is None or theirs is None or list(mine["edge"]) != list(theirs["edge"]):
         return []
     kept = np.stack([frame["in_circuit"].to_numpy(dtype=bool) for frame in (mine, theirs)])
-    sizes, shared, union = (
-        kept.sum(axis=1),
-        int(kept.all(axis=0).sum()),
-        int(kept.any(axis=0).sum()),
-    )
+    shared, union = int(kept.all(axis=0).sum()), int(kept.any(axis=0).sum())
+    sizes = kept.sum(axis=1)
     scores = [frame["score"].to_numpy(dtype=float) for frame in (mine, theirs)]
     found = {
         "edges in the circuit": (*map(float, sizes), float(sizes[1] - sizes[0])),

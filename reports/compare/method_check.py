@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.agreement import Selected, halves_agreement, halves_change
+from circuitvar.audit.agreement import Change, Selected, halves_agreement, halves_change
 from circuitvar.audit.indices import auroc, average_precision, spearman
 from circuitvar.audit.intervals import group_jackknife
 from circuitvar.circuits.loading import load_model, load_planted
@@ -212,31 +212,21 @@ def _recovery_rows(
         clusters=use_templates(case.batch.templates),
     )
     exact = case.exact.mean(axis=0)
-    return [
-        Row(
-            f"{name}: {case.key}",
-            statistic(base.mean, exact),
-            statistic(new.mean, exact),
-            estimate.value,
-            estimate.se,
-            max(estimate.n - 1, 1),
-            tolerance,
-            f"paired: {estimate.interval}",
-        )
-        for (name, statistic), estimate in zip(statistics.items(), found, strict=True)
-    ]
+    rows = []
+    for (name, statistic), gap in zip(statistics.items(), found, strict=True):
+        first, second = (statistic(scores.mean, exact) for scores in (base, new))
+        gap = replace(gap, interval=f"paired: {gap.interval}")
+        change = Change(f"{name}: {case.key}", first, second, gap, max(gap.n - 1, 1))
+        rows.append(Row.of(change, tolerance))
+    return rows
 
 
 def _stability_row(
     case: Case, new: EdgeScores, base: EdgeScores, tolerance: float, seed: int
 ) -> Row:
     """phi between complementary halves, at the size of the true circuit, on the same splits."""
-    size = int(case.truth.sum())
-    phi, _ = halves_change(
-        *(Selected(scores.values, size) for scores in (base, new)),
-        rng=np.random.default_rng(seed),
-        pairs=20,
-    )
+    both = [Selected(scores.values, int(case.truth.sum())) for scores in (base, new)]
+    phi, _ = halves_change(*both, rng=np.random.default_rng(seed), pairs=20)
     return Row.of(replace(phi, name=f"phi: {case.key}"), tolerance)
 
 

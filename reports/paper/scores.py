@@ -53,11 +53,8 @@ def edge_details(run: Run, rows: Int[np.ndarray, " edge"]) -> pd.DataFrame:
         return pd.DataFrame(index=range(len(rows)))
     values, clusters = side.scores.values, use_templates(side.scores.templates)
     rng = stream(side.settings.seed, "paper table")
-    low, high = bca_means(
-        values[:, rows],
-        bootstrap(len(values), BCA_REPLICATES, rng=rng),
-        level=side.settings.confidence,
-    )
+    resamples = bootstrap(len(values), BCA_REPLICATES, rng=rng)
+    low, high = bca_means(values[:, rows], resamples, level=side.settings.confidence)
     summary = edge_summary(values, clusters=clusters)
     p = 2 * student.sf(np.nan_to_num(summary.snr), max(summary.df, 1.0))
     found = {
@@ -117,11 +114,8 @@ def decision_rows(
     share = _between_share(between, within)
     templates = len(set(clusters))
     each = max(round(len(clusters) / templates), 1)
-    designs = {
-        "se_now": (templates, each, 1),
-        "se_templates": (2 * templates, each, 1),
-        "se_prompts": (templates, 2 * each, 1),
-    }
+    designs = {"se_now": (templates, each, 1), "se_templates": (2 * templates, each, 1)}
+    designs["se_prompts"] = (templates, 2 * each, 1)
     errors = {key: np.asarray(mean_se(between, within, sizes=s)) for key, s in designs.items()}
     return {
         name: {
