@@ -184,25 +184,19 @@ def _substitution(
     found = linear_explanations(take_units(distinct, shortlist), rng=rng, options=options.linear)
     batch, pairs = held
     tokens = every_concept(model, batch, pairs)
-    columns = align_columns(tokens, distinct)
+    values = align_columns(tokens, distinct)
     order = np.argsort(-np.nan_to_num(found.test, nan=-1.0), kind="stable")
     units = [found.units[i] for i in order[:count] if found.length[i]]
     if not units:
         return pd.DataFrame()
-    each, joint = substitution_scores(model, batch, metric, tokens, columns, found, units, rng=rng)
+    each, joint = substitution_scores(model, batch, metric, tokens, values, found, units, rng=rng)
+    scores = {**each, f"all {len(units)} together": joint}
+    columns = "unit substitution se low high prompts".split()
+    rows = ((name, s.value, s.se, s.low, s.high, s.n) for name, s in scores.items())
+    table = pd.DataFrame(rows, columns=columns)
     correlation = dict(zip(found.units, found.test, strict=True))
-    return pd.DataFrame(
-        {
-            "unit": name,
-            "substitution": score.value,
-            "se": score.se,
-            "low": score.low,
-            "high": score.high,
-            "prompts": score.n,
-            "simulation_correlation": correlation.get(name, float("nan")),
-        }
-        for name, score in {**each, f"all {len(units)} together": joint}.items()
-    )
+    found_test = [correlation.get(name, float("nan")) for name in table["unit"]]
+    return table.assign(simulation_correlation=found_test)
 
 
 CURVES_TRIED = 50

@@ -45,8 +45,7 @@ def write_neurons(run: NeuronRun, out: Path) -> list[Path]:
     check_writable(out)
     written = []
     for number, (part, audit) in enumerate(run.parts.items()):
-        named = {key: getattr(audit, key) for key in ("units", "votes", "aliases", "metrics")}
-        frames = {**named, **audit.tables, "clearest": clearest(best_units(audit, CLEAREST))}
+        frames = audit.frames() | {"clearest": clearest(best_units(audit, CLEAREST))}
         if "compositions" in frames:
             frames["formulas"] = formulas(frames["compositions"])
         if part == "neurons":

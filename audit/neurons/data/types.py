@@ -178,12 +178,15 @@ class NeuronAudit(Shown):
         ValueError
             The audit has no such table; names those it has.
         """
-        own = ("units", "votes", "aliases", "metrics")
-        tables = {**{name: getattr(self, name) for name in own}, **self.tables}
+        tables = self.frames()
         if table not in tables:
-            known = ", ".join(tables)
-            raise ValueError(f"the audit has no table {table!r}; choose one of {known}")
+            raise ValueError(f"the audit has no table {table!r}; choose one of {', '.join(tables)}")
         return tables[table]
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Every table by name, the four fields first."""
+        own = ("units", "votes", "aliases", "metrics")
+        return {name: getattr(self, name) for name in own} | dict(self.tables)
 
     def _facts(self) -> Mapping[str, object]:
         labels = self.units["verdict"].value_counts()

@@ -82,14 +82,9 @@ def inclusion_frequency(
 def inclusion_table(found: Inclusion, data: ProbingSet) -> pd.DataFrame:
     """One row per unit and concept selected in at least a share `LEAST` of the resamples."""
     concept, unit = np.nonzero(found.frequency >= LEAST)
-    return pd.DataFrame(
-        {
-            "unit": np.array(data.units, dtype=object)[unit],
-            "concept": np.array(data.names, dtype=object)[concept],
-            "inclusion": found.frequency[concept, unit],
-            "sign_agreement": found.sign[concept, unit],
-            "weight": found.mean[concept, unit],
-            "low": found.low[concept, unit],
-            "high": found.high[concept, unit],
-        }
-    ).sort_values(["unit", "inclusion"], ascending=[True, False], ignore_index=True)
+    table = pd.DataFrame({"unit": np.array(data.units, dtype=object)[unit]})
+    table["concept"] = np.array(data.names, dtype=object)[concept]
+    names = {"frequency": "inclusion", "sign": "sign_agreement", "mean": "weight"}
+    for field, values in vars(found).items():
+        table[names.get(field, field)] = values[concept, unit]
+    return table.sort_values(["unit", "inclusion"], ascending=[True, False], ignore_index=True)

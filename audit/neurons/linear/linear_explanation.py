@@ -188,15 +188,9 @@ def explanation_text(found: LinearExplanations, unit: int) -> str:
 def linear_table(found: LinearExplanations) -> pd.DataFrame:
     """One row per unit and selected concept."""
     concept, unit = np.nonzero(found.coefficients)
-    return pd.DataFrame(
-        {
-            "unit": np.array(found.units, dtype=object)[unit],
-            "concept": np.array(found.names, dtype=object)[concept],
-            "weight": found.coefficients[concept, unit],
-            "bias": found.bias[unit],
-            "validation": found.validation[unit],
-            "test": found.test[unit],
-            "transfer": found.transfer[unit],
-            "length": found.length[unit],
-        }
-    ).sort_values(["unit", "weight"], ascending=[True, False], ignore_index=True)
+    table = pd.DataFrame({"unit": np.array(found.units, dtype=object)[unit]})
+    table["concept"] = np.array(found.names, dtype=object)[concept]
+    table["weight"] = found.coefficients[concept, unit]
+    for field in ("bias", "validation", "test", "transfer", "length"):
+        table[field] = getattr(found, field)[unit]
+    return table.sort_values(["unit", "weight"], ascending=[True, False], ignore_index=True)

@@ -90,9 +90,7 @@ def _audit_block(
         [(_, found)] = resampling.replicate_scores(
             data, columns, block, on, every, others, sums=sums
         )
-        agreeing = {
-            key: resampling.class_scores(values, members)[0] for key, values in found.items()
-        }
+        agreeing = {k: resampling.class_scores(values, members)[0] for k, values in found.items()}
     [(_, whole)] = similarity.weighted_moments(sums, every)
     limits = simultaneous_limits(data, whole, members, options)
     return _chunk_results(scores, agreeing, limits, rows, options)
@@ -108,7 +106,7 @@ def _chunk_results(
     parts = {key: scores[where] for key, where in rows.parts.items()}
     tally = {key: _votes(options.metrics[0], parts[key]) for key in ("full", "new")}
     by_unit = np.ascontiguousarray(parts["full"][: options.set_replicates].transpose(2, 0, 1))
-    held, held_low, held_high = _held_out(parts, options.alpha)
+    held = _held_out(parts, options.alpha)
     point = np.ascontiguousarray(parts["all"][0].T)
     winners = _best(parts["all"][0])
     # One vote per metric family other than the primary's.
@@ -134,9 +132,7 @@ def _chunk_results(
                 share=share,
                 sets=sets,
                 margin=concept_sets.margin(score, draws),
-                held_out=float(held[unit]),
-                held_low=float(held_low[unit]),
-                held_high=float(held_high[unit]),
+                **{key: float(values[unit]) for key, values in held.items()},
                 metric_agreement=_share([best[unit] for best in by_family.values()], winner),
                 template_agreement=_share([best[unit] for best in left_out], winner),
                 certificate=None
@@ -177,9 +173,7 @@ def _best(score: Float[np.ndarray, "class unit"]) -> Int[np.ndarray, " unit"]:
     return np.where(np.isfinite(score).any(axis=0), best, -1)
 
 
-def _held_out(
-    parts: dict[str, np.ndarray], alpha: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _held_out(parts: dict[str, np.ndarray], alpha: float) -> dict[str, np.ndarray]:
     """Score and interval on the second half of the class that wins the first; NaN without one."""
     chosen = _best(parts["choose"][0])
     units = np.arange(len(chosen))
@@ -192,7 +186,7 @@ def _held_out(
     low[full], high[full] = np.quantile(draws[:, full], levels, axis=0)
     for unit in np.flatnonzero(known & ~full):
         low[unit], high[unit] = np.nanquantile(draws[:, unit], levels)
-    return value, low, high
+    return {"held_out": value, "held_low": low, "held_high": high}
 
 
 def _share(found: Sequence[int], winner: int) -> float:

@@ -18,14 +18,9 @@ Counts = float | np.number | Real[np.ndarray, "..."]
 """Shapes are broadcast against each other."""
 Values = Real[np.ndarray, "..."]
 EXACT_METRICS = (
-    "accuracy",
-    "p_concept_given_active",
-    "p_active_given_concept",
-    "iou",
-    "f1",
-    "balanced_accuracy",
-    "inverse_balanced_accuracy",
-)
+    "accuracy p_concept_given_active p_active_given_concept iou f1 balanced_accuracy "
+    "inverse_balanced_accuracy"
+).split()
 
 
 def hoeffding_half_width(trials: Counts, *, delta: float = 0.05) -> Values:

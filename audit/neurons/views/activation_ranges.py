@@ -62,13 +62,8 @@ def range_map(
     n_bins = len(edges) - 1
     sums, sizes, concept, total = _bin_sums(data, bin_of, n_bins)
     point = _bin_phi(sums.sum(0)[None], sizes.sum(0)[None], concept.sum(0)[None], total.sum())[0]
-    shape = (len(weights), n_bins, data.n_concepts)
-    draws = _bin_phi(
-        (weights @ sums.reshape(data.n_groups, -1)).reshape(shape),
-        weights @ sizes,
-        weights @ concept,
-        weights @ total,
-    )
+    both = (weights @ sums.reshape(data.n_groups, -1)).reshape(-1, n_bins, data.n_concepts)
+    draws = _bin_phi(both, weights @ sizes, weights @ concept, weights @ total)
     winners = np.where(np.isnan(draws), -np.inf, draws).argmax(axis=2)
     middle = data.weights @ values / data.weights.sum()
     lift = (data.weights * (values - middle)) @ data.concepts

@@ -19,6 +19,9 @@ from circuitvar.audit.neurons.similarity import ConceptOptions, cluster_weights
 
 ATOMS = 10
 """How many of the best single concepts (or their negations) are combined."""
+COLUMNS = (
+    "unit formula length searched_iou held_out_iou concept concept_iou gain low high supported"
+).split()
 REPLICATES = 1000
 """Resamples of the held-out half."""
 Steps = tuple[tuple[str, int], ...]
@@ -79,30 +82,22 @@ def composition_table(
         if options.quantile is not None:
             limit = np.quantile(values[~held], 1 - options.quantile, method="inverted_cdf")
         on = values > limit
-        found = composition_search(on[~held], atoms[~held], names, length=length, top=1)
-        single = composition_search(on[~held], atoms[~held], names, length=1, top=1)
-        if not found or not single:
+        searches = [
+            composition_search(on[~held], atoms[~held], names, length=longest, top=1)
+            for longest in (length, 1)
+        ]
+        if not all(searches):
             continue
-        masks = [part.holds(atoms[held]) for part in (found[0], single[0])]
-        ratios = [_resampled_iou(on[held], mask, codes, draws) for mask in masks]
-        gain = ratios[0] - ratios[1]
-        low, high = np.nanquantile(gain[1:], [alpha / 2, 1 - alpha / 2])
-        rows.append(
-            {
-                "unit": data.units[unit],
-                "formula": found[0].name,
-                "length": len(found[0].steps),
-                "searched_iou": found[0].score,
-                "held_out_iou": ratios[0][0],
-                "concept": single[0].name,
-                "concept_iou": ratios[1][0],
-                "gain": gain[0],
-                "low": low,
-                "high": high,
-                "supported": bool(low > 0),
-            }
+        [best], [single] = searches
+        formula, concept = (
+            _resampled_iou(on[held], part.holds(atoms[held]), codes, draws)
+            for part in (best, single)
         )
-    return pd.DataFrame(rows)
+        gain = formula - concept
+        low, high = np.nanquantile(gain[1:], [alpha / 2, 1 - alpha / 2])
+        searched = data.units[unit], best.name, len(best.steps), best.score, formula[0]
+        rows.append((*searched, single.name, concept[0], gain[0], low, high, bool(low > 0)))
+    return pd.DataFrame(rows, columns=COLUMNS if rows else None)
 
 
 def composition_search(
