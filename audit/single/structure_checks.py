@@ -70,7 +70,7 @@ def chance_edges(axes: tuple[Axis, ...], size: int, *, pairs: int) -> Estimate |
     bounds = chance_bounds(axes, size, pairs=pairs).set_index("threshold")
     if bounds.empty:
         return None
-    kept, bound = int(bounds["kept"][THRESHOLD]), float(bounds["r_concave"][THRESHOLD])
+    kept, bound = (bounds[column].loc[THRESHOLD].item() for column in ("kept", "r_concave"))
     return Estimate(
         "chance edges among the stable ones, at most",
         bound,
