@@ -3,8 +3,7 @@
 import numpy as np
 from jaxtyping import Bool
 
-from circuitvar.audit.identifiability.count import all_topologies
-from circuitvar.audit.identifiability.nets import Question, is_valid
+from circuitvar.audit.identifiability.nets import Question, all_topologies, is_valid
 
 
 def brute_force_valid(question: Question) -> Bool[np.ndarray, "circuit edge"]:

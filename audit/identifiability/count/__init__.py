@@ -1,8 +1,5 @@
 """Exact and estimated numbers of valid circuits of a Boolean net."""
 
-from circuitvar.audit.identifiability.count.brute_force import (
-    MAX_EDGES, all_topologies, is_topology,
-)
 from circuitvar.audit.identifiability.count.count_valid import count_valid
 from circuitvar.audit.identifiability.count.estimate_valid import (
     estimate_of_share, estimate_valid, wilson,
@@ -21,9 +18,9 @@ from circuitvar.audit.identifiability.count.strict_valid import (
 )
 
 __all__ = [
-    "EXACT_WIDTH", "MAX_EDGES", "NetOptions", "Overlap", "all_topologies", "check_options",
+    "EXACT_WIDTH", "NetOptions", "Overlap", "check_options",
     "count_by", "count_minimal", "count_valid", "edge_marginals", "estimate_of_share",
     "estimate_strict", "estimate_valid", "inclusion_minimal", "interchange_agreement", "is_strict",
-    "is_topology", "list_strict", "list_valid", "only_in_space", "overlap_of", "pairwise_jaccard",
+    "list_strict", "list_valid", "only_in_space", "overlap_of", "pairwise_jaccard",
     "resolve", "sample_valid", "wilson",
 ]

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from circuitvar.audit.identifiability import nets
-from circuitvar.audit.identifiability.count.brute_force import is_topology
 from circuitvar.audit.identifiability.count.list_valid import inside
 from circuitvar.circuits.intervals import t_quantile
 
@@ -105,7 +104,7 @@ def _walk(question: nets.Question, kept, distance, box: float, moves: int, rng):
             proposal[rows, column] ^= True
         # The edge to the output follows from the node being active.
         proposal[:, flips:] = nets.layer_masks(proposal, question.net.widths)[-2].any(axis=2)
-        fine = np.flatnonzero(is_topology(proposal, question.net.widths))
+        fine = np.flatnonzero(nets.is_topology(proposal, question.net.widths))
         there = distance_from_box(question, proposal[fine])
         fine, there = fine[there <= box], there[there <= box]
         kept[fine], distance[fine] = proposal[fine], there

@@ -5,7 +5,8 @@ from circuitvar.audit.identifiability.nets.boolean_net import (
 )
 from circuitvar.audit.identifiability.nets.question import Question, is_valid, pose
 from circuitvar.audit.identifiability.nets.space import (
-    Distribution, by_edges, count_topologies, draw_topologies, in_space, topologies_by_size,
+    Distribution, MAX_EDGES, all_topologies, by_edges, count_topologies, draw_topologies, in_space,
+    is_topology, topologies_by_size,
 )
 from circuitvar.audit.identifiability.nets.train import Recipe, TrainedNet, train_nets
 from circuitvar.audit.identifiability.nets.types import (
@@ -13,9 +14,9 @@ from circuitvar.audit.identifiability.nets.types import (
 )
 
 __all__ = [
-    "BooleanNet", "Count", "Criterion", "Distribution", "ESTIMATORS", "Estimator", "NET_ABLATIONS",
-    "NetAblation", "Question", "Recipe", "SPACES", "Space", "TrainedNet", "activations",
-    "by_edges", "count_topologies", "draw_topologies", "edge_names", "in_space", "is_valid",
-    "layer_masks", "leaky", "pose", "run_circuits", "split_outputs",
-    "topologies_by_size", "train_nets",
+    "BooleanNet", "Count", "Criterion", "Distribution", "ESTIMATORS", "Estimator", "MAX_EDGES",
+    "NET_ABLATIONS", "NetAblation", "Question", "Recipe", "SPACES", "Space", "TrainedNet",
+    "activations", "all_topologies", "by_edges", "count_topologies", "draw_topologies",
+    "edge_names", "in_space", "is_topology", "is_valid", "layer_masks", "leaky", "pose",
+    "run_circuits", "split_outputs", "topologies_by_size", "train_nets",
 ]

@@ -9,16 +9,20 @@ dense ones, by a cut that changes with the width. Counts from different spaces d
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from math import comb
 
 import numpy as np
 from jaxtyping import Bool
 
+from circuitvar.audit.identifiability.nets.boolean_net import layer_masks
 from circuitvar.audit.identifiability.nets.types import SPACES, Space
 from circuitvar.tasks.lookup import unknown
 
 Distribution = dict[tuple[int, int], int]
 """(active edges, active hidden nodes) -> number of topologies, exact Python integers."""
+MAX_EDGES = 20
+"""Most edges of a net whose topologies are listed one by one."""
 
 
 def matrices_without_empty_lines(p: int, q: int) -> int:
@@ -115,6 +119,43 @@ def by_edges(table: Distribution, space: Space, widths: Sequence[int]) -> Counte
         if in_space(space, active, widths):
             out[edges] += number
     return out
+
+
+def all_topologies(widths: Sequence[int]) -> Bool[np.ndarray, "circuit edge"]:
+    """Every topology of a small net with one output, one row each.
+
+    Kept are the edge masks where each input has an out-edge, the output an in-edge, and each
+    hidden node an in-edge exactly when it has an out-edge.
+
+    Raises
+    ------
+    ValueError
+        More than 20 edges.
+
+    >>> len(all_topologies((2, 2, 2, 1)))
+    69
+    """
+    n_edges = sum(a * b for a, b in pairwise(widths))
+    if n_edges > MAX_EDGES:
+        raise ValueError(
+            f"{n_edges} edges give 2^{n_edges} masks; brute force stops at {MAX_EDGES} edges, "
+            "use count_valid or list_valid"
+        )
+    bits = np.arange(2**n_edges)[:, None] >> np.arange(n_edges)
+    kept = (bits & 1).astype(bool)
+    return kept[is_topology(kept, widths)]
+
+
+def is_topology(
+    kept: Bool[np.ndarray, "circuit edge"], widths: Sequence[int]
+) -> Bool[np.ndarray, " circuit"]:
+    """Whether each mask meets the conditions on its nodes."""
+    masks = layer_masks(kept, widths)
+    fine = np.asarray(masks[0].any(axis=1)).all(axis=1)
+    fine &= np.asarray(masks[-1].any(axis=2)).all(axis=1)
+    for before, after in pairwise(masks):
+        fine &= (before.any(axis=2) == after.any(axis=1)).all(axis=1)
+    return np.asarray(fine)
 
 
 def draw_topologies(

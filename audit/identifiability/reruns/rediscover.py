@@ -8,8 +8,14 @@ inputs (other prompts for the same labels). Training seeds are compared in `matc
 import numpy as np
 from jaxtyping import Bool, Int
 
-from circuitvar.audit.identifiability.count import is_topology
-from circuitvar.audit.identifiability.nets import BooleanNet, Question, is_valid, layer_masks, pose
+from circuitvar.audit.identifiability.nets import (
+    BooleanNet,
+    Question,
+    is_topology,
+    is_valid,
+    layer_masks,
+    pose,
+)
 from circuitvar.tasks.language import input_rows
 from circuitvar.tasks.lookup import unknown
 

@@ -5,12 +5,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from circuitvar.audit.identifiability.transformers.mask_search import (
-    Cut,
-    find_rivals,
-    search_masks,
-    top_n,
-)
+from circuitvar.audit.identifiability.transformers import Cut, find_rivals, search_masks, top_n
 
 CUT = {"size", "epsilon", "m", "n"}
 SCORES = np.array([8.0, -7, 6, 5, 4, 3, 2, 1])

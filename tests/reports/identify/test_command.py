@@ -5,8 +5,7 @@ import pytest
 
 from circuitvar.audit.identifiability.count.estimators import NetOptions
 from circuitvar.audit.identifiability.nets.train import Recipe
-from circuitvar.audit.identifiability.tables.count_summary import summarize_counts
-from circuitvar.audit.identifiability.tables.net_tables import net_tables
+from circuitvar.audit.identifiability.tables import net_tables, summarize_counts
 from circuitvar.audit.streams import stream
 from circuitvar.reports.identify import small_nets
 from circuitvar.reports.identify.small_nets import (

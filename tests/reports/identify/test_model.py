@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from circuitvar.audit.identifiability.transformers.mask_search import Cut, search_masks
+from circuitvar.audit.identifiability.transformers import Cut, search_masks
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.reports.identify.reruns import (
     EQUAL,

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circuitvar.audit.identifiability.count.brute_force import all_topologies
 from circuitvar.audit.identifiability.count.count_valid import (
     completions,
     completions_total,
@@ -30,6 +29,7 @@ from circuitvar.audit.identifiability.nets.boolean_net import (
 )
 from circuitvar.audit.identifiability.nets.question import is_valid, pose
 from circuitvar.audit.identifiability.nets.space import (
+    all_topologies,
     count_topologies,
     in_space,
     topologies_by_size,

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from circuitvar.audit.identifiability.count.brute_force import all_topologies, is_topology
 from circuitvar.audit.identifiability.count.estimate_valid import (
     estimate_valid,
     valid_by_size,
@@ -18,7 +17,7 @@ from circuitvar.audit.identifiability.count.sample_valid import (
 )
 from circuitvar.audit.identifiability.count.splitting import split_spaces
 from circuitvar.audit.identifiability.nets.question import is_valid, pose
-from circuitvar.audit.identifiability.nets.space import draw_topologies
+from circuitvar.audit.identifiability.nets.space import all_topologies, draw_topologies, is_topology
 from circuitvar.audit.identifiability.nets.types import Criterion
 from circuitvar.audit.identifiability.reruns.capture_recapture import chao1
 from circuitvar.audit.identifiability.reruns.degeneracy import compare_degeneracy

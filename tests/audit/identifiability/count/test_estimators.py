@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from circuitvar.audit.identifiability.count.brute_force import all_topologies
 from circuitvar.audit.identifiability.count.count_valid import count_valid
 from circuitvar.audit.identifiability.count.estimate_valid import total_of_sizes, valid_by_size
 from circuitvar.audit.identifiability.count.estimators import (
@@ -20,8 +19,9 @@ from circuitvar.audit.identifiability.count.strict_valid import (
     list_strict,
 )
 from circuitvar.audit.identifiability.nets.question import is_valid, pose
+from circuitvar.audit.identifiability.nets.space import all_topologies
 from circuitvar.audit.identifiability.nets.types import SPACES, Criterion
-from circuitvar.audit.identifiability.tables.net_tables import net_tables
+from circuitvar.audit.identifiability.tables import net_tables
 from tests.audit.identifiability.toy_identifiability import golden_net, random_net
 
 LEVEL = 0.9999

@@ -1,4 +1,4 @@
-"""All identifiability numbers of one trained net, as tidy rows.
+"""All identifiability numbers of one trained net as tidy rows, and their summary over nets.
 
 Every row of `counts` names the quantity, the criterion, the ablation and the space, and says
 whether the number is exact, an estimate with its interval, or a lower bound.
@@ -9,15 +9,19 @@ from math import log2
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binom
 
 from circuitvar.audit.identifiability import count, explain, nets
 from circuitvar.audit.identifiability.reruns import found_circuit, overlap_rows
+from circuitvar.circuits.intervals import t_quantile
 
 Frames = dict[str, pd.DataFrame]
 HEIGHT = 3
 """Tallest algorithm tried: XOR has 56 to 132 of them, and over 7,000 one level up."""
 READ_ALL = 20_000
 """Most valid circuits whose interpretations are all counted."""
+KEYS = ["width", "gate", "quantity", "criterion", "ablation", "space"]
+"""What the rows that are summarised together have in common."""
 
 
 def net_tables(
@@ -37,9 +41,8 @@ def net_tables(
     """
     options = options or count.NetOptions()
     count.check_options(options, net.widths)
-    frames: dict[str, list[dict]] = {
-        k: [] for k in ("counts", "tolerance", "sizes", "edges", "overlap", "found")
-    }
+    names = ("counts", "tolerance", "sizes", "edges", "overlap", "found")
+    frames: dict[str, list[dict]] = {name: [] for name in names}
     exact = count.resolve(options.estimator, net.widths) == "exact"
     for ablation in options.ablations:
         question = nets.pose(net, gate, criterion=options.criterion, ablation=ablation)
@@ -60,25 +63,23 @@ def net_tables(
 
 def _row(number: nets.Count, question: nets.Question, **more: object) -> dict:
     total = nets.count_topologies(question.net.widths, number.space)
-    asked = {"criterion": question.criterion.title, "ablation": question.ablation}
-    names = ("known", "low", "high", "level", "n", "bits")
     return {
         "quantity": number.name,
-        **asked,
+        "criterion": question.criterion.title,
+        "ablation": question.ablation,
         "space": number.space,
         "value": float(number.value),
-        **{name: getattr(number, name) for name in names},
+        **{k: getattr(number, k) for k in ("known", "low", "high", "level", "n", "bits")},
         "space_bits": log2(total) if total else float("nan"),
         "how": number.how,
         **more,
     }
 
 
-def _plain(name: str, value: float, question: nets.Question, **more: object) -> dict:
-    """A number that is no count of explanations, so that its bits mean nothing."""
-    return _row(
-        nets.Count(name, value, "exact", how="counted"), question, bits=float("nan"), **more
-    )
+def _plain(question: nets.Question, numbers: Mapping[str, int], **more: object) -> list[dict]:
+    """Numbers that are no counts of explanations, so that their bits mean nothing."""
+    known = [nets.Count(name, n, "exact", how="counted") for name, n in numbers.items()]
+    return [_row(number, question, bits=float("nan"), **more) for number in known]
 
 
 def _size_rows(question: nets.Question, space: nets.Space, sizes: Mapping[int, int]) -> list[dict]:
@@ -102,13 +103,10 @@ def _exact(question: nets.Question, options: count.NetOptions, frames: dict, rng
         return
     size, smallest = counted.smallest()
     marginals = count.edge_marginals(question)
-    rows += [
-        _row(smallest, question),
-        _plain("smallest size", size, question),
-        _row(count.count_minimal(question, limit=500_000), question),
-        _plain("backbone edges", int(marginals.backbone.sum()), question),
-        _plain("union edges", int(marginals.union.sum()), question),
-    ]
+    common = {"backbone edges": marginals.backbone.sum(), "union edges": marginals.union.sum()}
+    rows += [_row(smallest, question), *_plain(question, {"smallest size": size})]
+    rows += [_row(count.count_minimal(question, limit=500_000), question)]
+    rows += _plain(question, common)
     frames["edges"] += _edge_rows(question, marginals.inclusion)
     if options.samples:
         frames["overlap"] += overlap_rows(question, valid=whole, samples=options.samples, rng=rng)
@@ -133,37 +131,38 @@ def _strict(
     if kept is None:
         counts = list(count.estimate_strict(question, n=options.draws, rng=rng))
     else:
-        counts = []
+        counts = _in_spaces("valid circuits", question, kept, how="listed")
         for space in nets.SPACES:
             sizes = count.only_in_space(question, kept, space).sum(axis=1)
-            counts.append(nets.Count("valid circuits", len(sizes), "exact", space, how="listed"))
             number_of = dict(zip(*np.unique(sizes, return_counts=True), strict=True))
             frames["sizes"] += _size_rows(question, space, number_of)
     if kept is not None and len(kept):
         sizes = kept.sum(axis=1)
-        for what, number in (
-            ("smallest circuits", int((sizes == sizes.min()).sum())),
-            ("inclusion-minimal circuits", len(count.inclusion_minimal(kept))),
-        ):
-            counts.append(nets.Count(what, number, "exact", how="listed"))
-        frames["counts"] += [
-            _plain("smallest size", int(sizes.min()), question, **name),
-            _plain("backbone edges", int(kept.all(axis=0).sum()), question, **name),
-            _plain("union edges", int(kept.any(axis=0).sum()), question, **name),
+        smallest, minimal = (sizes == sizes.min()).sum(), len(count.inclusion_minimal(kept))
+        counts += [
+            nets.Count("smallest circuits", int(smallest), "exact", how="listed"),
+            nets.Count("inclusion-minimal circuits", minimal, "exact", how="listed"),
         ]
+        common = {"backbone edges": kept.all(axis=0).sum(), "union edges": kept.any(axis=0).sum()}
+        frames["counts"] += _plain(question, {"smallest size": sizes.min(), **common}, **name)
         frames["edges"] += _edge_rows(question, kept.mean(axis=0))
     frames["counts"] += [_row(number, question, **name) for number in counts]
 
 
 def _agreement(question: nets.Question) -> list[dict]:
     """Valid circuits that also agree under interchange interventions; brute force sizes only."""
-    if question.net.n_edges > count.MAX_EDGES:
+    if question.net.n_edges > nets.MAX_EDGES:
         return []
-    every = count.all_topologies(question.net.widths)
+    every = nets.all_topologies(question.net.widths)
     strict = every[count.is_strict(question, every)]
-    name, inside = "valid circuits, IIA 1", count.only_in_space
-    found = [nets.Count(name, len(inside(question, strict, s)), "exact", s) for s in nets.SPACES]
-    return [_row(number, question) for number in found]
+    return [_row(n, question) for n in _in_spaces("valid circuits, IIA 1", question, strict)]
+
+
+def _in_spaces(
+    name: str, question: nets.Question, kept: np.ndarray, *, how: str = ""
+) -> list[nets.Count]:
+    inside = {space: count.only_in_space(question, kept, space) for space in nets.SPACES}
+    return [nets.Count(name, len(k), "exact", space, how=how) for space, k in inside.items()]
 
 
 def _interpretations(question: nets.Question, valid: int, rng) -> list[nets.Count]:
@@ -181,18 +180,15 @@ def _interpretations(question: nets.Question, valid: int, rng) -> list[nets.Coun
     for space in nets.SPACES:
         per = explain.count_interpretations(question, count.only_in_space(question, kept, space))
         for kind in kinds:
-            value = sum(getattr(one, kind) for one in per)
-            out.append(
-                nets.Count(f"interpretations ({kind})", value, "exact", space, how="layer pass")
-            )
+            name, value = f"interpretations ({kind})", sum(getattr(one, kind) for one in per)
+            out.append(nets.Count(name, value, "exact", space, how="layer pass"))
     return out
 
 
 def _tolerance(question, gate, options: count.NetOptions, frames: dict, exact: bool, rng) -> None:
     for delta in options.deltas:
-        near = nets.pose(
-            question.net, gate, criterion=nets.Criterion("delta", delta), ablation=question.ablation
-        )
+        box = nets.Criterion("delta", delta)
+        near = nets.pose(question.net, gate, criterion=box, ablation=question.ablation)
         if exact:
             counts = count.count_valid(near).counts()
         else:
@@ -221,13 +217,60 @@ def _mapping_rows(net: nets.BooleanNet, gate, options: count.NetOptions) -> list
         kind = "paper" if variant == "paper" else "complete"
         algorithms = explain.list_algorithms(gate, height=height, variant=kind)
         number = [len(explain.minimal_mappings(swaps, a, variant=variant)) for a in algorithms]
+        values = {
+            "algorithms tested": len(algorithms),
+            "algorithms aligned": sum(n > 0 for n in number),
+            "minimal mappings": sum(number),
+        }
         asked = {"criterion": f"IIA 1, {variant}", "ablation": "none", "space": "neuron sets"}
-        how = f"enumerated, trees up to height {height}"
-        for name, value in (
-            ("algorithms tested", len(algorithms)),
-            ("algorithms aligned", sum(n > 0 for n in number)),
-            ("minimal mappings", sum(number)),
-        ):
-            known = {"value": float(value), "known": "exact", "how": how}
-            rows.append({"quantity": name, **asked, **known})
+        known = {"known": "exact", "how": f"enumerated, trees up to height {height}"}
+        rows += [{"quantity": k, **asked, "value": float(n), **known} for k, n in values.items()]
     return rows
+
+
+def summarize_counts(
+    counts: pd.DataFrame, *, level: float = 0.95, how: bool = False
+) -> pd.DataFrame:
+    """One row per width, gate, quantity, criterion, ablation and space, over nets.
+
+    Columns: nets, mean with a Student t interval, median with a distribution-free interval from
+    order statistics (binomial), sd, min, max, unique (share of nets where the count is exactly
+    one), none (share where it is zero), known (the weakest label among the nets); with `how`
+    also the methods the numbers come from.
+
+    >>> import pandas as pd
+    >>> one = dict(width=3, gate="xor", quantity="valid circuits", criterion="label",
+    ...            ablation="zero", space="whole", known="exact")
+    >>> frame = pd.DataFrame([{**one, "value": v} for v in (1, 3, 8)])
+    >>> summarize_counts(frame)[["nets", "median", "unique"]].values.tolist()
+    [[3.0, 3.0, 0.3333333333333333]]
+    """
+    rows = []
+    for _, part in counts.groupby(KEYS, sort=False, dropna=False):
+        values = np.sort(part["value"].to_numpy(dtype=float))
+        n, mean = len(values), float(values.mean())
+        sd = float(values.std(ddof=1)) if n > 1 else float("nan")
+        half = t_quantile(n - 1, level) * sd / np.sqrt(n) if n > 1 else float("nan")
+        low, high = median_interval(values, level)
+        row = {name: part[name].iloc[0] for name in KEYS} | {"nets": n}
+        row |= {"mean": mean, "mean_low": mean - half, "mean_high": mean + half}
+        row |= {"median": float(np.median(values)), "median_low": low, "median_high": high}
+        row |= {"sd": sd, "min": float(values[0]), "max": float(values[-1])}
+        row |= {"unique": float((values == 1).mean()), "none": float((values == 0).mean())}
+        row["known"] = max(part["known"], key=["exact", "estimate", "lower bound"].index)
+        rows.append(row | ({"how": "; ".join(dict.fromkeys(part["how"]))} if how else {}))
+    return pd.DataFrame(rows)
+
+
+def median_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Interval for the median from order statistics; NaN where the sample is too small for it.
+
+    >>> median_interval(np.arange(1.0, 21.0))
+    (6.0, 15.0)
+    """
+    ordered, n = np.sort(values), len(values)
+    # The largest j with P(Binomial(n, 1/2) <= j) <= (1 - level) / 2.
+    j = int((binom.cdf(np.arange(n), n, 0.5) <= (1 - level) / 2).sum()) - 1
+    if j < 0:
+        return float("nan"), float("nan")
+    return float(ordered[j]), float(ordered[n - 1 - j])
