@@ -18,7 +18,7 @@ from scoring import gpt2_shape, prompts
 
 from circuitvar.audit.edges import edge_summary
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.scores import read_scores, score_edges_stored, write_scores
+from circuitvar.circuits.scores import read_scores, score_edges, write_scores
 from circuitvar.tasks.tokens import get_metric
 
 
@@ -50,8 +50,8 @@ def main() -> None:
     method = replace(get_method("eap"), fn=stand_in, run=None)
     with tempfile.TemporaryDirectory() as folder:
         metric = get_metric("logit_diff")
-        scores = score_edges_stored(
-            model, prompts(n), method, metric=metric, store=Path(folder) / "blocks"
+        scores = score_edges(
+            model.keeping(Path(folder) / "runs"), prompts(n), method, metric=metric
         )
         write_scores(scores, folder)
         summary = edge_summary(read_scores(folder).values)

@@ -24,6 +24,8 @@ from safetensors.numpy import save
 from circuitvar.circuits.atomic import replacing
 
 SUFFIX = ".safetensors"
+RUNS = "runs"
+"""Folder, in that of a command's results, that holds its store."""
 DAMAGED = "is damaged"
 Identity = Mapping[str, object]
 Arrays = Mapping[str, np.ndarray]

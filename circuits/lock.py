@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
@@ -23,6 +23,7 @@ def in_use(folder: Path, plan: str) -> Iterator[None]:
     ValueError
         Another process holds it: says which, since when and what it does.
     """
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
     owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), "plan": plan}
@@ -42,6 +43,9 @@ def in_use(folder: Path, plan: str) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
+        with suppress(OSError):  # Of a command that wrote nothing, no folder is left.
+            for one in new:
+                one.rmdir()
 
 
 def _taken(path: Path, owner: dict[str, object]) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from circuitvar.audit.runs.prompts import Drawn, discovery_batch, fresh_batch, h
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
-from circuitvar.circuits.scores import score_edges, score_edges_stored
+from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.types import EdgeScores, Method, ScoreOptions
 from circuitvar.tasks.language import with_noise
 from circuitvar.tasks.tokens import get_metric, take
@@ -33,8 +32,6 @@ class Bench:
     """The user's own record in place of the one that `settings.method` names."""
     models: Mapping[str, Model] = field(default_factory=dict)
     """Loaded models by the level of `checkpoint` that means them, beside those that are named."""
-    store: Path | None = None
-    """Folder of finished blocks of scores; None keeps nothing."""
 
     @property
     def audited_method(self) -> Method:
@@ -102,7 +99,7 @@ def evaluation_prompts(
 def score_prompts(
     bench: Bench, key: RunKey, batch: Batch, *, progress: Progress | None = None
 ) -> EdgeScores:
-    """Scores of one run on a batch, from the store where blocks of it are there."""
+    """Scores of one run on a batch."""
     changed, levels = bench.settings_of(key), dict(key.levels)
     rows = levels.get("batch_size")
     known = {
@@ -111,7 +108,4 @@ def score_prompts(
         "batch_size": None if rows is None else int(rows),
         "progress": progress,
     }
-    model, method = bench.model_of(key), bench.method_of(key)
-    if bench.store is None:
-        return score_edges(model, batch, method, **known)
-    return score_edges_stored(model, batch, method, store=bench.store, **known)
+    return score_edges(bench.model_of(key), batch, bench.method_of(key), **known)

@@ -17,11 +17,11 @@ from circuitvar.audit.runs.design import RunKey
 from circuitvar.audit.runs.facets import SETTINGS, pass_key, settings_of
 from circuitvar.audit.runs.finder_runs import FINDER_SEED, find_run, finder_of
 from circuitvar.audit.settings import Settings
+from circuitvar.circuits.code_digest import code_digest
 from circuitvar.circuits.find import get_finder
 from circuitvar.circuits.loading import load_model
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
-from circuitvar.circuits.scores import code_digest
 from circuitvar.circuits.size import circuit_size
 from circuitvar.tasks.types import Task
 

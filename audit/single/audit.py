@@ -1,7 +1,6 @@
 """One audit from beginning to end; reads like the method section of its report."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from time import perf_counter
 
 import pandas as pd
@@ -43,7 +42,6 @@ def audit_circuit(
     allow_weak: bool = False,
     progress: Progress | None = None,
     provenance: Mapping[str, object] | None = None,
-    store: Path | None = None,
 ) -> Audit:
     """Discover a circuit, perturb everything that could have been otherwise, judge the claims.
 
@@ -66,7 +64,6 @@ def audit_circuit(
         method=method,
         allow_weak=allow_weak,
         progress=progress,
-        store=store,
     )
     seconds, clock = dict(runs.seconds), perf_counter()
     circuits = run_circuits(runs, settings, size)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from time import perf_counter
 
 from circuitvar.audit.resampling import require_scores
@@ -40,7 +39,6 @@ def collect(
     method: Method | None = None,
     allow_weak: bool = False,
     progress: Progress | None = None,
-    store: Path | None = None,
 ) -> Runs:
     """Score the discovery prompts, their exact subset, and every run that changes one thing.
 
@@ -55,7 +53,7 @@ def collect(
     """
     seeds = (model, *seed_models) if seed_models else ()
     models = dict(zip(seed_levels(seeds), seeds, strict=True))
-    bench = Bench(task, model, settings, method, models, store)
+    bench = Bench(task, model, settings, method, models)
     metric, own, plan = bench.metric_of(AUDITED), bench.audited_method, audit_plan(bench)
     require_fresh(task, settings)
     _require_one_shape(model, seed_models)
@@ -67,11 +65,11 @@ def collect(
     seconds = dict.fromkeys(("scoring", *STAGES.values()), 0.0)
 
     def score(key: RunKey, batch: Batch, text: str, stage: str):
-        clock, known = perf_counter(), _blocks(store)
+        clock, known = perf_counter(), _items(model)
         tell = None if progress is None else partial(progress, text)
         scores = score_prompts(bench, key, batch, progress=tell)
         # Scores read back from disk say nothing about the speed of the method.
-        if stage == "scoring" and store is not None and _blocks(store) == known:
+        if stage == "scoring" and model.store is not None and _items(model) == known:
             del seconds["scoring"]
             stage = "stored scores"
         seconds[stage] = seconds.get(stage, 0.0) + perf_counter() - clock
@@ -136,6 +134,6 @@ def _require_one_shape(model: Model, others: tuple[Model, ...]) -> None:
             )
 
 
-def _blocks(store: Path | None) -> int:
-    """Blocks of scores on disk."""
-    return 0 if store is None else sum(1 for _ in store.glob("*.safetensors"))
+def _items(model: Model) -> int:
+    """Finished runs in the model's store."""
+    return 0 if model.store is None else sum(1 for _ in model.store.glob("*.safetensors"))

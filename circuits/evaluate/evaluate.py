@@ -6,6 +6,7 @@ empty circuit, changed predictions, accuracy and KL. Ratios are formed afterward
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from circuitvar.circuits.run import (
     final_streams,
     mean_constants,
     prepare,
+    run_in_items,
 )
 from circuitvar.circuits.types import Ablation, Circuit, Faithfulness
 from circuitvar.tasks.tokens import accuracy, chunks, flip, get_metric, kl
@@ -102,38 +104,59 @@ def evaluate_masks(
     masks = np.atleast_2d(np.asarray(masks, dtype=bool))
     if constants is None and ablation in ("mean", "mean-positional"):
         constants = mean_constants(model, batch, positional=ablation == "mean-positional")
+    measured = run_in_items(
+        model,
+        masks,
+        batch,
+        partial(_measured, model, metric, ablation, constants, batch_size),
+        kind="evaluation",
+        metric=metric,
+        ablation=ablation,
+        constants=constants,
+    )
+    _refuse_nan(metric, measured, batch)
+    return [
+        Faithfulness(
+            circuit=measured["value"][row],
+            full=measured["full"],
+            empty=measured["empty"],
+            **{name: measured[name][row] for name in ("flipped", "correct", "kl")},
+            metric=metric.key,
+            ablation=ablation,
+            templates=batch.templates,
+            choices=miller_choices(ablation),
+        )
+        for row in range(len(masks))
+    ]
+
+
+def _measured(
+    model: Model,
+    metric: Metric,
+    ablation: Ablation | Literal["optimal"],
+    constants: Constants | None,
+    batch_size: int | None,
+    masks: Bool[np.ndarray, "circuit edge"],
+    batch: Batch,
+) -> dict[str, np.ndarray]:
+    """`value`, `flipped`, `correct`, `kl` `[circuit, example]`; `empty` and `full` `[example]`."""
     everything = np.concatenate([masks, np.zeros((1, masks.shape[1]), dtype=bool)])
-    parts: list[list[dict[str, Tensor]]] = []
+    none = np.flatnonzero(~masks.any(axis=1))
+    parts: list[dict[str, Tensor]] = []
     for part in chunks(batch, batch_size or examples_at_once(model, batch)):
         backdrop = prepare(model, part, ablation=ablation, constants=constants)
         *streams, empty = final_streams(model, backdrop, everything)
         logits = _all_logits(model, [backdrop.full, *streams])
         full = next(logits)
         rows = [_read(row, part, metric, full) for row in logits]
+        found = {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
         # Of the empty circuit the metric is all that is asked, unless it is among the circuits.
-        none = np.flatnonzero(~masks.any(axis=1))
         value = metric_at(model.architecture, empty, part, metric, full)
-        empty_value = rows[none[0]]["value"] if none.size else value
-        parts.append([*rows, {"value": empty_value}, {"value": metric.fn(full, part, full)}])
-    joined = [
-        {key: torch.cat([part[row][key] for part in parts]).cpu().numpy() for key in parts[0][row]}
-        for row in range(len(everything) + 1)
-    ]
-    _refuse_nan(metric, joined, batch)
-    empty, full_values = joined[-2]["value"], joined[-1]["value"]
-    return [
-        Faithfulness(
-            circuit=row.pop("value"),
-            full=full_values,
-            empty=empty,
-            **row,
-            metric=metric.key,
-            ablation=ablation,
-            templates=batch.templates,
-            choices=miller_choices(ablation),
-        )
-        for row in joined[:-2]
-    ]
+        found["empty"] = found["value"][none[0]] if none.size else value
+        parts.append(found | {"full": metric.fn(full, part, full)})
+    return {
+        name: torch.cat([part[name] for part in parts], dim=-1).cpu().numpy() for name in parts[0]
+    }
 
 
 def _all_logits(model: Model, streams: Sequence[Tensor]) -> Iterator[Tensor]:
@@ -161,9 +184,9 @@ def _read(logits: Tensor, batch: Batch, metric: Metric, full: Tensor) -> dict[st
     }
 
 
-def _refuse_nan(metric: Metric, rows: list[dict[str, np.ndarray]], batch: Batch) -> None:
-    for row in rows:
-        bad = np.flatnonzero(np.isnan(row["value"]))
+def _refuse_nan(metric: Metric, measured: Mapping[str, np.ndarray], batch: Batch) -> None:
+    for name in ("value", "empty", "full"):
+        bad = np.flatnonzero(np.isnan(np.atleast_2d(measured[name])).any(axis=0))
         if bad.size:
             raise ValueError(
                 f"metric {metric.key!r} of example {int(batch.index[bad[0]])} is NaN; "

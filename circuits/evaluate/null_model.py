@@ -34,7 +34,8 @@ def random_weight_model(model: Model, *, rng: np.random.Generator) -> Model:
                 flat = parameter.flatten()
                 parameter.copy_(flat[order.to(flat.device)].view_as(parameter))
     name = f"{model.name} with shuffled weights"
-    return wrap(hf, name=name, tokenizer=model.tokenizer, revision=model.revision)
+    twin = wrap(hf, name=name, tokenizer=model.tokenizer, revision=model.revision)
+    return twin if model.store is None else twin.keeping(model.store)
 
 
 def relative_effects(

@@ -8,8 +8,9 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +22,8 @@ from circuitvar.tasks.shown import Shown
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 DTYPES["float64"] = torch.float64
+_COSTLY = ("bridge", "digest")
+"""What a twin of the same weights need not make again."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,6 +39,15 @@ class Model(Shown):
     device: str
     dtype: str
     revision: str | None = None
+    store: Path | None = None
+    """Folder in which finished runs are kept and found again; None keeps nothing."""
+
+    def keeping(self, folder: Path | str | None) -> "Model":
+        """The same model with a store for its runs; with none for None."""
+        twin = replace(self, store=None if folder is None else Path(folder))
+        known = {name: value for name, value in vars(self).items() if name in _COSTLY}
+        vars(twin).update(known)
+        return twin
 
     def _facts(self) -> Mapping[str, object]:
         return {"name": self.name, "edges": self.graph.n_edges, "device": self.device}

@@ -7,6 +7,7 @@ carry), so circuits that share a part share its computation.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from circuitvar.circuits.run.ablated_run import (
 )
 from circuitvar.circuits.run.circuit_heads import run_heads
 from circuitvar.circuits.run.circuit_state import Memo, Run, at_read_out, inputs, tail_sum
+from circuitvar.circuits.run.kept_runs import run_in_items
 from circuitvar.circuits.types import Ablation
 from circuitvar.tasks.tokens import chunks, get_metric
 from circuitvar.tasks.types import Batch, Metric
@@ -150,6 +152,36 @@ def circuit_scores(
     masks = np.atleast_2d(np.asarray(masks, dtype=bool))
     if constants is None and ablation in ("mean", "mean-positional"):
         constants = mean_constants(model, batch, positional=ablation == "mean-positional")
+    scores = run_in_items(
+        model,
+        masks,
+        batch,
+        partial(_metrics, model, metric, ablation, constants, batch_size),
+        kind="metric",
+        metric=metric,
+        ablation=ablation,
+        constants=constants,
+    )
+    values = scores["value"]
+    if np.isnan(values).any():
+        circuit, example = np.argwhere(np.isnan(values))[0]
+        raise ValueError(
+            f"metric {metric.key!r} of circuit {circuit} on example {int(batch.index[example])} "
+            "is NaN; check the prompt and the model's dtype"
+        )
+    return values, scores["full"]
+
+
+def _metrics(
+    model: Model,
+    metric: Metric,
+    ablation: Ablation,
+    constants: Constants | None,
+    batch_size: int | None,
+    masks: Bool[np.ndarray, "circuit edge"],
+    batch: Batch,
+) -> dict[str, np.ndarray]:
+    """`value` `[circuit, example]` and `full` `[example]`."""
     rows, full = [], []
     for part in chunks(batch, batch_size or examples_at_once(model, batch)):
         backdrop = prepare(model, part, ablation=ablation, constants=constants)
@@ -157,17 +189,10 @@ def circuit_scores(
         if metric.needs_reference:
             reference = logits_at(model.architecture, backdrop.full).float()
         streams = final_streams(model, backdrop, masks)
-        rows.append(
-            [metric_at(model.architecture, s, part, metric, reference).cpu() for s in streams]
-        )
+        found = [metric_at(model.architecture, s, part, metric, reference).cpu() for s in streams]
+        rows.append(torch.stack(found))
         full.append(metric_at(model.architecture, backdrop.full, part, metric, reference).cpu())
-    scores = np.stack(
-        [torch.cat([part[i] for part in rows]).double().numpy() for i in range(len(masks))]
-    )
-    if np.isnan(scores).any():
-        circuit, example = np.argwhere(np.isnan(scores))[0]
-        raise ValueError(
-            f"metric {metric.key!r} of circuit {circuit} on example {int(batch.index[example])} "
-            "is NaN; check the prompt and the model's dtype"
-        )
-    return scores, torch.cat(full).double().numpy()
+    return {
+        "value": torch.cat(rows, dim=1).double().numpy(),
+        "full": torch.cat(full).double().numpy(),
+    }

@@ -4,10 +4,11 @@ It cuts the examples into chunks that fit in memory, checks what comes back, and
 everything a reader needs to reproduce the numbers.
 """
 
-import hashlib
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,15 +23,20 @@ from circuitvar.circuits.gradients import (
     reference_logits,
     role_mask,
 )
+from circuitvar.circuits.kept import batch_digest, kept
 from circuitvar.circuits.model import Model, corrupt_means
+from circuitvar.circuits.scores.provenance import provenance, scoring_identity
 from circuitvar.circuits.types import ABLATIONS, EdgeScores, Method, Scored, ScoreOptions
-from circuitvar.tasks.language import noise_positions
 from circuitvar.tasks.lookup import unknown
-from circuitvar.tasks.tokens import take, to_device
+from circuitvar.tasks.tokens import chunks, take, to_device
 from circuitvar.tasks.types import Batch, Metric
 
 MEMORY = 0.5e9
 """Bytes that a chunk of examples may take on a CPU; on CUDA it is half of what is free."""
+BLOCK = 64
+"""Examples per item of the model's store."""
+ON_DISK = 2**28
+"""Bytes of scores from which they are kept in a file that is mapped, not in memory."""
 
 Progress = Callable[[int, int], None]
 """Told what is done and the total, after every chunk."""
@@ -50,6 +56,8 @@ def score_edges(
 
     Scores do not depend on `batch_size` or on the order of examples beyond rounding. With
     `batch_size=None` chunks are sized by memory. `progress(done, total)` is called per chunk.
+    A model with a store keeps every finished block of examples there: the same call again, after
+    an interruption or in another process, computes only what is missing.
 
     Raises
     ------
@@ -58,7 +66,7 @@ def score_edges(
         not finite (named: method, edge, example).
     """
     asked = opened(model, batch, method, metric, options, batch_size)
-    return asked.filled(np.empty(asked.shape, dtype=np.float32), asked.size, asked.scored, progress)
+    return asked.filled(progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,16 +99,27 @@ class Scoring:
         metrics = torch.stack((scored.metric_clean, scored.metric_corrupt))
         return values, metrics.cpu().numpy()
 
-    def filled(
-        self,
-        values: np.ndarray,
-        step: int,
-        scored: Callable[[Batch], tuple[np.ndarray, np.ndarray]],
-        progress: Progress | None,
-    ) -> EdgeScores:
-        """The matrix `values`, filled `step` examples at a time with what `scored` gives."""
-        batch, n = self.batch, len(self.batch)
-        metrics = np.empty((2, n))
+    def kept(self, part: Batch, shared: Mapping[str, object]) -> tuple[np.ndarray, np.ndarray]:
+        """`scored`, from the model's store where it is there."""
+        # Methods that draw random numbers draw them per example.
+        own = {"data": batch_digest(part), "examples": part.index.tolist()}
+
+        def compute() -> Mapping[str, np.ndarray]:
+            found = [self.scored(some) for some in chunks(part, self.size)]
+            values = np.concatenate([scores for scores, _ in found])
+            return {"scores": values, "metrics": np.concatenate([m for _, m in found], axis=1)}
+
+        arrays = kept(self.model, {**shared, **own}, compute)
+        return arrays["scores"], arrays["metrics"]
+
+    def filled(self, progress: Progress | None) -> EdgeScores:
+        """Scores of all examples, a chunk, or a block of the store, at a time."""
+        batch, store, n = self.batch, self.model.store, len(self.batch)
+        asked = self.model, batch, self.method, self.metric, self.options
+        values, metrics = _matrix(store, *self.shape), np.empty((2, n))
+        scored, step = self.scored, self.size
+        if store is not None:
+            scored, step = partial(self.kept, shared=scoring_identity(*asked)), BLOCK
         for start in range(0, n, step):
             rows = slice(start, min(start + step, n))
             values[rows], metrics[:, rows] = scored(take(batch, rows))
@@ -115,8 +134,17 @@ class Scoring:
             metric=self.metric.key,
             templates=batch.templates,
             columns=self.options.edges,
-            provenance=_provenance(self),
+            provenance=provenance(*asked, size=self.size),
         )
+
+
+def _matrix(folder: Path | None, n: int, n_columns: int) -> np.ndarray:
+    """Room for all scores: in memory, or from `ON_DISK` bytes on in a file that leaves no trace."""
+    if folder is None or 4 * n * n_columns < ON_DISK:
+        return np.empty((n, n_columns), dtype=np.float32)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder, prefix=".matrix-") as file:
+        return np.memmap(file, np.float32, mode="w+", shape=(n, n_columns))
 
 
 def opened(
@@ -230,46 +258,3 @@ def _checked(
             f"({model.dtype}) and the metric at this example."
         )
     return found.float().cpu().numpy()
-
-
-def _provenance(asked: Scoring) -> dict[str, object]:
-    """What the numbers are and where they come from, as plain values."""
-    model, batch, method, metric = asked.model, asked.batch, asked.method, asked.metric
-    options = asked.options
-    recorded = asdict(replace(options, means=None))
-    del recorded["means"]
-    recorded["edges"] = "all" if options.edges is None else len(options.edges)
-    return {
-        "method": method.key,
-        "citation": method.citation,
-        "unit": metric.unit if method.unit == "metric" else "native",
-        "metric": metric.key,
-        "sign": "damage: positive = patching the edge hurts the behaviour",
-        "norm": "differentiated in full; exact patching recomputes it",
-        "input_node": "token embedding",
-        "options": recorded,
-        "model": model.name,
-        "model_digest": model.digest,
-        "revision": model.revision,
-        "device": model.device,
-        "dtype": model.dtype,
-        "examples": len(batch),
-        "noise": None if batch.noise is None else asdict(batch.noise),
-        "data_digest": data_digest(batch),
-        "batch_size": asked.size,
-        "edges": model.graph.n_edges,
-        "versions": {name: version(name) for name in ("circuitvar", "torch", "transformers")},
-    }
-
-
-def data_digest(batch: Batch) -> str:
-    """sha256 of tokens, masks, answers, read-out positions, and noise where there is any."""
-    digest = hashlib.sha256()
-    for name in ("clean", "corrupt", "mask", "answers", "wrong_answers", "last"):
-        array = getattr(batch, name).cpu().numpy()
-        digest.update(repr((name, array.shape, str(array.dtype))).encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    if batch.noise is not None:
-        digest.update(repr((batch.noise.key, batch.index.tolist())).encode())
-        digest.update(noise_positions(batch, batch.noise).cpu().numpy().tobytes())
-    return digest.hexdigest()

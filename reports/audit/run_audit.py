@@ -10,8 +10,8 @@ from circuitvar.audit.single import audit_circuit
 from circuitvar.audit.types import Audit
 from circuitvar.audit.verdicts import Bars
 from circuitvar.circuits.drawing import draw_circuit
+from circuitvar.circuits.items import RUNS
 from circuitvar.circuits.loading import load_model
-from circuitvar.circuits.lock import in_use
 from circuitvar.circuits.scores import write_scores
 from circuitvar.reports.audit.provenance import provenance
 from circuitvar.reports.audit.summary import print_summary
@@ -49,20 +49,20 @@ def run_audit(
     check_writable(out)
     require_fresh(task, settings)
     started = time.perf_counter()
-    loaded = load_model(model, device=device, dtype=dtype, revision=revision)
-    others = tuple(load_model(name, device=device, dtype=dtype) for name in seed_models)
-    plan = f"audit of {task.key} on {model}"
-    with in_use(out, plan), show_progress(quiet=quiet) as progress:
+    loaded, *others = (
+        load_model(name, device=device, dtype=dtype, revision=at).keeping(out / RUNS)
+        for name, at in ((model, revision), *((name, None) for name in seed_models))
+    )
+    with show_progress(quiet=quiet) as progress:
         result = audit_circuit(
             task,
             loaded,
             settings,
-            seed_models=others,
+            seed_models=tuple(others),
             bars=bars,
             allow_weak=allow_weak,
             progress=progress,
-            provenance=provenance(loaded, others),
-            store=out / SCORES / "blocks",
+            provenance=provenance(loaded, tuple(others)),
         )
         progress("writing the report", 0, 1)
         paths = write_report(

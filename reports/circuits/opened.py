@@ -42,7 +42,7 @@ def open_circuit(
 ) -> Opened:
     """Load the model, read the circuit and find its task; `out` must be writable."""
     check_writable(out)
-    model = where.load()
+    model = where.load(out)
     found = resolve_circuit(name, model, variant=of.variant, size=size)
     task = circuit_task(found, of.task, of.data)
     return Opened(model, found, task, get_metric(metric or task.metric))

@@ -76,7 +76,7 @@ def run_find(
         A name or number a user can mend; nothing is written then.
     """
     check_writable(out.parent)
-    loaded = where.load()
+    loaded = where.load(out.parent)
     check_can_write(out, loaded.graph)
     metric = get_metric(options.metric or task.metric)
     finder = find.get_finder(options.finder) if options.finder else None

@@ -13,16 +13,15 @@ from jaxtyping import Float
 from circuitvar.audit.edges import edge_summary
 from circuitvar.audit.streams import stream
 from circuitvar.circuits.files import read_edges
+from circuitvar.circuits.kept import batch_digest
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.methods.patching import node_damage
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.scores import (
     check,
     chunk_size,
-    data_digest,
     probe_method,
     score_edges,
-    score_edges_stored,
     write_scores,
     write_tensors,
 )
@@ -89,7 +88,7 @@ def score_finer(
         found = [score(model, part, metric=metric, options=options).flatten(1) for part in parts]
         values = torch.cat(found).cpu().numpy()
     names, values = _names(model, granularity, values.shape[1]), values.astype(np.float32)
-    about = method.key, metric.key, batch.templates, data_digest(batch)
+    about = method.key, metric.key, batch.templates, batch_digest(batch)
     return FinerScores(granularity, names, values, *about)
 
 
@@ -127,7 +126,7 @@ def run_score(
 ) -> dict[str, EdgeScores | FinerScores]:
     """Draw prompts, score them and write the result; the prompts are those an audit would draw.
 
-    Finished blocks are kept in `out/blocks`: the same command again computes only what is missing.
+    Finished blocks are kept in `out/runs`: the same command again computes only what is missing.
     With a file of edges, its edges alone are scored. With roles, each is scored apart, patching
     only the tokens that play it, and written to `out/role-NAME`; the result has one entry per
     role, "" for all positions.
@@ -143,7 +142,7 @@ def run_score(
     if granularity != "edge" and edges is not None:
         raise ValueError(f"edges are chosen, but granularity {granularity!r} scores none; drop one")
     measure = get_metric(choice.metric or task.metric)
-    loaded = where.load()
+    loaded = where.load(out)
     rng = stream(options.seed, task.key, "discovery")
     tokenized, _ = sample_batch(task, choice.n, loaded, rng=rng, corruption=choice.corruption)
     if edges is not None:
@@ -165,12 +164,11 @@ def run_score(
             asked: dict[str, Any] = {"metric": measure, "batch_size": choice.batch_size}
             asked["options"] = replace(options, role=role)
             if granularity == "edge":
-                scores = score_edges_stored(
+                scores = score_edges(
                     loaded,
                     tokenized.batch,
                     how,
                     **asked,
-                    store=out / "blocks",
                     progress=lambda done, total, stage=stage: progress(stage, done, total),
                 )
                 write_scores(scores, folder)

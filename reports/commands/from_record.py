@@ -7,7 +7,8 @@ is the field's in the parameter's default, and required without one. `Annotated[
 Only("n", "seed")]` takes some of the fields. A parameter may carry an `Option` itself.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from inspect import Parameter, Signature, signature
 from types import NoneType, UnionType
@@ -17,6 +18,7 @@ import typer
 
 from circuitvar.circuits.option import PANELS, Option, check_ranges, options_of
 from circuitvar.reports.commands.keys import complete
+from circuitvar.reports.options import Output
 
 
 class Given(frozenset[str]):
@@ -64,7 +66,9 @@ def with_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 arguments[name] = given
             elif asked[name]:
                 arguments[name] = _filled(parameter, asked[name], changed, arguments)
-        return function(**arguments)
+        said = {name: values[name] for name in sorted(given | arguments.keys()) if name in values}
+        with _held(arguments.values(), " ".join([function.__name__, *map(str, said.values())])):
+            return function(**arguments)
 
     context = Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context)
     kinds = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in plain]
@@ -76,6 +80,21 @@ def with_options(function: Callable[..., Any]) -> Callable[..., Any]:
     run.__doc__, run.__name__ = function.__doc__, function.__name__
     run.formerly = {f.about.formerly: _flags(f)[0] for f in known.values() if f.about.formerly}  # pyright: ignore[reportFunctionMemberAccess]
     return run
+
+
+@contextmanager
+def _held(arguments: Iterable[Any], plan: str) -> Iterator[None]:
+    """The folder that a command writes to is its own while it runs."""
+    folder = next((value.out for value in arguments if isinstance(value, Output)), None)
+    if folder is None:
+        yield
+        return
+    from circuitvar.circuits.lock import in_use
+    from circuitvar.reports.page import check_writable
+
+    check_writable(folder)
+    with in_use(folder, plan):
+        yield
 
 
 def _fields(parameter: Parameter) -> Iterator[_Field]:

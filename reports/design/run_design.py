@@ -42,6 +42,7 @@ from circuitvar.audit.runs import (
 )
 from circuitvar.audit.settings import Settings
 from circuitvar.circuits.find import get_finder
+from circuitvar.circuits.items import RUNS
 from circuitvar.circuits.methods.catalog import get_method
 from circuitvar.circuits.model import Model
 from circuitvar.circuits.scores import score_edges
@@ -185,7 +186,7 @@ def run_plan(
     """
     check_plan(design, task, settings, asked=asked)
     derived, left_out = run_on_model(
-        out / "runs",
+        out / RUNS,
         design,
         task=task,
         model=model,
@@ -200,7 +201,7 @@ def run_plan(
         level=settings.confidence,
         sample=partial(
             sample_of,
-            out / "runs",
+            out / RUNS,
             graph=model.graph,
             settings=settings,
             size=circuit_size(model.graph.n_edges, settings.size),

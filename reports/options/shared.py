@@ -64,11 +64,13 @@ class ModelChoice:
     device: Annotated[str, Option("`cpu`, `cuda`, `cuda:1` or `mps`.", MODEL)] = "cpu"
     dtype: Annotated[str, Option("Weights: `float32`, `bfloat16` or `float16`.", MODEL)] = "float32"
 
-    def load(self) -> "Model":
-        """The model, on its device."""
+    def load(self, out: Path | None = None) -> "Model":
+        """The model, on its device; with a folder for results its runs are kept in `out`/runs."""
+        from circuitvar.circuits.items import RUNS
         from circuitvar.circuits.loading import load_model
 
-        return load_model(self.model, device=self.device, dtype=self.dtype, revision=self.revision)
+        kind = {"device": self.device, "dtype": self.dtype, "revision": self.revision}
+        return load_model(self.model, **kind).keeping(None if out is None else out / RUNS)
 
 
 POCKET = ModelChoice("pocket")

@@ -20,7 +20,14 @@ def _hold(folder, **changes):
 def test_a_folder_is_held_and_left(tmp_path):
     with in_use(tmp_path / "new", "audit of ioi"):
         assert [path.name for path in (tmp_path / "new").iterdir()] == [LOCK]
-    assert not list((tmp_path / "new").iterdir())
+        (tmp_path / "new" / "result").touch()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["result"]
+
+
+def test_of_a_command_that_wrote_nothing_no_folder_is_left(tmp_path):
+    with pytest.raises(ValueError, match="no such task"), in_use(tmp_path / "new" / "one", "audit"):
+        raise ValueError("no such task")
+    assert not list(tmp_path.iterdir())
 
 
 def test_it_is_left_after_an_error(tmp_path):

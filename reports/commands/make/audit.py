@@ -14,12 +14,11 @@ from circuitvar.reports.options import (
     DataFile,
     ModelChoice,
     Output,
-    Quiet,
     SeedModels,
     split_names,
 )
 
-AUDIT, DEMO = Output(Path("runs/audit")), Output(Path("runs/demo"))
+AUDIT, DEMO, DECIDE = (Output(Path("runs") / name) for name in ("audit", "demo", "decide"))
 
 
 def audit(
@@ -108,7 +107,7 @@ def decide(
     ),
     budget: Annotated[int, Option("Prompts to spend at most; at least 60 n.", COMMON)] = 10_000,
     bar: Annotated[float, Option("phi that counts as stable.", COMMON)] = 0.75,
-    quiet: Quiet = False,
+    to: Output = DECIDE,
 ) -> None:
     """Compare circuits of fresh pairs of data sets until phi is decided against the bar.
 
@@ -120,8 +119,8 @@ def decide(
     from circuitvar.reports.named import resolve_task
 
     question = resolve_task(task, data)
-    loaded = where.load()
-    with show_progress(quiet=quiet) as progress:
+    loaded = where.load(to.out)
+    with show_progress(quiet=to.quiet) as progress:
         found, verdict = until_decided(
             question,
             loaded,

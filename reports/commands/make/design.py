@@ -39,7 +39,6 @@ def design(
     to: Output = DESIGN,
 ) -> None:
     """Run every cell of a design that is not stored yet; write runs, components and shares."""
-    from circuitvar.circuits.lock import in_use
     from circuitvar.reports.console import print_table
     from circuitvar.reports.design import (
         TITLES,
@@ -56,22 +55,14 @@ def design(
     question, asked = resolve_task(task, data), interactions(ask)
     chosen = resolve_design(plan, question)
     check_plan(chosen, question, settings, asked=asked)
-    loaded = where.load()
+    loaded = where.load(to.out)
     if dry_run or not to.quiet:
         print(plan_budget(chosen, question, settings, loaded).sentence)
     if dry_run:
         return
-    with in_use(to.out, f"design {plan} of {question.key} on {loaded.name}"):
-        tables = run_plan(
-            chosen,
-            question,
-            settings,
-            loaded,
-            to.out,
-            asked=asked,
-            function=function,
-            workers=workers,
-        )
+    tables = run_plan(
+        chosen, question, settings, loaded, to.out, asked=asked, function=function, workers=workers
+    )
     if not to.quiet:
         for name in ("agreement", "function", "components"):
             if name in tables:

@@ -8,6 +8,7 @@ import torch
 
 from circuitvar.circuits.evaluate.crossed import crossed_batch
 from circuitvar.circuits.evaluate.evaluate import evaluate_masks
+from circuitvar.circuits.kept import batch_digest
 from circuitvar.circuits.methods.catalog import METHODS, get_method
 from circuitvar.circuits.methods.gradient.eap import eap
 from circuitvar.circuits.methods.patching.exact import exact
@@ -15,7 +16,7 @@ from circuitvar.circuits.model.corrupted import corrupt_embeddings, corrupt_mean
 from circuitvar.circuits.model.trunk import at_last, logits_at
 from circuitvar.circuits.run.ablated_run import mean_constants, prepare
 from circuitvar.circuits.run.run_circuit import final_streams
-from circuitvar.circuits.scores.score import data_digest, score_edges
+from circuitvar.circuits.scores.score import score_edges
 from circuitvar.circuits.types import ScoreOptions
 from circuitvar.tasks.language.corruptions import with_noise
 from circuitvar.tasks.tokens.batching import take
@@ -123,7 +124,7 @@ def test_provenance_and_digest_name_the_noise():
     scores = score_edges(model, noisy(1.0), get_method("eap"), metric=LOGIT_DIFF)
     assert scores.provenance["noise"] == {"amplitude": 1.0, "roles": ("S", "IO"), "seed": 0}
     digests = {
-        data_digest(b)
+        batch_digest(b)
         for b in (toy_batch(), noisy(1.0), noisy(2.0), noisy(1.0, roles=("S",)), noisy(1.0, seed=1))
     }
     assert len(digests) == 5

@@ -13,11 +13,11 @@ import pytest
 import torch
 
 import circuitvar as cv
+from circuitvar.circuits.code_digest import code_digest
 from circuitvar.circuits.items import item_name
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.scores.code_digest import code_digest
+from circuitvar.circuits.scores.provenance import scoring_identity
 from circuitvar.circuits.scores.score import score_edges
-from circuitvar.circuits.scores.score_store import score_edges_stored, scoring_identity
 from circuitvar.circuits.types import Method, ScoreOptions
 from tests.circuits.toy_scoring import LOGIT_DIFF, toy_batch, toy_model
 
@@ -61,8 +61,8 @@ def own() -> Method:
 
 
 def stored(folder, method):
-    return score_edges_stored(
-        toy_model("gpt2"), toy_batch(4), method, metric=LOGIT_DIFF, store=folder / "store"
+    return score_edges(
+        toy_model("gpt2").keeping(folder / "store"), toy_batch(4), method, metric=LOGIT_DIFF
     ).values
 
 
@@ -100,7 +100,7 @@ def test_two_processes_agree(folder):
     write(folder)
     program = (
         "from circuitvar.circuits.methods.catalog import get_method\n"
-        "from circuitvar.circuits.scores.code_digest import code_digest\n"
+        "from circuitvar.circuits.code_digest import code_digest\n"
         "print(code_digest(get_method('own_digest_method:m').fn))"
     )
     env = {**os.environ, "PYTHONHASHSEED": "3", "PYTHONPATH": str(folder)}
@@ -251,7 +251,7 @@ def test_tensors_of_every_layout_have_a_digest():
 
 
 def test_what_is_named_through_the_front_door_counts(monkeypatch):
-    module = importlib.import_module("circuitvar.circuits.scores.code_digest")
+    module = importlib.import_module("circuitvar.circuits.code_digest")
     text = module._text
 
     def own(model, batch, *, metric, options):

@@ -8,9 +8,8 @@ import pytest
 
 from circuitvar.circuits.items import inspect_item
 from circuitvar.circuits.methods.catalog import get_method
-from circuitvar.circuits.scores import score_store
+from circuitvar.circuits.scores import score
 from circuitvar.circuits.scores.score import score_edges
-from circuitvar.circuits.scores.score_store import score_edges_stored
 from circuitvar.circuits.types import ScoreOptions
 from tests.circuits.toy_scoring import LOGIT_DIFF, toy_batch, toy_model
 
@@ -19,14 +18,12 @@ EAP = get_method("eap")
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch):
-    monkeypatch.setattr(score_store, "BLOCK", 3)
+    monkeypatch.setattr(score, "BLOCK", 3)
 
 
 def stored(folder, batch=None, method=EAP, **more):
     batch = toy_batch(7) if batch is None else batch
-    return score_edges_stored(
-        toy_model("gpt2"), batch, method, metric=LOGIT_DIFF, store=folder, **more
-    )
+    return score_edges(toy_model("gpt2").keeping(folder), batch, method, metric=LOGIT_DIFF, **more)
 
 
 @pytest.mark.parametrize("ablation", ["patching", "mean"])
@@ -96,9 +93,7 @@ def test_the_name_of_a_block_follows_from_everything(tmp_path):
     def names(model="gpt2", batch=None, method=EAP, metric=LOGIT_DIFF, options=None):
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         batch = toy_batch(3) if batch is None else batch
-        score_edges_stored(
-            toy_model(model), batch, method, metric=metric, store=folder, options=options
-        )
+        score_edges(toy_model(model).keeping(folder), batch, method, metric=metric, options=options)
         return frozenset(path.name for path in folder.iterdir())
 
     seen = [
@@ -140,7 +135,7 @@ def test_two_processes_on_one_store(tmp_path):
 
 def test_a_large_matrix_is_mapped_and_leaves_no_file(tmp_path, monkeypatch):
     whole = stored(tmp_path)
-    monkeypatch.setattr(score_store, "ON_DISK", 0)
+    monkeypatch.setattr(score, "ON_DISK", 0)
     mapped = stored(tmp_path)
     assert isinstance(mapped.values, np.memmap)
     np.testing.assert_array_equal(mapped.values, whole.values)
