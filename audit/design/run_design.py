@@ -64,7 +64,8 @@ def run_on_model(
         source = (model.name, model.device, model.dtype, model.revision)
         compute = partial(score_named, task=task, source=source, settings=settings)
     else:
-        compute = partial(score_run, task=task, model=model, settings=settings)
+        # Passes are items themselves; their blocks need not be kept beside them.
+        compute = partial(score_run, task=task, model=model.keeping(None), settings=settings)
     execute(folder, passes(keys), compute, workers=workers, progress=progress)
     size = circuit_size(model.graph.n_edges, settings.size)
     return derived_runs(folder, keys, graph=model.graph, settings=settings, size=size), left_out

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool
 
 from circuitvar.audit.streams import resampled_prompts
-from circuitvar.circuits.find import get_finder
+from circuitvar.circuits.find import get_finder, run_finder
 from circuitvar.tasks.tokens import take
 from circuitvar.tasks.types import Batch, Metric
 
@@ -86,17 +85,10 @@ def find_run(
     """
     key = str(levels[FINDER])
     rows = perturbed_rows(batch, levels, seed=seed)
-    circuit = get_finder(key).fn(
-        model, take(batch, rows), metric=metric, size=size, seed=finder_seed
-    )
-    if circuit.graph != model.graph:
-        raise ValueError(
-            f"finder {key!r} returned a circuit of a graph with {circuit.graph.n_edges} edges; the "
-            f"model has {model.graph.n_edges}"
-        )
-    kept: Bool[np.ndarray, " edge"] = np.asarray(circuit.kept, dtype=bool)
+    finder, part = get_finder(key), take(batch, rows)
+    circuit = run_finder(finder, model, part, metric=metric, size=size, seed=finder_seed)
     weights = np.bincount(rows, minlength=len(batch)) / len(rows)
-    return {"kept": kept, "weights": weights}
+    return {"kept": circuit.kept, "weights": weights}
 
 
 def perturbed_rows(batch: Batch, levels: Mapping[str, object], *, seed: int) -> np.ndarray:

@@ -3,11 +3,21 @@
 They are re-run for every perturbation. A user's own procedure is one more record in the tuple.
 """
 
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from circuitvar.circuits.code_digest import code_digest
 from circuitvar.circuits.find.acdc import find_acdc
 from circuitvar.circuits.find.edge_pruning import find_by_edge_pruning
 from circuitvar.circuits.find.mask_gradient import find_by_mask_gradient
-from circuitvar.circuits.types import Finder
+from circuitvar.circuits.kept import batch_digest, kept
+from circuitvar.circuits.types import Circuit, Finder
 from circuitvar.tasks.lookup import by_key, load_object, title_of
+
+if TYPE_CHECKING:
+    from circuitvar.circuits.model import Model
+    from circuitvar.tasks.types import Batch, Metric
 
 FINDERS: tuple[Finder, ...] = (
     Finder("acdc", "ACDC", find_acdc, "Conmy et al. 2023, arXiv 2304.14997"),
@@ -48,3 +58,33 @@ def get_finder(key: str, finders: tuple[Finder, ...] = FINDERS) -> Finder:
     if isinstance(found, Finder):
         return found
     return Finder(key, title_of("finder", key, found), found, "user")
+
+
+def run_finder(
+    finder: Finder, model: "Model", batch: "Batch", *, metric: "Metric", size: int, seed: int
+) -> Circuit:
+    """The circuit that a finder finds, from the model's store where it is there.
+
+    Raises
+    ------
+    ValueError
+        The finder returned a circuit of another graph.
+    """
+    graph = model.graph
+
+    def find() -> dict[str, np.ndarray]:
+        found = finder.fn(model, batch, metric=metric, size=size, seed=seed)
+        if found.graph != graph:
+            raise ValueError(
+                f"finder {finder.key!r} returned a circuit of a graph with {found.graph.n_edges} "
+                f"edges; the model has {graph.n_edges}"
+            )
+        counts = np.array([found.requested, found.selected])
+        rule = np.frombuffer(found.rule.encode(), dtype=np.uint8)
+        return {"kept": np.asarray(found.kept, dtype=bool), "counts": counts, "rule": rule}
+
+    code = [finder.key, code_digest(finder.fn)], [metric.key, code_digest(metric.fn)]
+    asked = {"finder": code[0], "metric": code[1], "size": size, "seed": seed}
+    arrays = kept(model, {**asked, "data": batch_digest(batch)}, find)
+    requested, selected = (int(n) for n in arrays["counts"])
+    return Circuit(graph, arrays["kept"], arrays["rule"].tobytes().decode(), requested, selected)

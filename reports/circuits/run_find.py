@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -80,17 +80,20 @@ def run_find(
     check_can_write(out, loaded.graph)
     metric = get_metric(options.metric or task.metric)
     finder = find.get_finder(options.finder) if options.finder else None
+    amount = _amount(options, loaded.graph.n_edges)
     batch, heldout = discovery_and_heldout(
         task, loaded, options.n, seed=options.seed, corruption=options.corruption
     )
     means = None
     if finder is not None:
-        size = _whole(_amount(options, loaded.graph.n_edges))
-        circuit = finder.fn(loaded, batch, metric=metric, size=size, seed=options.seed)
+        size = _whole(amount)
+        circuit = find.run_finder(
+            finder, loaded, batch, metric=metric, size=size, seed=options.seed
+        )
     else:
         scores = score_edges(loaded, batch, get_method(options.method), metric=metric)
         means = scores.mean
-        circuit = select_by_rule(loaded, scores, heldout, metric, options)
+        circuit = select_by_rule(loaded, scores, heldout, metric, replace(options, amount=amount))
     if not circuit.size and options.rule not in TESTED:
         raise ValueError(
             f"{circuit.rule}: {circuit.selected} edges chosen and 0 live, so there is no circuit "

@@ -14,7 +14,7 @@ Folder = Annotated[Path, typer.Argument(help="Folder that a command wrote to.")]
 
 
 def ls(folder: Folder) -> None:
-    """List what is kept: scores by blocks of prompts, runs of designs, nets."""
+    """List what is kept: scores and circuit runs by blocks of prompts, runs of designs, nets."""
     found = list_items(folder)
     rows = [
         {
