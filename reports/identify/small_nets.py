@@ -1,4 +1,4 @@
-"""Count explanations of small nets, one file per net, so that a stopped run goes on where it was.
+"""Count explanations of small nets, one stored item per net: a stopped run goes on where it was.
 
 `run_identify` trains nets on Boolean functions and counts circuits, interpretations, algorithms
 and mappings of each; `run_paper_tables` repeats the experiments of arXiv 2502.20914. Every frame
@@ -6,7 +6,8 @@ is written as CSV, unrounded, next to the figures and a `section.json` for repor
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +19,13 @@ from circuitvar.audit.identifiability.count import NetOptions, check_options
 from circuitvar.audit.identifiability.reruns import noise_table
 from circuitvar.audit.identifiability.tables import Frames, net_tables, summarize_counts
 from circuitvar.audit.streams import stream
+from circuitvar.circuits.items import RUNS
 from circuitvar.reports.identify.figures import write_figures
-from circuitvar.reports.identify.net_store import digest, join, load, save
 from circuitvar.reports.identify.section import clear_tables, csv_name, write_nets_section
 from circuitvar.reports.identify.settings import as_table, settings_columns, settings_sentence
 from circuitvar.reports.options import NetTraining
 from circuitvar.reports.page import SectionTable, write_section
+from circuitvar.reports.tables import kept_tables
 from circuitvar.tasks.language import truth_table
 from circuitvar.tasks.lookup import unknown
 
@@ -97,7 +99,7 @@ def run_identify(
 
     `gates` is one gate (a name or a truth table as digits, "0110"), or several that one net
     computes on separate outputs (each output is audited by itself). Finished nets are kept in
-    `out/nets` under a hash of everything that decides their numbers, and are not counted again.
+    `out/runs` under a hash of everything that decides their numbers, and are not counted again.
 
     Raises
     ------
@@ -133,7 +135,7 @@ def _all_nets(asked: _Asked, widths: Sequence[int], seeds: Sequence[int], out: P
     gates, depth, settings = asked.gates, asked.recipe.depth, settings_columns(asked.options)
     for width in widths if gates else ():
         check_options(asked.options, _layers(gates[0], width, depth))
-    (out / "nets").mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     parts: list[Frames] = []
     for width in widths:
         one = replace(asked, recipe=replace(asked.recipe, width=int(width)))
@@ -141,7 +143,7 @@ def _all_nets(asked: _Asked, widths: Sequence[int], seeds: Sequence[int], out: P
             parts += _chunk(one, seeds[at : at + CHUNK], out)
     if not parts:
         raise ValueError("widths or seeds is empty; give at least one of each")
-    frames = join(parts)
+    frames = _joined(parts)
     clear_tables(out)
     if "counts" in frames:
         frames["summary"] = summarize_counts(frames["counts"], how=bool(settings))
@@ -225,20 +227,30 @@ def run_paper_tables(
 
 def _chunk(asked: _Asked, seeds: Sequence[int], out: Path) -> list[Frames]:
     gates, recipe, options = asked.gates, asked.recipe, asked.options
-    names = {s: digest(gates, s, recipe, options, asked.seed) for s in seeds}
-    paths = {s: out / "nets" / f"{name}.json" for s, name in names.items()}
-    todo = [s for s in seeds if not paths[s].exists()]
-    if todo:
+    done = 0
+
+    @cache
+    def trained() -> "dict[int, TrainedNet]":
         from circuitvar.audit.identifiability.nets import train_nets
 
         # The whole chunk is trained again: which seeds are missing must not change any net.
-        trained = train_nets([as_table(g) for g in gates], seeds=list(seeds), recipe=recipe)
-        for done, one in enumerate(t for t in trained if t.seed in todo):
-            frames = _one_net(one, recipe, options, stream(asked.seed, "identify", one.seed))
-            save(frames, paths[one.seed])
-            if asked.progress:
-                asked.progress(f"width {recipe.width}", done + 1, len(todo))
-    return [load(paths[s]) for s in seeds]
+        found = train_nets([as_table(g) for g in gates], seeds=list(seeds), recipe=recipe)
+        return {one.seed: one for one in found}
+
+    def count(net_seed: int) -> Frames:
+        nonlocal done
+        rng = stream(asked.seed, "identify", net_seed)
+        frames = _one_net(trained()[net_seed], recipe, options, rng)
+        done += 1
+        if asked.progress:
+            asked.progress(f"width {recipe.width}", done, len(seeds))
+        return frames
+
+    shared = {"gates": gates, "recipe": asdict(recipe), "options": asdict(options)}
+    return [
+        kept_tables(out / RUNS, {**shared, "net": int(s), "seed": asked.seed}, partial(count, s))
+        for s in seeds
+    ]
 
 
 def _one_net(
@@ -259,3 +271,15 @@ def _one_net(
                 keys = own | {k: v for k, v in settings.items() if k not in frame}
                 frames.setdefault(name, []).append(frame.assign(**keys))
     return {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}
+
+
+def _joined(parts: Sequence[Frames]) -> Frames:
+    """One frame per table from those of many nets."""
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {
+        name: pd.concat(
+            [p[name] for p in parts if name in p and len(p[name])] or [pd.DataFrame()],
+            ignore_index=True,
+        )
+        for name in names
+    }

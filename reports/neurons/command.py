@@ -4,6 +4,7 @@ Writes to `out`: a folder per kind of unit (`neurons/`, `heads/`, ...) with one 
 `figures/`, `cards.md`, `neurons.json` and `section.json`. Frames are unrounded.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,8 @@ import pandas as pd
 from circuitvar.audit.neurons.data import NeuronAudit, ProbingSet, take_units
 from circuitvar.audit.neurons.run import NeuronOptions, audit_neurons, distinct_concepts
 from circuitvar.audit.neurons.views import error_curve
+from circuitvar.circuits.code_digest import code_digest
+from circuitvar.circuits.items import RUNS
 from circuitvar.reports.named import resolve_task
 from circuitvar.reports.neurons.units import (
     OtherSamples,
@@ -28,6 +31,7 @@ from circuitvar.reports.neurons.units import (
 )
 from circuitvar.reports.neurons.write import NeuronRun, write_neurons
 from circuitvar.reports.options import NeuronChoice
+from circuitvar.reports.tables import kept_tables
 
 if TYPE_CHECKING:  # torch is slow to import
     from circuitvar.circuits.model import Model
@@ -74,7 +78,8 @@ def run_neurons(
     kinds, options = unit_kinds(choice), options or NeuronOptions()
     longest = choice.compositions or options.compositions
     options = replace(options, seed=choice.seed, compositions=longest)
-    chosen, loaded = resolve_task(task, None), load_model(model, device=device)
+    store = None if out is None else Path(out) / RUNS
+    chosen, loaded = resolve_task(task, None), load_model(model, device=device).keeping(store)
     edges: tuple[str, ...] = ()
     if choice.circuit is not None:
         edges = resolve_circuit(choice.circuit, loaded, size=choice.size).circuit.edge_names
@@ -93,11 +98,17 @@ def run_neurons(
     data, parts = _audit(
         loaded, (batch, pairs), read, kinds, options, elsewhere, workers=choice.workers
     )
-    replaced = pd.DataFrame()
-    if "neurons" in parts:
-        neurons = data["neurons"], parts["neurons"]
-        replaced = _substitution(loaded, metric, *neurons, held_pair, choose, options, substituted)
-    bounds = _bounds(data[kinds[0]], parts[kinds[0]], choose, options)
+
+    def last() -> dict[str, pd.DataFrame]:
+        replaced, first = pd.DataFrame(), kinds[0]
+        if "neurons" in parts:
+            neurons = data["neurons"], parts["neurons"], held_pair
+            replaced = _substitution(loaded, metric, *neurons, choose, options, substituted)
+        bounds = _bounds(data[first], parts[first], choose, options)
+        return {"substitution": replaced, "bounds": bounds}
+
+    asked = [loaded.digest, code_digest(metric.fn, data, options, held), substituted, choice.seed]
+    ends = kept_tables(store, {"substitution and bounds": asked}, last)
     provenance: dict[str, object] = {
         "task": task,
         "model": model,
@@ -113,7 +124,7 @@ def run_neurons(
         provenance |= {"circuit": choice.circuit, "edges": len(edges)}
     if "heads-output" in kinds:
         provenance["direction"] = choice.direction
-    run = NeuronRun(parts, replaced, bounds, provenance)
+    run = NeuronRun(parts, ends["substitution"], ends["bounds"], provenance)
     if out is not None:
         write_neurons(run, Path(out))
     return run
@@ -147,14 +158,31 @@ def _audit(
         read = partial(read_units, kind)
         data[kind] = live_units(read(model, batch, concepts))
         siblings = {} if kind == "edges" else elsewhere.models
-        parts[kind] = audit_neurons(
+        parts[kind] = _kept_audit(
+            model.store,
             data[kind],
             options if kind == "neurons" else lighter,
-            other_data=pool_data(data[kind], elsewhere, partial(read, model)),
-            other_models={name: read(other, batch, concepts) for name, other in siblings.items()},
-            workers=workers,
+            pool_data(data[kind], elsewhere, partial(read, model)),
+            {name: read(other, batch, concepts) for name, other in siblings.items()},
+            workers,
         )
     return data, parts
+
+
+def _kept_audit(
+    store: Path | None, data: ProbingSet, options: NeuronOptions, pools, models, workers: int
+) -> NeuronAudit:
+    """`audit_neurons`, from the store where it is there."""
+
+    def compute() -> dict[str, pd.DataFrame]:
+        audit = audit_neurons(data, options, other_data=pools, other_models=models, workers=workers)
+        return audit.frames() | {"options": pd.DataFrame({"json": [json.dumps(audit.options)]})}
+
+    follows = {"neurons": code_digest(data, options, pools, models)}
+    frames = kept_tables(store, follows, compute)
+    recorded = json.loads(frames.pop("options")["json"][0])
+    own = {name: frames.pop(name) for name in ("units", "votes", "aliases", "metrics")}
+    return NeuronAudit(**own, tables=frames, options=recorded)
 
 
 SHORTLIST = 4

@@ -77,7 +77,7 @@ def test_run_writes_tables_and_figures_and_resumes(tmp_path, monkeypatch):
     assert {f"identifiability_{n}" for n in names} <= {p.stem for p in tmp_path.glob("*.csv")}
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
     assert {"counts_by_width.svg", "tolerance.svg", "edge_marginals.svg", "overlap.png"} <= drawn
-    assert len(list((tmp_path / "nets").glob("*.json"))) == 4
+    assert len(list((tmp_path / "runs").glob("*.safetensors"))) == 4
 
     section = read_section(tmp_path)
     assert {t.file for t in section.tables} == {f"identifiability_{n}.csv" for n in names}
@@ -88,7 +88,7 @@ def test_run_writes_tables_and_figures_and_resumes(tmp_path, monkeypatch):
     noise = first["noise"].query("ablation == 'zero'").set_index("source")["value"]
     assert {"edge orders", "batches", "training seeds", "exact uniform samples"} <= set(noise.index)
 
-    stored = {path: path.read_bytes() for path in (tmp_path / "nets").iterdir()}
+    stored = {path: path.read_bytes() for path in (tmp_path / "runs").iterdir()}
     missing = sorted(stored)[0]
     missing.unlink()
     calls = []
@@ -96,7 +96,7 @@ def test_run_writes_tables_and_figures_and_resumes(tmp_path, monkeypatch):
     monkeypatch.setattr(small_nets, "_one_net", lambda *args: calls.append(1) or one_net(*args))
     second = run()
     assert len(calls) == 1
-    assert {path: path.read_bytes() for path in (tmp_path / "nets").iterdir()} == stored
+    assert {path: path.read_bytes() for path in (tmp_path / "runs").iterdir()} == stored
     for name in names:
         pd.testing.assert_frame_equal(first[name], second[name])
 
@@ -168,12 +168,12 @@ def test_an_interrupted_table_goes_on_to_the_same_result(tmp_path, monkeypatch):
     monkeypatch.setattr(small_nets, "_one_net", stop)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "stopped")
-    assert len(list((tmp_path / "stopped").rglob("nets/*.json"))) == 1
+    assert len(list((tmp_path / "stopped").rglob("runs/*.safetensors"))) == 1
     monkeypatch.setattr(small_nets, "_one_net", one_net)
     run(tmp_path / "stopped")
     run(tmp_path / "whole")
     tables = sorted((tmp_path / "whole").rglob("*.csv")) + sorted(
-        (tmp_path / "whole").rglob("*.json")
+        (tmp_path / "whole").rglob("*.safetensors")
     )
     assert len(tables) >= 12
     for path in tables:

@@ -1,5 +1,7 @@
 """Criterion, ablation and estimator through the command: the counts Python gives, kept apart."""
 
+from dataclasses import asdict
+
 import pandas as pd
 import pytest
 
@@ -8,7 +10,7 @@ from circuitvar.audit.identifiability.count.strict_valid import list_strict
 from circuitvar.audit.identifiability.nets.question import pose
 from circuitvar.audit.identifiability.nets.train import Recipe, train_nets
 from circuitvar.audit.identifiability.nets.types import Criterion
-from circuitvar.reports.identify.net_store import digest
+from circuitvar.circuits.items import item_name
 from circuitvar.reports.identify.settings import net_options, settings_columns
 from circuitvar.reports.identify.small_nets import run_identify
 from circuitvar.reports.page.section_file import read_section
@@ -58,12 +60,12 @@ def test_interventions_through_the_command(monkeypatch, capsys, tmp_path):
 
 def test_other_settings_in_a_folder_are_kept_apart(monkeypatch, capsys, tmp_path):
     first = count(monkeypatch, capsys, tmp_path)
-    before = {p.name for p in (tmp_path / "nets").iterdir()}
+    before = {p.name for p in (tmp_path / "runs").iterdir()}
     drawn = count(
         monkeypatch, capsys, tmp_path, "--estimator", "monte-carlo", "--draws", "500",
         "--ablation", "zero",
     )  # fmt: skip
-    assert before < {p.name for p in (tmp_path / "nets").iterdir()}
+    assert before < {p.name for p in (tmp_path / "runs").iterdir()}
     assert set(drawn["known"]) == {"estimate"} and set(drawn["n"]) == {500}
     assert set(drawn["how"]) == {"Monte Carlo, Wilson interval"}
     # Nothing of the exact run is left to be shown next to estimates.
@@ -80,7 +82,7 @@ def test_other_settings_in_a_folder_are_kept_apart(monkeypatch, capsys, tmp_path
     pd.testing.assert_frame_equal(count(monkeypatch, capsys, tmp_path), first)
 
 
-def test_each_setting_has_its_own_file_and_the_default_has_its_old_one():
+def test_each_setting_has_its_own_item():
     settings = [
         net_options(),
         net_options(criterion="threshold"),
@@ -91,7 +93,7 @@ def test_each_setting_has_its_own_file_and_the_default_has_its_old_one():
         net_options(estimator="strata"),
         net_options(draws=7),
     ]
-    names = [digest(("xor",), 0, Recipe(width=2), options, 0) for options in settings]
+    names = [item_name(asdict(options)) for options in settings]
     assert len(set(names)) == len(names)
     assert settings_columns(settings[0]) == {}
     assert settings_columns(settings[5]) == {"criterion": "label, IIA 1", "estimator": "auto"}
@@ -128,7 +130,7 @@ def test_each_setting_has_its_own_file_and_the_default_has_its_old_one():
 def test_what_is_not_defined_is_one_sentence(monkeypatch, capsys, tmp_path, arguments, message):
     code, _, err = run(monkeypatch, capsys, "identify", *arguments, "--out", str(tmp_path / "x"))
     assert code == 2 and message in err and "Traceback" not in err
-    assert not (tmp_path / "x" / "nets").exists()
+    assert not (tmp_path / "x").exists()
 
 
 def test_wide_nets_by_strata_have_a_lower_bound(tmp_path):
