@@ -26,23 +26,29 @@ COMMANDS = {
     "audit of ioi": "audit ioi --n 64 --exact 16 --fresh 2 --heldout 32 --bootstrap 20 --pairs 4 "
     "--allow-weak --quiet",
     "design": "design planted-gated --model planted:gated --plan quick --n 32 --quiet",
+    "neurons": "neurons ioi --prompts 60 --heldout 30 --quiet",
     "identify": "identify 0001 --width 2 --depth 1 --seeds 3 --quiet",
+    "identify on a model": "identify --model planted:gated --task planted-gated --n 16 "
+    "--resamples 20 --quiet",
+    "decide": "decide planted-gated --model planted:gated --n 8 --budget 640 --quiet",
 }
-TABLES = ("*.csv", "tables/*.csv")
+TABLES = ("*.csv", "tables/*.csv", "*/*.csv")
 
 
 def start(command: str, out: Path) -> subprocess.Popen[bytes]:
     """The command in a process of its own."""
     code = "import sys; from circuitvar.reports.commands.cli import main; sys.exit(main())"
     arguments = [sys.executable, "-c", code, *command.split(), "--out", str(out)]
-    quiet = subprocess.DEVNULL
-    return subprocess.Popen(arguments, stdout=quiet, stderr=quiet, env={**os.environ})
+    to = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(arguments, **to, env={**os.environ})
 
 
-def tables(out: Path) -> dict[str, bytes]:
-    """Every table of a finished command."""
+def finished(process: subprocess.Popen[bytes], out: Path) -> tuple[int, dict[str, bytes]]:
+    """(exit code, every table and what was printed) of a command, at its end."""
+    printed = process.communicate()[0]
     found = [path for pattern in TABLES for path in out.glob(pattern)]
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in found}
+    tables = {path.relative_to(out).as_posix(): path.read_bytes() for path in found}
+    return process.returncode, {**tables, "printed": printed}
 
 
 def killed(command: str, folder: Path, after: float) -> tuple[int, dict[str, bytes]]:
@@ -53,7 +59,7 @@ def killed(command: str, folder: Path, after: float) -> tuple[int, dict[str, byt
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    return start(command, folder).wait(), tables(folder)
+    return finished(start(command, folder), folder)
 
 
 def believed(folder: Path, changes: int, rng: np.random.Generator) -> int:
@@ -87,9 +93,9 @@ def main() -> None:
     root = Path(tempfile.mkdtemp())
     for name, command in COMMANDS.items():
         clock = time.monotonic()
-        code = start(command, root / name).wait()
-        seconds, wanted = time.monotonic() - clock, tables(root / name)
-        if code or not wanted:
+        code, wanted = finished(start(command, root / name), root / name)
+        seconds = time.monotonic() - clock
+        if code:
             raise SystemExit(f"{name}: the undisturbed command ends with exit code {code}")
         equal, number = 0, given.kills // len(COMMANDS)
         for i in range(number):

@@ -1,6 +1,7 @@
 """Edge scores on disk: what is written is what is read, and half a folder is refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,14 +52,36 @@ def test_another_format_is_refused(tmp_path):
     write_scores(toy_scores(), tmp_path)
     header = json.loads((tmp_path / "scores.json").read_text())
     (tmp_path / "scores.json").write_text(json.dumps({**header, "format": 99}))
-    with pytest.raises(ValueError, match="format 99, this version reads 1"):
+    with pytest.raises(ValueError, match="format 99, this version reads 2; run `score` again"):
         read_scores(tmp_path)
 
 
 def test_files_of_different_runs_are_refused(tmp_path):
+    write_scores(toy_scores(), tmp_path / "a")
+    write_scores(replace(toy_scores(), values=toy_scores().values + 1), tmp_path / "b")
+    (tmp_path / "b" / "scores.safetensors").replace(tmp_path / "a" / "scores.safetensors")
+    with pytest.raises(ValueError, match="damaged, edited, or of another run; run `score` again"):
+        read_scores(tmp_path / "a")
+
+
+@pytest.mark.parametrize("name", ["scores.json", "scores.safetensors", "edges.csv"])
+def test_no_changed_file_is_believed(tmp_path, name):
     write_scores(toy_scores(), tmp_path)
-    header = json.loads((tmp_path / "scores.json").read_text())
-    header["templates"] = ["a"]
-    (tmp_path / "scores.json").write_text(json.dumps(header))
-    with pytest.raises(ValueError, match="the files are of different runs"):
-        read_scores(tmp_path)
+    path, rng = tmp_path / name, np.random.default_rng(0)
+    whole = path.read_bytes()
+    for number in range(60):
+        data, at = bytearray(whole), int(rng.integers(len(whole)))
+        if number % 3:
+            data[at] ^= int(rng.integers(1, 256))
+        else:
+            del data[at:]
+        path.write_bytes(bytes(data))
+        try:
+            same = json.loads(data) == json.loads(whole) if name == "scores.json" else False
+        except ValueError:
+            same = False
+        if not same:  # White space of JSON says nothing.
+            with pytest.raises(ValueError, match=r"run `score` again|holds no"):
+                read_scores(tmp_path)
+    path.write_bytes(whole)
+    assert read_scores(tmp_path).method == toy_scores().method
