@@ -1,6 +1,6 @@
 """Figure, sentences and `section.json` of an evaluated circuit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +110,12 @@ def evaluate_sentences(
 
 
 def write_evaluate_section(
-    out: Path, name: str, tables: Mapping[str, pd.DataFrame], *, in_file: bool = False
+    out: Path,
+    name: str,
+    tables: Mapping[str, pd.DataFrame],
+    cautions: Sequence[str] = (),
+    *,
+    in_file: bool = False,
 ) -> Path:
     """`section.json` of kind `circuits`; its tables and figures must be in `out`."""
     figures = []
@@ -125,7 +130,7 @@ def write_evaluate_section(
         out,
         kind="circuits",
         title=f"Evaluation of {name}",
-        summary=evaluate_sentences(name, tables, in_file=in_file),
+        summary=[*cautions, *evaluate_sentences(name, tables, in_file=in_file)],
         tables=listed,
         figures=figures,
     )

@@ -10,12 +10,12 @@ import pandas as pd
 
 from circuitvar.circuits.drawing import draw_circuit
 from circuitvar.circuits.model import Model
-from circuitvar.reports.named import NamedCircuit, circuit_task, resolve_circuit
+from circuitvar.reports.named import NamedCircuit, circuit_task, resolve_circuit, task_caution
 from circuitvar.reports.options import CircuitChoice, ModelChoice
 from circuitvar.reports.page import check_writable
 from circuitvar.reports.tables import to_csv
 from circuitvar.tasks.tokens import get_metric
-from circuitvar.tasks.types import Metric, Task
+from circuitvar.tasks.types import Batch, Metric, Task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,6 +29,12 @@ class Opened:
     found: NamedCircuit
     task: Task
     metric: Metric
+    allow_weak: bool
+
+    def cautions(self, batch: Batch) -> list[str]:
+        """What the report must say first; a model that does not do the task is refused."""
+        weak = self.allow_weak
+        return task_caution(self.task, self.model, batch, self.metric, allow_weak=weak)
 
 
 def open_circuit(
@@ -45,7 +51,7 @@ def open_circuit(
     model = where.load(out)
     found = resolve_circuit(name, model, variant=of.variant, size=size)
     task = circuit_task(found, of.task, of.data)
-    return Opened(model, found, task, get_metric(metric or task.metric))
+    return Opened(model, found, task, get_metric(metric or task.metric), of.allow_weak)
 
 
 def draw_named(found: NamedCircuit, scores: np.ndarray | None) -> "Figure":

@@ -57,6 +57,7 @@ def run_evaluate(
     fit, heldout = discovery_and_heldout(
         opened.task, loaded, options.n, seed=options.seed, corruption=options.corruption
     )
+    cautions = opened.cautions(heldout)
     with show_progress(quiet=quiet) as progress:
         runs = {}
         for done, ablation in enumerate(options.ablations):
@@ -73,7 +74,7 @@ def run_evaluate(
         tables |= {"curve": curve, "areas": areas_table(curve)}
     if tail is not None:
         tables["tail"] = tail_table(tail)
-    _write(out, found, tables)
+    _write(out, found, tables, cautions)
     return tables
 
 
@@ -204,10 +205,12 @@ def tail_table(tail: Tail) -> pd.DataFrame:
     return pd.DataFrame([row | {"tail_mean_kl": tail.tail_mean, "worst_kl": tail.worst}])
 
 
-def _write(out: Path, found: NamedCircuit, tables: dict[str, pd.DataFrame]) -> None:
+def _write(
+    out: Path, found: NamedCircuit, tables: dict[str, pd.DataFrame], cautions: list[str]
+) -> None:
     write_tables(tables, out)
     if found.circuit.size:
         save_figure(draw_named(found, found.scores), out / "circuits_drawing.svg")
     if "curve" in tables:
         save_figure(curve_figure(tables), out / "circuits_curve.svg")
-    write_evaluate_section(out, found.name, tables, in_file=found.in_file)
+    write_evaluate_section(out, found.name, tables, cautions, in_file=found.in_file)

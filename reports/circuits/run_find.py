@@ -19,7 +19,7 @@ from circuitvar.circuits.model import Model
 from circuitvar.circuits.scores import score_edges
 from circuitvar.circuits.size import circuit_size
 from circuitvar.circuits.types import Circuit, EdgeScores, Faithfulness
-from circuitvar.reports.named import discovery_and_heldout
+from circuitvar.reports.named import discovery_and_heldout, task_caution
 from circuitvar.reports.options import MORE_RULES, FindOptions, ModelChoice
 from circuitvar.reports.page import check_writable
 from circuitvar.tasks.tokens import get_metric
@@ -84,6 +84,7 @@ def run_find(
     batch, heldout = discovery_and_heldout(
         task, loaded, options.n, seed=options.seed, corruption=options.corruption
     )
+    cautions = task_caution(task, loaded, heldout, metric, allow_weak=options.allow_weak)
     means = None
     if finder is not None:
         size = _whole(amount)
@@ -107,6 +108,7 @@ def run_find(
         **{"live": circuit.size, "edges_of_the_graph": loaded.graph.n_edges},
         **{"model": loaded.name, "model_digest": loaded.digest, "task": task.key},
         **{key: value for key, value in asdict(options).items() if key not in unused},
+        "cautions": cautions,
     }
     text = json.dumps(record, indent=1) + "\n"
     out.with_name(f"{out.name}.record.json").write_text(text, encoding="utf-8")

@@ -1,6 +1,6 @@
 """Audit a circuit that somebody found: does it hold, does it beat random, is it found again?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,7 @@ def run_published(
     circuit, published = found.circuit, found.published
     batches = condition_batches(opened.task, loaded, options.n, options.seed)
     main = batches[AS_PUBLISHED]
+    cautions = opened.cautions(main)
     found_on = batches.get(FOUND_ON, main)
     scores = {
         method: score_edges(loaded, found_on, get_method(method), metric=metric).mean
@@ -109,19 +110,23 @@ def run_published(
     figure = draw_named(found, scores[options.methods[0]])
     for suffix in (".pdf", ".png", ".svg"):
         save_figure(figure, out / f"circuit{suffix}")
-    write_published_section(out, name, circuit.size, tables)
+    write_published_section(out, name, circuit.size, tables, cautions)
     return PublishedAudit(circuit, tables)
 
 
 def write_published_section(
-    out: Path, name: str, size: int, tables: Mapping[str, pd.DataFrame]
+    out: Path,
+    name: str,
+    size: int,
+    tables: Mapping[str, pd.DataFrame],
+    cautions: Sequence[str] = (),
 ) -> Path:
     """`section.json` of kind `circuit`; `circuit.svg` and one CSV per table must be in `out`."""
     return write_section(
         out,
         kind="circuit",
         title=f"Published circuit: {name}",
-        summary=published_sentences(name, size, tables),
+        summary=[*cautions, *published_sentences(name, size, tables)],
         tables=[SectionTable(f"{key}.csv", TABLES.get(key, key)) for key in tables],
         figures=[SectionFigure("circuit.svg", name, "Edges by the score of the first method.")],
     )

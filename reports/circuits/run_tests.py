@@ -1,6 +1,6 @@
 """From a circuit's name to a folder with the tests it must pass, their figures and sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,7 @@ def run_tests(
     _, heldout = discovery_and_heldout(
         opened.task, opened.model, options.n, seed=options.seed, corruption=options.corruption
     )
+    cautions = opened.cautions(heldout)
     frames, edges = [], pd.DataFrame()
     for family in options.families:
         result = run_circuit_tests(
@@ -78,7 +79,7 @@ def run_tests(
     minimality = minimality_figure(tables["minimality"], options.quantile)
     save_figure(shares, out / "circuits_tests.svg")
     save_figure(minimality, out / "circuits_minimality.svg")
-    write_tests_section(out, found.name, found.circuit.size, tables)
+    write_tests_section(out, found.name, found.circuit.size, tables, cautions)
     return tables
 
 
@@ -148,7 +149,11 @@ def tests_sentences(name: str, size: int, tables: Mapping[str, pd.DataFrame]) ->
 
 
 def write_tests_section(
-    out: Path, name: str, size: int, tables: Mapping[str, pd.DataFrame]
+    out: Path,
+    name: str,
+    size: int,
+    tables: Mapping[str, pd.DataFrame],
+    cautions: Sequence[str] = (),
 ) -> Path:
     """`section.json` of kind `circuit-tests`; its tables and figures must be in `out`."""
     left_out = len(tables["minimality"]) - MOST_EDGES
@@ -157,7 +162,7 @@ def write_tests_section(
         out,
         kind="circuit-tests",
         title=f"Tests of {name}",
-        summary=tests_sentences(name, size, tables),
+        summary=[*cautions, *tests_sentences(name, size, tables)],
         tables=[
             SectionTable("circuits_tests.csv", "Hypothesis tests (Shi et al. 2024) and TOST"),
             SectionTable("circuits_minimality.csv", "Minimality, edge by edge"),

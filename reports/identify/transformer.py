@@ -44,6 +44,7 @@ from circuitvar.reports.identify.reruns import (
 )
 from circuitvar.reports.identify.section import csv_name
 from circuitvar.reports.identify.summary import ModelIdentifiability, judge, summary_sentences
+from circuitvar.reports.named import task_caution
 from circuitvar.reports.options import ModelOptions
 from circuitvar.reports.page import SectionFigure, SectionTable, write_section
 from circuitvar.tasks.catalog import get_task
@@ -93,13 +94,16 @@ def run_identify_model(
     model = load_model(model) if isinstance(model, str) else model
     task = get_task(task) if isinstance(task, str) else task
     others = [
-        load_model(one, device=model.device, dtype=model.dtype) if isinstance(one, str) else one
+        (
+            load_model(one, device=model.device, dtype=model.dtype) if isinstance(one, str) else one
+        ).keeping(model.store)
         for one in seed_models
     ]
     check_seed_models(model, others)
     metric = get_metric(options.metric or task.metric)
     found = _prompts(model, task, options.n, options, "discovery")
     held = _prompts(model, task, options.heldout, options, "held-out")
+    cautions = task_caution(task, model, held, metric, allow_weak=options.allow_weak)
 
     def behaviour(masks: Bool[np.ndarray, "mask edge"]) -> np.ndarray:
         results = evaluate_masks(model, masks, held, metric=metric, ablation=options.ablation)
@@ -126,7 +130,7 @@ def run_identify_model(
     sized = replace(options, size=size)
     reruns = _reruns([model, *others], task, found, scores, sized, canonical, progress)
     result = _conclude(target, near, rivals, reruns, canonical)
-    _write(result, model, task, Path(out))
+    _write(result, model, task, Path(out), cautions)
     return result
 
 
@@ -197,7 +201,9 @@ def _conclude(
     return ModelIdentifiability(target, near, returned, rivals, overlap, verdict, seen)
 
 
-def _write(result: ModelIdentifiability, model: Model, task: Task, out: Path) -> None:
+def _write(
+    result: ModelIdentifiability, model: Model, task: Task, out: Path, cautions: list[str]
+) -> None:
     names = model.graph.edge_names
     out.mkdir(parents=True, exist_ok=True)
     rivals = result.rivals.assign(
@@ -222,7 +228,7 @@ def _write(result: ModelIdentifiability, model: Model, task: Task, out: Path) ->
         out,
         kind="identifiability",
         title=f"Identifiability: {model.name} on {task.key}",
-        summary=summary_sentences(result, model=model.name, task=task.key),
+        summary=[*cautions, *summary_sentences(result, model=model.name, task=task.key)],
         tables=[SectionTable(csv_name(name), title) for name, title, _ in tables],
         figures=[SectionFigure(f"figures/{name}.svg", *FIGURES[name]) for name in drawn],
     )

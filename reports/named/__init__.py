@@ -2,8 +2,10 @@
 
 from circuitvar.reports.named.by_name import (
     NamedCircuit, circuit_task, discovery_and_heldout, resolve_circuit, resolve_task,
+    task_caution,
 )
 
 __all__ = [
     "NamedCircuit", "circuit_task", "discovery_and_heldout", "resolve_circuit", "resolve_task",
+    "task_caution",
 ]

@@ -18,11 +18,12 @@ from circuitvar.circuits.published import (
     published_circuit,
     published_names,
 )
+from circuitvar.circuits.scores import measure_behaviour, require_behaviour
 from circuitvar.circuits.types import Circuit
 from circuitvar.tasks.catalog import TASKS, get_task
 from circuitvar.tasks.text_files import read_text
 from circuitvar.tasks.tokens import TooFewUsable, sample_batch
-from circuitvar.tasks.types import Batch, Task
+from circuitvar.tasks.types import Batch, Metric, Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +142,21 @@ def discovery_and_heldout(
     except TooFewUsable as few:
         raise ValueError(f"held-out prompts: {few}; lower --n") from None
     return first.batch, second.batch
+
+
+def task_caution(
+    task: Task, model: Model, batch: Batch, metric: Metric, *, allow_weak: bool
+) -> list[str]:
+    """What a report must say of a model that does not do the task; nothing of one that does.
+
+    Raises
+    ------
+    ValueError
+        The model does not do the task, unless `allow_weak`.
+    """
+    found = measure_behaviour(model, batch, metric=metric)
+    require_behaviour(found, task=task.key, allow_weak=allow_weak)
+    return [f"The model does not do {task.key!r}: {found.sentence}."] if found.weak else []
 
 
 def resolve_task(name: str | None, data: Path | None) -> Task:

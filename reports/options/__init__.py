@@ -8,12 +8,12 @@ from circuitvar.reports.options.explanations import (
     LabelArrays, ModelOptions, NetJudgement, NetTraining, NeuronChoice,
 )
 from circuitvar.reports.options.shared import (
-    CircuitChoice, DataFile, ModelChoice, Output, POCKET, Quiet, SeedModels, split_names,
+    AllowWeak, CircuitChoice, DataFile, ModelChoice, Output, POCKET, Quiet, SeedModels, split_names,
 )
 
 __all__ = [
-    "ALL_ABLATIONS", "CircuitChoice", "CircuitTestOptions", "DataFile", "ERRORS", "EvaluateOptions",
-    "FindOptions", "LabelArrays", "MORE_RULES", "ModelChoice", "ModelOptions", "NetJudgement",
-    "NetTraining", "NeuronChoice", "Output", "POCKET", "PublishedOptions", "Quiet", "ScoreChoice",
-    "SeedModels", "split_names",
+    "ALL_ABLATIONS", "AllowWeak", "CircuitChoice", "CircuitTestOptions", "DataFile", "ERRORS",
+    "EvaluateOptions", "FindOptions", "LabelArrays", "MORE_RULES", "ModelChoice", "ModelOptions",
+    "NetJudgement", "NetTraining", "NeuronChoice", "Output", "POCKET", "PublishedOptions", "Quiet",
+    "ScoreChoice", "SeedModels", "split_names",
 ]

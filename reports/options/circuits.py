@@ -18,7 +18,7 @@ from circuitvar.circuits.option import (
 )
 from circuitvar.circuits.size import SIZE_IF_OMITTED
 from circuitvar.circuits.types import ABLATIONS, AblationKey, CircuitTestChoice
-from circuitvar.reports.options.shared import check_known
+from circuitvar.reports.options.shared import AllowWeak, check_known
 
 ALL_ABLATIONS = (*ABLATIONS, "optimal")
 ERRORS = ("circuit-error", "faithfulness", "kl")
@@ -105,6 +105,7 @@ class FindOptions:
         float, Option("Effect that significant tests against.", STATISTICS)
     ] = 0.0
     n: Annotated[int, Option("Prompts to find on; as many are held out.", COMMON, AT_LEAST_1)] = 100
+    allow_weak: AllowWeak = False
     metric: option.Metric = None
     corruption: option.Corruption = None
     seed: option.Seed = Settings.seed

@@ -18,6 +18,7 @@ from circuitvar.circuits.option import (
 )
 from circuitvar.circuits.size import SIZE_IF_OMITTED
 from circuitvar.circuits.types import Ablation
+from circuitvar.reports.options.shared import AllowWeak
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class ModelOptions:
     metric: str | None = None
     """None is the task's own."""
     ablation: Ablation = Settings.ablation
+    allow_weak: AllowWeak = False
     n: Annotated[
         int, Option("Prompts a transformer's circuit is found on.", COMMON, AT_LEAST_1)
     ] = 200

@@ -29,6 +29,9 @@ SeedModels = Annotated[
     ),
 ]
 
+AllowWeak = Annotated[
+    bool, Option("Go on although the model does not do the task; reported.", OUTPUT)
+]
 Quiet = Annotated[bool, Option("No progress and no summary.", OUTPUT, flags=("--quiet", "-q"))]
 
 
@@ -93,3 +96,4 @@ class CircuitChoice:
     ] = None
     data: DataFile = None
     variant: Annotated[str, Option("Variant of a shipped circuit; its default if omitted.")] = ""
+    allow_weak: AllowWeak = False

@@ -6,11 +6,12 @@ from typing import Annotated
 
 from circuitvar.audit.settings import Settings
 from circuitvar.audit.settings import preset as preset_called
-from circuitvar.circuits.option import COMMON, OUTPUT, STATISTICS, Option
+from circuitvar.circuits.option import COMMON, STATISTICS, Option
 from circuitvar.reports.commands.arguments import TaskName
 from circuitvar.reports.commands.from_record import NOTHING, Given, Only
 from circuitvar.reports.options import (
     POCKET,
+    AllowWeak,
     DataFile,
     ModelChoice,
     Output,
@@ -34,9 +35,7 @@ def audit(
         tuple[str, ...],
         Option("A bar of the verdicts, e.g. `jaccard=0.7` or `phi=0.9`; repeatable.", STATISTICS),
     ] = (),
-    allow_weak: Annotated[
-        bool, Option("Go on although the model does not do the task; reported.", OUTPUT)
-    ] = False,
+    allow_weak: AllowWeak = False,
     to: Output = AUDIT,
     given: Given = NOTHING,
 ) -> None:

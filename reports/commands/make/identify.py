@@ -77,11 +77,12 @@ def identify(
     check_writable(to.out)
     with show_progress(quiet=to.quiet) as progress:
         if model is not None:
+            from circuitvar.circuits.items import RUNS
             from circuitvar.circuits.loading import load_model
             from circuitvar.reports.identify import run_identify_model
 
             shown = run_identify_model(
-                load_model(model, device=where.device),
+                load_model(model, device=where.device).keeping(to.out / RUNS),
                 task,
                 out=to.out,
                 options=options,

@@ -175,7 +175,7 @@ def test_every_verdict():
 
 def test_the_whole_model_is_no_compression(tmp_path):
     model = load_model("planted:integer")
-    options = ModelOptions(n=8, heldout=4, size=model.graph.n_edges, m=3, resamples=5)
+    options = ModelOptions(n=8, heldout=16, size=model.graph.n_edges, m=3, resamples=5)
     result = run_identify_model(model, "planted-integer", out=tmp_path, options=options)
     assert result.near.outcome == "no compression"
     assert result.verdict == "no compression"
