@@ -164,5 +164,7 @@ class Task:
     distinct: bool = False
     """True when `sample` never repeats a row, as with files: a later draw may, so what a second
     draw repeats is left out."""
+    rows: int = 0
+    """Different rows of a file."""
     known_edges: frozenset[str] = frozenset()
     """True circuit as edge names, for planted tasks."""

@@ -7,6 +7,8 @@ every time at once.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
 
 import numpy as np
 
@@ -15,12 +17,15 @@ from circuitvar.audit.intervals import LEAST, stop_when_decided
 from circuitvar.audit.resampling import require_scores, tied_at_cut
 from circuitvar.audit.runs import DATA, Bench, RunKey, fresh_batch, score_prompts
 from circuitvar.audit.settings import Settings
+from circuitvar.audit.streams import stream
 from circuitvar.audit.types import Estimate, Verdict
 from circuitvar.audit.verdicts import UNTIE, Bars, is_no_compression, judge, tied_reason
 from circuitvar.circuits.find import top_n_masks
 from circuitvar.circuits.model import Model
+from circuitvar.circuits.option import options_of
 from circuitvar.circuits.size import circuit_size
-from circuitvar.tasks.types import Task
+from circuitvar.tasks.tokens import TooFewUsable, sample_batch, take
+from circuitvar.tasks.types import Batch, Task
 
 
 @dataclass(frozen=True)
@@ -32,27 +37,43 @@ class FreshPair:
     """Edges that tie at the cut in both of them; 0: none."""
 
 
-def fresh_pairs(task: Task, model: Model, settings: Settings) -> Iterator[FreshPair]:
-    """The circuits of two fresh data sets of `settings.n` prompts compared, pair after pair.
+def data_sets(task: Task, model: Model, settings: Settings) -> Iterator[Batch]:
+    """Data sets of `settings.n` prompts without end; of a file, until its rows are used up.
 
-    Data sets come from the whole word list, not from its halves, so that pairs are alike. The two
-    of a pair share no row of a file.
+    They come from the whole word list, not from its halves, so that pairs are alike.
     """
-    bench = Bench(replace(task, pools=("all",)), model, settings)
+    if task.distinct:
+        rows = usable_rows(task, model, settings)
+        for start in range(0, len(rows) - settings.n + 1, settings.n):
+            yield take(rows, slice(start, start + settings.n))
+        return
+    task = replace(task, pools=("all",))
+    for draw in count():
+        yield fresh_batch(task, settings, model, draw)[0].batch
+
+
+def usable_rows(task: Task, model: Model, settings: Settings) -> Batch:
+    """Every row of a file that the tokenizer can read, in random order."""
+    rng = partial(stream, settings.seed, task.key, "fresh")
+    how = {"corruption": settings.corruption}
+    try:
+        return sample_batch(task, task.rows, model, rng=rng(), **how)[0].batch
+    except TooFewUsable as few:
+        return sample_batch(task, few.usable, model, rng=rng(), **how)[0].batch
+
+
+def fresh_pairs(task: Task, model: Model, settings: Settings) -> Iterator[FreshPair]:
+    """The circuits of two data sets that share no prompt of a file, pair after pair."""
+    bench = Bench(task, model, settings)
     size = circuit_size(model.graph.n_edges, settings.size)
-    pair = 0
-    while True:
-        runs, used = [], set()
-        for draw in (2 * pair, 2 * pair + 1):
-            unlike = used if task.distinct else None
-            drawn, prompts = fresh_batch(bench.task, settings, model, draw, unlike=unlike)
-            used = {prompt.clean for prompt in prompts}
-            runs.append(score_prompts(bench, RunKey(((DATA, draw + 1),)), drawn.batch))
-            require_scores(runs[-1])
+    drawn = enumerate(data_sets(task, model, settings))
+    for pair in zip(drawn, drawn, strict=False):
+        runs = [score_prompts(bench, RunKey(((DATA, draw + 1),)), batch) for draw, batch in pair]
+        for run in runs:
+            require_scores(run)
         means, signed = np.stack([run.mean for run in runs]), settings.signed
         tied = int(tied_at_cut(means, size, signed=signed).min())
         yield FreshPair(phi(top_n_masks(means, size, signed=signed)), tied)
-        pair += 1
 
 
 def lowest_phi(model: Model, settings: Settings) -> float:
@@ -80,14 +101,16 @@ def until_decided(
     Raises
     ------
     ValueError
-        The budget does not hold 30 pairs, every score is 0, or more edges are asked for than the
-        graph has.
+        The budget or the file does not hold 30 pairs, every score is 0, or more edges are asked
+        for than the graph has.
     """
     bars = Bars() if bars is None else bars
     samples = sampled_prompts(task, settings.n)
     claim = f"The edge set is stable: {samples}"
     bar_text = f"phi > {bars.phi:.2f}, watched"
     pairs = budget // (2 * settings.n)
+    if task.distinct:
+        pairs = min(pairs, _disjoint_pairs(task, model, settings))
     if pairs < LEAST:
         raise ValueError(
             f"a budget of {budget} prompts holds {pairs} pairs of {settings.n}; at least {LEAST} "
@@ -124,11 +147,25 @@ def until_decided(
 def sampled_prompts(task: Task, n: int) -> str:
     """What the two circuits of a pair were found on.
 
-    Rows of a file stand for that file only: pairs draw them again.
+    Rows of a file stand for that file only, and each is used once.
     """
     if task.distinct:
         return f"disjoint samples of {n} rows of {task.key}"
     return f"fresh samples of {n} prompts"
+
+
+def _disjoint_pairs(task: Task, model: Model, settings: Settings) -> int:
+    """Pairs that share no row of a file: rows that come again are not fresh data."""
+    n, rows = settings.n, len(usable_rows(task, model, settings))
+    if rows // (2 * n) >= LEAST:
+        return rows // (2 * n)
+    most, allowed = rows // (2 * LEAST), options_of(Settings)["n"].range
+    smaller = f"use n = {most} or less, " if allowed is None or most in allowed else ""
+    raise ValueError(
+        f"{task.source or task.key} has {rows} usable rows, which are {rows // (2 * n)} disjoint "
+        f"pairs of {n}; at least {LEAST} pairs are needed: {smaller}add rows up to "
+        f"{2 * LEAST * n}, or let `audit` compare halves of the rows"
+    )
 
 
 def _no_compression(model: Model, settings: Settings, bars: Bars) -> str | None:

@@ -154,6 +154,7 @@ def task_from_file(path: str | Path, *, key: str | None = None, strict: bool = F
         metric=file.metric,
         pools=("all",),
         distinct=True,
+        rows=rows,
         source=f"{file.path.name}: {rows} rows, {file.layout} layout{_left_out(file)}",
         licence="user's own",
     )

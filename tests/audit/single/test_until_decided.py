@@ -1,4 +1,4 @@
-from dataclasses import replace
+import json
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -11,6 +11,7 @@ from circuitvar.audit.verdicts import Bars
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.reports.commands.cli import app
 from circuitvar.tasks.catalog import get_task
+from circuitvar.tasks.own import task_from_file
 
 ud = import_module("circuitvar.audit.single.until_decided")
 
@@ -87,34 +88,46 @@ def test_the_full_model_does_not_pass(monkeypatch):
     )
 
 
-def test_the_samples_of_a_pair_share_no_row_of_a_file(monkeypatch):
-    """40 rows hold two samples of 20; two random ones would share about 10."""
-    planted, model = get_task("planted-two-route"), load_model("planted:two-route")
-    drawn = planted.sample(400, rng=np.random.default_rng(0))
-    rows = list({pair.clean: pair for pair in drawn}.values())[:40]
-
-    def sample(n, *, rng, **_):
-        return tuple(rows[i] for i in rng.permutation(len(rows))[:n])
-
-    file, seen = replace(planted, sample=sample, distinct=True, key="rows"), []
-    draw = ud.fresh_batch
-
-    def watched(*args, **options):
-        found = draw(*args, **options)
-        seen.append({pair.clean for pair in found[1]})
-        return found
-
-    monkeypatch.setattr(ud, "fresh_batch", watched)
-    next(ud.fresh_pairs(file, model, Settings(n=20, size=4, method="exact")))
-    assert [len(prompts) for prompts in seen] == [20, 20]
-    assert not seen[0] & seen[1]
-    assert ud.sampled_prompts(file, 20) == "disjoint samples of 20 rows of rows"
-    with pytest.raises(ValueError, match="differ from the 30 already used"):
-        next(ud.fresh_pairs(file, model, Settings(n=30, size=4, method="exact")))
-
-
 def test_it_is_a_command():
     options = "--model planted:gated --method eap --n 8 --size 4 --budget 480 --bar 0.5 -q"
     result = CliRunner().invoke(app, ["decide", "planted-gated", *options.split()])
     assert result.exit_code == 0, result.output
     assert result.output.startswith("pass after 128 prompts: phi = 1.000")
+
+
+def _file(folder, rows):
+    """A file of so many rows of the planted task."""
+    drawn = get_task("planted-gated").sample(8 * rows, rng=np.random.default_rng(0))
+    pairs = list({pair.clean: pair for pair in drawn}.values())[:rows]
+    assert len(pairs) == rows
+    names = ("clean", "corrupt", "answer", "wrong_answer")
+    cells = [(p.clean, p.corrupt, p.answers[0], p.wrong_answers[0]) for p in pairs]
+    rows = [dict(zip(names, row, strict=True)) for row in cells]
+    path = folder / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return path
+
+
+def test_rows_of_a_file_are_fresh_once(tmp_path):
+    model, settings = load_model("planted:gated"), Settings(n=8, size=4, method="exact")
+    task = task_from_file(_file(tmp_path, 500))
+    sets = list(ud.data_sets(task, model, settings))
+    rows = np.concatenate([batch.clean.numpy() for batch in sets])
+    assert len(sets) == 62 and len(np.unique(rows, axis=0)) == 496
+    found, _ = ud.until_decided(task, model, settings, budget=100_000, bars=Bars(phi=0.8))
+    assert 0 < found.n <= 31, "pairs that share no row"
+    assert ud.sampled_prompts(task, 8) == "disjoint samples of 8 rows of rows"
+
+
+@pytest.mark.parametrize(
+    ("rows", "n", "message"),
+    [
+        (124, 20, "has 124 usable rows, which are 3 disjoint pairs of 20; at least 30 pairs are "
+         "needed: add rows up to 1200, or let `audit` compare halves of the rows"),
+        (500, 9, "27 disjoint pairs of 9; at least 30 pairs are needed: use n = 8 or less, add"),
+    ],
+)  # fmt: skip
+def test_a_file_with_too_few_rows_is_refused(tmp_path, rows, n, message):
+    task, model = task_from_file(_file(tmp_path, rows)), load_model("planted:gated")
+    with pytest.raises(ValueError, match=message):
+        ud.until_decided(task, model, Settings(n=n, size=4, method="exact"), budget=100_000)
