@@ -61,6 +61,10 @@ def structure_checks(
     )
 
 
+KEEPS_NOISE = "keeps noise, removes effects"
+"""Kind of the nulls that are the ones to beat."""
+
+
 def chance_edges(axes: tuple[Axis, ...], size: int, *, pairs: int) -> Estimate | None:
     """At most so many of the edges kept in at least 90% of halves are low-probability edges.
 
@@ -106,7 +110,7 @@ def null_table(
 
     rows = []
     for kind, nulls in (
-        ("keeps noise, removes effects", structure_preserving(clusters)),
+        (KEEPS_NOISE, structure_preserving(clusters)),
         ("destroys structure", SIGNAL_DESTROYING),
     ):
         for name, null in nulls if size < values.shape[1] else ():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from circuitvar.audit.types import Audit
-from circuitvar.reports.card import cautions
+from circuitvar.reports.card import cautions, null_sentence
 from circuitvar.reports.console import print_table
 
 
@@ -23,6 +23,8 @@ def print_summary(audit: Audit, out: Path, paths: list[Path]) -> None:
         for axis in audit.axes
     ]
     print_table(pd.DataFrame(rows), title=audit.title)
+    if said := null_sentence(audit):
+        print(said)
     for text in cautions(audit):
         print(f"{'CAUTION':>14}  {text}")
     for verdict in audit.verdicts:

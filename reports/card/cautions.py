@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from circuitvar.audit.single import EMPTY
+from circuitvar.audit.single import EMPTY, KEEPS_NOISE
 from circuitvar.audit.types import Audit
+from circuitvar.reports.tables import show
 from circuitvar.tasks.units import LEAST_TEMPLATES
 
 
@@ -21,6 +22,20 @@ def cautions(audit: Audit) -> list[str]:
             f"{LEAST_TEMPLATES} templates."
         )
     return found
+
+
+def null_sentence(audit: Audit) -> str:
+    """How much agreement the noise of the scores reaches alone, beside what the data reach."""
+    nulls = audit.tables.get("nulls")
+    rows = [] if nulls is None else nulls[nulls["kind"] == KEEPS_NOISE].to_dict("records")
+    if not rows:
+        return ""
+    row = max(rows, key=lambda row: row["expected"])
+    return (
+        "Halves of data with the noise of every edge and without any effect would agree to φ = "
+        f"{show(row['expected'])}; the same halves of the data agree to {show(row['observed'])} "
+        f"(p = {show(row['p'])})."
+    )
 
 
 def caution_sentences(tied: Sequence[tuple[str, int]], in_circuit: int | None) -> list[str]:

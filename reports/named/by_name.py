@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from circuitvar.audit.runs import discovery_batch
+from circuitvar.audit.settings import Settings
 from circuitvar.audit.streams import stream
 from circuitvar.circuits.files import EdgeFile, read_edges, read_submission
 from circuitvar.circuits.find import top_n
@@ -22,7 +24,7 @@ from circuitvar.circuits.scores import measure_behaviour, require_behaviour
 from circuitvar.circuits.types import Circuit
 from circuitvar.tasks.catalog import TASKS, get_task
 from circuitvar.tasks.text_files import read_text
-from circuitvar.tasks.tokens import TooFewUsable, sample_batch
+from circuitvar.tasks.tokens import TooFewUsable, get_metric, sample_batch
 from circuitvar.tasks.types import Batch, Metric, Task
 
 
@@ -157,6 +159,13 @@ def task_caution(
     found = measure_behaviour(model, batch, metric=metric)
     require_behaviour(found, task=task.key, allow_weak=allow_weak)
     return [f"The model does not do {task.key!r}: {found.sentence}."] if found.weak else []
+
+
+def check_behaviour(task: Task, model: Model, settings: Settings, *, allow_weak: bool) -> list[str]:
+    """`task_caution` on the prompts that a circuit is found on."""
+    batch = discovery_batch(task, settings, model)[0].batch
+    metric = get_metric(settings.metric or task.metric)
+    return task_caution(task, model, batch, metric, allow_weak=allow_weak)
 
 
 def resolve_task(name: str | None, data: Path | None) -> Task:

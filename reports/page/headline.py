@@ -1,7 +1,7 @@
 """What an audit found, in plain sentences: the first thing a reader sees."""
 
 from circuitvar.audit.types import Audit, Verdict
-from circuitvar.reports.card import cautions, overall_outcome
+from circuitvar.reports.card import cautions, null_sentence, overall_outcome
 from circuitvar.reports.tables import sentence_list, show, show_interval
 
 _SAID = {
@@ -49,6 +49,7 @@ def headline_sentences(audit: Audit) -> list[str]:
         f"{show(first.jaccard.value, first.jaccard.se)} where random circuits of the same sizes "
         f"would reach {show(first.chance)}."
     )
+    sentences += filter(None, [null_sentence(audit)])
     known = [axis for axis in audit.axes if axis.phi.value == axis.phi.value]
     weakest = min(known, key=lambda axis: axis.phi.value, default=first)
     if weakest is not first:

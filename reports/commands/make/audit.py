@@ -106,6 +106,7 @@ def decide(
     ),
     budget: Annotated[int, Option("Prompts to spend at most; at least 60 n.", COMMON)] = 10_000,
     bar: Annotated[float, Option("phi that counts as stable.", COMMON)] = 0.75,
+    allow_weak: AllowWeak = False,
     to: Output = DECIDE,
 ) -> None:
     """Compare circuits of fresh pairs of data sets until phi is decided against the bar.
@@ -115,10 +116,12 @@ def decide(
     from circuitvar.audit.single import until_decided
     from circuitvar.audit.verdicts import Bars
     from circuitvar.reports.console import show_progress
-    from circuitvar.reports.named import resolve_task
+    from circuitvar.reports.named import check_behaviour, resolve_task
 
     question = resolve_task(task, data)
     loaded = where.load(to.out)
+    for caution in check_behaviour(question, loaded, settings, allow_weak=allow_weak):
+        print(caution)
     with show_progress(quiet=to.quiet) as progress:
         found, verdict = until_decided(
             question,

@@ -7,7 +7,7 @@ from circuitvar.audit.settings import Settings
 from circuitvar.circuits.option import AT_LEAST_1, COMMON, OUTPUT, STATISTICS, Option
 from circuitvar.reports.commands.arguments import TaskName
 from circuitvar.reports.commands.from_record import Only
-from circuitvar.reports.options import POCKET, DataFile, ModelChoice, Output
+from circuitvar.reports.options import POCKET, AllowWeak, DataFile, ModelChoice, Output
 
 DESIGN = Output(Path("runs/design"))
 
@@ -35,6 +35,7 @@ def design(
     workers: Annotated[
         int, Option("Processes; results do not depend on their number.", OUTPUT, AT_LEAST_1)
     ] = 1,
+    allow_weak: AllowWeak = False,
     dry_run: Annotated[bool, Option("Print the budget and stop.", OUTPUT)] = False,
     to: Output = DESIGN,
 ) -> None:
@@ -48,7 +49,7 @@ def design(
         resolve_design,
         run_plan,
     )
-    from circuitvar.reports.named import resolve_task
+    from circuitvar.reports.named import check_behaviour, resolve_task
     from circuitvar.reports.page import check_writable
 
     check_writable(to.out)
@@ -56,6 +57,8 @@ def design(
     chosen = resolve_design(plan, question)
     check_plan(chosen, question, settings, asked=asked)
     loaded = where.load(to.out)
+    for caution in check_behaviour(question, loaded, settings, allow_weak=allow_weak):
+        print(caution)
     if dry_run or not to.quiet:
         print(plan_budget(chosen, question, settings, loaded).sentence)
     if dry_run:

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from circuitvar.audit.types import Audit, Estimate
+from circuitvar.reports.audit.summary import print_summary
+from circuitvar.reports.card.cautions import null_sentence
 from circuitvar.reports.card.document import (
     SCHEMA_FILE,
     card_text,
@@ -22,6 +24,7 @@ from circuitvar.reports.card.document import (
 )
 from circuitvar.reports.card.numbers import read_estimate
 from circuitvar.reports.card.texts import badge_svg, card_markdown, overall_outcome
+from circuitvar.reports.page.headline import headline_sentences
 from tests.reports.toy_audit import toy_audit
 
 
@@ -144,3 +147,19 @@ def test_older_cards_say_kind_unit_and_what_is_missing_in_words(interval, unit, 
     again = read_estimate(older, unit=unit)
     assert tuple(getattr(again, name) for name in new) == found
     assert all(getattr(read_estimate(entry, unit=unit), name) == "" for name in new)
+
+
+def test_the_null_stands_beside_the_headline(audit, capsys, tmp_path):
+    columns = ["null", "kind", "observed", "expected", "margin", "p"]
+    rows = [
+        ("sign flips", "keeps noise, removes effects", 0.669, 0.41, 0.26, 0.01),
+        ("bootstrap", "keeps noise, removes effects", 0.669, 0.563, 0.11, 0.04),
+        ("shuffled", "destroys structure", 0.669, 0.9, -0.2, 0.9),
+    ]
+    found = replace(audit, tables={**audit.tables, "nulls": pd.DataFrame(rows, columns=columns)})
+    said = null_sentence(found)
+    assert "would agree to φ = 0.563" in said and "the data agree to 0.669 (p = 0.04" in said
+    assert said in headline_sentences(found)
+    print_summary(found, tmp_path, [])
+    assert " ".join(said.split()) in " ".join(capsys.readouterr().out.split())
+    assert null_sentence(replace(audit, tables={})) == ""
