@@ -166,5 +166,7 @@ class Task:
     draw repeats is left out."""
     rows: int = 0
     """Different rows of a file."""
+    strict: bool = False
+    """True where a prompt that cannot be used is an error and not left out."""
     known_edges: frozenset[str] = frozenset()
     """True circuit as edge names, for planted tasks."""

@@ -63,6 +63,8 @@ class Runs:
     exact_rows: Int[np.ndarray, " example"] | None = None
     """Rows of the audited scores that the exact ones belong to."""
     dropped: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """What was left out of the prompts, or read otherwise than it was given."""
     """Prompts that could not be used, by reason."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Wall seconds by stage."""

@@ -201,6 +201,8 @@ def _record(runs: Runs, settings: Settings, circuits: CircuitRuns, bars: Bars) -
         "n_heldout": len(runs.heldout),
         "data_digest": data_hash(runs.seen),
         "dropped": dict(runs.dropped),
+        "source": runs.bench.task.source,
+        "prompts_read": "; ".join(runs.notes),
         "seed_names": [model.name for model in runs.bench.models.values()],
         "weak": runs.behaviour.weak,
     }

@@ -58,7 +58,8 @@ def collect(
     require_fresh(task, settings)
     _require_one_shape(model, seed_models)
     tokenized, seen = drawn_prompts(bench, AUDITED)
-    heldout = heldout_batch(task, settings, model, seen)[0].batch
+    evaluated = heldout_batch(task, settings, model, seen)[0]
+    heldout = evaluated.batch
     behaviour = measure_behaviour(model, heldout, metric=metric, level=settings.confidence)
     require_behaviour(behaviour, task=task.key, allow_weak=allow_weak)
 
@@ -88,6 +89,7 @@ def collect(
         seen=seen,
         behaviour=behaviour,
         dropped={str(k): int(v) for k, v in tokenized.dropped["reason"].value_counts().items()},
+        notes=(*tokenized.notes, *(f"held out: {note}" for note in evaluated.notes)),
     )
     if settings.exact:
         rows = spread_over_templates(batch.templates, settings.exact)

@@ -14,6 +14,8 @@ def cautions(audit: Audit) -> list[str]:
     if "in_circuit" in audit.edges:
         size = int(audit.edges["in_circuit"].to_numpy(dtype=bool).sum())
     found = caution_sentences([(axis.title, axis.tied) for axis in audit.axes], size)
+    if said := audit.provenance.get("prompts_read"):
+        found.append(f"Prompts: {said}.")
     templates = audit.provenance.get("n_templates")
     if isinstance(templates, int) and 1 < templates < LEAST_TEMPLATES:
         found.append(

@@ -50,7 +50,7 @@ def open_circuit(
     check_writable(out)
     model = where.load(out)
     found = resolve_circuit(name, model, variant=of.variant, size=size)
-    task = circuit_task(found, of.task, of.data)
+    task = circuit_task(found, of.task, of.data, strict=of.strict)
     return Opened(model, found, task, get_metric(metric or task.metric), of.allow_weak)
 
 

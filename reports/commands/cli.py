@@ -1,6 +1,8 @@
 """The `circuitvar` command: one sentence per mistake, exit code 2, never a traceback for it."""
 
+import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, cast
@@ -84,11 +86,30 @@ def sentence(error: Any) -> str:
     return f"{text[:1].lower()}{text[1:]}{help_}"
 
 
+class _Notes(logging.Handler):
+    """What was left out or read otherwise, once for each kind, as one line on standard error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.told: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message of a kind that was not told yet; draws differ in its numbers alone."""
+        text = record.getMessage()
+        kind = re.sub(r"first: .*|\d+", "", text)
+        if kind not in self.told:
+            self.told.add(kind)
+            print(f"note: {text}", file=sys.stderr)
+
+
 def main() -> None:
     """Run the command line. A user's mistake is a ValueError or OSError with one sentence.
 
     `CIRCUITVAR_DEBUG=1` shows the traceback instead.
     """
+    logger, notes = logging.getLogger("circuitvar"), _Notes()
+    logger.addHandler(notes)
+    logger.setLevel(logging.INFO)
     try:
         refuse_former_names(sys.argv[1:])
         code = app(standalone_mode=False) or 0
@@ -101,6 +122,8 @@ def main() -> None:
         if len(sys.argv) > 1:
             print(f"circuitvar: {sentence(error)}", file=sys.stderr)
         code = 2
+    finally:
+        logger.removeHandler(notes)
     if code == 130:
         print("circuitvar: interrupted; finished blocks are kept", file=sys.stderr)
     raise SystemExit(code)

@@ -1,7 +1,7 @@
 """The circuit and the task that a command names: shipped, planted, a user's own, or in a file."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +111,9 @@ def _is_published(path: Path) -> bool:
     return isinstance(data, dict) and {"roles", "connections"} <= data.keys()
 
 
-def circuit_task(found: NamedCircuit, task: str | None, data: Path | None) -> Task:
+def circuit_task(
+    found: NamedCircuit, task: str | None, data: Path | None, *, strict: bool = False
+) -> Task:
     """The task asked for, a file of prompts, or the circuit's own.
 
     Raises
@@ -123,7 +125,7 @@ def circuit_task(found: NamedCircuit, task: str | None, data: Path | None) -> Ta
         raise ValueError(
             f"{found.name} does not say what it is a circuit of; name it with --task or --data"
         )
-    return resolve_task(task if task or data else found.task, data)
+    return resolve_task(task if task or data else found.task, data, strict=strict)
 
 
 def discovery_and_heldout(
@@ -168,7 +170,7 @@ def check_behaviour(task: Task, model: Model, settings: Settings, *, allow_weak:
     return task_caution(task, model, batch, metric, allow_weak=allow_weak)
 
 
-def resolve_task(name: str | None, data: Path | None) -> Task:
+def resolve_task(name: str | None, data: Path | None, *, strict: bool = False) -> Task:
     """The task a command names: a key, a user's `module:attribute`, or a file of prompts.
 
     Raises
@@ -184,9 +186,9 @@ def resolve_task(name: str | None, data: Path | None) -> Task:
     if data is not None:
         from circuitvar.tasks.own import task_from_file
 
-        return task_from_file(data)
+        return task_from_file(data, strict=strict)
     if ":" in str(name):
         from circuitvar.tasks.plugin import load_task
 
-        return load_task(str(name))
-    return get_task(str(name))
+        return replace(load_task(str(name)), strict=strict)
+    return replace(get_task(str(name)), strict=strict)

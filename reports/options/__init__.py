@@ -8,12 +8,13 @@ from circuitvar.reports.options.explanations import (
     LabelArrays, ModelOptions, NetJudgement, NetTraining, NeuronChoice,
 )
 from circuitvar.reports.options.shared import (
-    AllowWeak, CircuitChoice, DataFile, ModelChoice, Output, POCKET, Quiet, SeedModels, split_names,
+    AllowWeak, CircuitChoice, DataFile, ModelChoice, Output, POCKET, Quiet, SeedModels, Strict,
+    split_names,
 )
 
 __all__ = [
     "ALL_ABLATIONS", "AllowWeak", "CircuitChoice", "CircuitTestOptions", "DataFile", "ERRORS",
     "EvaluateOptions", "FindOptions", "LabelArrays", "MORE_RULES", "ModelChoice", "ModelOptions",
     "NetJudgement", "NetTraining", "NeuronChoice", "Output", "POCKET", "PublishedOptions", "Quiet",
-    "ScoreChoice", "SeedModels", "split_names",
+    "ScoreChoice", "SeedModels", "Strict", "split_names",
 ]

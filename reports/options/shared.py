@@ -19,6 +19,9 @@ DataFile = Annotated[
         COMMON,
     ),
 ]
+Strict = Annotated[
+    bool, Option("Stop at a prompt that cannot be used, rather than leave it out.", OUTPUT)
+]
 SeedModels = Annotated[
     tuple[str, ...],
     Option(
@@ -95,5 +98,6 @@ class CircuitChoice:
         str | None, Option("Task key; the circuit's own when it names one.", COMMON, keys="task")
     ] = None
     data: DataFile = None
+    strict: Strict = False
     variant: Annotated[str, Option("Variant of a shipped circuit; its default if omitted.")] = ""
     allow_weak: AllowWeak = False

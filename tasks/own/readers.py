@@ -5,6 +5,7 @@ draws without replacement. Formats: `tasks.tables`; column layouts: `tasks.layou
 pre-tokenized pairs, which need no tokenizer: `tasks.token_pairs`.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from circuitvar.tasks.types import Corruption, PromptPair, Task
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LOG = logging.getLogger("circuitvar")
 
 TOKEN_IDS = Layout("token ids", COLUMNS, token_pair)
 
@@ -144,7 +147,9 @@ def task_from_file(path: str | Path, *, key: str | None = None, strict: bool = F
             )
         return tuple(pairs[int(i)] for i in rng.permutation(len(pairs))[:n])
 
-    rows = len(file.pairs[columns[0]])
+    rows, left_out = len(file.pairs[columns[0]]), _left_out(file)
+    if left_out:
+        LOG.info("%s%s", file.path.name, left_out.replace(";", ":", 1))
     return Task(
         key=name,
         title=f"Prompts of {file.path.name}",
@@ -155,7 +160,8 @@ def task_from_file(path: str | Path, *, key: str | None = None, strict: bool = F
         pools=("all",),
         distinct=True,
         rows=rows,
-        source=f"{file.path.name}: {rows} rows, {file.layout} layout{_left_out(file)}",
+        strict=strict,
+        source=f"{file.path.name}: {rows} rows, {file.layout} layout{left_out}",
         licence="user's own",
     )
 

@@ -1,5 +1,6 @@
 """Draw from a task until enough prompts are usable with a model's tokenizer."""
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +14,7 @@ from circuitvar.tasks.types import PromptPair, Task
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+LOG = logging.getLogger("circuitvar")
 ROUNDS = 20
 """Draws of `n` pairs before too few are called an error."""
 
@@ -62,10 +64,13 @@ def sample_batch(
     table of dropped pairs covers every draw. `rng`: a generator, or the seed of one. `unlike`:
     clean prompts that must not come up; then none comes up twice either.
 
+    What was left out or read otherwise than it was given is logged (logger `circuitvar`).
+
     Raises
     ------
     ValueError
-        Fewer than `n` pairs are usable; says how many, and why the others are not.
+        Fewer than `n` pairs are usable; says how many, and why the others are not. Or the task is
+        `strict` and one is not usable.
     """
     rng = np.random.default_rng(rng)
     options: dict[str, Any] = {"templates": templates, "corruption": corruption, "pool": pool}
@@ -98,10 +103,21 @@ def sample_batch(
                 raise TooFewUsable(_why(task, few, unlike), few.usable) from None
             enough = len(pairs) * n // max(few.usable, 1)
             continue
+        _tell(task, done)
         rows = done.kept[:n]
         cut = replace(done, batch=take(done.batch, slice(0, n)), kept=rows)
         return cut, tuple(pairs[i] for i in rows)
     raise AssertionError("unreachable: the last round returns or raises")
+
+
+def _tell(task: Task, done: Tokenized) -> None:
+    """Log what was left out; refuse it where the task is strict."""
+    if task.strict and len(done.dropped):
+        raise ValueError(
+            f"{task.source or task.key}: {done.notes[0]}; mend them or leave out strict"
+        )
+    for note in done.notes:
+        LOG.info("%s: %s", task.key, note)
 
 
 def _why(task: Task, few: TooFewUsable, unlike: Collection[str] | None) -> str:

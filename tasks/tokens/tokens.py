@@ -45,6 +45,35 @@ class Tokenized:
     extended_prompts: int
     """Pairs whose candidates all start with the same tokens, which were added to both prompts."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out or read otherwise than it was given, each with its number."""
+        n, found = len(self.kept), []
+        if lost := len(self.dropped):
+            counts = Counter(self.dropped["reason"].tolist()).most_common()
+            why = "; ".join(f"{count} x {reason}" for reason, count in counts)
+            first = self.dropped.iloc[0]
+            found.append(
+                f"{lost} of {n + lost} prompt pairs left out ({why}; first: pair "
+                f"{first['row']}, {first['detail']})"
+            )
+        if self.first_token_only:
+            found.append(
+                f"{self.first_token_only} answers go on after the one token that is read, the "
+                "first that tells right from wrong"
+            )
+        if self.removed_answers:
+            found.append(
+                f"{self.removed_answers} answers are not read: they merge with the end of the "
+                "prompt, or are both right and wrong"
+            )
+        if self.extended_prompts:
+            found.append(
+                f"the shared start of the answers was moved into the prompt in "
+                f"{self.extended_prompts} of {n} pairs"
+            )
+        return tuple(found)
+
 
 _Lost = tuple[int, str, str, str]
 """Row, template, reason, detail of a pair that cannot be used."""

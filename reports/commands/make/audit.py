@@ -16,6 +16,7 @@ from circuitvar.reports.options import (
     ModelChoice,
     Output,
     SeedModels,
+    Strict,
     split_names,
 )
 
@@ -26,6 +27,7 @@ def audit(
     task: TaskName = None,
     where: ModelChoice = POCKET,
     data: DataFile = None,
+    strict: Strict = False,
     settings: Settings = Settings(),
     preset: Annotated[
         str | None, Option("`quick`, `paper` or `full`: values of all options not given.", COMMON)
@@ -58,7 +60,7 @@ def audit(
     refuse_ignored(
         get_method(settings.method), given.difference(*(method.uses for method in compared))
     )
-    resolved = resolve_task(task, data)
+    resolved = resolve_task(task, data, strict=strict)
     if settings.noise and "noise" not in given and not marks_roles(resolved):
         settings = replace(settings, noise=())
     if resolved.distinct and "fresh" not in given:
@@ -101,6 +103,7 @@ def decide(
     task: TaskName = None,
     where: ModelChoice = POCKET,
     data: DataFile = None,
+    strict: Strict = False,
     settings: Annotated[Settings, Only("method", "n", "size", "confidence", "seed")] = Settings(
         n=50
     ),
@@ -118,7 +121,7 @@ def decide(
     from circuitvar.reports.console import show_progress
     from circuitvar.reports.named import check_behaviour, resolve_task
 
-    question = resolve_task(task, data)
+    question = resolve_task(task, data, strict=strict)
     loaded = where.load(to.out)
     for caution in check_behaviour(question, loaded, settings, allow_weak=allow_weak):
         print(caution)

@@ -7,7 +7,7 @@ from circuitvar.audit.settings import Settings
 from circuitvar.circuits.option import AT_LEAST_1, COMMON, OUTPUT, STATISTICS, Option
 from circuitvar.reports.commands.arguments import TaskName
 from circuitvar.reports.commands.from_record import Only
-from circuitvar.reports.options import POCKET, AllowWeak, DataFile, ModelChoice, Output
+from circuitvar.reports.options import POCKET, AllowWeak, DataFile, ModelChoice, Output, Strict
 
 DESIGN = Output(Path("runs/design"))
 
@@ -19,6 +19,7 @@ def design(
     ),
     where: ModelChoice = POCKET,
     data: DataFile = None,
+    strict: Strict = False,
     settings: Annotated[Settings, Only("n", "seed")] = Settings(n=100),
     ask: Annotated[
         tuple[str, ...],
@@ -53,7 +54,7 @@ def design(
     from circuitvar.reports.page import check_writable
 
     check_writable(to.out)
-    question, asked = resolve_task(task, data), interactions(ask)
+    question, asked = resolve_task(task, data, strict=strict), interactions(ask)
     chosen = resolve_design(plan, question)
     check_plan(chosen, question, settings, asked=asked)
     loaded = where.load(to.out)

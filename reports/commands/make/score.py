@@ -15,6 +15,7 @@ from circuitvar.reports.options import (
     Output,
     Quiet,
     ScoreChoice,
+    Strict,
 )
 
 SCORES = Output(Path("runs/scores"))
@@ -24,6 +25,7 @@ def score(
     task: TaskName = None,
     where: ModelChoice = POCKET,
     data: DataFile = None,
+    strict: Strict = False,
     choice: ScoreChoice = ScoreChoice(),
     options: ScoreOptions = ScoreOptions(),
     top: Annotated[int, Option("Strongest edges to print.", OUTPUT)] = 20,
@@ -39,7 +41,7 @@ def score(
         raise ValueError(f"--top is {top}; give 1 or more, or --quiet to print no edges")
     refuse_ignored(get_method(choice.method), given)
     results = run_score(
-        resolve_task(task, data),
+        resolve_task(task, data, strict=strict),
         where=where,
         choice=choice,
         options=options,
@@ -55,6 +57,7 @@ def find(
     task: TaskName = None,
     where: ModelChoice = POCKET,
     data: DataFile = None,
+    strict: Strict = False,
     options: FindOptions = FindOptions(),
     out: Annotated[
         Path,
@@ -72,7 +75,9 @@ def find(
     from circuitvar.reports.named import resolve_task
 
     refuse_unread(options, given)
-    circuit = run_find(resolve_task(task, data), where=where, out=out, options=options)
+    circuit = run_find(
+        resolve_task(task, data, strict=strict), where=where, out=out, options=options
+    )
     if not quiet:
         print(
             f"{circuit.rule}: {circuit.requested} edges asked for, {circuit.selected} chosen, "

@@ -101,6 +101,9 @@ def test_bpe_answers_are_read_in_context_and_first_token_only():
     joint = tokenizer(BYTES.clean + "Mary", add_special_tokens=False)["input_ids"]
     assert row.answers[0, 0] == joint[int(row.last[0])]
     assert done.first_token_only == 2
+    assert done.notes == (
+        "2 answers go on after the one token that is read, the first that tells right from wrong",
+    )
     assert done.bos == "<|endoftext|>"
 
 
@@ -186,6 +189,9 @@ def test_a_shared_start_of_the_answers_joins_the_prompt():
     assert tokenizer.convert_ids_to_tokens(done.batch.answers[0].tolist()) == ["33"]
     assert tokenizer.convert_ids_to_tokens(done.batch.wrong_answers[0].tolist()) == ["34"]
     assert done.extended_prompts == 1
+    assert done.notes == (
+        "the shared start of the answers was moved into the prompt in 1 of 1 pairs",
+    )
     assert done.batch.roles["Y"].tolist() == [[False, False, True, False]]
     with pytest.raises(ValueError, match=r"longer than the context.*with the shared start"):
         tokenize([pair], tokenizer, max_length=3)
