@@ -5,7 +5,7 @@ source is put into the run on the base, in the net and in the circuit alike. A n
 circuit does nothing there, so it must do nothing in the net: exclusions have to be justified too.
 """
 
-import itertools
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -31,34 +31,22 @@ def interchange_agreement(
     """
     if question.ablation == "interchange":
         raise ValueError("agreement builds its own pairs; use zero or mean ablation")
-    widths = question.net.widths
-    full = np.ones((1, sum(a * b for a, b in itertools.pairwise(widths))), bool)
+    full = np.ones((1, question.net.n_edges), bool)
     same = [
         _labels(question, kept, layer, node) == _labels(question, full, layer, node)
-        for layer in range(1, len(widths) - 1)
-        for node in range(widths[layer])
+        for layer, width in enumerate(question.net.widths[1:-1], 1)
+        for node in range(width)
     ]
     off_diagonal = ~np.eye(len(question.rows), dtype=bool)
     return np.mean([s[:, off_diagonal].mean(axis=1) for s in same], axis=0)
 
 
 def _labels(question: nets.Question, kept: np.ndarray, layer: int, node: int) -> np.ndarray:
-    """(circuit, base, source) -> output above 0.5, with `node` of `layer` taken from the source."""
-    net, n = question.net, len(question.rows)
-    values = nets.run_circuits(net, kept, question.rows, question.fill)[layer]
-    h = np.repeat(values[:, :, None], n, axis=2)  # circuit base source unit
-    h[..., node] = values[:, None, :, node]
-    return _from_layer(net, kept, h, question.fill, layer) > 0.5
-
-
-def _from_layer(net: nets.BooleanNet, kept, h, fill, layer: int) -> np.ndarray:
-    masks = nets.layer_masks(kept, net.widths)
-    for i in range(layer, len(net.weights)):
-        w = net.weights[i]
-        weights = np.swapaxes(masks[i] * w, 1, 2)[:, None]
-        base = net.biases[i] + fill[i] @ w.T
-        h = nets.leaky(base[:, None] + (h - fill[i][:, None]) @ weights, net.slope)
-    return h[..., 0]
+    """(circuit, source, base) -> output above 0.5, with `node` of `layer` taken from the source."""
+    values = nets.run_circuits(question.net, kept, question.rows, question.fill)[layer]
+    h = np.repeat(values[:, None], values.shape[1], axis=1)
+    h[..., node] = values[:, :, None, node]
+    return nets.run_from(question.net, kept, h, question.fill, layer)[-1][..., 0] > 0.5
 
 
 LISTED = 500_000
@@ -104,9 +92,6 @@ def estimate_strict(
     question: nets.Question, *, n: int = 400_000, rng: np.random.Generator
 ) -> tuple[nets.Count, ...]:
     """Monte Carlo estimate of their number in every space, with Wilson intervals."""
-    return tuple(
-        estimate_valid(
-            question, n=n, space=space, rng=rng, passes=lambda kept: is_strict(question, kept)
-        )
-        for space in nets.SPACES
-    )
+    passes = partial(is_strict, question)
+    spaces = nets.SPACES
+    return tuple(estimate_valid(question, n=n, space=s, rng=rng, passes=passes) for s in spaces)

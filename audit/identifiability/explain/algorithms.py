@@ -5,9 +5,10 @@ once per tree without its NOTs, with the first placement of NOTs (fewest, then e
 that computes the gate.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 from jaxtyping import Bool
@@ -32,9 +33,8 @@ class Algorithm:
     @property
     def placeable(self) -> tuple[int, ...]:
         """Nodes a mapping has to place: internal, not the root, not the operand of a NOT."""
-        out: list[int] = []
-        _placeable(self.tree, 0, True, out)
-        return tuple(out)
+        nodes = enumerate(preorder(self.tree))
+        return tuple(n for n, (tree, free) in nodes if n and free and not isinstance(tree, str))
 
 
 def list_algorithms(
@@ -65,16 +65,13 @@ def list_algorithms(
     n_inputs = int(np.log2(len(table)))
     names = tuple(chr(ord("A") + i) for i in range(n_inputs))
     target = _pack(table)
-    values = {
-        name: _pack(column) for name, column in zip(names, input_rows(n_inputs).T, strict=True)
-    }
+    values = dict(zip(names, map(_pack, input_rows(n_inputs).T), strict=True))
     found = []
-    for level in _trees(names, height, variant):
-        for tree in level:
-            ways = _negations(tree, 0, values, 2 ** len(table) - 1)
-            fits = [(count, nodes) for (t, count), nodes in ways.items() if t == target]
-            if fits:
-                found.append(Algorithm(_negate(tree, 0, set(min(fits)[1])), names))
+    for tree in chain.from_iterable(_trees(names, height, variant)):
+        ways = _negations(tree, 0, values, 2 ** len(table) - 1)
+        fits = [(count, nodes) for (t, count), nodes in ways.items() if t == target]
+        if fits:
+            found.append(Algorithm(_negate(tree, 0, set(min(fits)[1])), names))
     return tuple(found)
 
 
@@ -93,16 +90,11 @@ def evaluate_tree(
     return first & second if tree[0] == "*" else first | second
 
 
-def node_at(tree: Tree, wanted: int, node: int = 0) -> Tree:
-    """The subtree whose preorder number is `wanted`."""
-    if node == wanted:
-        return tree
-    at = node + 1
-    for operand in tree[1:]:
-        if at <= wanted < at + _size(operand):
-            return node_at(operand, wanted, at)
-        at += _size(operand)
-    raise ValueError(f"the tree {_text(tree)} has no node {wanted}")
+def preorder(tree: Tree, free: bool = True) -> Iterator[tuple[Tree, bool]]:
+    """Every subtree in the order of the node numbers, and whether it is no operand of a NOT."""
+    yield tree, free
+    for operand in () if isinstance(tree, str) else tree[1:]:
+        yield from preorder(operand, tree[0] != "not")
 
 
 @lru_cache(maxsize=2**18)
@@ -123,17 +115,6 @@ def _bare(tree: Tree) -> str:
     """Text without the outer brackets, which is what the released generator sorts by."""
     text = _text(tree)
     return text[1:-1] if text.startswith("(") else text
-
-
-def _placeable(tree: Tree, node: int, free: bool, out: list[int]) -> None:
-    if isinstance(tree, str):
-        return
-    if node and free:
-        out.append(node)
-    at = node + 1
-    for operand in tree[1:]:
-        _placeable(operand, at, tree[0] != "not", out)
-        at += _size(operand)
 
 
 def _trees(names: tuple[str, ...], height: int, variant: str) -> list[list[Tree]]:
@@ -170,14 +151,11 @@ def _negations(
         for (t1, n1), nodes1 in left.items():
             for (t2, n2), nodes2 in right.items():
                 key = (t1 & t2 if tree[0] == "*" else t1 | t2, n1 + n2)
-                nodes = nodes1 + nodes2
-                if key not in plain or nodes < plain[key]:
-                    plain[key] = nodes
+                plain[key] = min(plain.get(key, nodes1 + nodes2), nodes1 + nodes2)
     out = dict(plain)
     for (t, n), nodes in plain.items():
         key, candidate = (ones ^ t, n + 1), (node, *nodes)
-        if key not in out or candidate < out[key]:
-            out[key] = candidate
+        out[key] = min(out.get(key, candidate), candidate)
     return out
 
 

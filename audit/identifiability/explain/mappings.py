@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Bool, Float
 
-from circuitvar.audit.identifiability.explain.algorithms import Algorithm, evaluate_tree, node_at
+from circuitvar.audit.identifiability.explain.algorithms import Algorithm, evaluate_tree, preorder
 from circuitvar.audit.identifiability.nets import BooleanNet, activations, leaky
 from circuitvar.tasks.language import input_rows
 from circuitvar.tasks.lookup import unknown
@@ -134,29 +134,27 @@ def minimal_mappings(
     return tuple(kept)
 
 
-def _inputs(swaps: Swaps, algorithm: Algorithm, axes: int) -> dict[str, np.ndarray]:
-    shape = (-1, *([1] * axes))
-    return {
-        name: (swaps.rows[:, i] > 0.5).reshape(shape) for i, name in enumerate(algorithm.inputs)
-    }
+def _wanted(swaps: Swaps, algorithm: Algorithm, *nodes: int) -> np.ndarray:
+    """Output [base source ...] with each of `nodes` set to what it has on its own source."""
 
+    def inputs(axis: int) -> dict[str, np.ndarray]:
+        shape = np.where(np.arange(len(nodes) + 1) == axis, -1, 1)
+        columns = (swaps.rows > 0.5).T
+        return {k: x.reshape(shape) for k, x in zip(algorithm.inputs, columns, strict=True)}
 
-def _node_values(swaps: Swaps, algorithm: Algorithm, node: int) -> np.ndarray:
-    tree = node_at(algorithm.tree, node)
-    return np.broadcast_to(evaluate_tree(tree, _inputs(swaps, algorithm, 0), {}), len(swaps.rows))
+    trees = [tree for tree, _ in preorder(algorithm.tree)]
+    forced = {n: evaluate_tree(trees[n], inputs(axis), {}) for axis, n in enumerate(nodes, 1)}
+    return evaluate_tree(algorithm.tree, inputs(0), forced)
 
 
 def _agreement(
     swaps: Swaps, algorithm: Algorithm, node: int, variant: str
 ) -> Float[np.ndarray, " place"]:
     """IIA of one node at every neuron set."""
-    forced = {node: _node_values(swaps, algorithm, node)[None, :]}
-    wanted = evaluate_tree(algorithm.tree, _inputs(swaps, algorithm, 1), forced)
     n = len(swaps.rows)
-    tested = ~np.eye(n, dtype=bool)
-    if variant == "paper":
-        tested = np.tri(n, k=-1, dtype=bool)  # base after source
-    return (swaps.singles == wanted)[:, tested].mean(axis=1)
+    # The released test has each base after its source.
+    tested = np.tri(n, k=-1, dtype=bool) if variant == "paper" else ~np.eye(n, dtype=bool)
+    return (swaps.singles == _wanted(swaps, algorithm, node))[:, tested].mean(axis=1)
 
 
 def _disjoint(swaps, algorithm, nodes, options, chosen, joint: bool) -> Iterator[tuple[Place, ...]]:
@@ -166,20 +164,11 @@ def _disjoint(swaps, algorithm, nodes, options, chosen, joint: bool) -> Iterator
         return
     for place in options[at]:
         clash = any(p[0] == place[0] and set(p[1]) & set(place[1]) for p in chosen)
-        if clash:
-            continue
-        if joint and not all(
-            _joint_fits(swaps, algorithm, (nodes[i], nodes[at]), (p, place))
-            for i, p in enumerate(chosen)
+        if not clash and not (
+            joint
+            and any(
+                (swaps.joint(p, place) != _wanted(swaps, algorithm, nodes[i], nodes[at])).any()
+                for i, p in enumerate(chosen)
+            )
         ):
-            continue
-        yield from _disjoint(swaps, algorithm, nodes, options, (*chosen, place), joint)
-
-
-def _joint_fits(swaps: Swaps, algorithm: Algorithm, nodes: tuple[int, int], places) -> bool:
-    forced = {
-        nodes[0]: _node_values(swaps, algorithm, nodes[0])[None, :, None],
-        nodes[1]: _node_values(swaps, algorithm, nodes[1])[None, None, :],
-    }
-    wanted = evaluate_tree(algorithm.tree, _inputs(swaps, algorithm, 2), forced)
-    return bool((swaps.joint(*places) == wanted).all())
+            yield from _disjoint(swaps, algorithm, nodes, options, (*chosen, place), joint)

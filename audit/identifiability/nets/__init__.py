@@ -1,7 +1,7 @@
 """Boolean nets, the questions asked of them, and their training."""
 
 from circuitvar.audit.identifiability.nets.boolean_net import (
-    BooleanNet, activations, edge_names, layer_masks, leaky, run_circuits, split_outputs,
+    BooleanNet, activations, edge_names, layer_masks, leaky, run_circuits, run_from, split_outputs,
 )
 from circuitvar.audit.identifiability.nets.question import Question, is_valid, pose
 from circuitvar.audit.identifiability.nets.space import (
@@ -18,5 +18,5 @@ __all__ = [
     "NET_ABLATIONS", "NetAblation", "Question", "Recipe", "SPACES", "Space", "TrainedNet",
     "activations", "all_topologies", "by_edges", "count_topologies", "draw_topologies",
     "edge_names", "in_space", "is_topology", "is_valid", "layer_masks", "leaky", "pose",
-    "run_circuits", "split_outputs", "topologies_by_size", "train_nets",
+    "run_circuits", "run_from", "split_outputs", "topologies_by_size", "train_nets",
 ]

@@ -140,18 +140,21 @@ def run_circuits(
     pre = b + W fill + (mask * W)(h - fill); zero ablation is fill = 0. The last entry is the
     output pre-activation.
     """
-    starts = range(0, max(len(kept), 1), CHUNK)
-    parts = [_run(net, kept[i : i + CHUNK], rows, fill) for i in starts]
-    return tuple(np.concatenate(layer) for layer in zip(*parts, strict=True))
+    pieces = [kept[i : i + CHUNK] for i in range(0, max(len(kept), 1), CHUNK)]
+    starts = [np.broadcast_to(rows, (len(piece), *rows.shape)) for piece in pieces]
+    runs = [run_from(net, k, h, fill) for k, h in zip(pieces, starts, strict=True)]
+    return tuple(np.concatenate(layer) for layer in zip(*runs, strict=True))
 
 
-def _run(net: BooleanNet, kept: np.ndarray, rows: Rows, fill: Sequence[Rows]) -> list[np.ndarray]:
-    h = np.broadcast_to(rows, (len(kept), *rows.shape))
-    layers = [np.asarray(h)]
-    for i, mask in enumerate(layer_masks(kept, net.widths)):
+def run_from(
+    net: BooleanNet, kept: np.ndarray, h: np.ndarray, fill: Sequence[Rows], layer: int = 0
+) -> list[np.ndarray]:
+    """The same from `layer` on, whose values are `h` [circuit ... row unit]."""
+    layers = [h]
+    for i, mask in enumerate(layer_masks(kept, net.widths)[layer:], layer):
         w = net.weights[i]
-        base = net.biases[i] + fill[i] @ w.T
-        pre = base + (h - fill[i]) @ np.swapaxes(mask * w, 1, 2)
+        weights = np.expand_dims(np.swapaxes(mask * w, 1, 2), tuple(range(1, h.ndim - 2)))
+        pre = net.biases[i] + fill[i] @ w.T + (h - fill[i]) @ weights
         h = pre if i == len(net.weights) - 1 else leaky(pre, net.slope)
         layers.append(h)
     return layers

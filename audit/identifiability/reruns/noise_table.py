@@ -40,26 +40,18 @@ def overlap_rows(
     if not is_valid(question, full)[0]:
         return []
     equal = sample_valid(question, samples, rng=rng)
-    rows: list[dict] = []
-
-    def add(name: str, overlap, sizes, chance: float, share: float) -> None:
-        numbers = (overlap.mean, overlap.se, overlap.pairs, *sizes, chance, share)
-        row = {"ablation": question.ablation, "circuits": name}
-        rows.append(row | dict(zip(OVERLAP_COLUMNS, numbers, strict=True)))
-
-    for source in SOURCES:
-        runs = max(2, samples // 8) if source == "prompts" else samples
-        found = rediscover(question, source, runs, rng=rng)
-        if len(found) > 1:
-            both = compare_degeneracy(found, equal)
-            share = float(is_valid(question, found).mean())
-            add(f"found over {source}", both.found, both.found_sizes, both.chance, share)
-    both = compare_degeneracy(equal, equal)
-    add(VALID, both.valid, both.valid_sizes, both.chance, 1.0)
-    minimal = inclusion_minimal(list_valid(question)) if valid <= LISTED else equal[:0]
-    if len(minimal) > 1:
-        both = compare_degeneracy(minimal, minimal)
-        add(MINIMAL, both.valid, both.valid_sizes, float("nan"), 1.0)
+    runs = {source: max(2, samples // 8) if source == "prompts" else samples for source in SOURCES}
+    sets = {f"found over {s}": rediscover(question, s, n, rng=rng) for s, n in runs.items()}
+    listed = list_valid(question) if valid <= LISTED else equal[:0]
+    rows = []
+    for name, kept in (sets | {VALID: equal, MINIMAL: inclusion_minimal(listed)}).items():
+        if len(kept) > 1 or name == VALID:
+            both = compare_degeneracy(kept, equal)
+            one, chance = both.found, float("nan") if name == MINIMAL else both.chance
+            share = float(is_valid(question, kept).mean()) if name in sets else 1.0
+            numbers = (one.mean, one.se, one.pairs, *both.found_sizes, chance, share)
+            row = {"ablation": question.ablation, "circuits": name}
+            rows.append(row | dict(zip(OVERLAP_COLUMNS, numbers, strict=True)))
     return rows
 
 
