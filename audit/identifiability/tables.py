@@ -161,8 +161,10 @@ def _agreement(question: nets.Question) -> list[dict]:
 def _in_spaces(
     name: str, question: nets.Question, kept: np.ndarray, *, how: str = ""
 ) -> list[nets.Count]:
-    inside = {space: count.only_in_space(question, kept, space) for space in nets.SPACES}
-    return [nets.Count(name, len(k), "exact", space, how=how) for space, k in inside.items()]
+    return [
+        nets.Count(name, len(count.only_in_space(question, kept, space)), "exact", space, how=how)
+        for space in nets.SPACES
+    ]
 
 
 def _interpretations(question: nets.Question, valid: int, rng) -> list[nets.Count]:
