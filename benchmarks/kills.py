@@ -29,7 +29,7 @@ COMMANDS = {
     "neurons": "neurons ioi --prompts 60 --heldout 30 --quiet",
     "identify": "identify 0001 --width 2 --depth 1 --seeds 3 --quiet",
     "identify on a model": "identify --model planted:gated --task planted-gated --n 16 "
-    "--resamples 20 --quiet",
+    "--heldout 16 --quiet",
     "decide": "decide planted-gated --model planted:gated --n 8 --budget 640 --quiet",
 }
 TABLES = ("*.csv", "tables/*.csv", "*/*.csv")
@@ -87,17 +87,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--changes", type=int, default=200)
+    parser.add_argument("--only", nargs="*", choices=COMMANDS, default=list(COMMANDS))
     given = parser.parse_args()
     rng = np.random.default_rng(0)
     warnings.simplefilter("ignore")
     root = Path(tempfile.mkdtemp())
-    for name, command in COMMANDS.items():
+    for name, command in ((name, COMMANDS[name]) for name in given.only):
         clock = time.monotonic()
         code, wanted = finished(start(command, root / name), root / name)
         seconds = time.monotonic() - clock
         if code:
             raise SystemExit(f"{name}: the undisturbed command ends with exit code {code}")
-        equal, number = 0, given.kills // len(COMMANDS)
+        equal, number = 0, given.kills // len(given.only)
         for i in range(number):
             after = seconds * float(rng.uniform(0.1, 1.0))
             code, found = killed(command, root / f"{name} {i}", after)
