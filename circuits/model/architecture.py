@@ -7,7 +7,7 @@ trusted: `self_check` compares the result with the model's own logits at load ti
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from circuitvar.circuits.graph import Graph
 from circuitvar.circuits.model.mlp import NoMLP, TanhGeluMLP
+from circuitvar.circuits.model.state import check_state
 
 FAMILIES = ("gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text")
 """`config.model_type` of the architectures that the tests cover."""
@@ -59,6 +60,8 @@ class Architecture:
     d_head: int
     d_model: int
     logit_softcap: float | None
+    hook_points: list[Any] = field(default_factory=list)
+    """Those of bridges that were built of these weights; their hooks have no effect here."""
 
     @property
     def has_mlp(self) -> bool:
@@ -286,13 +289,15 @@ def enter(
     Raises
     ------
     ValueError
-        The model, or a part of it, is in training mode.
+        The model, or a part of it, is in training mode, or has hooks that would not act.
     """
-    if any(module.training for module in architecture.base.modules()):
-        raise ValueError(
-            "the model is in training mode, in which dropout changes its numbers from run to run; "
-            "call `.eval()` on the Hugging Face model before it is scored or run"
-        )
+    check_state(
+        architecture.base,
+        getattr(architecture.base, architecture.layers_name),
+        tuple(layer.projections[0] for layer in architecture.layers),
+        architecture.unembed,
+        architecture.hook_points,
+    )
     with _recorded(architecture) as calls:
         architecture.base(
             inputs_embeds=embeddings,

@@ -78,6 +78,8 @@ class Model(Shown):
             if isinstance(getattr(module, "original_component", None), nn.Identity):
                 # Hand-set models without norms: call the identity, do not recompute a norm.
                 module.use_native_layernorm_autograd = True
+        points = [module for module in bridge.modules() if hasattr(module, "fwd_hooks")]
+        self.architecture.hook_points.extend(points)
         return bridge
 
     @property

@@ -10,7 +10,7 @@ import torch
 from circuitvar.circuits.loading.load import load_model
 from circuitvar.circuits.model.attention_only import build, is_attention_only
 from circuitvar.reports.circuits.run_published import run_published
-from circuitvar.reports.options import ModelChoice, PublishedOptions
+from circuitvar.reports.options import CircuitChoice, ModelChoice, PublishedOptions
 from circuitvar.tasks.language.docstring import DOCSTRING
 from tests.tasks.toy_tokenizers import byte_tokenizer
 
@@ -169,6 +169,7 @@ def test_the_docstring_circuit_is_audited_on_such_a_model(tmp_path):
     found = run_published(
         "docstring-attn-only-4l",
         where=ModelChoice(str(folder)),
+        of=CircuitChoice(allow_weak=True),
         options=PublishedOptions(n=6, draws=5, methods=("eap",)),
         out=tmp_path / "o",
     )
