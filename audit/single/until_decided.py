@@ -7,7 +7,6 @@ every time at once.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import count
 
 import numpy as np
@@ -54,12 +53,15 @@ def data_sets(task: Task, model: Model, settings: Settings) -> Iterator[Batch]:
 
 def usable_rows(task: Task, model: Model, settings: Settings) -> Batch:
     """Every row of a file that the tokenizer can read, in random order."""
-    rng = partial(stream, settings.seed, task.key, "fresh")
-    how = {"corruption": settings.corruption}
+
+    def rows(n: int) -> Batch:
+        rng = stream(settings.seed, task.key, "fresh")
+        return sample_batch(task, n, model, rng=rng, corruption=settings.corruption)[0].batch
+
     try:
-        return sample_batch(task, task.rows, model, rng=rng(), **how)[0].batch
+        return rows(task.rows)
     except TooFewUsable as few:
-        return sample_batch(task, few.usable, model, rng=rng(), **how)[0].batch
+        return rows(few.usable)
 
 
 def fresh_pairs(task: Task, model: Model, settings: Settings) -> Iterator[FreshPair]:

@@ -65,9 +65,8 @@ def run_in_items(
 
 def item_size(model: Model, batch: Batch, circuits: int) -> tuple[int, int]:
     """(circuits, examples) of one item."""
-    weights = (
-        sum(p.numel() for p in model.hf.parameters()) - model.architecture.embed.weight.numel()
-    )
+    embedding = model.vocab_size * model.architecture.d_model
+    weights = max(1, sum(p.numel() for p in model.hf.parameters()) - embedding)
     runs = max(1, int(WORK / (3 * weights * batch.clean.shape[1])))
     examples = min(len(batch), max(1, min(runs, max(TOGETHER, runs // circuits))))
     return min(circuits, max(1, runs // examples)), examples

@@ -29,7 +29,8 @@ def cautions(audit: Audit) -> list[str]:
 def null_sentence(audit: Audit) -> str:
     """How much agreement the noise of the scores reaches alone, beside what the data reach."""
     nulls = audit.tables.get("nulls")
-    rows = [] if nulls is None else nulls[nulls["kind"] == KEEPS_NOISE].to_dict("records")
+    rows = [] if nulls is None else nulls.to_dict("records")
+    rows = [row for row in rows if row["kind"] == KEEPS_NOISE]
     if not rows:
         return ""
     row = max(rows, key=lambda row: row["expected"])

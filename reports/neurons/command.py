@@ -180,9 +180,9 @@ def _kept_audit(
 
     follows = {"neurons": code_digest(data, options, pools, models)}
     frames = kept_tables(store, follows, compute)
-    recorded = json.loads(frames.pop("options")["json"][0])
-    own = {name: frames.pop(name) for name in ("units", "votes", "aliases", "metrics")}
-    return NeuronAudit(**own, tables=frames, options=recorded)
+    recorded = json.loads(str(frames.pop("options")["json"].iloc[0]))
+    units, votes, aliases, metrics = map(frames.pop, ("units", "votes", "aliases", "metrics"))
+    return NeuronAudit(units, votes, aliases, metrics, tables=frames, options=recorded)
 
 
 SHORTLIST = 4
