@@ -26,6 +26,7 @@ from circuitvar.circuits.gradients import (
 from circuitvar.circuits.kept import batch_digest, kept
 from circuitvar.circuits.model import Model, corrupt_means
 from circuitvar.circuits.scores.provenance import provenance, scoring_identity
+from circuitvar.circuits.scores.rounding import require_above_rounding
 from circuitvar.circuits.types import ABLATIONS, EdgeScores, Method, Scored, ScoreOptions
 from circuitvar.tasks.lookup import unknown
 from circuitvar.tasks.tokens import chunks, take, to_device
@@ -123,6 +124,8 @@ class Scoring:
         for start in range(0, n, step):
             rows = slice(start, min(start + step, n))
             values[rows], metrics[:, rows] = scored(take(batch, rows))
+            if start == 0 and self.method.exact:
+                require_above_rounding(self.model, batch, self.metric, values[rows])
             if progress is not None:
                 progress(rows.stop, n)
         return EdgeScores(
