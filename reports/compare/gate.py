@@ -1,10 +1,13 @@
-"""The regression gate: no worse, worse, or cannot tell, against stated tolerances.
+"""The regression gate: worse, better, changed or no worse, or cannot tell, by stated tolerances.
 
 For a difference d (new minus baseline, signed so that positive is better) and a tolerance delta:
-`worse` when d < -delta significantly, `no worse` when d > -delta significantly (non-inferiority),
-else `cannot tell`. Many measures are judged at once: `worse` must survive Holm's correction over
-all of them; `no worse` needs none, because the gate opens only if every measure shows it.
-`circuitvar check runs/new --against baseline.json` exits 0 (no worse), 1 (worse), 2 (cannot tell).
+`worse` when d < -delta significantly, `better` when d > delta significantly, `no worse` when
+d > -delta significantly (non-inferiority), else `cannot tell`. Many measures are judged at once:
+`worse` and `better` must survive Holm's correction over all of them; `no worse` needs none, because
+the gate opens only if every measure shows it. Worse in one measure and better in another is
+`changed`: another method, which a person must judge.
+`circuitvar check runs/new --against baseline.json` exits 0 (better or no worse), 1 (worse), 2
+(cannot tell), 3 (changed).
 Tolerances are part of the table: what is not stated is not tolerated.
 """
 
@@ -24,8 +27,11 @@ from circuitvar.circuits.multiplicity import holm
 from circuitvar.reports.card import MANIFEST, Run, read_card, read_run
 from circuitvar.reports.compare.compare import estimate_changes
 
-Outcome = Literal["no worse", "worse", "cannot tell", "reported"]
-EXIT_CODES: Mapping[Outcome, int] = {"no worse": 0, "worse": 1, "cannot tell": 2}
+Outcome = Literal["better", "no worse", "worse", "changed", "cannot tell", "reported"]
+EXIT_CODES: Mapping[Outcome, int] = {
+    **{"better": 0, "no worse": 0, "worse": 1},
+    **{"cannot tell": 2, "changed": 3},
+}
 
 LOWER_IS_BETTER = ("circuit error", "KL to the full model")
 
@@ -84,15 +90,17 @@ class Gate:
 
     @property
     def outcome(self) -> Outcome:
-        """`worse` if any measure is, `no worse` if all are, else `cannot tell`."""
+        """`worse` if some measure is and none is better, `changed` if both, else as all allow."""
         outcomes = {row.outcome for row in self.rows} - {"reported"}
         if "worse" in outcomes:
-            return "worse"
-        return "no worse" if outcomes == {"no worse"} else "cannot tell"
+            return "changed" if "better" in outcomes else "worse"
+        if not outcomes or "cannot tell" in outcomes:
+            return "cannot tell"
+        return "better" if "better" in outcomes else "no worse"
 
     @property
     def exit_code(self) -> int:
-        """0 no worse, 1 worse, 2 cannot tell."""
+        """0 better or no worse, 1 worse, 2 cannot tell, 3 changed."""
         return EXIT_CODES[self.outcome]
 
     def frame(self) -> pd.DataFrame:
@@ -100,9 +108,12 @@ class Gate:
         return pd.DataFrame([vars(row) for row in self.rows])
 
 
-def tail(row: Row) -> float:
-    """P(T <= (d + tolerance) / se): small when the new one is worse than the tolerance allows."""
-    distance = row.difference + row.tolerance
+def tail(row: Row, sign: float = 1.0) -> float:
+    """P(T <= (d + tolerance) / se): small when the new one is worse than the tolerance allows.
+
+    With `sign` -1, of -d: small when it is better by more than the tolerance.
+    """
+    distance = sign * row.difference + row.tolerance
     if math.isnan(distance) or math.isnan(row.se):
         return math.nan
     if row.se == 0:
@@ -119,21 +130,24 @@ def judge_rows(rows: Sequence[Row], *, alpha: float = 0.05) -> Gate:
     """
     check_alpha(alpha)
     raw = [tail(row) for row in rows]
-    adjusted = holm(np.array(raw)).tolist()
+    worse = holm(np.array(raw)).tolist()
+    better = holm(np.array([tail(row, -1.0) for row in rows])).tolist()
     return Gate(
         tuple(
-            replace(row, p_worse=p, outcome=_outcome(plain, p, alpha))
-            for row, plain, p in zip(rows, raw, adjusted, strict=True)
+            replace(row, p_worse=p, outcome=_outcome(plain, p, q, alpha))
+            for row, plain, p, q in zip(rows, raw, worse, better, strict=True)
         ),
         alpha,
     )
 
 
-def _outcome(plain: float, adjusted: float, alpha: float) -> Outcome:
+def _outcome(plain: float, worse: float, better: float, alpha: float) -> Outcome:
     if math.isnan(plain):
         return "cannot tell"
-    if adjusted <= alpha:
+    if worse <= alpha:
         return "worse"
+    if better <= alpha:
+        return "better"
     return "no worse" if 1 - plain <= alpha else "cannot tell"
 
 

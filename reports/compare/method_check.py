@@ -239,7 +239,8 @@ def assert_method_ok(
 ) -> Gate:
     """Fail, with the whole table, when a method is significantly worse than the baseline.
 
-    `strict` also fails when the data cannot tell. Other options are those of `check_method`.
+    `strict` also fails when the data cannot tell, and where it is better in other measures. Other
+    options are those of `check_method`.
 
     Raises
     ------
@@ -247,7 +248,7 @@ def assert_method_ok(
         The method is worse (or, with `strict`, not shown to be no worse).
     """
     gate = check_method(method, baseline=baseline, **options)
-    if gate.outcome == "worse" or (strict and gate.outcome != "no worse"):
+    if gate.outcome == "worse" or (strict and gate.outcome not in ("better", "no worse")):
         columns = ["measure", "baseline", "new", "difference", "se", "tolerance", "outcome"]
         table = gate.frame()[columns].to_string(index=False, float_format="%.4g")
         raise AssertionError(f"method against baseline: {gate.outcome}\n{table}")

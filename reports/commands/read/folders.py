@@ -78,7 +78,7 @@ def check(
         float, Option("Family-wise error rate.", STATISTICS, ERROR_RATE)
     ] = FindOptions.alpha,
 ) -> None:
-    """Regression gate: exit 0 no worse, 1 significantly worse, 2 cannot tell.
+    """Regression gate: exit 0 no worse or better, 1 significantly worse, 2 cannot tell, 3 changed.
 
     Exit code 2 is also that of a mistake in the command; then a sentence on standard error says
     what to do, and no outcome is printed.

@@ -151,6 +151,9 @@ ROW = Row("x", 0.5, 0.5, 0.0, 0.01, math.inf, tolerance=0.02)
         (0.0, 0.001, "no worse"),
         (0.0, 0.05, "cannot tell"),
         (-0.2, 0.01, "worse"),
+        (0.2, 0.01, "better"),
+        (0.03, 0.01, "no worse"),
+        (0.03, 0.0, "better"),
         (-0.03, 0.01, "cannot tell"),
         (0.0, 0.0, "no worse"),
         (-0.03, 0.0, "worse"),
@@ -160,6 +163,26 @@ ROW = Row("x", 0.5, 0.5, 0.0, 0.01, math.inf, tolerance=0.02)
 )
 def test_three_way_rule(difference, se, outcome):
     assert judge_rows([replace(ROW, difference=difference, se=se)]).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("differences", "outcome", "code"),
+    [
+        ((0.0, 0.2), "better", 0),
+        ((-0.2, 0.0), "worse", 1),
+        ((-0.2, 0.2), "changed", 3),
+        ((0.2, math.nan), "cannot tell", 2),
+        ((-0.2, math.nan), "worse", 1),
+    ],
+)
+def test_measures_that_disagree(differences, outcome, code):
+    rows = [replace(ROW, difference=d, se=0.001) for d in differences]
+    gate = judge_rows(rows)
+    assert (gate.outcome, gate.exit_code) == (outcome, code)
+    flipped = [replace(row, difference=-row.difference) for row in rows]
+    mirror = {"better": "worse", "worse": "better", "changed": "changed"}
+    if not math.isnan(sum(differences)):
+        assert judge_rows(flipped).outcome == mirror[outcome]
 
 
 def test_many_measures_do_not_make_one_worse_by_chance():
