@@ -88,7 +88,8 @@ def test_the_full_model_does_not_pass(monkeypatch):
     )
 
 
-def test_it_is_a_command():
+def test_it_is_a_command(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     options = "--model planted:gated --method eap --n 8 --size 4 --budget 480 --bar 0.5 -q"
     result = CliRunner().invoke(app, ["decide", "planted-gated", *options.split()])
     assert result.exit_code == 0, result.output
